@@ -1,0 +1,142 @@
+"""Writing and reading model files: a TorchScript archive that carries ``manifest.json``."""
+
+from __future__ import annotations
+
+import copy
+import json
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from glassml.errors import ModelFileError
+from glassml.export.manifest import FORMAT_VERSION, Manifest, manifest_of
+from glassml.files import atomic_write
+from glassml.models import GlassModel
+from glassml.nn import ops
+
+__all__ = ["load_module", "read_manifest", "save_model", "script_model"]
+
+_MANIFEST = "manifest.json"
+_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def save_model(
+    model: GlassModel,
+    path: str | Path,
+    *,
+    dtype: str = "float32",
+    training: dict[str, Any] | None = None,
+) -> Manifest:
+    """Export a model: the one file that LAMMPS, ASE and offline prediction run.
+
+    Args:
+        model: a model of the registry; it is copied, put into evaluation mode and converted.
+        path: the file to write (complete, or not at all).
+        dtype: "float32" or "float64".
+        training: provenance for the manifest.
+
+    Returns:
+        The manifest that was written.
+
+    Raises:
+        ModelFileError: unknown dtype.
+    """
+    if dtype not in _DTYPES:
+        raise ModelFileError(f"dtype: expected float32 or float64, found {dtype!r}")
+    manifest = manifest_of(model, dtype, training or {})
+    script = script_model(model, _DTYPES[dtype])
+    extra = {_MANIFEST: manifest.model_dump_json(indent=2)}
+    with atomic_write(path) as partial, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*torch.jit.* is deprecated")
+        torch.jit.save(script, str(partial), _extra_files=extra)
+    return manifest
+
+
+def script_model(model: GlassModel, dtype: torch.dtype) -> torch.jit.ScriptModule:
+    """The model as TorchScript in evaluation mode, on the CPU; the model itself is left alone.
+
+    Every submodule that has a form for deployment (``deployed()``) is replaced by it.
+    """
+    copied = copy.deepcopy(model).eval().to(device="cpu", dtype=dtype)
+    with warnings.catch_warnings():
+        # TorchScript is frozen upstream but is the format that LAMMPS' C++ side can load.
+        warnings.filterwarnings("ignore", message=".*torch.jit.* is deprecated")
+        return torch.jit.script(_deploy(copied))
+
+
+def _deploy(module: nn.Module) -> nn.Module:
+    for name, child in module.named_children():
+        deployed = child.deployed() if hasattr(child, "deployed") else _deploy(child)
+        setattr(module, name, deployed)
+    return module
+
+
+def read_manifest(path: str | Path) -> Manifest:
+    """The manifest of a model file; reads no code and no parameters.
+
+    Raises:
+        ModelFileError: the file is missing, truncated, not a glassml model, or of a format
+            version that this glassml does not know.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise ModelFileError(f"{file}: no such model file")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = [n for n in archive.namelist() if n.endswith(f"/extra/{_MANIFEST}")]
+            text = archive.read(names[0]) if names else None
+    except (zipfile.BadZipFile, OSError) as error:
+        raise ModelFileError(
+            f"{file}: expected a model file written by `glassml export`, found a file that is "
+            f"truncated or of another kind ({error})"
+        ) from None
+    if text is None:
+        raise ModelFileError(
+            f"{file}: expected a model file written by `glassml export`, found an archive "
+            f"without {_MANIFEST}"
+        )
+    return _parse(file, text)
+
+
+def _parse(file: Path, text: bytes) -> Manifest:
+    try:
+        content = json.loads(text)
+        version = content["format_version"]
+    except (ValueError, KeyError, TypeError):
+        raise ModelFileError(f"{file}: its {_MANIFEST} cannot be read") from None
+    if version != FORMAT_VERSION:
+        raise ModelFileError(
+            f"{file}: format version {version}; this glassml knows version {FORMAT_VERSION}. "
+            f"Export the model again, or use the glassml that wrote it "
+            f"({content.get('glassml_version', 'unknown')})"
+        )
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "manifest"
+        raise ModelFileError(f"{file}: {_MANIFEST}: {field}: {first['msg']}") from None
+
+
+def load_module(path: str | Path, device: torch.device) -> torch.jit.ScriptModule:
+    """The TorchScript module of a model file, in evaluation mode.
+
+    TorchScript archives hold tensors and TorchScript code; loading one runs no Python.
+
+    Raises:
+        ModelFileError: the file is damaged.
+    """
+    ops.load()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*torch.jit.* is deprecated")
+            module = torch.jit.load(str(path), map_location=device)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelFileError(f"{path}: the model cannot be loaded: {reason}") from None
+    return module.eval()

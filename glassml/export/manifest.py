@@ -1,0 +1,126 @@
+"""The manifest: what an exported model says of itself. Engines know nothing else of it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+import glassml
+from glassml.models import GlassModel
+
+__all__ = ["FORMAT_VERSION", "Manifest", "OutputEntry", "ScalarEntry", "manifest_of"]
+
+FORMAT_VERSION = 1
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ScalarEntry(_Entry):
+    """A per-particle scalar that the model needs."""
+
+    name: str
+    meaning: str
+    dimension: str
+
+
+class OutputEntry(_Entry):
+    """An output: the method of the module that gives it, and its columns."""
+
+    name: str
+    columns: tuple[str, ...] = Field(min_length=1)
+    dimension: str
+    times: tuple[float, ...] | None = None
+    irreps: str | None = None
+
+
+class Manifest(_Entry):
+    """Contents of ``manifest.json`` inside a model file (see ARCHITECTURE.md).
+
+    ``state_widths`` holds W_0..W_n: the width of the node state that an engine must forward to
+    ghosts before step k is W_k; W_n is the width of the final state.
+    """
+
+    format: Literal["glassml-model"] = "glassml-model"
+    format_version: Literal[1] = FORMAT_VERSION
+    glassml_version: str
+    model: str
+    hyperparameters: dict[str, Any]
+    n_parameters: int
+    species: tuple[str, ...] = Field(min_length=1)
+    cutoff: float = Field(gt=0)
+    length_unit: str
+    dtype: Literal["float32", "float64"]
+    n_steps: int = Field(ge=1)
+    state_widths: tuple[int, ...]
+    scalar_inputs: tuple[ScalarEntry, ...]
+    outputs: tuple[OutputEntry, ...] = Field(min_length=1)
+    training: dict[str, Any] = {}
+    citations: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_width_a_state(self) -> Manifest:
+        if len(self.state_widths) != self.n_steps + 1:
+            raise ValueError(
+                f"state_widths: expected {self.n_steps + 1} entries (n_steps + 1), "
+                f"found {len(self.state_widths)}"
+            )
+        return self
+
+    def output(self, name: str) -> OutputEntry:
+        """The output of that name.
+
+        Raises:
+            KeyError: the model has none.
+        """
+        for entry in self.outputs:
+            if entry.name == name:
+                return entry
+        raise KeyError(name)
+
+    @property
+    def times(self) -> tuple[float, ...]:
+        """Times [time] of the propensity columns."""
+        return self.output("propensity").times or ()
+
+
+def manifest_of(model: GlassModel, dtype: str, training: dict[str, Any]) -> Manifest:
+    """The manifest of a model that is about to be exported.
+
+    Args:
+        model: the model.
+        dtype: "float32" or "float64", what it is exported in.
+        training: provenance: data, state points, metrics; anything JSON can hold.
+    """
+    outputs = tuple(
+        OutputEntry(
+            name=o.name,
+            columns=o.columns,
+            dimension=o.dimension,
+            times=model.times if o.name == "propensity" else None,
+            irreps=o.irreps,
+        )
+        for o in model.outputs
+    )
+    scalars = tuple(
+        ScalarEntry(name=s.name, meaning=s.meaning, dimension=s.dimension)
+        for s in model.scalar_inputs
+    )
+    return Manifest(
+        glassml_version=glassml.__version__,
+        model=model.name,
+        hyperparameters=dict(model.hyperparameters),
+        n_parameters=sum(p.numel() for p in model.parameters()),
+        species=model.species,
+        cutoff=model.cutoff,
+        length_unit=model.length_unit,
+        dtype=dtype,
+        n_steps=model.n_steps,
+        state_widths=model.state_widths,
+        scalar_inputs=scalars,
+        outputs=outputs,
+        training=training,
+        citations=model.citations,
+    )

@@ -1,0 +1,59 @@
+"""Files that are either whole or absent, and checksums of files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from glassml.errors import InputError
+
+__all__ = ["atomic_write", "sha256_of"]
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Write a file under a temporary name and give it its own name once it is complete.
+
+    Args:
+        path: final name. Missing parent folders are made.
+
+    Yields:
+        A path in the same folder and with the same suffixes, to be written by the caller. It is
+        renamed to ``path`` when the block ends and removed when the block raises.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{target.stem}.", suffix=".partial" + target.suffix, dir=target.parent
+        )
+    except OSError as error:
+        raise InputError(
+            f"{target}: cannot write here ({error.strerror or error}); choose another output path"
+        ) from None
+    os.close(handle)
+    partial = Path(name)
+    try:
+        yield partial
+        umask = os.umask(0)
+        os.umask(umask)
+        partial.chmod(0o666 & ~umask)  # mkstemp makes files private; a result is not
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def sha256_of(path: str | Path) -> str:
+    """The SHA-256 checksum of a file, as a hexadecimal string."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,7 @@
+"""Configurations become graphs: particles are nodes, pairs within the cutoff directed edges."""
+
+from __future__ import annotations
+
+from glassml.graph.neighbours import build_graph, collate, first_edge
+
+__all__ = ["build_graph", "collate", "first_edge"]

@@ -1,0 +1,95 @@
+"""The one graph builder: a configuration and a cutoff give a PyTorch Geometric graph.
+
+Array names and shapes are those of the glossary in ARCHITECTURE.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from matscipy.neighbours import neighbour_list
+from torch_geometric.data import Batch, Data
+
+from glassml.data import Configuration
+from glassml.errors import InputError
+
+__all__ = ["build_graph", "collate", "first_edge"]
+
+
+def build_graph(
+    configuration: Configuration,
+    cutoff: float,
+    scalars: Sequence[str] = (),
+    dtype: torch.dtype = torch.float32,
+) -> Data:
+    """The graph of one configuration: an edge for every ordered pair closer than the cutoff.
+
+    In a periodic box that is small against the cutoff a pair has one edge for every image within
+    the cutoff, and a particle may be its own neighbour through an image. Differences of positions
+    are taken in float64 and rounded to ``dtype`` afterwards.
+
+    Args:
+        configuration: N particles.
+        cutoff: r_c [length]; pairs with r < r_c are joined.
+        scalars: names of the per-particle scalars that become node inputs, in this order.
+        dtype: floating-point type of the tensors.
+
+    Returns:
+        Data with ``species`` [N] int64, ``scalars`` [N, S], ``edge_index`` [2, E] int64 (row 0 the
+        sender j, row 1 the receiver i, sorted by receiver), ``edge_vector`` [E, 3] = x_j - x_i
+        [length], and, if the configuration has labels, ``y`` [N, T] [length].
+
+    Raises:
+        InputError: the cutoff is not positive, or the configuration lacks one of the scalars.
+    """
+    if not cutoff > 0:
+        raise InputError(f"cutoff: expected a positive length, found {cutoff}")
+    receiver, sender, vector = neighbour_list(
+        "ijD",
+        cutoff=float(cutoff),
+        positions=configuration.positions,
+        cell=configuration.cell,
+        pbc=np.asarray(configuration.pbc),
+    )
+    graph = Data(
+        species=torch.from_numpy(np.array(configuration.species, dtype=np.int64)),
+        scalars=torch.from_numpy(_scalar_columns(configuration, scalars)).to(dtype),
+        edge_index=torch.from_numpy(np.stack([sender, receiver]).astype(np.int64)),
+        edge_vector=torch.from_numpy(vector.reshape(-1, 3)).to(dtype),
+        num_nodes=configuration.n_particles,
+    )
+    if configuration.propensity is not None:
+        graph.y = torch.from_numpy(np.array(configuration.propensity)).to(dtype)
+    return graph
+
+
+def collate(graphs: Sequence[Data]) -> Batch:
+    """Several graphs as one disconnected graph (PyTorch Geometric's batching)."""
+    return Batch.from_data_list(list(graphs))
+
+
+def first_edge(receiver: torch.Tensor, n_nodes: int) -> torch.Tensor:
+    """Row pointer of edges that are sorted by receiver.
+
+    Args:
+        receiver: int64 [E], ascending.
+        n_nodes: number of receivers N, also of those without an edge.
+
+    Returns:
+        int64 [N + 1]; the edges of node i are ``first_edge[i]:first_edge[i + 1]``.
+    """
+    nodes = torch.arange(n_nodes + 1, device=receiver.device)
+    return torch.searchsorted(receiver.contiguous(), nodes)
+
+
+def _scalar_columns(configuration: Configuration, names: Sequence[str]) -> np.ndarray:
+    missing = [name for name in names if name not in configuration.scalars]
+    if missing:
+        raise InputError(
+            f"{configuration.name}: the per-particle scalar {missing[0]!r} is needed, found "
+            f"{sorted(configuration.scalars) or 'none'}"
+        )
+    columns = [np.asarray(configuration.scalars[name], dtype=np.float64) for name in names]
+    return np.stack(columns, axis=1) if columns else np.empty((configuration.n_particles, 0))

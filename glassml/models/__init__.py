@@ -1,0 +1,20 @@
+"""Whole networks, one file each, built by name: ``glassml.models.build("se3gnn-v2", ...)``."""
+
+from __future__ import annotations
+
+from glassml.models.analytic import Analytic
+from glassml.models.contract import GlassModel, Output, ScalarInput
+from glassml.models.registry import available, build, parameters_of, register
+from glassml.models.se3gnn import SE3GNN
+
+__all__ = [
+    "SE3GNN",
+    "Analytic",
+    "GlassModel",
+    "Output",
+    "ScalarInput",
+    "available",
+    "build",
+    "parameters_of",
+    "register",
+]

@@ -1,0 +1,220 @@
+"""The SE(3)-equivariant graph neural network of Pezzicoli, Charpiat and Landes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from e3nn import o3
+from torch import Tensor, nn
+
+from glassml.errors import ConfigError
+from glassml.models.contract import GlassModel, Output
+from glassml.models.registry import register
+from glassml.nn import (
+    EquivariantBatchNorm,
+    EquivariantConvolution,
+    RadialBasis,
+    channel_irreps,
+    invariants,
+    to_irreps_order,
+)
+from glassml.nn.radial import polynomial_cutoff
+
+__all__ = ["SE3GNN"]
+
+_CITATION = (
+    "F. S. Pezzicoli, G. Charpiat, F. P. Landes, Rotation-equivariant graph neural networks for "
+    "learning glassy liquids representations, SciPost Phys. 16, 136 (2024)"
+)
+
+
+@register("se3gnn-v1", channels=4, dropout=0.5, decoder_per_species=False)
+@register("se3gnn-v2", channels=8, dropout=0.3)
+class SE3GNN(GlassModel):
+    """F. S. Pezzicoli, G. Charpiat, F. P. Landes, SciPost Phys. 16, 136 (2024).
+
+    Every layer convolves the node features and the node inputs (one-hot species, scalars) with
+    learned filters, normalises, and from the second layer on adds the result to what was there.
+    The propensity is linear in the invariants of the last features, with one linear map a species
+    and time. State: features [(l_max + 1)^2 C], then the node inputs.
+
+    Presets: ``se3gnn-v2`` (8 channels, dropout 0.3, a decoder for every species) and ``se3gnn-v1``
+    (the first, lighter version: 4 channels, dropout 0.5, one decoder, trained on A particles).
+
+    Args:
+        species: names of the species.
+        times: times [time] at which the propensity is predicted.
+        cutoff: r_c [length] (published: 2.0 sigma).
+        scalar_inputs: names of per-particle scalars, e.g. ``("potential_energy",)``.
+        length_unit: "lj" or the unit of lengths.
+        l_max: highest rotational order.
+        channels: channels C of every order.
+        n_layers: number of convolutions.
+        radial_basis: ``bessel`` or ``gaussian``.
+        radial_basis_size: number of radial functions N_b.
+        radial_hidden: hidden width of the radial networks.
+        dropout: dropout probability inside the radial networks.
+        smooth_cutoff: multiply the filters by a factor that vanishes smoothly at r_c, so that
+            outputs are continuous in time (not published; off by default).
+        batchnorm_momentum: weight of the newest batch in running statistics (e3nn's convention).
+        decoder_per_species: one linear decoder a species and time, or one a time for all.
+
+    Raises:
+        ConfigError: a value out of range; the message names it.
+    """
+
+    def __init__(
+        self,
+        species: Sequence[str] = ("A", "B"),
+        times: Sequence[float] = (1.0,),
+        cutoff: float = 2.0,
+        scalar_inputs: Sequence[str] = (),
+        length_unit: str = "lj",
+        l_max: int = 3,
+        channels: int = 8,
+        n_layers: int = 8,
+        radial_basis: str = "bessel",
+        radial_basis_size: int = 10,
+        radial_hidden: int = 16,
+        dropout: float = 0.3,
+        smooth_cutoff: bool = False,
+        batchnorm_momentum: float = 0.5,
+        decoder_per_species: bool = True,
+    ) -> None:
+        super().__init__(species, times, cutoff, scalar_inputs, length_unit)
+        _check_sizes(l_max, channels, n_layers, radial_hidden, dropout)
+        self.l_max = l_max
+        self.channels = channels
+        self.n_layers = n_layers
+        self.smooth_cutoff = smooth_cutoff
+        self.n_harmonics = (l_max + 1) ** 2
+        self.n_features = self.n_harmonics * channels
+        self.basis = RadialBasis(radial_basis, radial_basis_size, self.cutoff)
+        self.spherical_harmonics = o3.SphericalHarmonics(
+            list(range(l_max + 1)), normalize=True, normalization="component"
+        )
+        self.convolutions = nn.ModuleList(
+            EquivariantConvolution(
+                l_max if k else -1,
+                l_max,
+                channels,
+                self.n_inputs,
+                radial_basis_size,
+                radial_hidden,
+                dropout,
+            )
+            for k in range(n_layers)
+        )
+        self.norms = nn.ModuleList(
+            EquivariantBatchNorm(l_max, channels, batchnorm_momentum) for _ in range(n_layers)
+        )
+        self.n_decoders = self.n_species if decoder_per_species else 1
+        self.decoder = nn.Linear((l_max + 1) * channels, self.n_decoders * self.n_times)
+        self.register_buffer("label_mean", torch.zeros(self.n_species, self.n_times))
+        self.register_buffer("label_scale", torch.ones(self.n_species, self.n_times))
+        order = to_irreps_order(l_max, channels)
+        self.register_buffer("irreps_order", order, persistent=False)
+        self.register_buffer("scalar_mean", torch.zeros(len(self.scalar_inputs)))
+        self.register_buffer("scalar_scale", torch.ones(len(self.scalar_inputs)))
+        width = self.n_features + self.n_inputs
+        self._declare(
+            state_widths=(self.n_inputs, *(width for _ in range(n_layers))),
+            outputs=(self.propensity_output(), *self._feature_outputs()),
+            citations=(_CITATION,),
+        )
+
+    def _feature_outputs(self) -> tuple[Output, Output]:
+        orders, channels = range(self.l_max + 1), range(self.channels)
+        scalar = tuple(f"descriptor_l={l}_c={c}" for l in orders for c in channels)
+        full = tuple(
+            f"feature_l={l}_c={c}_m={m}" for l in orders for c in channels for m in range(-l, l + 1)
+        )
+        irreps = channel_irreps(self.l_max, self.channels)
+        return (
+            Output("descriptors", scalar, "[-]"),
+            Output("equivariant", full, "[-]", irreps=irreps),
+        )
+
+    @torch.jit.unused
+    def set_label_scale(self, mean: Tensor, scale: Tensor) -> None:
+        """Mean and scale [species, T] [length] that the decoder's standardised values stand for."""
+        self.label_mean.copy_(mean)
+        self.label_scale.copy_(scale)
+
+    @torch.jit.unused
+    def set_scalar_scale(self, mean: Tensor, scale: Tensor) -> None:
+        """Mean and scale [S] by which the scalar inputs are standardised."""
+        self.scalar_mean.copy_(mean)
+        self.scalar_scale.copy_(scale)
+
+    @torch.jit.export
+    def embed(self, species: Tensor, scalars: Tensor) -> Tensor:
+        """Node inputs: species int64 [n] and scalars [n, S] to [n, species + S]."""
+        standardised = (scalars - self.scalar_mean) / self.scalar_scale
+        return torch.cat([self.one_hot[species], standardised], dim=1)
+
+    @torch.jit.export
+    def embed_edges(self, edge_vector: Tensor) -> Tensor:
+        """Spherical harmonics, radial basis and, if asked for, the smooth cutoff: [E, F]."""
+        r = torch.linalg.vector_norm(edge_vector, dim=1)
+        parts = [self.spherical_harmonics(edge_vector), self.basis(r)]
+        if self.smooth_cutoff:
+            parts.append(polynomial_cutoff(r, self.cutoff).unsqueeze(1))
+        return torch.cat(parts, dim=1)
+
+    @torch.jit.export
+    def step(
+        self, k: int, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor
+    ) -> Tensor:
+        """Layer k for the receivers: [n_all, W_k] to [n, W_(k+1)]."""
+        n = first_edge.shape[0] - 1
+        n_angular = self.n_harmonics
+        sh = edges[:, :n_angular]
+        basis = edges[:, n_angular : n_angular + self.basis.size]
+        envelope = edges[:, n_angular + self.basis.size :]
+        features = state
+        # TorchScript cannot index a ModuleList by a variable, so it unrolls this loop.
+        for i, (convolution, norm) in enumerate(zip(self.convolutions, self.norms)):  # noqa: B905
+            if i == k:
+                new = norm(convolution(state, sh, basis, envelope, sender, first_edge))
+                features = new if i == 0 else new + state[:n, : self.n_features]
+        return torch.cat([features, state[:n, -self.n_inputs :]], dim=1)
+
+    @torch.jit.export
+    def descriptors(self, state: Tensor) -> Tensor:
+        """Rotation-invariant descriptors [n, (l_max + 1) C], l slowest."""
+        return invariants(state[:, : self.n_features], self.l_max, self.channels)
+
+    @torch.jit.export
+    def equivariant(self, state: Tensor) -> Tensor:
+        """Equivariant features [n, (l_max + 1)^2 C] in e3nn's order of irreps."""
+        return state[:, self.irreps_order]
+
+    def standardised(self, state: Tensor) -> Tensor:
+        """Decoded values of every species' decoder before scaling: [n, species, T]."""
+        decoded = self.decoder(self.descriptors(state))
+        decoded = decoded.reshape(state.shape[0], self.n_decoders, self.n_times)
+        return decoded.expand(-1, self.n_species, -1)
+
+    @torch.jit.export
+    def propensity(self, state: Tensor) -> Tensor:
+        """Propensity [n, T] [length]: the decoder of each particle's own species."""
+        values = self.standardised(state) * self.label_scale + self.label_mean
+        inputs = state[:, self.n_features : self.n_features + self.n_species]
+        return (values * inputs.unsqueeze(2)).sum(dim=1)
+
+
+def _check_sizes(
+    l_max: int, channels: int, n_layers: int, radial_hidden: int, dropout: float
+) -> None:
+    for name, value, low in (
+        ("l_max", l_max, 0),
+        ("channels", channels, 1),
+        ("n_layers", n_layers, 1),
+        ("radial_hidden", radial_hidden, 1),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int) or value < low:
+            raise ConfigError(f"{name}: expected a whole number of at least {low}, found {value}")
+    if not 0 <= dropout < 1:
+        raise ConfigError(f"dropout: expected a probability in [0, 1), found {dropout}")

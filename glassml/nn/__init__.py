@@ -1,0 +1,18 @@
+"""Equivariant building blocks: layouts, radial networks, the convolution layer, batch norm."""
+
+from __future__ import annotations
+
+from glassml.nn.batchnorm import EquivariantBatchNorm
+from glassml.nn.convolution import EquivariantConvolution
+from glassml.nn.layout import channel_irreps, invariants, to_irreps_order
+from glassml.nn.radial import RadialBasis, RadialNetwork
+
+__all__ = [
+    "EquivariantBatchNorm",
+    "EquivariantConvolution",
+    "RadialBasis",
+    "RadialNetwork",
+    "channel_irreps",
+    "invariants",
+    "to_irreps_order",
+]

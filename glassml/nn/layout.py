@@ -1,0 +1,52 @@
+"""How equivariant features lie in memory.
+
+Inside the network a node's features are laid out ``[(l, m), channel]``: l ascending, m = -l..l,
+the channel fastest, so that the convolution reads the channels of one component as one vector.
+e3nn keeps ``[l, channel, m]``. What leaves the network, and e3nn's own layers, use e3nn's order.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["channel_irreps", "invariants", "to_irreps_order"]
+
+
+def channel_irreps(l_max: int, channels: int) -> str:
+    """e3nn's name of features with ``channels`` copies of each l = 0..l_max.
+
+    Every l carries the same parity label: the networks are equivariant under SO(3), not O(3), so
+    that all products |l_I - l_F| <= l_O <= l_I + l_F count (Pezzicoli et al., section II).
+    """
+    return "+".join(f"{channels}x{l}e" for l in range(l_max + 1))
+
+
+def to_irreps_order(l_max: int, channels: int) -> Tensor:
+    """Index that puts features into e3nn's order: ``irreps = features[:, index]``.
+
+    Returns:
+        int64 [(l_max + 1)^2 * channels].
+    """
+    here = torch.arange((l_max + 1) ** 2 * channels).reshape(-1, channels)
+    blocks = [here[l**2 : (l + 1) ** 2].T.reshape(-1) for l in range(l_max + 1)]
+    return torch.cat(blocks)
+
+
+def invariants(features: Tensor, l_max: int, channels: int) -> Tensor:
+    """Rotation-invariant part of the features: l = 0 as it is, the norm of every l >= 1.
+
+    Args:
+        features: [n, (l_max + 1)^2 * channels], in the network's layout.
+        l_max: highest order.
+        channels: number of channels C.
+
+    Returns:
+        [n, (l_max + 1) * C], l slowest (Pezzicoli et al., section III C).
+    """
+    # Squares are written as products: in TorchScript an integer's power is a float.
+    h = features.reshape(features.shape[0], (l_max + 1) * (l_max + 1), channels)
+    parts = [h[:, 0]]
+    for l in range(1, l_max + 1):
+        parts.append(torch.linalg.vector_norm(h[:, l * l : (l + 1) * (l + 1)], dim=1))
+    return torch.cat(parts, dim=1)

@@ -1,0 +1,185 @@
+"""Model files: what is written is what runs, and damaged files are refused by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from systems import liquid
+
+from glassml.errors import InputError, ModelFileError
+from glassml.export import Predictor, read_manifest, save_model
+from glassml.graph import build_graph, first_edge
+from glassml.models import build
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path / "small.pt"
+    save_model(build("se3gnn-v2", n_layers=2, channels=4, times=(0.5, 3.0)), path)
+    return path
+
+
+def _rewrite(path: Path, change: object) -> None:
+    """Replace the manifest inside a model file."""
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    name = next(n for n in entries if n.endswith("extra/manifest.json"))
+    entries[name] = json.dumps(change(json.loads(entries[name]))).encode()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for key, value in entries.items():
+            archive.writestr(key, value)
+
+
+@pytest.mark.parametrize("name", ["se3gnn-v1", "se3gnn-v2", "analytic"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12)])
+def test_exported_model_predicts_what_the_model_does(
+    tmp_path: Path, name: str, dtype: str, tolerance: float
+) -> None:
+    torch.manual_seed(0)
+    settings = {} if name == "analytic" else {"n_layers": 2, "l_max": 2}
+    model = build(name, times=(1.0, 4.0), **settings).eval()
+    save_model(model, tmp_path / "m.pt", dtype=dtype)
+    system = liquid()
+    found = Predictor(tmp_path / "m.pt", device="cpu").predict(
+        [system], outputs=[o.name for o in model.outputs]
+    )[0]
+    graph = build_graph(system, model.cutoff, dtype=torch.float64)
+    sender, receiver = graph.edge_index
+    pointer = first_edge(receiver, graph.num_nodes)
+    with torch.no_grad():
+        state = model.double().encode(
+            graph.species, graph.scalars, graph.edge_vector, sender, pointer
+        )
+        for output in model.outputs:
+            expected = getattr(model, output.name)(state).numpy()
+            assert found[output.name].dtype == dtype
+            scale = np.abs(expected).max()
+            np.testing.assert_allclose(found[output.name], expected, atol=tolerance * scale)
+            assert found[output.name].shape[1] == len(output.columns)
+
+
+def test_several_configurations_in_one_batch_equal_each_alone(small: Path) -> None:
+    predictor = Predictor(small, device="cpu")
+    systems = [liquid(30, seed=1), liquid(45, seed=2)]
+    together = predictor.predict(systems)
+    for system, values in zip(systems, together, strict=True):
+        alone = predictor.predict([system])[0]["propensity"]
+        np.testing.assert_allclose(values["propensity"], alone, rtol=1e-5, atol=1e-5)
+
+
+def test_species_are_matched_by_name_not_by_order(small: Path) -> None:
+    system = liquid(30)
+    renamed = dataclasses.replace(system, species=1 - system.species, species_names=("B", "A"))
+    predictor = Predictor(small, device="cpu")
+    np.testing.assert_array_equal(
+        predictor.predict([system])[0]["propensity"], predictor.predict([renamed])[0]["propensity"]
+    )
+
+
+def test_manifest_describes_the_model(small: Path) -> None:
+    manifest = read_manifest(small)
+    assert manifest.species == ("A", "B")
+    assert manifest.times == (0.5, 3.0)
+    assert manifest.state_widths == (2, 66, 66)
+    assert [o.name for o in manifest.outputs] == ["propensity", "descriptors", "equivariant"]
+    assert manifest.output("equivariant").irreps == "4x0e+4x1e+4x2e+4x3e"
+    assert manifest.hyperparameters["n_layers"] == 2
+    assert "SciPost" in manifest.citations[0]
+
+
+def test_no_species_of_the_file_may_be_unknown(small: Path) -> None:
+    other = dataclasses.replace(liquid(10), species_names=("A", "C"))
+    with pytest.raises(InputError, match=r"species 'C' is unknown to small\.pt, which knows A, B"):
+        Predictor(small, device="cpu").predict([other])
+
+
+def test_lengths_in_another_unit_are_refused(small: Path) -> None:
+    other = dataclasses.replace(liquid(10), length_unit="angstrom")
+    with pytest.raises(InputError, match=r"lengths in 'angstrom'.*trained with lengths in 'lj'"):
+        Predictor(small, device="cpu").predict([other])
+
+
+def test_unknown_output_is_refused(small: Path) -> None:
+    with pytest.raises(InputError, match="gives propensity, descriptors, equivariant, found 'x'"):
+        Predictor(small, device="cpu").predict([liquid(10)], outputs=["x"])
+
+
+@pytest.mark.parametrize("device", ["tpu9", "meta", "quantum"])
+def test_unknown_device_is_refused(small: Path, device: str) -> None:
+    with pytest.raises(InputError, match="device: expected cpu, cuda, cuda:N or auto"):
+        Predictor(small, device=device)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="no such model file"):
+        Predictor(tmp_path / "absent.pt")
+
+
+@pytest.mark.parametrize("keep", [0, 100, 20000])
+def test_truncated_file(small: Path, keep: int) -> None:
+    small.write_bytes(small.read_bytes()[:keep])
+    with pytest.raises(ModelFileError, match="truncated or of another kind"):
+        Predictor(small)
+
+
+def test_file_that_is_not_a_model(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    torch.save({"a": torch.ones(2)}, path)
+    with pytest.raises(ModelFileError, match=r"archive without manifest\.json"):
+        Predictor(path)
+
+
+def test_archive_with_damaged_code(small: Path) -> None:
+    with zipfile.ZipFile(small) as archive:
+        entries = {n: archive.read(n) for n in archive.namelist() if "/code/" not in n}
+    with zipfile.ZipFile(small, "w") as archive:
+        for key, value in entries.items():
+            archive.writestr(key, value)
+    with pytest.raises(ModelFileError, match="cannot be loaded"):
+        Predictor(small)
+
+
+def test_unknown_format_version_names_the_known_one(small: Path) -> None:
+    _rewrite(small, lambda manifest: manifest | {"format_version": 7})
+    with pytest.raises(ModelFileError, match="format version 7; this glassml knows version 1"):
+        Predictor(small)
+
+
+def test_manifest_with_a_wrong_field_is_named(small: Path) -> None:
+    _rewrite(small, lambda manifest: manifest | {"cutoff": "far"})
+    with pytest.raises(ModelFileError, match=r"manifest\.json: cutoff:"):
+        Predictor(small)
+
+
+def test_a_pickle_under_a_model_name_is_not_executed(tmp_path: Path) -> None:
+    class Attack:
+        def __reduce__(self) -> tuple:
+            return (Path.touch, (tmp_path / "executed",))
+
+    (tmp_path / "model.pt").write_bytes(pickle.dumps(Attack()))
+    with pytest.raises(ModelFileError):
+        Predictor(tmp_path / "model.pt")
+    assert not (tmp_path / "executed").exists()
+
+
+def test_interrupted_export_leaves_the_old_file(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = small.read_bytes()
+
+    def fail(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch.jit, "save", fail)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(build("analytic"), small)
+    assert small.read_bytes() == before
+    assert list(small.parent.iterdir()) == [small]
