@@ -1,0 +1,306 @@
+"""The ASE calculator: predicts propensities while another calculator moves the particles."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import (
+    BaseCalculator,
+    Calculator,
+    PropertyNotImplementedError,
+    all_changes,
+)
+from ase.outputs import Properties, all_outputs
+
+from glassml.data import Configuration, SpeciesMap
+from glassml.errors import InputError
+from glassml.export import Manifest, Predictor
+from glassml_ase.inputs import ModelInputs, ScalarSource
+
+__all__ = ["GlassMLCalculator"]
+
+OneOrMore = TypeVar("OneOrMore", Atoms, Sequence[Atoms])
+
+
+class GlassMLCalculator(Calculator):
+    """An exported model as an ASE calculator.
+
+    It provides the outputs of the model as properties ("propensity" [N, T], "descriptors",
+    "equivariant"). A ``base`` calculator provides energy, forces and all its other properties, so
+    that optimisers and `ase.md` run as they would with ``base`` alone; the model runs only when
+    one of its outputs is asked for, and only once for a configuration.
+
+    Args:
+        model: model file, or a `glassml.export.Predictor`.
+        base: calculator that provides energy and forces.
+        species: what the particles stand for; see `ModelInputs`.
+        device: "cpu", "cuda", "cuda:N" or "auto"; not used if ``model`` is a Predictor.
+        threads: CPU threads of torch; None leaves its setting alone.
+        scalars: where the model's scalar inputs come from; see `ModelInputs`. Functions must
+            depend on nothing but the atoms (else call `reset` when their result changes).
+        outputs: the outputs that `predict` and `annotate` give unless told otherwise.
+        length_unit: unit of the positions; see `ModelInputs`. Outputs stay in the model's unit.
+        kwargs: ``atoms``, ``label`` and ``directory``, as other calculators have them.
+
+    Raises:
+        ModelFileError: the model file is missing, damaged, or of an unknown format version.
+        InputError: an argument does not fit the model; the message names it.
+    """
+
+    implemented_properties = ["propensity"]  # noqa: RUF012 (ASE's own declaration)
+    # The network sees neither of them; what the base makes of them is its own affair.
+    ignored_changes = {"initial_charges", "initial_magmoms"}  # noqa: RUF012
+
+    def __init__(
+        self,
+        model: str | Path | Predictor,
+        base: BaseCalculator | None = None,
+        species: SpeciesMap | Mapping[str, str] | Sequence[str] | None = None,
+        device: str = "auto",
+        threads: int | None = None,
+        scalars: Mapping[str, ScalarSource] | None = None,
+        outputs: Sequence[str] = ("propensity",),
+        length_unit: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.predictor = (
+            model if isinstance(model, Predictor) else Predictor(model, device, threads)
+        )
+        self.base = base
+        self.inputs = ModelInputs(self.manifest, species, scalars, length_unit)
+        self._own = tuple(entry.name for entry in self.manifest.outputs)
+        self.outputs = self._checked(outputs)
+        given = list(base.implemented_properties) if base is not None else []
+        self.implemented_properties = [*self._own, *(p for p in given if p not in self._own)]
+        super().__init__(**kwargs)
+        self.parameters.update(
+            model=str(self.predictor.path),
+            base=None if base is None else base.name,
+            species=None if species is None else str(SpeciesMap.of(species)),
+            device=str(self.predictor.device),
+            scalars={name: _label(source) for name, source in self.inputs.scalars.items()},
+            outputs=list(self.outputs),
+            length_unit=self.manifest.length_unit,
+        )
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the model says of itself: species, cutoff, columns and irreps of its outputs."""
+        return self.predictor.manifest
+
+    def set(self, **kwargs: Any) -> dict[str, Any]:
+        """Refuse: the arguments are fixed on construction (ASE passes unknown ones here).
+
+        Raises:
+            InputError: always, if there are arguments.
+        """
+        if kwargs:
+            raise InputError(
+                f"GlassMLCalculator: {next(iter(kwargs))!r} cannot be set; it takes model, base, "
+                "species, device, threads, scalars, outputs and length_unit, on construction"
+            )
+        return {}
+
+    def get_property(
+        self, name: str, atoms: Atoms | None = None, allow_calculation: bool = True
+    ) -> Any:
+        """A property of the atoms: an output of the model, or one that the base provides.
+
+        Raises:
+            PropertyNotImplementedError: neither the model nor the base has it.
+        """
+        base = self._base_of(name)
+        if base is None:
+            return super().get_property(name, atoms, allow_calculation)
+        atoms = self.atoms if atoms is None else atoms
+        if atoms is not None and self.check_state(atoms):
+            self.reset()
+        # The base keeps its own cache and is asked every time, so that it can be changed by the
+        # user at any moment; what it says is mirrored for ASE's writers, which read `results`.
+        value = base.get_property(name, atoms, allow_calculation)
+        if value is not None:
+            self._mirror(atoms, name, value)
+        return value
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("propensity",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Run the model on the atoms (and the base, if one of its properties is asked for).
+
+        All outputs of the model are kept: next to its steps the read-outs cost nothing.
+
+        Raises:
+            InputError: the atoms do not fit the model; see `ModelInputs.configuration`.
+        """
+        atoms = self.atoms if atoms is None else atoms
+        if atoms is None:
+            raise InputError(f"{properties[0]}: there are no atoms yet; give them as the argument")
+        super().calculate(atoms, properties, system_changes)
+        for name in properties:
+            if self._base_of(name) is not None:
+                self.get_property(name, atoms)
+        if any(name in self._own for name in properties):
+            configuration = self.configuration(atoms)
+            self.results.update(self.predictor.predict([configuration], self._own)[0])
+
+    def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
+        """What has changed since the last calculation, the arrays that the model reads among it."""
+        changes = super().check_state(atoms, tol=tol)
+        if self.atoms is not None:
+            for name in sorted(self.inputs.sources):
+                if not np.array_equal(_stored(self.atoms, name), _stored(atoms, name)):
+                    changes.append(name)
+        return changes
+
+    def calculation_required(self, atoms: Atoms, properties: Sequence[str]) -> bool:
+        """Whether one of the properties is not known yet for these atoms."""
+        own = [name for name in properties if self._base_of(name) is None]
+        given = [name for name in properties if self._base_of(name) is not None]
+        if self.base is not None and given and self.base.calculation_required(atoms, given):
+            return True
+        return bool(own) and super().calculation_required(atoms, own)
+
+    def export_properties(self) -> Properties:
+        """The results that ASE knows by name (energy, forces, ...)."""
+        return Properties({k: v for k, v in self.results.items() if k in all_outputs})
+
+    def get_propensity(self, atoms: Atoms | None = None) -> np.ndarray:
+        """Predicted propensity [N, T] [length], in the model's unit; T: ``manifest.times``."""
+        return self._output("propensity", atoms)
+
+    def get_descriptors(self, atoms: Atoms | None = None) -> np.ndarray:
+        """Rotation-invariant descriptors [N, D] [-]."""
+        return self._output("descriptors", atoms)
+
+    def get_equivariant(self, atoms: Atoms | None = None) -> np.ndarray:
+        """Features that turn with the atoms, [N, sum of (2 l + 1) C] [-].
+
+        Their order is that of ``manifest.output("equivariant").irreps`` in e3nn.
+        """
+        return self._output("equivariant", atoms)
+
+    def predict(
+        self, atoms: Sequence[Atoms], outputs: Sequence[str] | None = None
+    ) -> list[dict[str, np.ndarray]]:
+        """Outputs for several Atoms in one batch; nothing is cached.
+
+        Args:
+            atoms: any number of Atoms, of any sizes.
+            outputs: names of outputs. Default: those given on construction.
+
+        Returns:
+            One dict for each Atoms: output name to array [N, columns].
+
+        Raises:
+            InputError: an unknown output, or atoms that do not fit the model.
+        """
+        chosen = self.outputs if outputs is None else self._checked(outputs)
+        configurations = [self.configuration(a, f"atoms[{k}]") for k, a in enumerate(atoms)]
+        return self.predictor.predict(configurations, chosen)
+
+    def annotate(self, atoms: OneOrMore, outputs: Sequence[str] | None = None) -> OneOrMore:
+        """Write predictions into ``atoms.arrays``, whence they reach extxyz files.
+
+        Each output becomes an array of its name, [N] if it has one column, else [N, columns];
+        ``info`` gets ``propensity_times``, ``propensity_model`` and ``propensity_unit``. An array
+        ``propensity`` that is no earlier prediction is kept as ``propensity_label``. The arrays do
+        not follow the atoms: annotate again after moving them.
+
+        Args:
+            atoms: Atoms, or several (which are predicted in one batch).
+            outputs: names of outputs. Default: those given on construction.
+
+        Returns:
+            ``atoms``, for chaining.
+
+        Raises:
+            InputError: see `predict`.
+        """
+        chosen = self.outputs if outputs is None else self._checked(outputs)
+        if isinstance(atoms, Atoms):
+            self.write_arrays(atoms, {name: self._output(name, atoms) for name in chosen})
+        else:
+            for one, values in zip(atoms, self.predict(atoms, chosen), strict=True):
+                self.write_arrays(one, values)
+        return atoms
+
+    def write_arrays(self, atoms: Atoms, values: Mapping[str, np.ndarray]) -> None:
+        """Write predicted values of these atoms into them; see `annotate`."""
+        if "propensity" in atoms.arrays and "propensity_model" not in atoms.info:
+            atoms.arrays["propensity_label"] = atoms.arrays["propensity"]
+        for name, columns in values.items():
+            atoms.arrays[name] = columns[:, 0].copy() if columns.shape[1] == 1 else columns
+        atoms.info["propensity_times"] = np.array(self.manifest.times)
+        atoms.info["propensity_model"] = self.manifest.model
+        atoms.info["propensity_unit"] = self.manifest.length_unit
+
+    def configuration(self, atoms: Atoms, name: str = "atoms") -> Configuration:
+        """What the model sees of these atoms; see `ModelInputs.configuration`."""
+        return self.inputs.configuration(atoms, name, self.base)
+
+    def _get_name(self) -> str:
+        return "glassml"
+
+    def _base_of(self, name: str) -> BaseCalculator | None:
+        """The base calculator, if this property is its to give."""
+        if self.base is None or name in self._own:
+            return None
+        return self.base if name in self.base.implemented_properties else None
+
+    def _mirror(self, atoms: Atoms | None, name: str, value: Any) -> None:
+        if self.atoms is None and atoms is not None:
+            self.atoms = atoms.copy()
+        own = {k: v for k, v in self.results.items() if k in self._own}
+        known = {name: value, **getattr(self.base, "results", {})}
+        # Copies, because some calculators reuse their arrays.
+        given = {k: copy.copy(v) for k, v in known.items() if self._base_of(k) is not None}
+        self.results = own | given
+
+    def _checked(self, outputs: Sequence[str]) -> tuple[str, ...]:
+        for name in [outputs] if isinstance(outputs, str) else outputs:
+            if name not in self._own or isinstance(outputs, str):
+                raise InputError(
+                    f"outputs: expected a sequence of {', '.join(self._own)}, which "
+                    f"{self.predictor.path.name} gives; found {outputs!r}"
+                )
+        return tuple(outputs)
+
+    def _output(self, name: str, atoms: Atoms | None) -> np.ndarray:
+        if name not in self._own:
+            raise PropertyNotImplementedError(
+                f"{name}: {self.predictor.path.name} gives {', '.join(self._own)} only"
+            )
+        return self.get_property(name, atoms)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GlassMLCalculator:
+        # The loaded model never changes, so copies share it.
+        twin = type(self).__new__(type(self))
+        memo[id(self)] = twin
+        memo[id(self.predictor)] = self.predictor
+        twin.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        # TorchScript modules cannot be pickled; the other process loads the file again.
+        absolute = str(self.predictor.path.resolve())
+        return {**self.__dict__, "predictor": (absolute, str(self.predictor.device))}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        path, device = state["predictor"]
+        self.__dict__.update(state, predictor=Predictor(path, device))
+
+
+def _label(source: ScalarSource) -> str:
+    return source if isinstance(source, str) else getattr(source, "__name__", repr(source))
+
+
+def _stored(atoms: Atoms, name: str) -> Any:
+    return atoms.arrays.get(name, atoms.info.get(name))

@@ -1,0 +1,158 @@
+"""From ASE Atoms to what a model needs: species, lengths and scalars under the model's names."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import BaseCalculator
+from ase.data import atomic_numbers
+
+from glassml.data import Configuration, SpeciesMap, configuration_from_atoms
+from glassml.errors import InputError
+from glassml.export import Manifest
+
+__all__ = ["ModelInputs", "ScalarSource"]
+
+# Where a scalar comes from: the name of an array or of a calculator's property, or a function.
+ScalarSource: TypeAlias = "str | Callable[[Atoms], np.ndarray]"
+
+_METRES = {"angstrom": 1e-10, "nm": 1e-9, "bohr": 5.29177210544e-11, "um": 1e-6, "cm": 1e-2, "m": 1}
+
+
+class ModelInputs:
+    """Turns Atoms into the configurations that one model reads.
+
+    Args:
+        manifest: the model's.
+        species: what the particles stand for: chemical symbol -> species of the model, or the
+            species of the LAMMPS types 1, 2, ... (see `glassml.data.SpeciesMap`). Default:
+            ``atoms.info["species_names"]`` (in the order of types) if present, else the chemical
+            symbols themselves if the model's species are chemical symbols.
+        scalars: scalar of the model -> where it comes from: a property of the base calculator
+            (such as "energies"), an array of the atoms, a per-particle result that came with
+            them from a file, or a function of the atoms that returns [N]. Default: the array of
+            the scalar's own name.
+        length_unit: unit of the positions. Default: ``atoms.info["length_unit"]``, else "lj" for
+            a model in LJ units and "angstrom", as ASE has it, for all others.
+
+    Raises:
+        InputError: a species or a scalar that the model does not have.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        species: SpeciesMap | Mapping[str, str] | Sequence[str] | None = None,
+        scalars: Mapping[str, ScalarSource] | None = None,
+        length_unit: str | None = None,
+    ) -> None:
+        self.manifest = manifest
+        self.length_unit = length_unit
+        self.species = None if species is None else self._species_map(species)
+        wanted = tuple(entry.name for entry in manifest.scalar_inputs)
+        for name in scalars or {}:
+            if name not in wanted:
+                raise InputError(
+                    f"scalars: {name!r} is not an input of the model {manifest.model}; expected "
+                    f"{', '.join(wanted) or 'none'}"
+                )
+        self.scalars: dict[str, ScalarSource] = {name: name for name in wanted}
+        self.scalars.update(scalars or {})
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """Names in ``atoms.arrays`` and ``atoms.info`` that the inputs may depend on."""
+        named = (source for source in self.scalars.values() if isinstance(source, str))
+        return frozenset({"type", "species_names", "length_unit", *named})
+
+    def configuration(
+        self, atoms: Atoms, name: str = "atoms", base: BaseCalculator | None = None
+    ) -> Configuration:
+        """The configuration of these atoms, its lengths in the model's unit.
+
+        Args:
+            atoms: N particles.
+            name: names them in messages.
+            base: calculator whose per-particle properties may serve as scalars.
+
+        Raises:
+            InputError: an unknown species, a missing scalar, or atoms that
+                `glassml.data.configuration_from_atoms` refuses.
+        """
+        prepared, columns = self._with_scalars(atoms, base)
+        configuration = configuration_from_atoms(
+            prepared,
+            self._species_of(atoms, name),
+            columns,
+            length_unit=self._length_unit_of(atoms),
+            name=name,
+        )
+        return _in_unit(configuration, self.manifest.length_unit)
+
+    def _species_map(self, species: SpeciesMap | Mapping[str, str] | Sequence[str]) -> SpeciesMap:
+        return SpeciesMap.of(species, self.manifest.species)
+
+    def _species_of(self, atoms: Atoms, name: str) -> SpeciesMap:
+        if self.species is not None:
+            return self.species
+        if "species_names" in atoms.info:
+            return self._species_map(str(atoms.info["species_names"]).split(","))
+        if all(species in atomic_numbers for species in self.manifest.species):
+            return self._species_map({species: species for species in self.manifest.species})
+        symbols = sorted(set(atoms.get_chemical_symbols()))
+        raise InputError(
+            f"{name}: species: expected a map from the symbols {', '.join(symbols)} (or from the "
+            f"LAMMPS types) to the model's species {', '.join(self.manifest.species)}; found "
+            f"none. Give one, such as species={list(self.manifest.species)!r} for the types 1, "
+            "2, ..."
+        )
+
+    def _with_scalars(
+        self, atoms: Atoms, base: BaseCalculator | None
+    ) -> tuple[Atoms, dict[str, str]]:
+        """The atoms and, for each scalar, the array that holds it."""
+        if not self.scalars:
+            return atoms, {}
+        prepared, columns = atoms.copy(), {}
+        for name, source in self.scalars.items():
+            values = _values(source, atoms, base)
+            columns[name] = source if isinstance(source, str) else name
+            if values is not None:
+                prepared.arrays[columns[name]] = np.asarray(values, dtype=np.float64)
+        return prepared, columns
+
+    def _length_unit_of(self, atoms: Atoms) -> str:
+        usual = "lj" if self.manifest.length_unit == "lj" else "angstrom"
+        return self.length_unit or atoms.info.get("length_unit") or usual
+
+
+def _values(source: ScalarSource, atoms: Atoms, base: BaseCalculator | None) -> np.ndarray | None:
+    """A scalar that is no plain array of the atoms; None if it is one (or is missing)."""
+    if callable(source):
+        return source(atoms)
+    # The base calculator goes before an array of that name: during a simulation the array would
+    # still hold the values of the configuration that was read from the file.
+    if base is not None and source in base.implemented_properties:
+        return base.get_property(source, atoms)
+    attached = getattr(atoms.calc, "results", {}).get(source)
+    if source not in atoms.arrays and isinstance(attached, np.ndarray):
+        return attached
+    return None
+
+
+def _in_unit(configuration: Configuration, unit: str) -> Configuration:
+    """The configuration in another unit of length; unchanged if only one of them is "lj"."""
+    found = configuration.length_unit
+    if found == unit or found not in _METRES or unit not in _METRES:
+        return configuration
+    factor = _METRES[found] / _METRES[unit]
+    return dataclasses.replace(
+        configuration,
+        positions=configuration.positions * factor,
+        cell=configuration.cell * factor,
+        length_unit=unit,
+    )

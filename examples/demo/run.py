@@ -1,0 +1,104 @@
+"""The main job: LAMMPS cools a Kob-Andersen liquid while glassml predicts who will move.
+
+Run by `make demo`, or `python examples/demo/run.py [OUTPUT_FOLDER]` after `glassml build`. Runs
+`in.kob_andersen` beside this file with the model that ships with glassml, and draws what came out.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+import ase.io
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from glassml.analysis import slice_picture, thermo_picture
+from glassml.data import configuration_from_atoms
+from glassml.errors import GlassMLError
+from glassml.export import Manifest, read_manifest
+from glassml.pretrained import pretrained_path
+from glassml.simulation import LammpsRun, find_lammps, read_thermo, run_lammps
+
+INPUT = Path(__file__).with_name("in.kob_andersen")
+STEPS = {"t_cool": 16000, "t_age": 16000}
+
+
+def simulate(model: Path, folder: Path, console: Console) -> LammpsRun:
+    """Run the input script on up to two ranks, with a progress bar that follows its log."""
+    ranks = 2 if find_lammps().mpiexec and (os.cpu_count() or 1) > 1 else 1
+    console.print(f"LAMMPS, {ranks} rank(s): {INPUT.name} with fix glassml and {model.name}")
+    variables = {"model": model, **STEPS}
+    with Progress(console=console) as progress, ThreadPoolExecutor(1) as pool:
+        bar = progress.add_task("melt, cool, age", total=sum(STEPS.values()))
+        job: Future[LammpsRun] = pool.submit(
+            run_lammps, INPUT, ranks=ranks, cwd=folder, variables=variables
+        )
+        while not job.done():
+            wait([job], timeout=1.0)
+            progress.update(bar, completed=last_step(folder / "log.lammps"))
+    return job.result()
+
+
+def last_step(log: Path) -> int:
+    """The last step in a log that is being written; 0 while the liquid is still molten."""
+    try:
+        sections = read_thermo(log)
+    except GlassMLError:
+        return 0  # not yet there
+    return int(sections[-1]["Step"][-1]) if len(sections) > 1 and sections[-1]["Step"] else 0
+
+
+def draw(run: LammpsRun, manifest: Manifest, folder: Path) -> None:
+    """A slab of the last configuration coloured by its prediction, and curves over the run."""
+    last = ase.io.read(folder / "propensity.lammpstrj", index=-1)
+    configuration = configuration_from_atoms(last, species=manifest.species)
+    time = manifest.times[0]
+    slice_picture(
+        configuration,
+        last.arrays["f_ml[1]"].ravel(),
+        folder / "slice.png",
+        label=f"predicted propensity at t = {time:g}",
+        title="Kob-Andersen liquid, aged at T = 0.44: who will move?",
+    )
+    cooling, ageing = run.thermo()[-2:]
+    joined = {name: np.r_[cooling[name], ageing[name][1:]] for name in ageing}
+    thermo_picture(
+        joined["Time"],
+        {
+            "temperature": joined["Temp"],
+            "potential energy\nper particle": joined["PotEng"],
+            "mean predicted\npropensity, all": joined["f_ml[1]"],
+            "mean predicted\npropensity, A": joined["c_mean_A"],
+        },
+        folder / "thermo.png",
+        xlabel="time",
+        title="Cooled from T = 2 to 0.44, then aged",
+    )
+
+
+def main() -> None:
+    """Simulate, draw, and say where the results are."""
+    console = Console()
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo-output").absolute()
+    model = pretrained_path("kob_andersen_T0.44")
+    try:
+        run = simulate(model, folder, console)
+        draw(run, read_manifest(model), folder)
+    except GlassMLError as error:
+        sys.exit(f"error: {error}")
+    console.print(f"Results in {folder}:")
+    for name, meaning in {
+        "slice.png": "a slab of the box, coloured by predicted propensity",
+        "thermo.png": "temperature, energy and mean prediction over the run",
+        "propensity.lammpstrj": "LAMMPS dump with the propensity of every particle",
+        "log.lammps": "the log, with the lines in which fix glassml says what it loaded",
+    }.items():
+        console.print(f"  {name:22}{meaning}")
+
+
+if __name__ == "__main__":
+    main()

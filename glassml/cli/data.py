@@ -1,0 +1,190 @@
+"""`glassml data`: convert published and own data into a dataset, and look into one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+    from rich.table import Table
+
+    from glassml.data import DatasetSummary
+
+__all__ = ["app", "convert", "info"]
+
+app = typer.Typer(
+    help="Convert simulation data into a dataset, and look into one.", no_args_is_help=True
+)
+
+_Times = Annotated[
+    list[float] | None,
+    typer.Option(help="Time of the labels, if the files do not tell; once for each label."),
+]
+_Scalars = Annotated[
+    list[str] | None,
+    typer.Option(help="Per-particle input to keep: NAME, or NAME=its name in the file."),
+]
+
+
+@app.command()
+def convert(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT...", help="Files, folders or glob patterns.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--out", "-o", help="HDF5 dataset to write.", show_default=False)
+    ],
+    file_format: Annotated[
+        str, typer.Option("--format", help="auto, botan, deepmind, glassml or ase.")
+    ] = "auto",
+    time: _Times = None,
+    species: Annotated[
+        str | None,
+        typer.Option(help='Names for types 1, 2, ... ("A,B") or for symbols ("Cu=A,Zr=B").'),
+    ] = None,
+    scalar: _Scalars = None,
+    length_unit: Annotated[
+        str | None, typer.Option(help="Unit of lengths, if the files do not tell. [default: lj]")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Convert at most this many.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the output if it exists.")] = False,
+) -> None:
+    """Convert configurations with their labels into one HDF5 dataset.
+
+    The output is written whole or not at all: a conversion that is interrupted leaves nothing
+    under its name.
+
+    Example: `glassml data convert train/ -o train.h5`
+    """
+    from glassml.data import ReadOptions, SpeciesMap, find_inputs
+    from glassml.data import convert as convert_files
+    from glassml.errors import InputError
+
+    if output.exists() and not overwrite:
+        raise InputError(f"{output}: exists already; expected a new name (-o), or --overwrite")
+    options = ReadOptions(
+        times=tuple(time) if time else None,
+        species=SpeciesMap.parse(species) if species else None,
+        scalars=dict(_name_and_source(text) for text in scalar or []),
+        length_unit=length_unit,
+    )
+    paths = find_inputs(inputs, file_format)
+    with _progress() as progress:
+        task = progress.add_task("converting", total=len(paths))
+        count = convert_files(
+            paths, output, file_format, options, limit, lambda path: progress.advance(task)
+        )
+    typer.echo(f"{output}: {count} configurations")
+
+
+@app.command()
+def info(
+    path: Annotated[Path, typer.Argument(help="A dataset written by `glassml data convert`.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Show what a dataset holds, and check that it is undamaged."""
+    from rich.console import Console
+
+    from glassml.data import Dataset
+
+    with Dataset(path) as dataset:
+        summary = dataset.summary()
+    if as_json:
+        typer.echo(json.dumps(summary.as_dict(), indent=2))
+        return
+    console = Console()
+    console.print(_facts(summary))
+    if summary.labels:
+        console.print(_label_table(summary))
+
+
+def _name_and_source(text: str) -> tuple[str, str]:
+    name, _, source = text.partition("=")
+    return name, source or name
+
+
+def _progress() -> Progress:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    console = Console(stderr=True)
+
+    class SecondsPerFile(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{1 / task.speed:.2f} s/file" if task.speed else "")
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        SecondsPerFile(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def _facts(summary: DatasetSummary) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    unit = "" if summary.length_unit == "lj" else f" {summary.length_unit}"
+    if summary.times is None:
+        times = "differ between configurations"
+    else:
+        times = ", ".join(f"{time:g}" for time in summary.times) or "none (unlabelled)"
+    facts = {
+        "configurations": f"{summary.n_configurations} ({summary.n_labelled} with labels)",
+        "particles": _range(summary.n_particles),
+        "species": ", ".join(f"{name}: {n}" for name, n in summary.species_counts.items()),
+        "number density": _range(summary.number_density) + (f" per{unit}^3" if unit else ""),
+        "length unit": summary.length_unit,
+        "scalars": ", ".join(summary.scalars) or "none",
+        "times": times,
+        "runs per label": "unknown" if summary.n_runs is None else _range(summary.n_runs),
+        "sha256": summary.sha256,
+    } | {key: _abridged(values) for key, values in summary.provenance.items()}
+    table = Table(title=escape(summary.path), show_header=False, title_justify="left")
+    table.add_column()
+    table.add_column(overflow="fold")  # checksums are for copying
+    for name, value in facts.items():
+        table.add_row(escape(name), escape(value))
+    return table
+
+
+def _label_table(summary: DatasetSummary) -> Table:
+    from rich.table import Table
+
+    table = Table(title=f"propensity [{summary.length_unit}]", title_justify="left")
+    for heading in ("species", "time", "labels", "mean", "std", "min", "max"):
+        table.add_column(heading, justify="left" if heading == "species" else "right")
+    for row in summary.labels:
+        numbers = (row.mean, row.std, row.minimum, row.maximum)
+        table.add_row(
+            row.species, f"{row.time:g}", str(row.count), *(f"{number:.4f}" for number in numbers)
+        )
+    return table
+
+
+def _range(values: tuple[float, float]) -> str:
+    low, high = (f"{value:.6g}" for value in values)
+    return low if low == high else f"{low} to {high}"
+
+
+def _abridged(values: list[str | int | float]) -> str:
+    if len(values) == 1:
+        return str(values[0])
+    return f"{values[0]} ... {values[-1]} ({len(values)} different)"

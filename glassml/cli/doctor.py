@@ -1,0 +1,62 @@
+"""`glassml doctor`: what this environment has and what it lacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from glassml.native.doctor import Diagnosis
+
+__all__ = ["doctor"]
+
+
+def doctor(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the diagnosis as JSON, for programs to read.")
+    ] = False,
+) -> None:
+    """Check torch, LAMMPS, MPI, the compilers and the native build; say what to do.
+
+    Ends with status 0 when Python can train, predict and serve ASE. LAMMPS, the compilers and the
+    native build are optional: what is missing of them is listed, and changes nothing in that.
+    """
+    import json
+
+    from glassml.native.doctor import diagnose
+
+    diagnosis = diagnose()
+    if as_json:
+        typer.echo(json.dumps(diagnosis.as_dict(), indent=2))
+    else:
+        _print(diagnosis)
+    if not diagnosis.ok:
+        raise typer.Exit(1)
+
+
+def _print(diagnosis: Diagnosis) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    marks = {"ok": ("ok", "green"), "optional": ("optional", "yellow"), "problem": ("PROBLEM", "red")}
+    table = Table("", "", "found", "what to do", box=box.SIMPLE, show_header=True)
+    for check in diagnosis.checks:
+        mark, colour = marks[check.state]
+        table.add_row(check.name, Text(mark, style=colour), Text(check.found), Text(check.advice))
+    console = Console()
+    console.print(table)
+    console.print(_conclusion(diagnosis))
+
+
+def _conclusion(diagnosis: Diagnosis) -> str:
+    if not diagnosis.ok:
+        return "glassml cannot work here: mend what is marked PROBLEM."
+    unusable = [check.name for check in diagnosis.checks if check.state == "optional"]
+    if not unusable:
+        return "Everything is here: training, ASE, offline prediction and LAMMPS."
+    return (
+        f"Training, ASE and offline prediction work. Optional and not usable: {', '.join(unusable)}."
+    )

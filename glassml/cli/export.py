@@ -1,0 +1,37 @@
+"""`glassml export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["export"]
+
+
+def export(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN_OR_CHECKPOINT", help="Run folder, or one checkpoint.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="MODEL.pt", help="Model file to write.")
+    ],
+    dtype: Annotated[
+        str, typer.Option(help="Precision of the exported model: float32 or float64.")
+    ] = "float32",
+) -> None:
+    """Write a trained model as the one file that LAMMPS, ASE and `glassml predict` use.
+
+    Of a run folder the best epoch is exported. The file says how it was trained.
+    """
+    from glassml.export import save_model
+    from glassml.training import load_trained_model
+
+    trained = load_trained_model(run)
+    manifest = save_model(trained.model, output, dtype=dtype, training=trained.provenance)
+    columns = len(manifest.outputs[0].columns)
+    typer.echo(
+        f"{output}: {manifest.model}, {manifest.n_parameters} parameters, {manifest.dtype}, "
+        f"{columns} time(s), epoch {trained.provenance['epoch']} of {trained.path}"
+    )

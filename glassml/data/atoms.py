@@ -1,0 +1,188 @@
+"""ASE Atoms to `Configuration` and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from ase import Atoms
+from ase.geometry import complete_cell
+
+from glassml.data.configuration import Configuration
+from glassml.data.species import SpeciesMap
+from glassml.errors import InputError
+
+__all__ = ["atoms_from_configuration", "configuration_from_atoms"]
+
+# Unit cells of crystals may be a single layer of a few atoms; a liquid whose particles all lie in
+# one plane is a two-dimensional system.
+_LARGEST_PLANAR_CELL = 16
+# Room [length] beyond the outermost particles in a direction that has no cell vector.
+_MARGIN = 1.0
+
+
+def configuration_from_atoms(
+    atoms: Atoms,
+    species: SpeciesMap | Mapping[str, str] | Sequence[str],
+    scalars: Sequence[str] | Mapping[str, str] = (),
+    *,
+    labels: bool = False,
+    times: Sequence[float] | None = None,
+    length_unit: str | None = None,
+    name: str = "atoms",
+    provenance: Mapping[str, str | int | float] | None = None,
+) -> Configuration:
+    """Convert ASE Atoms.
+
+    Directions that are not periodic may lack a cell vector: they get one that encloses the
+    particles. Its length has no effect on distances, as only periodic directions have images.
+
+    Args:
+        atoms: N particles.
+        species: what each chemical symbol, or each LAMMPS type, stands for (see `SpeciesMap`).
+            Types are ``atoms.arrays["type"]`` if present, else the atomic numbers.
+        scalars: names of inputs in ``atoms.arrays`` or ``atoms.info``, or input -> name there.
+        labels: whether to take ``arrays["propensity"]``, ``info["times"]`` and ``info["n_runs"]``.
+        times: replaces ``atoms.info["times"]``.
+        length_unit: unit of the positions. Default: ``atoms.info["length_unit"]``, else "lj".
+        name: names the configuration in messages.
+        provenance: see `Configuration`.
+
+    Raises:
+        InputError: no particles, a two-dimensional system, a periodic direction without a cell
+            vector, an unknown species, a missing scalar or label, another unit than stated, NaN.
+    """
+    _check_structure(atoms, name)
+    species_map = SpeciesMap.of(species)
+    known_times, propensity, n_runs = _labels(atoms, times, name) if labels else (None, None, None)
+    return Configuration(
+        positions=atoms.get_positions(),
+        cell=_enclosing_cell(atoms, name),
+        species=species_map.indices(_species_labels(atoms, species_map), name),
+        species_names=species_map.names,
+        pbc=tuple(atoms.pbc.tolist()),
+        scalars=_scalars(atoms, scalars, name),
+        times=known_times,
+        propensity=propensity,
+        n_runs=n_runs,
+        length_unit=_length_unit(atoms, length_unit, name),
+        name=name,
+        provenance=provenance or {},
+    )
+
+
+def atoms_from_configuration(configuration: Configuration) -> Atoms:
+    """Convert to ASE Atoms.
+
+    The atomic number, and ``arrays["type"]``, is the species index + 1, as ASE's LAMMPS readers
+    have it. Scalars and ``propensity`` [N, T] are arrays; ``info`` holds ``species_names`` (joined
+    by commas), ``length_unit`` and, with labels, ``times`` [T] and ``n_runs``.
+    """
+    types = configuration.species + 1
+    atoms = Atoms(
+        numbers=types,
+        positions=configuration.positions,
+        cell=configuration.cell,
+        pbc=configuration.pbc,
+        info={
+            "species_names": ",".join(configuration.species_names),
+            "length_unit": configuration.length_unit,
+        },
+    )
+    atoms.set_array("type", types)
+    for name, values in configuration.scalars.items():
+        atoms.set_array(name, values)
+    if configuration.propensity is not None:
+        atoms.set_array("propensity", configuration.propensity)
+        atoms.info["times"] = np.array(configuration.times)
+    if configuration.n_runs is not None:
+        atoms.info["n_runs"] = configuration.n_runs
+    return atoms
+
+
+def _species_labels(atoms: Atoms, species_map: SpeciesMap) -> np.ndarray:
+    if not species_map.by_type:
+        return np.array(atoms.get_chemical_symbols())
+    return np.asarray(atoms.arrays.get("type", atoms.numbers))
+
+
+def _check_structure(atoms: Atoms, name: str) -> None:
+    """Refuse what has no cell to be completed, and two-dimensional systems."""
+    if len(atoms) == 0:
+        raise InputError(f"{name}: positions: expected at least one particle; found none")
+    if not np.isfinite(atoms.cell.array).all():
+        raise InputError(f"{name}: cell: expected finite numbers; found {atoms.cell.tolist()}")
+    has_vector = atoms.cell.any(axis=1)
+    fractional = atoms.positions @ np.linalg.pinv(complete_cell(atoms.cell.array))
+    flat = np.ptp(fractional, axis=0) < 1e-9
+    for axis in np.flatnonzero(flat & (len(atoms) > 1)):
+        layer_without_cell = not has_vector[axis] and has_vector.any()
+        if len(atoms) > _LARGEST_PLANAR_CELL or layer_without_cell:
+            raise InputError(
+                f"{name}: positions: expected a three-dimensional system; found all "
+                f"{len(atoms)} particles in one plane across lattice direction {axis + 1} "
+                "(two-dimensional systems are not supported)"
+            )
+
+
+def _enclosing_cell(atoms: Atoms, name: str) -> np.ndarray:
+    """The cell, with its missing vectors made up: orthogonal, around the particles."""
+    missing = ~atoms.cell.any(axis=1)
+    for axis in np.flatnonzero(missing & atoms.pbc):
+        raise InputError(
+            f"{name}: cell: expected a lattice vector for the periodic direction {axis + 1} "
+            f"(pbc = {atoms.pbc.tolist()}); found a zero vector"
+        )
+    cell = complete_cell(atoms.cell.array)
+    for axis in np.flatnonzero(missing):
+        direction = cell[axis] / np.linalg.norm(cell[axis])
+        cell[axis] = direction * (np.ptp(atoms.positions @ direction) + 2 * _MARGIN)
+    return cell
+
+
+def _scalars(
+    atoms: Atoms, wanted: Sequence[str] | Mapping[str, str], name: str
+) -> dict[str, np.ndarray]:
+    sources = wanted if isinstance(wanted, Mapping) else dict(zip(wanted, wanted, strict=True))
+    scalars = {}
+    for scalar, source in sources.items():
+        if source in atoms.arrays:
+            scalars[scalar] = atoms.arrays[source]
+        elif source in atoms.info:
+            scalars[scalar] = np.asarray(atoms.info[source])
+        else:
+            raise InputError(
+                f"{name}: scalar {scalar!r}: expected an array {source!r} in atoms.arrays or "
+                f"atoms.info; found {sorted(atoms.arrays)} and {sorted(atoms.info)}"
+            )
+    return scalars
+
+
+def _labels(
+    atoms: Atoms, times: Sequence[float] | None, name: str
+) -> tuple[np.ndarray, np.ndarray, int | None]:
+    if "propensity" not in atoms.arrays:
+        raise InputError(
+            f"{name}: propensity: expected labels in atoms.arrays['propensity']; "
+            f"found {sorted(atoms.arrays)}"
+        )
+    if times is None and "times" not in atoms.info:
+        raise InputError(
+            f"{name}: times: expected the times of the labels in atoms.info['times']; "
+            f"found {sorted(atoms.info)}. Give the times (--time)"
+        )
+    known_times = np.atleast_1d(atoms.info["times"] if times is None else times)
+    # extxyz files do not distinguish one column from none.
+    propensity = np.asarray(atoms.arrays["propensity"]).reshape(len(atoms), -1)
+    n_runs = atoms.info.get("n_runs")
+    return known_times, propensity, None if n_runs is None else int(n_runs)
+
+
+def _length_unit(atoms: Atoms, length_unit: str | None, name: str) -> str:
+    stated = atoms.info.get("length_unit")
+    if stated is not None and length_unit is not None and stated != length_unit:
+        raise InputError(
+            f"{name}: length_unit: expected {length_unit!r}; "
+            f"found atoms.info['length_unit'] = {stated!r}"
+        )
+    return length_unit or stated or "lj"

@@ -1,0 +1,104 @@
+"""Many files of any format into one dataset."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from glassml.data.dataset import DatasetWriter
+from glassml.data.readers.base import ReadOptions
+from glassml.data.readers.registry import formats_called, read_configurations
+from glassml.errors import InputError
+
+__all__ = ["convert", "find_inputs"]
+
+
+def find_inputs(inputs: Sequence[str | Path], file_format: str = "auto") -> list[Path]:
+    """The files that a list of files, folders and glob patterns stands for.
+
+    Args:
+        inputs: a folder stands for its files with a suffix of the format; a pattern for all files
+            that match it. Both come in natural order (2 before 10); the list keeps its own.
+        file_format: a name in `glassml.data.FORMATS`, or "auto" for any of them.
+
+    Returns:
+        The files, each once.
+
+    Raises:
+        InputError: the format is unknown, or an input is missing or stands for no file.
+    """
+    suffixes = sorted({s for known in formats_called(file_format) for s in known.suffixes})
+    files: dict[Path, None] = {}
+    for text in inputs:
+        path = Path(text).expanduser()
+        if path.is_dir():
+            found = [child for child in path.iterdir() if child.suffix in suffixes]
+            expected = f"files ending in {', '.join(suffixes)} in this folder"
+        elif path.exists():
+            found, expected = [path], ""
+        else:
+            found = [Path(match) for match in glob.glob(str(path), recursive=True)]  # noqa: PTH207
+            expected = "a file, a folder or a pattern that matches files"
+        if not found:
+            raise InputError(f"{text}: expected {expected}; found none")
+        files.update(dict.fromkeys(sorted(found, key=_natural_order)))
+    return list(files)
+
+
+def convert(
+    inputs: Sequence[str | Path],
+    output: str | Path,
+    file_format: str = "auto",
+    options: ReadOptions | None = None,
+    limit: int | None = None,
+    on_file: Callable[[Path], None] | None = None,
+) -> int:
+    """Convert files into one dataset, holding one configuration in memory at a time.
+
+    Args:
+        inputs: the files, as `find_inputs` returns them.
+        output: the HDF5 file; written whole or not at all.
+        file_format: a name in `glassml.data.FORMATS`, or "auto".
+        options: what the files do not say.
+        limit: the largest number of configurations to convert. Default: all.
+        on_file: called after each file.
+
+    Returns:
+        The number of configurations.
+
+    Raises:
+        InputError: a file cannot be read, or configurations do not belong together.
+    """
+    if limit is not None and limit < 1:
+        raise InputError(f"limit: expected at least 1 configuration; found {limit}")
+    prefixes = _distinguishing_prefixes([Path(path) for path in inputs])
+    with DatasetWriter(output) as writer:
+        for path, prefix in prefixes.items():
+            remaining = None if limit is None else limit - writer.n_configurations
+            if remaining == 0:
+                break
+            for configuration in islice(read_configurations(path, file_format, options), remaining):
+                writer.add(replace(configuration, name=prefix + configuration.name))
+            if on_file is not None:
+                on_file(path)
+        return writer.n_configurations
+
+
+def _natural_order(path: Path) -> list[str | int]:
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", str(path))]
+
+
+def _distinguishing_prefixes(paths: Sequence[Path]) -> dict[Path, str]:
+    """What to put before configurations' names where files of several folders share a name."""
+    if len({path.stem for path in paths}) == len(paths):
+        return dict.fromkeys(paths, "")
+    common = Path(os.path.commonpath([path.resolve().parent for path in paths]))
+    return {
+        path: "".join(f"{part}-" for part in path.resolve().parent.relative_to(common).parts)
+        for path in paths
+    }

@@ -1,0 +1,291 @@
+"""The HDF5 dataset: any number of configurations of one system in one file.
+
+The layout is that of `glassml.data.storage`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+import glassml
+from glassml.data.configuration import Configuration
+from glassml.data.storage import (
+    FORMAT,
+    FORMAT_VERSION,
+    OutputStream,
+    content_hash,
+    read_configuration,
+    write_configuration,
+)
+from glassml.errors import InputError
+from glassml.files import atomic_write
+
+if TYPE_CHECKING:
+    from glassml.data.summary import DatasetSummary
+
+__all__ = ["Dataset", "DatasetWriter"]
+
+
+class DatasetWriter:
+    """Writes a dataset; the file gets its name only when everything is in it.
+
+    Use as a context manager. If the block raises, or the process dies, nothing is changed under
+    the final name.
+
+    Args:
+        path: the HDF5 file to write, replaced if it exists.
+
+    Raises:
+        InputError: the file cannot be written, or no configuration was added.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.n_configurations = 0
+        self._file: h5py.File | None = None
+        self._transaction = self._write_whole()
+        self._common: dict[str, tuple[str, Any]] = {}
+
+    def __enter__(self) -> DatasetWriter:
+        self._transaction.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return self._transaction.__exit__(kind, error, traceback)
+
+    def add(self, configuration: Configuration) -> None:
+        """Append a configuration under its own name.
+
+        Raises:
+            InputError: its name is taken or contains "/", or its species or length unit are not
+                those of the configurations before it; or the disk is full.
+        """
+        if self._file is None:
+            raise InputError(
+                f"{self.path}: expected `with DatasetWriter(path) as writer: writer.add(...)`; "
+                "found a writer that is not open"
+            )
+        name = configuration.name
+        if not name or "/" in name or name == ".":
+            raise InputError(f"{self.path}: name: expected a name without '/'; found {name!r}")
+        if name in self._file["configurations"]:
+            raise InputError(
+                f"{self.path}: name: expected different names; found two configurations {name!r}"
+            )
+        self._check_common(configuration)
+        for field, (_, value) in self._common.items():
+            self._file.attrs[field] = value
+        write_configuration(self._file["configurations"].create_group(name), configuration)
+        self._file.flush()
+        self._check_written()
+        self.n_configurations += 1
+
+    @contextmanager
+    def _write_whole(self) -> Iterator[None]:
+        with atomic_write(self.path) as partial, OutputStream(partial, "r+") as self._stream:
+            with h5py.File(self._stream, "w") as self._file:
+                self._file.attrs.update(
+                    format=FORMAT,
+                    format_version=FORMAT_VERSION,
+                    glassml_version=glassml.__version__,
+                )
+                self._file.create_group("configurations", track_order=True)
+                yield
+            self._file = None
+            self._check_written()
+            if self.n_configurations == 0:
+                raise InputError(f"{self.path}: expected configurations to write; found none")
+
+    def _check_written(self) -> None:
+        if self._stream.error is not None:
+            reason = self._stream.error.strerror or self._stream.error
+            raise InputError(f"{self.path}: cannot be written: {reason}")
+
+    def _check_common(self, configuration: Configuration) -> None:
+        """All configurations of a dataset share their species and their length unit."""
+        for field in ("species_names", "length_unit"):
+            value = getattr(configuration, field)
+            first, expected = self._common.setdefault(field, (configuration.name, value))
+            if value != expected:
+                raise InputError(
+                    f"{configuration.name}: {field}: expected {expected!r} as in {first}, which "
+                    f"is in the same dataset {self.path}; found {value!r}"
+                )
+
+
+class Dataset:
+    """Reads a dataset: a sequence of configurations, each read when it is asked for.
+
+    May be pickled and used in several processes; each opens the file for itself.
+
+    Args:
+        path: an HDF5 file written by `DatasetWriter`.
+
+    Attributes:
+        path: the file.
+        names: names of the configurations, in order.
+        species_names: names of the species.
+        length_unit: unit of positions and labels.
+
+    Raises:
+        InputError: the file is missing, damaged, not a dataset or of an unknown format version.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._file: h5py.File | None = None
+        self._process = -1
+        attributes = dict(self._open().attrs)
+        self._check_format(attributes)
+        try:
+            self.names = tuple(self._open()["configurations"])
+            self.species_names = tuple(str(name) for name in attributes["species_names"])
+            self.length_unit = str(attributes["length_unit"])
+        except KeyError as error:
+            raise InputError(
+                f"{self.path}: expected species, length unit and configurations; found a damaged "
+                f"dataset ({error})"
+            ) from None
+        if not self.names:
+            raise InputError(f"{self.path}: expected configurations; found none")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, key: int | str) -> Configuration:
+        """The configuration of this index or name."""
+        if isinstance(key, str) and key not in self.names:
+            raise KeyError(f"{self.path}: no configuration {key!r}")
+        name = key if isinstance(key, str) else self.names[key]
+        try:
+            return self._read(name)
+        except (OSError, KeyError) as error:
+            raise InputError(f"{self.path}: configurations/{name}: damaged: {error}") from error
+
+    def __iter__(self) -> Iterator[Configuration]:
+        return (self[index] for index in range(len(self)))
+
+    @property
+    def sha256(self) -> str:
+        """Checksum of the contents: names, arrays and units, in order; not of provenance."""
+        digest = hashlib.sha256()
+        for name in self.names:
+            digest.update(f"{name}:{self._group(name).attrs['sha256']};".encode())
+        return digest.hexdigest()
+
+    def common_times(self) -> np.ndarray:
+        """The times [T] [time] of the labels, which all configurations share.
+
+        Raises:
+            InputError: a configuration has no labels, or two have labels at different times; the
+                message names them.
+        """
+        first = self._times(self.names[0])
+        for name in self.names[1:]:
+            times = self._times(name)
+            if not np.array_equal(times, first):
+                raise InputError(
+                    f"{self.path}: times: expected the same times in all configurations; found "
+                    f"{first.tolist()} in {self.names[0]} but {times.tolist()} in {name}. Convert "
+                    "them into separate datasets, or give nominal times (--time)"
+                )
+        return first
+
+    def summary(self) -> DatasetSummary:
+        """Counts, densities, times, label statistics and provenance; reads the whole file.
+
+        Raises:
+            InputError: a configuration's arrays do not match their checksum.
+        """
+        from glassml.data.summary import summarise
+
+        return summarise(self)
+
+    def verify(self, configuration: Configuration) -> None:
+        """Check a configuration read from this dataset against its stored checksum.
+
+        Raises:
+            InputError: they do not match.
+        """
+        stored = self._group(configuration.name).attrs["sha256"]
+        if stored != content_hash(configuration):
+            raise InputError(
+                f"{self.path}: {configuration.name}: the arrays do not match their checksum; the "
+                "file was changed or damaged after it was written"
+            )
+
+    def close(self) -> None:
+        """Close the file. It is opened again when needed."""
+        if self._file is not None and self._process == os.getpid():
+            self._file.close()
+        self._file = None
+
+    def __enter__(self) -> Dataset:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_file": None}
+
+    def _open(self) -> h5py.File:
+        # An HDF5 handle must not be shared with a forked process: they would share its position.
+        if self._file is not None and self._process != os.getpid():
+            self._file.close()
+            self._file = None
+        if self._file is None:
+            try:
+                self._file = h5py.File(self.path, "r")
+            except FileNotFoundError:
+                raise InputError(f"{self.path}: expected a dataset; found no such file") from None
+            except OSError as error:
+                raise InputError(
+                    f"{self.path}: expected an HDF5 dataset; found a damaged or other file "
+                    f"({error})"
+                ) from None
+            self._process = os.getpid()
+        return self._file
+
+    def _check_format(self, attributes: dict[str, Any]) -> None:
+        found = attributes.get("format")
+        if found != FORMAT:
+            raise InputError(
+                f"{self.path}: format: expected an HDF5 file with the attribute {FORMAT!r}; "
+                f"found {found!r}. `glassml data convert` writes datasets"
+            )
+        version = attributes.get("format_version")
+        if version != FORMAT_VERSION:
+            raise InputError(
+                f"{self.path}: format_version: expected {FORMAT_VERSION}; found {version}, "
+                f"written by glassml {attributes.get('glassml_version')}"
+            )
+
+    def _group(self, name: str) -> h5py.Group:
+        return self._open()["configurations"][name]
+
+    def _times(self, name: str) -> np.ndarray:
+        group = self._group(name)
+        if "times" not in group:
+            raise InputError(
+                f"{self.path}: {name}: propensity: expected labels; found an unlabelled "
+                "configuration"
+            )
+        return group["times"][()]
+
+    def _read(self, name: str) -> Configuration:
+        return read_configuration(self._group(name), self.species_names, self.length_unit)

@@ -1,0 +1,13 @@
+"""Readers of published data sets and of structure files.
+
+A new format is one module with a reader, and one entry in the table `FORMATS` of
+`glassml.data.readers.registry`.
+"""
+
+from __future__ import annotations
+
+from glassml.data.readers.base import Format, ReadOptions
+from glassml.data.readers.frames import read_frames
+from glassml.data.readers.registry import FORMATS, read_configurations
+
+__all__ = ["FORMATS", "Format", "ReadOptions", "read_configurations", "read_frames"]

@@ -1,0 +1,111 @@
+"""The BOTAN data set: 3D Kob-Andersen, one npz a configuration and time.
+
+H. Shiba, M. Hanai, T. Suzumura and T. Shimokawabe, J. Chem. Phys. 158, 084503 (2023). Entries:
+``types`` (0 = A, 1 = B), ``initial_positions`` [N, 3] in [0, L) and ``positions`` [R, N, 3], not
+wrapped, after one time. The box is implied: a cube of number density 1.2.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from glassml.data.configuration import Configuration
+from glassml.data.readers.base import (
+    Fields,
+    ReadOptions,
+    check_wrapped,
+    label_times,
+    mean_displacement,
+    source_provenance,
+    species_of_codes,
+)
+from glassml.data.readers.published import KOB_ANDERSEN_DENSITY, KOB_ANDERSEN_TIMES
+from glassml.errors import InputError
+
+__all__ = ["npz_entries", "read_botan", "recognises_botan"]
+
+_FILE_NAME = re.compile(r"N(?P<n>\d+)T(?P<temperature>\d+\.\d+)_\d+_tc(?P<time>\d+)$")
+_ENTRIES = {"types", "initial_positions", "positions"}
+
+
+def npz_entries(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an npz file.
+
+    Raises:
+        InputError: the file is missing, truncated, not an npz or holds pickled objects.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected an npz file; found no such file") from None
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"{path}: expected a complete npz file of arrays; found a damaged or other file "
+            f"({error})"
+        ) from error
+
+
+def recognises_botan(path: Path) -> bool:
+    """Whether this is an npz file with the entries of BOTAN."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {Path(member).stem for member in archive.namelist()} >= _ENTRIES
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def read_botan(path: Path, options: ReadOptions) -> Iterator[Configuration]:
+    """Read one BOTAN file.
+
+    The time is known from the file name (``..._N4096T0.44_1_tc07.npz``: the 7th time of T = 0.44).
+
+    Raises:
+        InputError: the file is damaged, breaks one of the format's conventions, or its name does
+            not tell the time and ``options`` do not either.
+    """
+    fields = Fields(path, npz_entries(path))
+    positions = fields.array("initial_positions", None, 3)
+    n_particles = len(positions)
+    runs = fields.array("positions", None, n_particles, 3)
+    if 0 in runs.shape:
+        raise fields.error("positions", "at least one run and particle", f"shape {runs.shape}")
+    box = np.full(3, (n_particles / KOB_ANDERSEN_DENSITY) ** (1 / 3))
+    check_wrapped(fields, "initial_positions", positions, box)
+    facts = _FILE_NAME.search(path.stem)
+    known_times = None if facts is None else _known_times(fields, facts, n_particles)
+    species, species_names = species_of_codes(fields, "types", n_particles, options.species)
+    provenance = source_provenance(path, "botan") | {
+        "citation": "H. Shiba et al., J. Chem. Phys. 158, 084503 (2023)",
+        "system": "Kob-Andersen 80:20",
+    }
+    if facts is not None:
+        provenance["temperature"] = float(facts["temperature"])
+    yield Configuration(
+        positions=positions,
+        cell=np.diag(box),
+        species=species,
+        species_names=species_names,
+        times=label_times(fields, known_times, options.times, 1),
+        propensity=mean_displacement(fields, "positions", positions, runs, box)[:, None],
+        n_runs=len(runs),
+        length_unit=options.length_unit or "lj",
+        name=path.stem,
+        provenance=provenance,
+    )
+
+
+def _known_times(fields: Fields, facts: re.Match, n_particles: int) -> list[float] | None:
+    if int(facts["n"]) != n_particles:
+        raise fields.error(
+            "initial_positions", f"{facts['n']} particles, as the file name says", f"{n_particles}"
+        )
+    times = KOB_ANDERSEN_TIMES.get(float(facts["temperature"]), ())
+    index = int(facts["time"]) - 1
+    return [times[index]] if 0 <= index < len(times) else None

@@ -1,0 +1,117 @@
+"""The DeepMind data set: 3D Kob-Andersen at constant pressure, one pickle a configuration.
+
+V. Bapst et al., Nat. Phys. 16, 448 (2020). A dict with ``positions`` [N, 3], ``types`` (0 = A,
+1 = B), ``box`` [3], ``time`` (all times of the simulation), ``time_indices`` (those of the labels),
+and ``targets`` (the labels at each of these times) or ``trajectory_target_positions`` (for each of
+these times a list of unwrapped positions [N, 3], one a run). The times are where the intermediate
+scattering function reaches .9, .8, ..., .1 and 1/e, so they differ between configurations, and
+the last stands out of order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from glassml.data.configuration import Configuration
+from glassml.data.readers.base import (
+    Fields,
+    ReadOptions,
+    check_wrapped,
+    label_times,
+    mean_displacement,
+    source_provenance,
+    species_of_codes,
+)
+from glassml.data.readers.unpickle import load_arrays
+from glassml.errors import InputError
+
+__all__ = ["read_deepmind", "recognises_deepmind"]
+
+_SUFFIXES = (".pickle", ".pkl")
+
+
+def recognises_deepmind(path: Path) -> bool:
+    """Whether the name is that of a pickle; what it holds is seen on reading."""
+    return path.suffix in _SUFFIXES
+
+
+def read_deepmind(path: Path, options: ReadOptions) -> Iterator[Configuration]:
+    """Read one DeepMind file; times come in ascending order.
+
+    Times that ``options`` give are nominal ones, for the labels in this order: they let
+    configurations with slightly different times share a dataset.
+
+    Raises:
+        InputError: the file is damaged, asks for more than numpy arrays or breaks one of the
+            format's conventions.
+    """
+    content = load_arrays(path)
+    if not isinstance(content, Mapping):
+        raise InputError(f"{path}: expected a dict; found {type(content).__name__}")
+    fields = Fields(path, content)
+    positions = fields.array("positions", None, 3)
+    box = fields.array("box", 3)
+    check_wrapped(fields, "positions", positions, box)
+    all_times = fields.array("time", None)
+    indices = fields.array("time_indices", None, integer=True)
+    if len(indices) == 0 or indices.min() < 0 or indices.max() >= len(all_times):
+        raise fields.error("time_indices", f"indices below {len(all_times)}", f"{indices.tolist()}")
+    species, species_names = species_of_codes(fields, "types", len(positions), options.species)
+    propensity, n_runs = _labels(fields, positions, box, len(indices))
+    order = np.argsort(all_times[indices], kind="stable")
+    times = label_times(fields, all_times[indices][order], options.times, len(order))
+    # Two levels of the scattering function may be reached in the same frame.
+    times, different = np.unique(times, return_index=True)
+    yield Configuration(
+        positions=positions,
+        cell=np.diag(box),
+        species=species,
+        species_names=species_names,
+        times=times,
+        propensity=propensity[:, order[different]],
+        n_runs=n_runs,
+        length_unit=options.length_unit or "lj",
+        name=path.stem,
+        provenance=_provenance(fields, options),
+    )
+
+
+def _labels(
+    fields: Fields, positions: np.ndarray, box: np.ndarray, n_times: int
+) -> tuple[np.ndarray, int | None]:
+    """Labels [N, T] in the order of the file, and the number of runs behind them."""
+    n_particles = len(positions)
+    trajectories = "trajectory_target_positions"
+    runs_at_times = fields.get(trajectories, [])
+    if not isinstance(runs_at_times, list) or not all(isinstance(x, list) for x in runs_at_times):
+        raise fields.error(trajectories, "a list of runs for each time", "other objects")
+    n_runs = len(runs_at_times[0]) if runs_at_times else None
+    if fields.get("targets") is not None:
+        return fields.array("targets", n_times, n_particles).T, n_runs
+    if len(runs_at_times) != n_times:
+        raise fields.error(
+            trajectories, f"{n_times} lists, as many as time_indices", f"{len(runs_at_times)}"
+        )
+    labels = []
+    for index, runs in enumerate(runs_at_times):
+        name = f"{trajectories}[{index}]"
+        final = fields.checked(name, runs, n_runs, n_particles, 3)
+        labels.append(mean_displacement(fields, name, positions, final, box))
+    return np.stack(labels, axis=1), n_runs
+
+
+def _provenance(fields: Fields, options: ReadOptions) -> dict[str, str | int | float]:
+    provenance = source_provenance(fields.path, "deepmind") | {
+        "citation": "V. Bapst et al., Nat. Phys. 16, 448 (2020)",
+        "system": "Kob-Andersen 80:20",
+    }
+    metadata = fields.get("metadata", {})
+    for key in ("temperature", "pressure"):
+        if isinstance(metadata, Mapping) and isinstance(metadata.get(key), int | float):
+            provenance[key] = float(metadata[key])
+    if options.times is not None:
+        provenance["times"] = "nominal, given on conversion"
+    return provenance

@@ -1,0 +1,114 @@
+"""The formats that can be read, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from glassml.data.configuration import Configuration
+from glassml.data.dataset import Dataset
+from glassml.data.readers.base import Format, ReadOptions
+from glassml.data.readers.botan import read_botan, recognises_botan
+from glassml.data.readers.deepmind import read_deepmind, recognises_deepmind
+from glassml.data.readers.structure import read_structures, recognises_structure
+from glassml.errors import InputError
+
+__all__ = ["FORMATS", "formats_called", "read_configurations", "recognise"]
+
+
+def _read_dataset(path: Path, options: ReadOptions) -> Iterator[Configuration]:
+    if options != ReadOptions(scalars=options.scalars):
+        raise InputError(
+            f"{path}: expected no times, species or length unit for a dataset, which holds its "
+            f"own; found {options}"
+        )
+    with Dataset(path) as dataset:
+        yield from dataset
+
+
+# In the order in which a file of unknown format is tried.
+FORMATS: dict[str, Format] = {
+    "botan": Format(
+        description="BOTAN npz (Shiba 2023)",
+        suffixes=(".npz",),
+        recognises=recognises_botan,
+        read=read_botan,
+    ),
+    "deepmind": Format(
+        description="DeepMind pickle (Bapst 2020)",
+        suffixes=(".pickle", ".pkl"),
+        recognises=recognises_deepmind,
+        read=read_deepmind,
+    ),
+    "glassml": Format(
+        description="glassml HDF5 dataset",
+        suffixes=(".h5", ".hdf5"),
+        recognises=lambda path: path.suffix in (".h5", ".hdf5"),
+        read=_read_dataset,
+    ),
+    "ase": Format(
+        description="structure or trajectory that ASE reads (extxyz, LAMMPS dump or data, ...)",
+        suffixes=(".extxyz", ".xyz", ".lammpstrj", ".dump", ".data", ".gsd"),
+        recognises=recognises_structure,
+        read=read_structures,
+    ),
+}
+
+
+def formats_called(name: str) -> list[Format]:
+    """The format of this name; all formats for "auto".
+
+    Raises:
+        InputError: there is no such format.
+    """
+    if name == "auto":
+        return list(FORMATS.values())
+    if name not in FORMATS:
+        raise InputError(f"format: expected one of {['auto', *FORMATS]}; found {name!r}")
+    return [FORMATS[name]]
+
+
+def recognise(path: Path, file_format: str = "auto") -> Format:
+    """The format of a file: the named one, or for "auto" by the file's name and contents.
+
+    Raises:
+        InputError: the file is missing, or of no known format.
+    """
+    candidates = formats_called(file_format)
+    if not path.is_file():
+        raise InputError(
+            f"{path}: expected a file; found {'a folder' if path.is_dir() else 'none'}"
+        )
+    if len(candidates) == 1:
+        return candidates[0]
+    for candidate in candidates:
+        if candidate.recognises(path):
+            return candidate
+    known = "; ".join(f"{name}: {known.description}" for name, known in FORMATS.items())
+    raise InputError(f"{path}: expected a file of a known format ({known}); found another file")
+
+
+def read_configurations(
+    path: str | Path, file_format: str = "auto", options: ReadOptions | None = None
+) -> Iterator[Configuration]:
+    """Read the configurations of one file, one at a time.
+
+    Args:
+        path: the file.
+        file_format: a name in `FORMATS`, or "auto".
+        options: what the file does not say.
+
+    Raises:
+        InputError: the format is unknown; the file is missing, damaged or breaks a convention of
+            its format; or it lacks a scalar that ``options`` ask for.
+    """
+    options = options or ReadOptions()
+    source = Path(path)
+    for configuration in recognise(source, file_format).read(source, options):
+        for scalar in options.scalars:
+            if scalar not in configuration.scalars:
+                raise InputError(
+                    f"{source}: {configuration.name}: expected a scalar {scalar!r}; "
+                    f"found {sorted(configuration.scalars)}"
+                )
+        yield configuration

@@ -1,0 +1,70 @@
+"""Structure files and trajectories that ASE reads: extxyz, LAMMPS dump and data, GSD, ..."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+
+from ase import Atoms
+
+from glassml.data.atoms import configuration_from_atoms
+from glassml.data.configuration import Configuration
+from glassml.data.readers.base import ReadOptions, source_provenance
+from glassml.data.readers.frames import ase_format, read_frames
+from glassml.data.species import SpeciesMap
+from glassml.errors import InputError
+
+__all__ = ["read_structures", "recognises_structure"]
+
+
+def recognises_structure(path: Path) -> bool:
+    """Whether ASE knows how to read this file."""
+    return ase_format(path) is not None
+
+
+def read_structures(path: Path, options: ReadOptions) -> Iterator[Configuration]:
+    """Read every frame of a file through ASE, one at a time.
+
+    Labels are taken where a frame has an array ``propensity``; frames of a file that has several
+    are called ``<file>-<index>``. Species come from ``options``, or from ``species_names`` in the
+    frame's ``info``, which files written by glassml have.
+
+    Raises:
+        InputError: ASE cannot read the file, or a frame cannot be converted.
+    """
+    provenance = source_provenance(path, ase_format(path) or "ase")
+    frames = read_frames(path)
+    first_two = list(islice(frames, 2))
+    for index, atoms in enumerate(chain(first_two, frames)):
+        name = path.stem if len(first_two) == 1 else f"{path.stem}-{index}"
+        labelled = "propensity" in atoms.arrays
+        if options.times is not None and not labelled:
+            raise InputError(
+                f"{path}: frame {index}: propensity: expected labels, as times are given "
+                f"(--time); found the arrays {sorted(atoms.arrays)}"
+            )
+        yield configuration_from_atoms(
+            atoms,
+            _species(path, atoms, options),
+            options.scalars,
+            labels=labelled,
+            times=options.times,
+            length_unit=options.length_unit,
+            name=name,
+            provenance=provenance | {"frame": index},
+        )
+
+
+def _species(path: Path, atoms: Atoms, options: ReadOptions) -> SpeciesMap:
+    if options.species is not None:
+        return options.species
+    if "species_names" in atoms.info:
+        return SpeciesMap.parse(str(atoms.info["species_names"]))
+    symbols = ", ".join(sorted(set(atoms.get_chemical_symbols())))
+    types = atoms.arrays.get("type")
+    found = f"symbols {symbols}" + ("" if types is None else f", types 1 to {types.max()}")
+    raise InputError(
+        f"{path}: species: expected to be told what the file's symbols or types stand for "
+        f'(--species "A,B" for types 1 and 2, or "Cu=Cu,Zr=Zr" for symbols); found {found}'
+    )

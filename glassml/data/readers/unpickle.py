@@ -1,0 +1,107 @@
+"""Read a pickle of plain Python containers and numpy arrays, and run no code from it.
+
+A pickle is a program, and even numpy's own reconstruction functions trust their arguments (a
+forged dtype state can corrupt memory). So the few names that numbers and arrays need are bound to
+stand-ins of our own, which check what they are given; every other name is refused.
+"""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from glassml.errors import InputError
+
+__all__ = ["load_arrays"]
+
+
+def load_arrays(path: Path) -> Any:
+    """The object in a pickle file, made of containers, numbers, strings and numpy arrays.
+
+    Arrays come as objects that ``numpy.asarray`` converts.
+
+    Raises:
+        InputError: the file is missing, truncated, not a pickle, or asks for anything else.
+    """
+    try:
+        with path.open("rb") as stream:
+            return _ArrayUnpickler(stream).load()
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected a pickle file; found no such file") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except Exception as error:  # a damaged pickle can raise nearly anything
+        raise InputError(
+            f"{path}: expected a complete pickle of numpy arrays; found a damaged or other file "
+            f"({type(error).__name__}: {error})"
+        ) from error
+
+
+class _PickledDtype:
+    """Stands in for numpy.dtype: booleans, integers and floats only."""
+
+    _KINDS = "biuf"
+
+    def __init__(self, *arguments: Any) -> None:
+        specification = arguments[0] if arguments else None
+        if not isinstance(specification, str) or specification[:1] not in self._KINDS:
+            raise InputError(f"expected arrays of numbers; found numpy dtype {specification!r}")
+        self.value = np.dtype(specification)
+
+    def __setstate__(self, state: Any) -> None:
+        byte_order = state[1]
+        if byte_order not in ("<", ">", "|", "="):
+            raise InputError(f"expected a byte order; found {byte_order!r}")
+        self.value = self.value.newbyteorder(byte_order)
+
+
+class _PickledArray:
+    """Stands in for numpy.ndarray and for the function that makes an empty one."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self._value: np.ndarray | None = None
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, dtype, fortran_order, data = state
+        if not isinstance(dtype, _PickledDtype) or not isinstance(data, bytes):
+            raise InputError("expected arrays of numbers; found an array of other objects")
+        flat = np.frombuffer(data, dtype.value).copy()  # a buffer of bytes cannot be written to
+        self._value = flat.reshape(shape, order="F" if fortran_order else "C")
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self._value is None:
+            raise InputError("expected arrays of numbers; found an array without contents")
+        return self._value.astype(dtype or self._value.dtype, copy=bool(copy))
+
+
+class _PickledScalar(_PickledArray):
+    """Stands in for the function that makes a numpy scalar."""
+
+    def __init__(self, *arguments: Any) -> None:
+        dtype, data = arguments
+        super().__init__()
+        super().__setstate__((1, (), dtype, False, data))
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    _STAND_INS: ClassVar[dict[tuple[str, str], type]] = {
+        ("numpy", "ndarray"): _PickledArray,
+        ("numpy", "dtype"): _PickledDtype,
+        # The module was renamed in numpy 2.
+        ("numpy.core.multiarray", "_reconstruct"): _PickledArray,
+        ("numpy._core.multiarray", "_reconstruct"): _PickledArray,
+        ("numpy.core.multiarray", "scalar"): _PickledScalar,
+        ("numpy._core.multiarray", "scalar"): _PickledScalar,
+    }
+
+    def find_class(self, module: str, name: str) -> type:
+        try:
+            return self._STAND_INS[module, name]
+        except KeyError:
+            raise InputError(
+                f"expected a pickle of numpy arrays only; found a request for {module}.{name}, "
+                "which is refused"
+            ) from None

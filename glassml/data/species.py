@@ -1,0 +1,117 @@
+"""From the species labels of a file or an engine to the species names of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from glassml.errors import InputError
+
+__all__ = ["SpeciesMap"]
+
+
+class SpeciesMap:
+    """Says which species each chemical symbol, or each LAMMPS type, stands for.
+
+    Args:
+        mapping: chemical symbol -> species name, such as ``{"H": "A", "He": "B"}``; or one
+            species name for each of the LAMMPS types 1, 2, ..., such as ``("A", "B")``.
+            Several symbols or types may stand for the same species.
+        names: all species names in the model's order. Default: those of ``mapping``, each once.
+
+    Attributes:
+        names: the species names; a species' index is its place here.
+        by_type: whether the labels are LAMMPS types (else chemical symbols).
+
+    Raises:
+        InputError: the mapping is empty, or gives a name that is not in ``names``.
+    """
+
+    def __init__(
+        self, mapping: Mapping[str, str] | Sequence[str], names: Sequence[str] | None = None
+    ) -> None:
+        self.by_type = not isinstance(mapping, Mapping)
+        self._targets: dict[str | int, str]
+        if isinstance(mapping, Mapping):
+            self._targets = dict(mapping.items())
+        elif isinstance(mapping, str):
+            raise InputError(
+                f"species map: expected a mapping or a sequence of names; found the string "
+                f"{mapping!r} (SpeciesMap.parse reads strings)"
+            )
+        else:
+            self._targets = dict(enumerate(mapping, start=1))
+        self.names = tuple(dict.fromkeys(self._targets.values()) if names is None else names)
+        if not self._targets:
+            raise InputError("species map: expected at least one species; found none")
+        for label, name in self._targets.items():
+            if name not in self.names:
+                raise InputError(
+                    f"species map: {self._kind} {label} stands for {name!r}; expected one of the "
+                    f"model's species {list(self.names)}"
+                )
+
+    @classmethod
+    def of(
+        cls,
+        species: SpeciesMap | Mapping[str, str] | Sequence[str],
+        names: Sequence[str] | None = None,
+    ) -> SpeciesMap:
+        """``species`` itself if it is a map already, else the map that it describes."""
+        return species if isinstance(species, SpeciesMap) else cls(species, names)
+
+    @classmethod
+    def parse(cls, text: str, names: Sequence[str] | None = None) -> SpeciesMap:
+        """Read ``"A,B"`` (names of types 1, 2) or ``"H=A,He=B"`` (by chemical symbol).
+
+        Raises:
+            InputError: the text has neither form.
+        """
+        items = [item.strip() for item in text.split(",")]
+        pairs = [item.partition("=") for item in items]
+        if all(items) and not any("=" in item for item in items):
+            return cls(items, names)
+        if all(key.strip() and name.strip() for key, _, name in pairs):
+            return cls({key.strip(): name.strip() for key, _, name in pairs}, names)
+        raise InputError(
+            f'species: expected names of the types 1, 2, ... such as "A,B", or symbol=name pairs '
+            f'such as "H=A,He=B"; found {text!r}'
+        )
+
+    def indices(self, labels: Sequence | np.ndarray, where: str = "atoms") -> np.ndarray:
+        """The species index of every label.
+
+        Args:
+            labels: [N] LAMMPS types (if ``by_type``) or chemical symbols.
+            where: what to call their owner in an error.
+
+        Returns:
+            int64 [N], indices into ``names``.
+
+        Raises:
+            InputError: a label is not in the map.
+        """
+        unique, first, inverse = np.unique(
+            np.asarray(labels), return_index=True, return_inverse=True
+        )
+        lookup = []
+        for label, index in zip(unique.tolist(), first, strict=True):
+            if label not in self._targets:
+                raise InputError(
+                    f"{where}: {self._kind} {label} (first at particle {index}) has no species; "
+                    f"the species map knows {self}"
+                )
+            lookup.append(self.names.index(self._targets[label]))
+        return np.asarray(lookup, np.int64)[inverse]
+
+    @property
+    def _kind(self) -> str:
+        return "type" if self.by_type else "symbol"
+
+    def __str__(self) -> str:
+        pairs = ", ".join(f"{label} -> {name}" for label, name in self._targets.items())
+        return f"{self._kind}s {pairs}"
+
+    def __repr__(self) -> str:
+        return f"SpeciesMap({self}; names={list(self.names)})"

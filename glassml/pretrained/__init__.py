@@ -1,0 +1,36 @@
+"""Trained models that ship with the package; `glassml info` shows where each comes from."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from glassml.errors import InputError
+
+__all__ = ["pretrained_names", "pretrained_path"]
+
+_FOLDER = Path(__file__).parent
+
+
+def pretrained_names() -> tuple[str, ...]:
+    """Names of the models that ship with this glassml."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.pt")))
+
+
+def pretrained_path(name: str) -> Path:
+    """The file of a model that ships with the package.
+
+    Args:
+        name: one of `pretrained_names`, such as ``"kob_andersen_T0.44"``.
+
+    Raises:
+        InputError: there is no such model; the message names those that there are.
+    """
+    names = pretrained_names()
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        raise InputError(
+            f"pretrained model: expected one of {', '.join(names)}, found {name!r}{hint}"
+        )
+    return _FOLDER / f"{name}.pt"

@@ -1,0 +1,63 @@
+"""The documentation page and the example run as they stand."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+from systems import liquid
+
+from glassml.calculators import GlassMLCalculator
+from glassml.data import atoms_from_configuration
+
+MakeModel = Callable[..., Path]
+ROOT = Path(__file__).parents[2]
+
+
+def test_documentation_runs(
+    analytic: MakeModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("model.pt").symlink_to(analytic())
+    Path("with_energy.pt").symlink_to(analytic(scalar_inputs=("potential_energy",)))
+    ase.io.write("liquid.extxyz", atoms_from_configuration(liquid()))
+    text = (ROOT / "docs" / "ase.md").read_text()
+    names: dict[str, object] = {}
+    snippets = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(snippets) == 4
+    for snippet in snippets:
+        exec(compile(snippet, "docs/ase.md", "exec"), names)
+    frames = ase.io.read("annotated.extxyz", index=":")
+    assert [sorted({"propensity", "descriptors"} & set(f.arrays)) for f in frames] == [
+        ["descriptors", "propensity"]
+    ] * 3
+
+
+def test_example_runs(
+    analytic: MakeModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "md.extxyz"
+    options = ["--steps", "6", "--every", "2", "--cells", "3", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["md_with_observer.py", str(analytic()), *options])
+    runpy.run_path(str(ROOT / "examples" / "ase" / "md_with_observer.py"), run_name="__main__")
+    frames = ase.io.read(out, index=":")
+    assert len(frames) == 4
+    assert "step     6  mean propensity" in capsys.readouterr().out
+    calculator = GlassMLCalculator(analytic(), species=("A", "B"))
+    for atoms in frames:
+        # 1e-7: the eight decimals of an extxyz file, of positions and of propensities
+        values = calculator.get_propensity(atoms)
+        np.testing.assert_allclose(atoms.arrays["propensity"], values, atol=1e-7)
+    assert np.abs(frames[-1].get_forces()).max() > 0.1  # the base's, in the file
+    assert not np.allclose(frames[0].positions, frames[-1].positions)

@@ -1,0 +1,83 @@
+"""`glassml info`: the manifest as a person and as a program reads it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glassml.export import read_manifest, save_model
+from glassml.models import build
+
+Run = Callable[..., Any]
+MakeModel = Callable[..., Path]
+
+
+def test_shows_the_model_and_its_use(analytic: MakeModel, glassml: Run) -> None:
+    model = analytic(species=("Ni", "P"), scalar_inputs=("potential_energy",), cutoff=3.25)
+    done = glassml("info", model)
+    assert (done.code, done.err) == (0, "")
+    for text in (
+        "Ni P",
+        "3.25 sigma (LJ units)",
+        "potential_energy [energy]",
+        "propensity_t=1, propensity_t=2",
+        "1x0e+1x1e",
+        "float64",
+        "none: its values are known",
+        "pearson: 0.5",
+        f"fix propensity all glassml 100 {model} Ni P scalar c_potential_energy",
+        f'GlassMLCalculator("{model}", base=..., species=["Ni", "P"]',
+    ):
+        assert text in done.out
+
+
+def test_json_is_the_manifest(analytic: MakeModel, glassml: Run) -> None:
+    done = glassml("info", analytic(), "--json")
+    assert done.code == 0
+    assert json.loads(done.out) == json.loads(read_manifest(analytic()).model_dump_json())
+
+
+def test_real_network(glassml: Run, tmp_path: Path) -> None:
+    path = tmp_path / "net.pt"
+    save_model(build("se3gnn-v2", n_layers=2, channels=4, times=(0.5, 3.0)), path)
+    done = glassml("info", path)
+    assert done.code == 0
+    assert f"{read_manifest(path).n_parameters:,}" in done.out
+    assert "in all)" in done.out  # the equivariant output has too many columns to list
+    assert "SciPost" in done.out
+
+
+def test_the_line_it_shows_is_a_command(analytic: MakeModel, glassml: Run, tmp_path: Path) -> None:
+    from ase.io import write
+    from systems import liquid
+
+    from glassml.data import atoms_from_configuration
+
+    shown = glassml("info", analytic()).out.splitlines()
+    command = shlex.split(next(line for line in shown if line.startswith("glassml predict")))
+    write(tmp_path / "in.extxyz", atoms_from_configuration(liquid()))
+    places = {"INPUT": tmp_path / "in.extxyz", "OUT.extxyz": tmp_path / "out.extxyz"}
+    done = glassml(*(places.get(word, word) for word in command[1:]))
+    assert (done.code, done.err) == (0, "")
+    assert (tmp_path / "out.extxyz").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("absent.pt", "absent.pt: no such model file"),
+        ("text.pt", "text.pt: expected a model file written by `glassml export`"),
+    ],
+)
+def test_mistakes(glassml: Run, tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "text.pt").write_text("not a model")
+    done = glassml("info", tmp_path / name)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("error: ")
+    assert message in done.err
+    assert "Traceback" not in done.err

@@ -1,0 +1,237 @@
+"""`glassml predict` on files as users have them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+from systems import liquid
+
+from glassml.data import Configuration, DatasetWriter, atoms_from_configuration
+from glassml.export import Predictor
+
+Run = Callable[..., Any]
+MakeModel = Callable[..., Path]
+TOLERANCE = 1e-7  # extxyz files hold eight decimals of positions and propensities
+
+
+def trajectory() -> list[Configuration]:
+    return [liquid(60, seed=k, name=f"frame{k}") for k in range(4)]
+
+
+def write_dump(path: Path, configurations: list[Configuration]) -> Path:
+    """A LAMMPS dump with a per-atom energy; type 1 is A, 2 is B."""
+    with path.open("w") as stream:
+        for step, c in enumerate(configurations):
+            low_high = "\n".join(f"0 {length:.17g}" for length in np.diag(c.cell))
+            stream.write(
+                f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{c.n_particles}\n"
+                f"ITEM: BOX BOUNDS pp pp pp\n{low_high}\nITEM: ATOMS id type x y z c_pe\n"
+            )
+            rows = zip(c.species + 1, c.positions, strict=True)
+            for k, (kind, (x, y, z)) in enumerate(rows):
+                stream.write(f"{k + 1} {kind} {x:.17g} {y:.17g} {z:.17g} {k / 64}\n")
+    return path
+
+
+def expected(model: Path, configurations: list[Configuration]) -> list[np.ndarray]:
+    return [v["propensity"] for v in Predictor(model, device="cpu").predict(configurations)]
+
+
+def read_predictions(path: Path) -> list[np.ndarray]:
+    return [atoms.arrays["propensity"] for atoms in ase.io.read(path, index=":")]
+
+
+def test_command_on_a_dump(analytic: MakeModel, tmp_path: Path) -> None:
+    """The installed command, in a process of its own."""
+    write_dump(tmp_path / "run.dump", trajectory())
+    command = [sys.executable, "-c", "from glassml.cli import main; main()", "predict"]
+    arguments = ["run.dump", "-m", analytic(), "-o", "run.extxyz", "--species", "A,B"]
+    done = subprocess.run(
+        [*command, *arguments, "--device", "cpu", "--threads", "1"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("run.extxyz: 4 frames, 240 particles, ")
+    found = ase.io.read(tmp_path / "run.extxyz", index=":")
+    for atoms, values in zip(found, expected(analytic(), trajectory()), strict=True):
+        np.testing.assert_allclose(atoms.arrays["propensity"], values, atol=TOLERANCE)
+        assert atoms.info["propensity_times"].tolist() == [1, 2]
+        assert atoms.info["propensity_model"] == "analytic"
+        assert len(set(atoms.arrays["type"])) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.dump"], "missing.dump: expected a file of configurations; found no such file"),
+        (["run.dump", "-m", "missing.pt"], "missing.pt: no such model file"),
+    ],
+)
+def test_command_fails_without_a_traceback(
+    analytic: MakeModel, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    command = [sys.executable, "-c", "from glassml.cli import main; main()", "predict"]
+    done = subprocess.run(
+        [*command, "-m", analytic(), "-o", "out.extxyz", "--species", "A,B", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: {message}")
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_extxyz_by_symbol(analytic: MakeModel, glassml: Run, tmp_path: Path) -> None:
+    frames = [atoms_from_configuration(c) for c in trajectory()]
+    for atoms in frames:
+        del atoms.arrays["type"]
+        atoms.info.clear()
+    ase.io.write(tmp_path / "in.extxyz", frames)
+    out = tmp_path / "out.extxyz"
+    common = ["predict", tmp_path / "in.extxyz", "-m", analytic(), "-o", out]
+    done = glassml(*common, "--species", "H=A,He=B", "--index", "1::2", "--batch", "2")
+    assert (done.code, done.err) == (0, "")
+    assert "2 frames, 120 particles" in done.out
+    found = read_predictions(out)
+    for values, wanted in zip(found, expected(analytic(), trajectory()[1::2]), strict=True):
+        np.testing.assert_allclose(values, wanted, atol=TOLERANCE)
+
+
+def test_several_outputs(analytic: MakeModel, glassml: Run, tmp_path: Path) -> None:
+    atoms = atoms_from_configuration(liquid())
+    ase.io.write(tmp_path / "in.data", atoms, format="lammps-data", masses=True)
+    out = tmp_path / "out.extxyz"
+    done = glassml(
+        *["predict", tmp_path / "in.data", "-m", analytic(), "-o", out, "--species", "A,B"],
+        *["--output", "propensity, descriptors,equivariant"],
+    )
+    assert done.code == 0
+    assert "1 frame, 60 particles" in done.out
+    arrays = ase.io.read(out).arrays
+    assert [arrays[n].shape for n in ("propensity", "descriptors", "equivariant")] == [
+        (60, 2),
+        (60, 3),
+        (60, 4),
+    ]
+
+
+def test_scalar_from_a_column(analytic: MakeModel, glassml: Run, tmp_path: Path) -> None:
+    model = analytic(scalar_inputs=("potential_energy",))
+    source = write_dump(tmp_path / "in.dump", trajectory()[:1])
+    out = tmp_path / "out.extxyz"
+    common = ["predict", source, "-m", model, "-o", out, "--species", "A,B"]
+    done = glassml(*common, "--scalar", "potential_energy=c_pe")
+    assert done.code == 0
+    with_energy = liquid(60, scalars={"potential_energy": np.arange(60) / 64})
+    np.testing.assert_allclose(
+        read_predictions(out)[0], expected(model, [with_energy])[0], atol=TOLERANCE
+    )
+    out.unlink()
+    done = glassml(*common)
+    assert done.code == 1
+    assert "scalar 'potential_energy': expected an array 'potential_energy'" in done.err
+    assert not out.exists()
+
+
+def test_dataset(analytic: MakeModel, glassml: Run, tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "set.h5") as writer:
+        for c in trajectory():
+            writer.add(c)
+    out = tmp_path / "out.extxyz"
+    done = glassml("predict", tmp_path / "set.h5", "-m", analytic(), "-o", out)
+    assert (done.code, done.err) == (0, "")
+    for values, wanted in zip(
+        read_predictions(out), expected(analytic(), trajectory()), strict=True
+    ):
+        np.testing.assert_allclose(values, wanted, atol=TOLERANCE)
+
+
+def blocks(language: str) -> list[str]:
+    text = (Path(__file__).parents[2] / "docs" / "predict.md").read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_documentation_runs(
+    analytic: MakeModel, glassml: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("model.pt").symlink_to(analytic())
+    Path("with_energy.pt").symlink_to(analytic(scalar_inputs=("potential_energy",)))
+    write_dump(Path("run.lammpstrj"), trajectory())
+    atoms = atoms_from_configuration(liquid())
+    ase.io.write("liquid.extxyz", atoms)
+    with DatasetWriter("set.h5") as writer:
+        writer.add(liquid())
+    commands = "".join(blocks("sh")).splitlines()
+    assert len(commands) == 5
+    for command in commands:
+        done = glassml(*shlex.split(command)[1:])
+        assert (done.code, done.err) == (0, ""), command
+    (script,) = blocks("python")
+    exec(compile(script, "docs/predict.md", "exec"), {})
+    assert len(ase.io.read("run.extxyz", index=":")) == 4
+
+
+def nan_frame() -> Atoms:
+    atoms = atoms_from_configuration(liquid())
+    atoms.positions[3, 1] = np.nan
+    return atoms
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("good.dump", [], "frame 0: species: expected a map from the symbols H, He"),
+        ("good.dump", ["--species", "A"], "type 2 .*has no species"),
+        ("good.dump", ["--species", "A,C"], "'C'; expected one of the model's species"),
+        ("good.dump", ["--species", "A=,B"], "species: expected names of the types"),
+        ("good.dump", ["--species", "A,B", "--output", "colour"], "'colour'"),
+        ("good.dump", ["--species", "A,B", "--index", "x"], "index: expected a number"),
+        ("good.dump", ["--species", "A,B", "--device", "abacus"], "device: expected cpu"),
+        ("good.dump", ["--species", "A,B", "--threads", "0"], "threads: expected a positive"),
+        ("good.dump", ["--species", "A,B", "--batch", "0"], "batch: expected a positive"),
+        ("good.dump", ["--species", "A,B", "--scalar", "pe"], "--scalar: expected NAME=COLUMN"),
+        ("good.dump", ["--species", "A,B", "--scalar", "pe=c_pe"], "'pe' is not an input"),
+        ("good.dump", ["--species", "A,B", "--format", "vinyl"], "format: expected .*'vinyl'"),
+        ("good.dump", ["--species", "A,B", "--length-unit", "nm"], "'nm'.*trained with .*'lj'"),
+        ("nan.extxyz", ["--species", "A,B"], r"nan.extxyz: frame 1: positions: expected finite"),
+        ("empty.dump", ["--species", "A,B"], "empty.dump: .*found"),
+        ("text.txt", ["--species", "A,B"], "text.txt: expected a format that ASE reads"),
+    ],
+)
+def test_mistakes(
+    analytic: MakeModel,
+    glassml: Run,
+    tmp_path: Path,
+    name: str,
+    options: list[str],
+    message: str,
+) -> None:
+    write_dump(tmp_path / "good.dump", trajectory())
+    ase.io.write(tmp_path / "nan.extxyz", [atoms_from_configuration(liquid()), nan_frame()])
+    (tmp_path / "empty.dump").write_text("")
+    (tmp_path / "text.txt").write_text("Dear diary\n")
+    before = sorted(tmp_path.iterdir())
+    out = tmp_path / "out.extxyz"
+    done = glassml("predict", tmp_path / name, "-m", analytic(), "-o", out, *options)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("error: ")
+    assert "Traceback" not in done.err
+    assert re.search(message, done.err)
+    assert sorted(tmp_path.iterdir()) == before

@@ -1,0 +1,99 @@
+"""The in-memory type: what it converts, and what it refuses."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from glassml.data import Configuration
+from glassml.errors import GlassMLError, InputError
+
+MINIMAL = {
+    "positions": [[0, 0, 0], [1, 1, 1]],
+    "cell": [[3, 0, 0], [0, 3, 0], [0, 0, 3]],
+    "species": [0, 1],
+    "species_names": ["A", "B"],
+}
+
+
+def test_arrays_get_their_types():
+    configuration = Configuration(
+        **MINIMAL,
+        scalars={"potential_energy": [1, 2]},
+        times=[1],
+        propensity=[[1], [2]],
+    )
+    assert configuration.positions.dtype == configuration.cell.dtype == np.float64
+    assert configuration.species.dtype == np.int64
+    assert configuration.scalars["potential_energy"].dtype == np.float64
+    assert configuration.times.dtype == configuration.propensity.dtype == np.float64
+    assert configuration.species_names == ("A", "B")
+    assert configuration.pbc == (True, True, True)
+    assert configuration.n_particles == 2
+    assert configuration.volume == pytest.approx(27.0, rel=1e-14)
+
+
+def test_defaults_are_not_shared():
+    one, other = Configuration(**MINIMAL), Configuration(**MINIMAL)
+    assert one.scalars == {}
+    assert one.scalars is not other.scalars
+    assert one.provenance is not other.provenance
+
+
+def test_left_handed_and_non_periodic_cells_are_accepted():
+    cell = [[0, 3, 0], [3, 0, 0], [0, 0, 3]]
+    configuration = Configuration(**(MINIMAL | {"cell": cell, "pbc": np.array([0, 1, 1], bool)}))
+    assert configuration.pbc == (False, True, True)
+    assert configuration.volume == pytest.approx(27.0, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("replaced", "message"),
+    [
+        ({"positions": [[0, 0], [1, 1]]}, r"positions: expected shape \[N, 3\]; .*two-dimensional"),
+        ({"positions": [0, 0, 0]}, r"positions: expected shape \[N, 3\]; found shape \[3\]"),
+        ({"positions": np.zeros((0, 3))}, "positions: expected at least one particle; found none"),
+        ({"positions": [[0, 0, 0], [1, np.nan, 1]]}, r"positions: .* nan at index \[1, 1\]"),
+        ({"positions": [["x", 0, 0], [1, 1, 1]]}, "positions: expected numbers"),
+        ({"cell": [3, 3, 3]}, r"cell: expected three lattice vectors, .*found shape \[3\]"),
+        ({"cell": [[3, 0, 0], [0, 3, 0], [0, 0, 0]]}, "cell: .*found volume 0"),
+        ({"cell": [[1, 1, 0], [2, 2, 0], [0, 0, 1]]}, "cell: expected three independent"),
+        ({"cell": [[np.inf, 0, 0], [0, 3, 0], [0, 0, 3]]}, r"cell: .* inf at index \[0, 0\]"),
+        ({"species": [0, 2]}, r"species: expected indices 0 to 1 .*values from 0 to 2"),
+        ({"species": [-1, 0]}, "species: expected indices 0 to 1"),
+        ({"species": [0.0, 1.0]}, "species: expected integers"),
+        ({"species": [0]}, r"species: expected integers of shape \[2\]"),
+        ({"species_names": "AB"}, "species_names: expected different, non-empty names"),
+        ({"species_names": ("A", "A")}, "species_names: expected different"),
+        ({"species_names": ()}, "species_names: expected different"),
+        ({"pbc": (True, True)}, "pbc: expected three booleans"),
+        ({"pbc": (0.5, 1.0, 1.0)}, "pbc: expected three booleans"),
+        ({"scalars": {"e": [1.0]}}, r"scalars\['e'\]: expected shape \[2\]; found shape \[1\]"),
+        ({"scalars": {"e": [1.0, np.nan]}}, r"scalars\['e'\]: expected finite numbers"),
+        ({"scalars": {"a/b": [1.0, 2.0]}}, "scalars: expected names without '/'; found 'a/b'"),
+        ({"times": [1.0]}, "propensity: expected a value, as times is given"),
+        ({"propensity": [[1.0], [1.0]]}, "times: expected a value, as propensity is given"),
+        (
+            {"times": [2.0, 1.0], "propensity": np.ones((2, 2))},
+            "times: expected positive, increasing",
+        ),
+        ({"times": [0.0], "propensity": np.ones((2, 1))}, "times: expected positive"),
+        ({"times": [], "propensity": np.ones((2, 0))}, "times: expected positive"),
+        ({"times": [1.0], "propensity": np.ones((1, 2))}, r"propensity: expected shape \[2, 1\]"),
+        ({"times": [1.0], "propensity": [[1.0], [-1.0]]}, "propensity: .*>= 0; found -1"),
+        ({"n_runs": 0}, "n_runs: expected a positive number of runs; found 0"),
+        ({"length_unit": "furlong"}, "length_unit: expected one of .*'lj'.*; found 'furlong'"),
+        (
+            {"provenance": {"seeds": [1, 2]}},
+            "provenance.*'seeds'.* a string or a number; found list",
+        ),
+    ],
+)
+def test_wrong_fields_are_named(replaced, message):
+    with pytest.raises(InputError, match=f"^my glass: {message}") as caught:
+        Configuration(**(MINIMAL | {"name": "my glass"} | replaced))
+    assert isinstance(caught.value, GlassMLError)
+    assert isinstance(caught.value, ValueError)
+    assert not re.search(r"array\(", str(caught.value))

@@ -1,0 +1,168 @@
+"""ASE Atoms to Configuration and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from matscipy.neighbours import neighbour_list
+
+from glassml.data import atoms_from_configuration, configuration_from_atoms
+from glassml.errors import InputError
+
+CELL = np.diag([4.0, 5.0, 6.0])
+
+
+def make_atoms(**replaced):
+    fields = {"symbols": "HHeH", "positions": np.arange(9.0).reshape(3, 3) ** 1.1, "cell": CELL}
+    return Atoms(**(fields | {"pbc": True} | replaced))
+
+
+def test_round_trip(make_configuration, same):
+    configuration = make_configuration(provenance={}, length_unit="angstrom")
+    atoms = atoms_from_configuration(configuration)
+    assert atoms.numbers.tolist() == [1, 2, 1, 2, 1]
+    assert atoms.arrays["type"].tolist() == [1, 2, 1, 2, 1]
+    back = configuration_from_atoms(
+        atoms, ("A", "B"), ["potential_energy"], labels=True, name="sample"
+    )
+    assert same(back, configuration)
+
+
+def test_conversion_copies(make_configuration):
+    configuration = make_configuration()
+    before = configuration.positions.copy()
+    atoms = atoms_from_configuration(configuration)
+    atoms.positions += 1.0
+    configuration_from_atoms(atoms, ("A", "B")).positions[:] = 0.0
+    np.testing.assert_array_equal(configuration.positions, before)
+    np.testing.assert_array_equal(atoms.positions, before + 1.0)
+
+
+def test_symbols_and_types():
+    atoms = make_atoms()
+    assert configuration_from_atoms(atoms, {"H": "B", "He": "A"}).species_names == ("B", "A")
+    assert configuration_from_atoms(atoms, ("A", "B")).species.tolist() == [0, 1, 0]
+    atoms.set_array("type", np.array([2, 2, 1]))
+    assert configuration_from_atoms(atoms, ("A", "B")).species.tolist() == [1, 1, 0]
+
+
+def test_scalars_come_from_arrays_or_info_under_another_name():
+    atoms = make_atoms()
+    atoms.set_array("c_pe", np.array([1.0, 2.0, 3.0]))
+    atoms.info["charge"] = [0.0, 1.0, 0.0]
+    configuration = configuration_from_atoms(
+        atoms, ("A", "B"), {"potential_energy": "c_pe", "charge": "charge"}
+    )
+    assert configuration.scalars["potential_energy"].tolist() == [1.0, 2.0, 3.0]
+    assert configuration.scalars["charge"].tolist() == [0.0, 1.0, 0.0]
+
+
+def test_missing_scalar():
+    with pytest.raises(
+        InputError,
+        match=r"^melt: scalar 'potential_energy': .*'c_pe'.*found \['numbers', 'positions'\]",
+    ):
+        configuration_from_atoms(
+            make_atoms(), ("A", "B"), {"potential_energy": "c_pe"}, name="melt"
+        )
+
+
+def test_predictions_in_the_atoms_are_not_taken_for_labels():
+    atoms = make_atoms()
+    atoms.set_array("propensity", np.ones((3, 1)))
+    assert configuration_from_atoms(atoms, ("A", "B")).propensity is None
+
+
+def test_labels():
+    atoms = make_atoms()
+    with pytest.raises(InputError, match=r"propensity: expected labels in atoms.arrays"):
+        configuration_from_atoms(atoms, ("A", "B"), labels=True)
+    atoms.set_array("propensity", np.array([1.0, 2.0, 3.0]))
+    with pytest.raises(InputError, match=r"times: expected the times .*Give the times \(--time\)"):
+        configuration_from_atoms(atoms, ("A", "B"), labels=True)
+    atoms.info["times"] = 4.0
+    configuration = configuration_from_atoms(atoms, ("A", "B"), labels=True)
+    assert configuration.times.tolist() == [4.0]
+    assert configuration.propensity.tolist() == [[1.0], [2.0], [3.0]]
+    assert configuration.n_runs is None
+    given = configuration_from_atoms(atoms, ("A", "B"), labels=True, times=[5.0])
+    assert given.times.tolist() == [5.0]
+
+
+def test_length_unit():
+    atoms = make_atoms()
+    assert configuration_from_atoms(atoms, ("A", "B")).length_unit == "lj"
+    assert configuration_from_atoms(atoms, ("A", "B"), length_unit="nm").length_unit == "nm"
+    atoms.info["length_unit"] = "angstrom"
+    assert configuration_from_atoms(atoms, ("A", "B")).length_unit == "angstrom"
+    with pytest.raises(InputError, match=r"length_unit: expected 'lj'; found .* = 'angstrom'"):
+        configuration_from_atoms(atoms, ("A", "B"), length_unit="lj")
+
+
+@pytest.mark.parametrize(
+    ("atoms", "message"),
+    [
+        (Atoms(cell=CELL, pbc=True), "positions: expected at least one particle; found none"),
+        (make_atoms(positions=np.full((3, 3), np.nan)), "positions: expected finite numbers"),
+        (make_atoms(cell=np.full((3, 3), np.nan)), "cell: expected finite numbers"),
+        (make_atoms(symbols="HHeLi"), r"type 3 \(first at particle 2\) has no species"),
+        (
+            make_atoms(cell=[4, 5, 0]),
+            r"cell: expected a lattice vector for the periodic direction 3 .*found a zero vector",
+        ),
+        (
+            make_atoms(positions=[[0, 0, 1], [1, 2, 1], [3, 1, 1]], cell=[4, 5, 0], pbc=[1, 1, 0]),
+            "positions: expected a three-dimensional system; .*direction 3 ",
+        ),
+        (
+            bulk("Cu", "sc", a=2.0).repeat((1, 5, 5)),
+            "positions: expected a three-dimensional system; found all 25 .*direction 1 ",
+        ),
+    ],
+)
+def test_refused(atoms, message):
+    species = {"Cu": "A"} if "Cu" in atoms.get_chemical_symbols() else ("A", "B")
+    with pytest.raises(InputError, match=f"^melt: {message}"):
+        configuration_from_atoms(atoms, species, name="melt")
+
+
+def test_crystal_cells_of_one_layer_are_three_dimensional():
+    assert configuration_from_atoms(bulk("Cu", "sc", a=2.0), {"Cu": "A"}).n_particles == 1
+    layer = bulk("Cu", "sc", a=2.0).repeat((1, 2, 2))
+    assert configuration_from_atoms(layer, {"Cu": "A"}).n_particles == 4
+
+
+@pytest.mark.parametrize("vectors", ["none", "one", "two", "skew"])
+def test_missing_cell_vectors_enclose_the_particles_and_change_no_distance(vectors, rng):
+    cell = {
+        "none": np.zeros((3, 3)),
+        "one": np.array([[0, 0, 0], [1.0, 4.0, 0.5], [0, 0, 0]]),
+        "two": np.diag([4.0, 0.0, 5.0]),
+        "skew": np.array([[4.0, 1.0, 0.0], [0.0, 5.0, 1.0], [0, 0, 0]]),
+    }[vectors]
+    positions = rng.uniform(-8.0, 8.0, (30, 3))
+    atoms = Atoms("H30", positions=positions, cell=cell, pbc=cell.any(axis=1))
+    configuration = configuration_from_atoms(atoms, ("A",))
+    np.testing.assert_array_equal(configuration.positions, positions)
+    np.testing.assert_array_equal(configuration.cell[atoms.pbc], cell[atoms.pbc])
+    fractional = positions @ np.linalg.inv(configuration.cell)
+    assert (np.ptp(fractional, axis=0)[~atoms.pbc] < 1.0).all()
+
+    found = neighbour_list(
+        "d", cutoff=2.5, positions=positions, cell=configuration.cell, pbc=configuration.pbc
+    )
+    # 1e-12: distances of order 1 in double precision.
+    np.testing.assert_allclose(
+        np.sort(found), np.sort(brute_force_distances(positions, cell, 2.5)), atol=1e-12
+    )
+
+
+def brute_force_distances(positions, cell, cutoff):
+    """Distances below the cutoff, counting every image in the directions that have a vector."""
+    steps = [range(-6, 7) if vector.any() else [0] for vector in cell]
+    shifts = np.array(np.meshgrid(*steps)).reshape(3, -1).T @ cell
+    vectors = positions[None, :, None] + shifts - positions[:, None, None]
+    distances = np.linalg.norm(vectors, axis=-1)
+    return distances[(distances < cutoff) & (distances > 0)]

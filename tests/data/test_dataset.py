@@ -1,0 +1,311 @@
+"""The HDF5 dataset: exact, whole or absent, readable by many."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+
+from glassml.data import Dataset, DatasetWriter
+from glassml.errors import InputError
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(configurations, name="data.h5"):
+        path = tmp_path / name
+        with DatasetWriter(path) as writer:
+            for configuration in configurations:
+                writer.add(configuration)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def configurations(make_configuration):
+    return [make_configuration(name=name, n=n) for name, n in (("ten", 10), ("two", 2), ("b", 3))]
+
+
+def test_round_trip_is_exact(write, configurations, same):
+    with Dataset(write(configurations)) as dataset:
+        assert len(dataset) == 3
+        assert dataset.names == ("ten", "two", "b")  # the order of writing
+        assert dataset.species_names == ("A", "B")
+        assert dataset.length_unit == "lj"
+        for index, (expected, found) in enumerate(zip(configurations, dataset, strict=True)):
+            assert same(found, expected)
+            assert same(dataset[index], expected)
+            assert same(dataset[index - 3], expected)
+            assert same(dataset[expected.name], expected)
+        with pytest.raises(IndexError):
+            dataset[3]
+        with pytest.raises(KeyError, match="no configuration 'three'"):
+            dataset["three"]
+
+
+def test_optional_fields_may_be_absent(write, make_configuration, same):
+    bare = make_configuration(
+        scalars={}, times=None, propensity=None, n_runs=None, provenance={}, length_unit="nm"
+    )
+    found = Dataset(write([bare]))[0]
+    assert same(found, bare)
+    assert found.length_unit == "nm"
+
+
+def test_provenance_keeps_its_types(write, make_configuration):
+    provenance = {"text": "a/b ü", "integer": 2**40, "number": 0.1}
+    found = Dataset(write([make_configuration(provenance=provenance)]))[0].provenance
+    assert found == provenance
+    assert [type(found[key]) for key in provenance] == [str, int, float]
+
+
+def test_checksum_is_of_the_contents(write, configurations):
+    first = Dataset(write(configurations, "a.h5")).sha256
+    assert first == Dataset(write(configurations, "b.h5")).sha256
+    retold = [replace(c, provenance={"source": "elsewhere"}) for c in configurations]
+    assert first == Dataset(write(retold, "c.h5")).sha256
+    moved = configurations[1].positions.copy()
+    moved[0, 0] = np.nextafter(moved[0, 0], 10.0)
+    others = [
+        [
+            replace(configurations[0], positions=configurations[0].positions + 1),
+            *configurations[1:],
+        ],
+        [configurations[0], replace(configurations[1], positions=moved), configurations[2]],
+        [replace(configurations[0], n_runs=31), *configurations[1:]],
+        [replace(configurations[0], scalars={}), *configurations[1:]],
+        [replace(configurations[0], name="other"), *configurations[1:]],
+        [replace(c, species_names=("B", "A")) for c in configurations],
+        configurations[:2],
+        configurations[::-1],
+    ]
+    hashes = {Dataset(write(other, "d.h5")).sha256 for other in others}
+    assert len(hashes | {first}) == len(others) + 1
+
+
+def test_times(write, make_configuration):
+    one = make_configuration(name="one")
+    assert Dataset(write([one, replace(one, name="two")])).common_times().tolist() == [0.5, 4.0]
+    mixed = write([one, replace(one, name="two", times=[0.5, 5.0])])
+    with pytest.raises(InputError, match=r"\[0.5, 4.0\] in one but \[0.5, 5.0\] in two"):
+        Dataset(mixed).common_times()
+    unlabelled = write([one, replace(one, name="two", times=None, propensity=None)])
+    with pytest.raises(InputError, match="two: propensity: expected labels; found an unlabelled"):
+        Dataset(unlabelled).common_times()
+
+
+def test_configurations_must_belong_together(write, make_configuration, tmp_path):
+    one = make_configuration(name="one")
+    cases = {
+        r"two: species_names: expected \('A', 'B'\) as in one, .*found \('B', 'A'\)": replace(
+            one, name="two", species_names=("B", "A")
+        ),
+        r"two: length_unit: expected 'lj' as in one, .*found 'nm'": replace(
+            one, name="two", length_unit="nm"
+        ),
+        r"name: expected different names; found two configurations 'one'": one,
+        r"name: expected a name without '/'; found 'a/b'": replace(one, name="a/b"),
+        r"name: expected a name without '/'; found ''": replace(one, name=""),
+    }
+    for message, other in cases.items():
+        with pytest.raises(InputError, match=message):
+            write([one, other])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_nothing_is_written_when_the_block_fails(write, make_configuration, tmp_path, error):
+    path = write([make_configuration(name="old")])
+
+    def write_some_and_fail():
+        with DatasetWriter(path) as writer:
+            writer.add(make_configuration(name="new"))
+            raise error
+
+    with pytest.raises(error):
+        write_some_and_fail()
+    assert Dataset(path).names == ("old",)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_empty_dataset_is_refused(tmp_path):
+    writer = DatasetWriter(tmp_path / "empty.h5")
+    with pytest.raises(InputError, match=r"empty\.h5: expected configurations .* none"), writer:
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_writer_must_be_opened(tmp_path, make_configuration):
+    with pytest.raises(InputError, match="found a writer that is not open"):
+        DatasetWriter(tmp_path / "data.h5").add(make_configuration())
+
+
+def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path):
+    script = """
+        import resource, signal, sys
+        import numpy as np
+        from glassml.data import Configuration, DatasetWriter
+        from glassml.errors import InputError
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+        rng = np.random.default_rng(1)
+        try:
+            with DatasetWriter(sys.argv[1]) as writer:
+                for k in range(10):
+                    writer.add(Configuration(positions=rng.uniform(size=(200, 3)), cell=np.eye(3),
+                        species=np.zeros(200, int), species_names=("A",), name=str(k)))
+        except InputError as error:
+            print(error)
+    """
+    path = tmp_path / "out" / "data.h5"
+    finished = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), str(path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert finished.stdout == f"{path}: cannot be written: File too large\n"
+    assert finished.stderr == ""  # no noise from HDF5's destructors
+    assert finished.returncode == 0
+    assert list(path.parent.iterdir()) == []
+
+
+def test_files_that_are_no_datasets(tmp_path, write, make_configuration):
+    with pytest.raises(InputError, match=r"absent\.h5: expected a dataset; found no such file"):
+        Dataset(tmp_path / "absent.h5")
+    text = tmp_path / "text.h5"
+    text.write_text("not HDF5")
+    with pytest.raises(InputError, match=r"text\.h5: expected an HDF5 dataset; found a damaged"):
+        Dataset(text)
+    other = tmp_path / "other.h5"
+    h5py.File(other, "w").close()
+    with pytest.raises(InputError, match=r"other\.h5: format: .*'glassml-dataset'; found None"):
+        Dataset(other)
+    path = write([make_configuration()])
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"data\.h5: expected an HDF5 dataset; found a damaged"):
+        Dataset(path)
+
+
+def test_unknown_format_version(write, make_configuration):
+    path = write([make_configuration()])
+    with h5py.File(path, "r+") as file:
+        file.attrs["format_version"] = 2
+    with pytest.raises(InputError, match="format_version: expected 1; found 2, written by glassml"):
+        Dataset(path)
+
+
+def test_missing_parts(write, make_configuration):
+    path = write([make_configuration()])
+    with h5py.File(path, "r+") as file:
+        del file["configurations/sample/cell"]
+    with pytest.raises(InputError, match=r"configurations/sample: damaged: .*cell"):
+        Dataset(path)[0]
+    with h5py.File(path, "r+") as file:
+        del file["configurations/sample"]
+    with pytest.raises(InputError, match="expected configurations; found none"):
+        Dataset(path)
+    with h5py.File(path, "r+") as file:
+        del file.attrs["length_unit"]
+    with pytest.raises(InputError, match=r"found a damaged dataset .*length_unit"):
+        Dataset(path)
+
+
+def test_changed_values_are_noticed(write, make_configuration):
+    path = write([make_configuration()])
+    with h5py.File(path, "r+") as file:
+        file["configurations/sample/propensity"][0, 0] += 0.1
+    dataset = Dataset(path)
+    with pytest.raises(InputError, match="sample: the arrays do not match their checksum"):
+        dataset.verify(dataset[0])
+    with pytest.raises(InputError, match="sample: the arrays do not match their checksum"):
+        dataset.summary()
+
+
+def read_names_and_sums(dataset, repeats=20):
+    sums = [[c.positions.sum() for c in dataset] for _ in range(repeats)]
+    return dataset.names, sums[0], all(s == sums[0] for s in sums)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_several_processes_read_at_once(write, configurations, method):
+    dataset = Dataset(write(configurations))
+    expected = read_names_and_sums(dataset)  # the file is open when the others start
+    assert expected[2]
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        results = [pool.apply_async(read_names_and_sums, (dataset,)) for _ in range(4)]
+        assert read_names_and_sums(dataset) == expected
+        assert [result.get(timeout=60) for result in results] == [expected] * 4
+
+
+def test_a_forked_process_opens_the_file_for_itself(write, configurations, same):
+    dataset = Dataset(write(configurations))
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=lambda: sender.send(read_names_and_sums(dataset)))
+    child.start()
+    expected = read_names_and_sums(dataset)
+    assert receiver.recv() == expected
+    child.join(timeout=60)
+    assert child.exitcode == 0
+    assert same(dataset[0], configurations[0])  # the parent's file is still open
+
+
+def test_a_dataset_may_be_pickled_and_closed(write, configurations, same):
+    dataset = Dataset(write(configurations))
+    copy = pickle.loads(pickle.dumps(dataset))  # noqa: S301 - made in this line
+    dataset.close()
+    assert same(copy[0], configurations[0])
+    assert same(dataset[0], configurations[0])  # opens again
+
+
+def test_summary(write, make_configuration):
+    one = make_configuration(name="one", n=4, propensity=[[1, 2], [3, 4], [5, 6], [7, 8]])
+    two = make_configuration(
+        name="two", n=2, propensity=[[9, 10], [1, 2]], n_runs=30, provenance={"source": "x"}
+    )
+    dataset = Dataset(write([one, two]))
+    summary = dataset.summary()
+    assert summary.sha256 == dataset.sha256
+    assert (summary.n_configurations, summary.n_labelled) == (2, 2)
+    assert summary.n_particles == (2, 4)
+    assert summary.species_counts == {"A": 3, "B": 3}
+    assert summary.number_density == pytest.approx((2 / 60, 4 / 60), rel=1e-14)
+    assert summary.times == [0.5, 4.0]
+    assert summary.n_runs == (30, 32)
+    assert summary.scalars == ["potential_energy"]
+    assert summary.provenance == {
+        "source": ["a test", "x"],
+        "seed": [7],
+        "temperature": [0.44],
+    }
+    rows = {(row.species, row.time): row for row in summary.labels}
+    assert list(rows) == [("A", 0.5), ("A", 4.0), ("B", 0.5), ("B", 4.0)]
+    a = rows["A", 0.5]  # the labels 1, 5 and 9
+    assert (a.count, a.mean, a.minimum, a.maximum) == (3, 5.0, 1.0, 9.0)
+    assert a.std == pytest.approx(np.std([1, 5, 9]), rel=1e-14)
+    b = rows["B", 4.0]  # 4, 8 and 2
+    assert (b.count, b.mean) == (3, pytest.approx(14 / 3, rel=1e-14))
+    assert b.std == pytest.approx(np.std([4, 8, 2]), rel=1e-14)
+
+
+def test_summary_of_unlabelled_and_of_mixed_data(write, make_configuration):
+    bare = make_configuration(name="bare", times=None, propensity=None, n_runs=None)
+    summary = Dataset(write([bare])).summary()
+    assert (summary.times, summary.labels, summary.n_runs) == ([], [], None)
+    one = make_configuration(name="one")
+    summary = Dataset(write([one, replace(one, name="two", times=[0.5, 5.0])])).summary()
+    assert summary.times is None
+    assert [(row.species, row.time, row.count) for row in summary.labels] == [
+        *(("A", 0.5, 6), ("A", 4.0, 3), ("A", 5.0, 3)),
+        *(("B", 0.5, 4), ("B", 4.0, 2), ("B", 5.0, 2)),
+    ]

@@ -1,0 +1,118 @@
+"""Layouts, radial functions and batch normalisation, each against its definition."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from e3nn import o3
+from e3nn.nn import BatchNorm
+from systems import rotation, wigner_d
+
+from glassml.errors import ConfigError
+from glassml.nn import EquivariantBatchNorm, RadialBasis, RadialNetwork, channel_irreps, invariants
+from glassml.nn.layout import to_irreps_order
+from glassml.nn.radial import polynomial_cutoff
+
+
+def _features(n: int, l_max: int, channels: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(n, (l_max + 1) ** 2 * channels, generator=generator, dtype=torch.float64)
+
+
+def test_irreps_order_puts_components_of_one_channel_together() -> None:
+    rows = torch.arange(9).repeat_interleave(2)  # the (l, m) row of each entry, two channels
+    ordered = rows[to_irreps_order(2, 2)]
+    assert ordered.tolist() == [0, 0, 1, 2, 3, 1, 2, 3, 4, 5, 6, 7, 8, 4, 5, 6, 7, 8]
+
+
+def test_invariants_do_not_change_under_rotation_but_features_do() -> None:
+    features, order = _features(7, 3, 4), to_irreps_order(3, 4)
+    wigner = torch.from_numpy(wigner_d(channel_irreps(3, 4), rotation(5)))
+    turned = torch.empty_like(features)
+    turned[:, order] = features[:, order] @ wigner.T
+    torch.testing.assert_close(
+        invariants(features, 3, 4), invariants(turned, 3, 4), rtol=1e-12, atol=1e-12
+    )
+    assert (features - turned).abs().max() > 0.1
+
+
+def test_channel_irreps_have_one_parity_so_that_every_product_counts() -> None:
+    irreps = o3.Irreps(channel_irreps(3, 8))
+    assert irreps.dim == 128
+    assert {ir.p for _, ir in irreps} == {1}
+
+
+def test_bessel_basis_is_the_published_one_and_orthonormal() -> None:
+    r = torch.linspace(0, 2, 20001, dtype=torch.float64)
+    values = RadialBasis("bessel", 10, 2.0)(r)
+    expected = [math.sqrt(2 / 2.0) * math.sin(n * math.pi * 1.3 / 2) / 1.3 for n in range(1, 11)]
+    np.testing.assert_allclose(values[13000].numpy(), expected, rtol=1e-12)
+    # Orthonormal with weight r^2; the trapezoidal rule on 20001 points is exact to about 1e-8.
+    overlap = torch.trapezoid(
+        (values * r[:, None])[:, :, None] * (values * r[:, None])[:, None], r, dim=0
+    )
+    np.testing.assert_allclose(overlap.numpy(), np.eye(10), atol=1e-7)
+
+
+def test_bessel_basis_is_finite_where_particles_coincide() -> None:
+    values = RadialBasis("bessel", 4, 2.0)(torch.zeros(1, dtype=torch.float64))
+    expected = [math.pi * n / 2.0 for n in range(1, 5)]
+    np.testing.assert_allclose(values[0].numpy(), expected, rtol=1e-12)
+
+
+def test_gaussian_basis_peaks_on_its_grid() -> None:
+    r = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0])
+    torch.testing.assert_close(RadialBasis("gaussian", 5, 2.0)(r).diagonal(), torch.ones(5))
+
+
+def test_polynomial_cutoff_vanishes_with_two_derivatives() -> None:
+    r = torch.tensor([0.0, 2.0, 2.5], dtype=torch.float64, requires_grad=True)
+    value = polynomial_cutoff(r, 2.0)
+    (slope,) = torch.autograd.grad(value.sum(), r, create_graph=True)
+    (curvature,) = torch.autograd.grad(slope.sum(), r)
+    np.testing.assert_allclose(value.detach().numpy(), [1, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(slope.detach().numpy(), [0, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(curvature.numpy(), [0, 0, 0], atol=1e-11)
+
+
+def test_radial_network_has_the_published_size() -> None:
+    assert sum(p.numel() for p in RadialNetwork(10, 16, 284, 0.3).parameters()) == 5036
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_is_that_of_e3nn_in_another_order(training: bool) -> None:
+    ours, theirs = (
+        EquivariantBatchNorm(2, 4).double(),
+        BatchNorm(channel_irreps(2, 4), momentum=0.5),
+    )
+    theirs = theirs.double()
+    order = to_irreps_order(2, 4)
+    for seed in range(3):
+        ours(_features(20, 2, 4, seed)), theirs(_features(20, 2, 4, seed)[:, order])
+    features = _features(20, 2, 4, seed=9)
+    found, expected = ours.train(training)(features), theirs.train(training)(features[:, order])
+    torch.testing.assert_close(found[:, order], expected, rtol=1e-13, atol=1e-13)
+
+
+def test_deployed_batch_norm_equals_evaluation_mode() -> None:
+    norm = EquivariantBatchNorm(3, 4).double()
+    with torch.no_grad():
+        norm.weight.uniform_(0.5, 2)
+        norm.bias.normal_()
+    norm(_features(50, 3, 4))
+    features = _features(11, 3, 4, seed=3)
+    torch.testing.assert_close(
+        norm.deployed()(features), norm.eval()(features), rtol=1e-13, atol=1e-13
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(("fourier", 10, 2.0), "radial_basis: expected one of"), (("bessel", 0, 2.0), "at least 1")],
+)
+def test_nonsense_basis_is_refused(arguments: tuple, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        RadialBasis(*arguments)
