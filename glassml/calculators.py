@@ -1,23 +1,7 @@
-"""ASE: the calculator and prediction on files; see the package ``glassml_ase``."""
+"""The ASE calculator; see the package ``glassml_ase``."""
 
 from __future__ import annotations
 
-from glassml_ase import (
-    Frames,
-    GlassMLCalculator,
-    ModelInputs,
-    PredictionReport,
-    ScalarSource,
-    open_frames,
-    predict_file,
-)
+from glassml_ase import GlassMLCalculator
 
-__all__ = [
-    "Frames",
-    "GlassMLCalculator",
-    "ModelInputs",
-    "PredictionReport",
-    "ScalarSource",
-    "open_frames",
-    "predict_file",
-]
+__all__ = ["GlassMLCalculator"]

@@ -19,8 +19,7 @@ from ase.outputs import Properties, all_outputs
 
 from glassml.data import Configuration, SpeciesMap
 from glassml.errors import InputError
-from glassml.export import Manifest, Predictor
-from glassml_ase.inputs import ModelInputs, ScalarSource
+from glassml.export import Manifest, ModelInputs, Predictor, ScalarSource, annotate_atoms
 
 __all__ = ["GlassMLCalculator"]
 
@@ -38,7 +37,7 @@ class GlassMLCalculator(Calculator):
     Args:
         model: model file, or a `glassml.export.Predictor`.
         base: calculator that provides energy and forces.
-        species: what the particles stand for; see `ModelInputs`.
+        species: what the particles stand for; see `glassml.export.ModelInputs`.
         device: "cpu", "cuda", "cuda:N" or "auto"; not used if ``model`` is a Predictor.
         threads: CPU threads of torch; None leaves its setting alone.
         scalars: where the model's scalar inputs come from; see `ModelInputs`. Functions must
@@ -209,10 +208,8 @@ class GlassMLCalculator(Calculator):
     def annotate(self, atoms: OneOrMore, outputs: Sequence[str] | None = None) -> OneOrMore:
         """Write predictions into ``atoms.arrays``, whence they reach extxyz files.
 
-        Each output becomes an array of its name, [N] if it has one column, else [N, columns];
-        ``info`` gets ``propensity_times``, ``propensity_model`` and ``propensity_unit``. An array
-        ``propensity`` that is no earlier prediction is kept as ``propensity_label``. The arrays do
-        not follow the atoms: annotate again after moving them.
+        `glassml.export.annotate_atoms` says what the atoms have then. The arrays do not follow the
+        atoms: annotate again after moving them.
 
         Args:
             atoms: Atoms, or several (which are predicted in one batch).
@@ -226,21 +223,12 @@ class GlassMLCalculator(Calculator):
         """
         chosen = self.outputs if outputs is None else self._checked(outputs)
         if isinstance(atoms, Atoms):
-            self.write_arrays(atoms, {name: self._output(name, atoms) for name in chosen})
+            values = {name: self._output(name, atoms) for name in chosen}
+            annotate_atoms(atoms, values, self.manifest)
         else:
             for one, values in zip(atoms, self.predict(atoms, chosen), strict=True):
-                self.write_arrays(one, values)
+                annotate_atoms(one, values, self.manifest)
         return atoms
-
-    def write_arrays(self, atoms: Atoms, values: Mapping[str, np.ndarray]) -> None:
-        """Write predicted values of these atoms into them; see `annotate`."""
-        if "propensity" in atoms.arrays and "propensity_model" not in atoms.info:
-            atoms.arrays["propensity_label"] = atoms.arrays["propensity"]
-        for name, columns in values.items():
-            atoms.arrays[name] = columns[:, 0].copy() if columns.shape[1] == 1 else columns
-        atoms.info["propensity_times"] = np.array(self.manifest.times)
-        atoms.info["propensity_model"] = self.manifest.model
-        atoms.info["propensity_unit"] = self.manifest.length_unit
 
     def configuration(self, atoms: Atoms, name: str = "atoms") -> Configuration:
         """What the model sees of these atoms; see `ModelInputs.configuration`."""

@@ -41,8 +41,14 @@ def _print(diagnosis: Diagnosis) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    marks = {"ok": ("ok", "green"), "optional": ("optional", "yellow"), "problem": ("PROBLEM", "red")}
-    table = Table("", "", "found", "what to do", box=box.SIMPLE, show_header=True)
+    marks = {
+        "ok": ("ok", "green"),
+        "optional": ("optional", "yellow"),
+        "problem": ("PROBLEM", "red"),
+    }
+    table = Table("", "", box=box.SIMPLE)
+    table.add_column("found", overflow="fold")  # a path that is cut cannot be copied
+    table.add_column("what to do", overflow="fold")
     for check in diagnosis.checks:
         mark, colour = marks[check.state]
         table.add_row(check.name, Text(mark, style=colour), Text(check.found), Text(check.advice))
@@ -57,6 +63,5 @@ def _conclusion(diagnosis: Diagnosis) -> str:
     unusable = [check.name for check in diagnosis.checks if check.state == "optional"]
     if not unusable:
         return "Everything is here: training, ASE, offline prediction and LAMMPS."
-    return (
-        f"Training, ASE and offline prediction work. Optional and not usable: {', '.join(unusable)}."
-    )
+    listing = ", ".join(unusable)
+    return f"Training, ASE and offline prediction work. Optional and not usable: {listing}."

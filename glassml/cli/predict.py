@@ -72,22 +72,28 @@ def predict(
 
     Example: `glassml predict run.dump -m model.pt -o run.extxyz --species A,B`
     """
-    from glassml.calculators import GlassMLCalculator, open_frames, predict_file
-    from glassml.data import SpeciesMap
-    from glassml.export import Predictor
+    from glassml.data import SpeciesMap, open_frames
+    from glassml.export import ModelInputs, Predictor, predict_file
 
     predictor = Predictor(model, device, threads)
     names = predictor.manifest.species
-    calculator = GlassMLCalculator(
-        predictor,
+    inputs = ModelInputs(
+        predictor.manifest,
         species=None if species is None else SpeciesMap.parse(species, names),
         scalars=_pairs(scalar or []),
-        outputs=[name.strip() for name in outputs.split(",")],
         length_unit=length_unit,
     )
     frames = open_frames(source, index, file_format)
     with _progress(frames.total) as advance:
-        report = predict_file(calculator, frames, output, batch=batch, on_frame=advance)
+        report = predict_file(
+            predictor,
+            frames,
+            output,
+            inputs=inputs,
+            outputs=[name.strip() for name in outputs.split(",")],
+            batch=batch,
+            on_frame=advance,
+        )
     typer.echo(
         f"{report.output}: {report.frames} frame{'s' if report.frames != 1 else ''}, "
         f"{report.particles} particles, {report.seconds:.1f} s"

@@ -6,7 +6,7 @@ from glassml.data.atoms import atoms_from_configuration, configuration_from_atom
 from glassml.data.configuration import LENGTH_UNITS, Configuration
 from glassml.data.conversion import convert, find_inputs
 from glassml.data.dataset import Dataset, DatasetWriter
-from glassml.data.readers import FORMATS, ReadOptions, read_configurations, read_frames
+from glassml.data.readers import FORMATS, Frames, ReadOptions, open_frames, read_configurations
 from glassml.data.species import SpeciesMap
 from glassml.data.summary import DatasetSummary, LabelStatistics
 
@@ -17,6 +17,7 @@ __all__ = [
     "Dataset",
     "DatasetSummary",
     "DatasetWriter",
+    "Frames",
     "LabelStatistics",
     "ReadOptions",
     "SpeciesMap",
@@ -24,6 +25,6 @@ __all__ = [
     "configuration_from_atoms",
     "convert",
     "find_inputs",
+    "open_frames",
     "read_configurations",
-    "read_frames",
 ]

@@ -107,11 +107,11 @@ def _species_labels(atoms: Atoms, species_map: SpeciesMap) -> np.ndarray:
 
 
 def _check_structure(atoms: Atoms, name: str) -> None:
-    """Refuse what has no cell to be completed, and two-dimensional systems."""
+    """Refuse what is not finite or has no particles, and two-dimensional systems."""
     if len(atoms) == 0:
         raise InputError(f"{name}: positions: expected at least one particle; found none")
-    if not np.isfinite(atoms.cell.array).all():
-        raise InputError(f"{name}: cell: expected finite numbers; found {atoms.cell.tolist()}")
+    _check_finite(atoms.positions, f"{name}: positions")
+    _check_finite(atoms.cell.array, f"{name}: cell")
     has_vector = atoms.cell.any(axis=1)
     fractional = atoms.positions @ np.linalg.pinv(complete_cell(atoms.cell.array))
     flat = np.ptp(fractional, axis=0) < 1e-9
@@ -123,6 +123,16 @@ def _check_structure(atoms: Atoms, name: str) -> None:
                 f"{len(atoms)} particles in one plane across lattice direction {axis + 1} "
                 "(two-dimensional systems are not supported)"
             )
+
+
+def _check_finite(values: np.ndarray, what: str) -> None:
+    """Refuse NaN and infinities before arithmetic with them makes numpy warn."""
+    wrong = np.argwhere(~np.isfinite(values)).tolist()
+    if wrong:
+        raise InputError(
+            f"{what}: expected finite numbers; found {values[tuple(wrong[0])]} at index "
+            f"{wrong[0]} ({len(wrong)} such values)"
+        )
 
 
 def _enclosing_cell(atoms: Atoms, name: str) -> np.ndarray:

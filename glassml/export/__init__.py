@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from glassml.export.archive import load_module, read_manifest, save_model, script_model
+from glassml.export.inputs import ModelInputs, ScalarSource
 from glassml.export.manifest import FORMAT_VERSION, Manifest, OutputEntry, ScalarEntry
+from glassml.export.offline import PredictionReport, annotate_atoms, predict_file
 from glassml.export.predictor import Predictor
 
 __all__ = [
     "FORMAT_VERSION",
     "Manifest",
+    "ModelInputs",
     "OutputEntry",
+    "PredictionReport",
     "Predictor",
     "ScalarEntry",
+    "ScalarSource",
+    "annotate_atoms",
     "load_module",
+    "predict_file",
     "read_manifest",
     "save_model",
     "script_model",

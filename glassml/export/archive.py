@@ -7,14 +7,14 @@ import json
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from pydantic import ValidationError
 from torch import nn
 
 from glassml.errors import ModelFileError
-from glassml.export.manifest import FORMAT_VERSION, Manifest, manifest_of
+from glassml.export.manifest import FORMAT_VERSION, DType, Manifest, manifest_of
 from glassml.files import atomic_write
 from glassml.models import GlassModel
 from glassml.nn import ops
@@ -48,7 +48,7 @@ def save_model(
     """
     if dtype not in _DTYPES:
         raise ModelFileError(f"dtype: expected float32 or float64, found {dtype!r}")
-    manifest = manifest_of(model, dtype, training or {})
+    manifest = manifest_of(model, cast(DType, dtype), training or {})
     script = script_model(model, _DTYPES[dtype])
     extra = {_MANIFEST: manifest.model_dump_json(indent=2)}
     with atomic_write(path) as partial, warnings.catch_warnings():
@@ -71,8 +71,8 @@ def script_model(model: GlassModel, dtype: torch.dtype) -> torch.jit.ScriptModul
 
 def _deploy(module: nn.Module) -> nn.Module:
     for name, child in module.named_children():
-        deployed = child.deployed() if hasattr(child, "deployed") else _deploy(child)
-        setattr(module, name, deployed)
+        deployed = getattr(child, "deployed", None)
+        setattr(module, name, deployed() if deployed else _deploy(child))
     return module
 
 

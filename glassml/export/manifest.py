@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -11,7 +11,9 @@ from glassml.models import GlassModel
 
 __all__ = ["FORMAT_VERSION", "Manifest", "OutputEntry", "ScalarEntry", "manifest_of"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Final = 1
+
+DType = Literal["float32", "float64"]
 
 
 class _Entry(BaseModel):
@@ -52,7 +54,7 @@ class Manifest(_Entry):
     species: tuple[str, ...] = Field(min_length=1)
     cutoff: float = Field(gt=0)
     length_unit: str
-    dtype: Literal["float32", "float64"]
+    dtype: DType
     n_steps: int = Field(ge=1)
     state_widths: tuple[int, ...]
     scalar_inputs: tuple[ScalarEntry, ...]
@@ -86,12 +88,12 @@ class Manifest(_Entry):
         return self.output("propensity").times or ()
 
 
-def manifest_of(model: GlassModel, dtype: str, training: dict[str, Any]) -> Manifest:
+def manifest_of(model: GlassModel, dtype: DType, training: dict[str, Any]) -> Manifest:
     """The manifest of a model that is about to be exported.
 
     Args:
         model: the model.
-        dtype: "float32" or "float64", what it is exported in.
+        dtype: precision that it is exported in.
         training: provenance: data, state points, metrics; anything JSON can hold.
     """
     outputs = tuple(

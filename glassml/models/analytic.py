@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -34,6 +35,10 @@ class Analytic(GlassModel):
         scalar_inputs: names of per-particle scalars.
         length_unit: "lj" or the unit of lengths.
     """
+
+    if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
+        time_values: Tensor
+        species_weights: Tensor
 
     def __init__(
         self,

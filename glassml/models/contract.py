@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -71,6 +71,9 @@ class GlassModel(nn.Module):
         ConfigError: an argument has no sensible value; the message names it.
     """
 
+    if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
+        one_hot: Tensor
+
     def __init__(
         self,
         species: Sequence[str],
@@ -80,8 +83,8 @@ class GlassModel(nn.Module):
         length_unit: str = "lj",
     ) -> None:
         super().__init__()
-        # Annotated here and not in the class body: TorchScript would read annotations there and
-        # refuse types that it does not know.
+        # Annotated here and not in the class body: TorchScript reads annotations there and refuses
+        # types that it does not know.
         self.name = type(self).__name__
         self.hyperparameters: Mapping[str, Any] = {}
         self.citations: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from e3nn import o3
@@ -64,6 +65,13 @@ class SE3GNN(GlassModel):
         ConfigError: a value out of range; the message names it.
     """
 
+    if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
+        irreps_order: Tensor
+        label_mean: Tensor
+        label_scale: Tensor
+        scalar_mean: Tensor
+        scalar_scale: Tensor
+
     def __init__(
         self,
         species: Sequence[str] = ("A", "B"),
@@ -94,29 +102,12 @@ class SE3GNN(GlassModel):
         self.spherical_harmonics = o3.SphericalHarmonics(
             list(range(l_max + 1)), normalize=True, normalization="component"
         )
-        self.convolutions = nn.ModuleList(
-            EquivariantConvolution(
-                l_max if k else -1,
-                l_max,
-                channels,
-                self.n_inputs,
-                radial_basis_size,
-                radial_hidden,
-                dropout,
-            )
-            for k in range(n_layers)
-        )
-        self.norms = nn.ModuleList(
-            EquivariantBatchNorm(l_max, channels, batchnorm_momentum) for _ in range(n_layers)
-        )
+        self._add_layers(n_layers, radial_basis_size, radial_hidden, dropout, batchnorm_momentum)
         self.n_decoders = self.n_species if decoder_per_species else 1
         self.decoder = nn.Linear((l_max + 1) * channels, self.n_decoders * self.n_times)
-        self.register_buffer("label_mean", torch.zeros(self.n_species, self.n_times))
-        self.register_buffer("label_scale", torch.ones(self.n_species, self.n_times))
+        self._add_scales()
         order = to_irreps_order(l_max, channels)
         self.register_buffer("irreps_order", order, persistent=False)
-        self.register_buffer("scalar_mean", torch.zeros(len(self.scalar_inputs)))
-        self.register_buffer("scalar_scale", torch.ones(len(self.scalar_inputs)))
         width = self.n_features + self.n_inputs
         self._declare(
             state_widths=(self.n_inputs, *(width for _ in range(n_layers))),
@@ -135,6 +126,33 @@ class SE3GNN(GlassModel):
             Output("descriptors", scalar, "[-]"),
             Output("equivariant", full, "[-]", irreps=irreps),
         )
+
+    def _add_layers(
+        self, n_layers: int, basis_size: int, hidden: int, dropout: float, momentum: float
+    ) -> None:
+        self.convolutions = nn.ModuleList(
+            EquivariantConvolution(
+                l_in=self.l_max if k else -1,
+                l_max=self.l_max,
+                channels=self.channels,
+                n_inputs=self.n_inputs,
+                basis_size=basis_size,
+                hidden=hidden,
+                dropout=dropout,
+            )
+            for k in range(n_layers)
+        )
+        self.norms = nn.ModuleList(
+            EquivariantBatchNorm(self.l_max, self.channels, momentum) for _ in range(n_layers)
+        )
+
+    def _add_scales(self) -> None:
+        """Standardisation of labels and scalar inputs; training sets it, 0 and 1 until then."""
+        n_scalars = len(self.scalar_inputs)
+        self.register_buffer("label_mean", torch.zeros(self.n_species, self.n_times))
+        self.register_buffer("label_scale", torch.ones(self.n_species, self.n_times))
+        self.register_buffer("scalar_mean", torch.zeros(n_scalars))
+        self.register_buffer("scalar_scale", torch.ones(n_scalars))
 
     @torch.jit.unused
     def set_label_scale(self, mean: Tensor, scale: Tensor) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from e3nn.nn import BatchNorm
 from torch import Tensor, nn
@@ -54,6 +56,10 @@ class ChannelAffine(nn.Module):
         factor: [(l_max + 1)^2 * C].
         offset: the same shape.
     """
+
+    if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
+        factor: Tensor
+        offset: Tensor
 
     def __init__(self, factor: Tensor, offset: Tensor) -> None:
         super().__init__()

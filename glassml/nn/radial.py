@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,9 @@ class RadialBasis(nn.Module):
     Raises:
         ConfigError: unknown kind, or a size below 1.
     """
+
+    if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
+        nodes: Tensor
 
     def __init__(self, kind: str, size: int, cutoff: float) -> None:
         super().__init__()

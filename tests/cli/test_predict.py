@@ -212,7 +212,7 @@ def nan_frame() -> Atoms:
         ("good.dump", ["--species", "A,B", "--length-unit", "nm"], "'nm'.*trained with .*'lj'"),
         ("nan.extxyz", ["--species", "A,B"], r"nan.extxyz: frame 1: positions: expected finite"),
         ("empty.dump", ["--species", "A,B"], "empty.dump: .*found"),
-        ("text.txt", ["--species", "A,B"], "text.txt: expected a format that ASE reads"),
+        ("text.txt", ["--species", "A,B"], "text.txt: format: expected one that ASE reads"),
     ],
 )
 def test_mistakes(

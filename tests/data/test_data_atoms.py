@@ -106,7 +106,16 @@ def test_length_unit():
     [
         (Atoms(cell=CELL, pbc=True), "positions: expected at least one particle; found none"),
         (make_atoms(positions=np.full((3, 3), np.nan)), "positions: expected finite numbers"),
-        (make_atoms(cell=np.full((3, 3), np.nan)), "cell: expected finite numbers"),
+        (
+            make_atoms(positions=[[0, 0, 0], [1, -np.inf, 2], [3, 1, 1]]),
+            r"positions: expected finite numbers; found -inf at index \[1, 1\] \(1 such values\)",
+        ),
+        (
+            make_atoms(positions=np.full((3, 3), np.inf), cell=None, pbc=False),
+            r"positions: expected finite numbers; found inf at index \[0, 0\] \(9 such values\)",
+        ),
+        (make_atoms(cell=np.full((3, 3), np.nan)), "cell: expected finite numbers; found nan"),
+        (make_atoms(cell=np.full((3, 3), np.inf)), "cell: expected finite numbers; found inf"),
         (make_atoms(symbols="HHeLi"), r"type 3 \(first at particle 2\) has no species"),
         (
             make_atoms(cell=[4, 5, 0]),
@@ -122,6 +131,7 @@ def test_length_unit():
         ),
     ],
 )
+@pytest.mark.filterwarnings("error")
 def test_refused(atoms, message):
     species = {"Cu": "A"} if "Cu" in atoms.get_chemical_symbols() else ("A", "B")
     with pytest.raises(InputError, match=f"^melt: {message}"):

@@ -7,7 +7,7 @@ A new format is one module with a reader, and one entry in the table `FORMATS` o
 from __future__ import annotations
 
 from glassml.data.readers.base import Format, ReadOptions
-from glassml.data.readers.frames import read_frames
+from glassml.data.readers.frames import Frames, open_frames
 from glassml.data.readers.registry import FORMATS, read_configurations
 
-__all__ = ["FORMATS", "Format", "ReadOptions", "read_configurations", "read_frames"]
+__all__ = ["FORMATS", "Format", "Frames", "ReadOptions", "open_frames", "read_configurations"]

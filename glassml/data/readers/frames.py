@@ -1,21 +1,34 @@
-"""Frames of structure files through ASE, one at a time."""
+"""Frames of any file of configurations, one at a time: what ASE reads, and glassml's datasets."""
 
 from __future__ import annotations
 
 import io
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import ase.io
 from ase import Atoms
-from ase.io import iread
-from ase.io.formats import UnknownFileTypeError, filetype, ioformats, open_with_compression
+from ase.io.formats import (
+    UnknownFileTypeError,
+    filetype,
+    ioformats,
+    open_with_compression,
+    string2index,
+)
 
-from glassml.errors import GlassMLError, InputError
+from glassml.data.configuration import Configuration
+from glassml.data.dataset import Dataset
+from glassml.errors import InputError
 
-__all__ = ["ase_format", "read_frames"]
+__all__ = ["DATASET_SUFFIXES", "Frames", "ase_format", "open_frames"]
 
+DATASET_SUFFIXES = (".h5", ".hdf5")
+
+_DATASET = "glassml-dataset"
 _DUMP, _DATA = "lammps-dump-text", "lammps-data"
 _HEAD = 4096  # bytes that show what a file is
 
@@ -32,8 +45,68 @@ _LENGTH_UNITS = {
 }
 
 
+@dataclass(frozen=True)
+class Frames:
+    """The chosen frames of a file, to be iterated over once; only one is in memory at a time.
+
+    Attributes:
+        path: the file.
+        format: ASE's name of its format, or "glassml-dataset".
+        total: number of chosen frames, or None where counting them would mean reading them all.
+        frames: pairs of a frame's name for messages and the frame: Atoms, or, from a dataset,
+            Configuration. Where LAMMPS wrote its unit system into the file, the Atoms have the
+            unit of length in ``info["length_unit"]``.
+    """
+
+    path: Path
+    format: str
+    total: int | None
+    frames: Iterator[tuple[str, Atoms | Configuration]]
+
+
+def open_frames(path: str | Path, index: str = ":", kind: str | None = None) -> Frames:
+    """Open a file of configurations.
+
+    Args:
+        path: anything ASE reads (extxyz, LAMMPS dump and data, ...), or a glassml dataset.
+        index: which frames, as in ASE: "0", "-1", "10:", "::5".
+        kind: ASE's name of the format. Default: found out from the file's name and contents.
+
+    Raises:
+        InputError: no such file, an unknown format, no frames at all, or an index that is none.
+            While iterating: a frame that cannot be read or was cut off.
+    """
+    file = Path(path)
+    if not file.exists() or (kind is None and file.is_dir()):
+        found = "a folder" if file.is_dir() else "no such file"
+        raise InputError(f"{file}: expected a file of configurations; found {found}")
+    chosen = _slice(index)
+    if kind is None:
+        kind = _DATASET if file.suffix in DATASET_SUFFIXES else ase_format(file)
+    if kind == _DATASET:
+        return _dataset_frames(file, chosen)
+    if kind is None or kind not in ioformats or not ioformats[kind].can_read:
+        hint = "none that is known. If ASE does read the file, name its format"
+        raise InputError(
+            f"{file}: format: expected one that ASE reads (extxyz, lammps-dump-text, lammps-data, "
+            f"...), or a glassml dataset (.h5); found {hint if kind is None else repr(kind)}"
+        )
+    try:
+        total, frames = _ase_source(file, kind, chosen)
+    except Exception as error:  # see _named
+        raise _unreadable(f"{file}", "file", kind, error) from error
+    if total == 0:
+        raise InputError(f"{file}: expected frames in this file ({kind}); found none")
+    count = None if total is None else len(range(total)[chosen])
+    return Frames(file, kind, count, _named(file, kind, frames, _numbers(chosen, total)))
+
+
 def ase_format(path: Path) -> str | None:
-    """ASE's name of a file's format, from its name and contents; None if ASE has none."""
+    """ASE's name of a file's format, from its name and contents; None if ASE has none.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
     try:
         with path.open("rb") as stream:
             head = stream.read(_HEAD)
@@ -43,72 +116,102 @@ def ase_format(path: Path) -> str | None:
         if head.startswith(b"ITEM:"):  # of the items, ASE expects TIMESTEP first
             return _DUMP
         name = filetype(str(path))
-    except (OSError, UnknownFileTypeError):
+    except UnknownFileTypeError:
         return None
+    except Exception as error:  # each compression has its own for files that are damaged
+        raise InputError(f"{path}: expected a file that can be read; found: {error}") from error
     return name if name in ioformats else None
 
 
-def read_frames(path: str | Path, file_format: str | None = None) -> Iterator[Atoms]:
-    """Read all frames of a file through ASE, holding one in memory at a time.
-
-    Where a LAMMPS file names its unit system, ``info["length_unit"]`` says the unit of length.
-
-    Args:
-        path: the file.
-        file_format: ASE's name of the format. Default: from the file's name and contents.
-
-    Raises:
-        InputError: the file is missing, of no format that ASE reads, damaged or cut off.
-    """
-    source = Path(path)
-    if not source.is_file():
-        raise InputError(f"{source}: expected a file; found none")
-    chosen = file_format or ase_format(source)
-    if chosen not in ioformats:
-        raise InputError(
-            f"{source}: expected a structure file that ASE reads (extxyz, LAMMPS dump or data, "
-            f"...); found {'an unknown format' if chosen is None else repr(chosen)}"
-        )
+def _slice(index: str) -> slice:
     try:
-        if chosen == _DUMP:
-            yield from _dump_frames(source)
-            return
-        for atoms in iread(str(source), index=":", format=chosen, do_not_split_by_at_sign=True):
-            yield _with_unit(atoms, str(atoms.info.get("comment", "")) if chosen == _DATA else "")
-    except GlassMLError:
-        raise
-    except Exception as error:  # ASE's readers let through whatever their parsing runs into
+        parsed = string2index(index)
+    except ValueError:
+        parsed = index
+    if isinstance(parsed, str) or (isinstance(parsed, slice) and parsed.step == 0):
         raise InputError(
-            f"{source}: expected a complete file of ASE's format {chosen!r}; ASE cannot read it "
-            f"({type(error).__name__}: {error})"
-        ) from error
+            f'index: expected a number or a slice such as "-1" or "::5"; found {index!r}'
+        )
+    return parsed if isinstance(parsed, slice) else slice(parsed, (parsed + 1) or None)
 
 
-def _dump_frames(path: Path) -> Iterator[Atoms]:
+def _numbers(chosen: slice, total: int | None) -> Iterable[int]:
+    """The numbers of the chosen frames, from the end (-1) where that is how they were chosen."""
+    if total is not None:
+        return range(total)[chosen]
+    step = chosen.step or 1
+    first = 0 if step > 0 else -1
+    return itertools.count(first if chosen.start is None else chosen.start, step)
+
+
+def _ase_source(file: Path, kind: str, chosen: slice) -> tuple[int | None, Iterator[Atoms]]:
+    """The number of frames in the file, if it is cheap to know, and the chosen frames."""
+    if kind == _DUMP:
+        offsets = _dump_offsets(file)
+        return len(offsets), _dump_frames(file, offsets, range(len(offsets))[chosen])
+    return _length(file, kind), _ase_frames(file, kind, chosen)
+
+
+def _length(file: Path, kind: str) -> int | None:
+    if ioformats[kind].single:
+        return 1
+    if kind == "traj":
+        with ase.io.Trajectory(str(file)) as trajectory:
+            return len(trajectory)
+    if kind == "extxyz":
+        with open_with_compression(str(file), "rb") as stream:
+            return _count_xyz(stream)
+    return None
+
+
+def _count_xyz(stream: IO[bytes]) -> int | None:
+    """Frames of a plain or extended xyz file; None if it is written in some rarer way."""
+    count = 0
+    while (line := stream.readline()).strip():
+        if not line.strip().isdigit():
+            return None
+        for _ in range(int(line) + 1):
+            stream.readline()
+        count += 1
+    return count
+
+
+def _ase_frames(file: Path, kind: str, chosen: slice) -> Iterator[Atoms]:
+    index = slice(0, 1) if ioformats[kind].single else chosen
+    for atoms in ase.io.iread(str(file), index=index, format=kind, do_not_split_by_at_sign=True):
+        yield _with_unit(atoms, str(atoms.info.get("comment", "")) if kind == _DATA else "")
+
+
+def _dump_offsets(file: Path) -> list[int]:
+    """Where in a LAMMPS dump each frame starts."""
+    offsets, position = [], 0
+    with open_with_compression(str(file), "rb") as stream:
+        for line in stream:
+            if line.startswith(b"ITEM: TIMESTEP"):
+                offsets.append(position)
+            position += len(line)
+    return offsets
+
+
+def _dump_frames(file: Path, offsets: list[int], numbers: Iterable[int]) -> Iterator[Atoms]:
     """Frames of a LAMMPS dump. ASE gets one at a time: given the file, it would read them all."""
-    with open_with_compression(str(path), "r") as stream:
-        texts = _split_dump(stream)
-        header = next(texts)
-        for number, text in enumerate(texts):
-            _check_complete(text, f"{path}: frame {number}")
-            (atoms,) = iread(io.StringIO(text), format=_DUMP)
+    ends = [*offsets[1:], None]
+    with open_with_compression(str(file), "rb") as stream:
+        header = stream.read(offsets[0] if offsets else 0).decode()
+        for number in numbers:
+            start, end = offsets[number], ends[number]
+            stream.seek(start)
+            text = stream.read(-1 if end is None else end - start).decode()
+            _check_complete(text, f"{file}: frame {number}")
+            atoms = next(ase.io.iread(io.StringIO(text), index=0, format=_DUMP))
+            if atoms.calc is not None:
+                atoms.calc.results.pop("energy", None)  # not in the file: ASE makes up a zero
             yield _with_unit(atoms, header)
 
 
-def _split_dump(stream: IO[str]) -> Iterator[str]:
-    """What comes before the first frame of a dump, then each frame."""
-    lines: list[str] = []
-    for line in stream:
-        if line.startswith("ITEM: TIMESTEP"):
-            yield "".join(lines)
-            lines = []
-        lines.append(line)
-    yield "".join(lines)
-
-
 def _check_complete(text: str, where: str) -> None:
-    """Refuse a frame that was cut off: ASE would silently leave out the missing particles."""
-    count = re.search(r"ITEM: NUMBER OF ATOMS\n(\d+)\n", text)
+    """Refuse a dump's frame that was cut off: ASE would silently leave out missing particles."""
+    count = re.search(r"ITEM: NUMBER OF ATOMS\s+(\d+)\s", text)
     # Up to the next item, which may belong to the next frame. A row without its newline does not
     # count: its last number may be cut, too.
     rows = text.partition("ITEM: ATOMS")[2].partition("ITEM:")[0].count("\n") - 1
@@ -127,3 +230,42 @@ def _with_unit(atoms: Atoms, header: str) -> Atoms:
     if unit:
         atoms.info["length_unit"] = unit
     return atoms
+
+
+def _dataset_frames(file: Path, chosen: slice) -> Frames:
+    with Dataset(file) as dataset:  # which opens its file again when a frame is asked for
+        names = dataset.names[chosen]
+    return Frames(file, _DATASET, len(names), _configurations(dataset, names))
+
+
+def _configurations(dataset: Dataset, names: Iterable[str]) -> Iterator[tuple[str, Configuration]]:
+    with dataset:
+        for name in names:
+            yield f"{dataset.path}: {name}", dataset[name]
+
+
+def _named(
+    file: Path, kind: str, frames: Iterator[Atoms], numbers: Iterable[int]
+) -> Iterator[tuple[str, Atoms]]:
+    for number in numbers:
+        name = f"{file}: frame {number}"
+        try:
+            atoms = next(frames)
+        except StopIteration:
+            return
+        except InputError:
+            raise
+        # ASE's hundred readers raise whatever comes up when a file is not as they expect it.
+        except Exception as error:
+            raise _unreadable(name, "frame", kind, error) from error
+        yield name, atoms
+
+
+def _unreadable(name: str, what: str, kind: str, error: Exception) -> InputError:
+    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if kind == "extxyz" and isinstance(error, KeyError):
+        reason += "; ASE knows species by chemical symbols only, such as H and He for A and B"
+    return InputError(
+        f"{name}: expected a complete {what} of ASE's format {kind!r}; ASE cannot read it "
+        f"({reason})"
+    )

@@ -10,6 +10,7 @@ from glassml.data.dataset import Dataset
 from glassml.data.readers.base import Format, ReadOptions
 from glassml.data.readers.botan import read_botan, recognises_botan
 from glassml.data.readers.deepmind import read_deepmind, recognises_deepmind
+from glassml.data.readers.frames import DATASET_SUFFIXES
 from glassml.data.readers.structure import read_structures, recognises_structure
 from glassml.errors import InputError
 
@@ -42,13 +43,13 @@ FORMATS: dict[str, Format] = {
     ),
     "glassml": Format(
         description="glassml HDF5 dataset",
-        suffixes=(".h5", ".hdf5"),
-        recognises=lambda path: path.suffix in (".h5", ".hdf5"),
+        suffixes=DATASET_SUFFIXES,
+        recognises=lambda path: path.suffix in DATASET_SUFFIXES,
         read=_read_dataset,
     ),
     "ase": Format(
         description="structure or trajectory that ASE reads (extxyz, LAMMPS dump or data, ...)",
-        suffixes=(".extxyz", ".xyz", ".lammpstrj", ".dump", ".data", ".gsd"),
+        suffixes=(".extxyz", ".xyz", ".lammpstrj", ".dump", ".data"),
         recognises=recognises_structure,
         read=read_structures,
     ),

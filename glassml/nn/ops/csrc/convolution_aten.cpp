@@ -1,0 +1,99 @@
+// The convolution in plain ATen operations, path by path: the C++ twin of reference.py.
+
+#include <ATen/ATen.h>
+
+#include <cstddef>
+#include <vector>
+
+#include "clebsch_gordan.h"
+#include "convolution.h"
+#include "paths.h"
+
+namespace glassml {
+namespace {
+
+// Coefficients as a matrix [m_F, m_I * m_O] like `like` in dtype and device.
+at::Tensor coupling(int l_I, int l_F, int l_O, const at::Tensor& like) {
+  std::vector<double> values = clebsch_gordan(l_I, l_F, l_O);
+  const at::Tensor table =
+      at::from_blob(values.data(), {2 * l_I + 1, 2 * l_F + 1, 2 * l_O + 1}, at::kDouble);
+  // A copy in any case: the values end with this function.
+  return table.permute({1, 0, 2}).reshape({2 * l_F + 1, -1}).to(like.options(), false, true);
+}
+
+// One call's tensors for every edge.
+struct PerEdge {
+  at::Tensor state;     // [E, W]
+  at::Tensor sh;        // [E, (l_max + 1)^2]
+  at::Tensor radial;    // [E, P]
+  at::Tensor receiver;  // [E]
+  int64_t n_local;
+
+  at::Tensor harmonics(int64_t l) const { return sh.narrow(1, l * l, 2 * l + 1); }
+
+  // [E, n_O, columns] -> [n_local, n_O, columns]
+  at::Tensor sum(const at::Tensor& messages) const {
+    const at::Tensor zeros =
+        at::zeros({n_local, messages.size(1), messages.size(2)}, messages.options());
+    return zeros.index_add(0, receiver, messages);
+  }
+};
+
+at::Tensor path_message(const PerEdge& edges, const PathGroup& group, const Path& path,
+                        int64_t channels) {
+  const int64_t n_edges = edges.sh.size(0);
+  const int64_t n_I = 2 * group.l_I + 1;
+  const int64_t n_O = 2 * path.l_O + 1;
+  const at::Tensor mixing =  // [E, m_I, m_O]
+      edges.harmonics(group.l_F)
+          .matmul(coupling(group.l_I, group.l_F, path.l_O, edges.sh))
+          .view({n_edges, n_I, n_O});
+  const at::Tensor features =  // [E, m_I, channel]
+      edges.state.narrow(1, group.l_I * group.l_I * channels, n_I * channels)
+          .reshape({n_edges, n_I, channels});
+  const at::Tensor weights = edges.radial.narrow(1, path.index * channels, channels).unsqueeze(1);
+  return mixing.transpose(1, 2).bmm(features) * weights;
+}
+
+at::Tensor scalar_message(const PerEdge& edges, int64_t l, int64_t l_max, int64_t n_in) {
+  const int64_t first_weight = edges.radial.size(1) - (l_max + 1 - l) * n_in;
+  const at::Tensor weights = edges.radial.narrow(1, first_weight, n_in);
+  const at::Tensor scalars = edges.state.narrow(1, edges.state.size(1) - n_in, n_in);
+  return edges.harmonics(l).unsqueeze(2) * (weights * scalars).unsqueeze(1);
+}
+
+PerEdge gather(const Arguments& a) {
+  const at::Tensor edge = at::arange(a.n_edges(), a.sender.options());
+  const at::Tensor receiver = at::searchsorted(a.first_edge, edge, false, true) - 1;
+  return PerEdge{a.state.index_select(0, a.sender), a.sh, a.radial, receiver, a.n_local()};
+}
+
+}  // namespace
+
+at::Tensor convolution_aten(const Arguments& a) {
+  check(a);
+  const PathTable& table = path_table(static_cast<int>(a.l_in), static_cast<int>(a.l_max));
+  const PerEdge edges = gather(a);
+  std::vector<at::Tensor> by_index(table.paths.size());
+  std::vector<int> degree(table.paths.size());
+  for (const PathGroup& group : table.groups) {
+    for (int p = group.first_path; p < group.first_path + group.n_paths; ++p) {
+      const Path& path = table.paths[p];
+      by_index[path.index] = edges.sum(path_message(edges, group, path, a.channels));
+      degree[path.index] = path.l_O;
+    }
+  }
+  std::vector<at::Tensor> blocks;
+  for (int l_O = 0; l_O <= a.l_max; ++l_O) {
+    std::vector<at::Tensor> columns;
+    for (std::size_t k = 0; k < by_index.size(); ++k) {
+      if (degree[k] == l_O) columns.push_back(by_index[k]);
+    }
+    columns.push_back(edges.sum(scalar_message(edges, l_O, a.l_max, a.n_in())));
+    const at::Tensor block = at::cat(columns, 2);
+    blocks.push_back(block.reshape({block.size(0), block.size(1) * block.size(2)}));
+  }
+  return at::cat(blocks, 1);
+}
+
+}  // namespace glassml

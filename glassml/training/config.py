@@ -1,0 +1,221 @@
+"""What a training run is made from: every setting with its accepted values and its default.
+
+Defaults are the published recipe of F. S. Pezzicoli, G. Charpiat and F. P. Landes, SciPost Phys.
+16, 136 (2024), appendix A 4, wherever the paper states one; ``docs/training.md`` lists which.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
+
+__all__ = [
+    "DataConfig",
+    "EarlyStoppingConfig",
+    "ModelConfig",
+    "OptimiserConfig",
+    "ScheduleConfig",
+    "TrainConfig",
+    "TrainingConfig",
+]
+
+# Arguments of every model that follow from the data, so a configuration cannot set them.
+FROM_DATA = ("species", "times", "scalar_inputs", "length_unit")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str | Path) else value
+
+
+def _paths(value: Any) -> Any:
+    paths = _listed(value)
+    if not isinstance(paths, list | tuple) or not paths:
+        raise ValueError("expected the path of an HDF5 dataset, or a list of paths")
+    return paths
+
+
+def _validation(value: Any) -> Any:
+    # A union would answer with one message for each of its members; this gives a single one.
+    if isinstance(value, float) and 0 < value < 1:
+        return value
+    if isinstance(value, str | Path) and str(value):
+        return str(value)
+    if isinstance(value, list | tuple) and value and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    raise ValueError(
+        "expected the path of an HDF5 dataset, a fraction of the training configurations between "
+        "0 and 1, or a list of names of configurations of data.train"
+    )
+
+
+class DataConfig(_Section):
+    """Which labelled configurations to learn from, and which to check the model on."""
+
+    train: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = Field(
+        description="path of an HDF5 dataset, or a list of paths"
+    )
+    validation: Annotated[float | str | tuple[str, ...], BeforeValidator(_validation)] = Field(
+        default=0.2,
+        description="path of an HDF5 dataset, a fraction of the training configurations, or a "
+        "list of their names",
+    )
+    split_seed: NonNegativeInt = Field(
+        default=0,
+        description="which configurations a fraction takes; apart from training.seed, so that "
+        "several seeds share one split",
+    )
+    scalars: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        default=(), description="per-particle scalars of the dataset that the model is given"
+    )
+    cache: bool = Field(
+        default=True,
+        description="keep every graph in memory (about 4 MB for 4096 particles in float32) "
+        "instead of building it anew whenever it is needed",
+    )
+
+    @field_validator("scalars")
+    @classmethod
+    def _different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("expected different names")
+        return value
+
+
+class ModelConfig(BaseModel):
+    """A model of the registry: its name and any of its hyperparameters (see its class)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = Field(default="se3gnn-v2", description="name in the registry of models")
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """The hyperparameters that were given; the model knows the values of the others."""
+        return dict(self.model_extra or {})
+
+
+class OptimiserConfig(_Section):
+    """The optimiser, as published."""
+
+    name: Literal["adam", "adamw"] = Field(default="adam", description="adam or adamw")
+    lr: PositiveFloat = Field(default=1e-3, description="initial learning rate")
+    betas: tuple[
+        Annotated[float, Field(ge=0, lt=1)],
+        Annotated[float, Field(ge=0, lt=1)],
+    ] = Field(default=(0.99, 0.999), description="decay rates of the two moments")
+    weight_decay: NonNegativeFloat = Field(default=1e-7, description="L2 penalty")
+
+
+class ScheduleConfig(_Section):
+    """A learning rate that is multiplied by ``gamma`` at every milestone."""
+
+    milestones: tuple[PositiveInt, ...] = Field(
+        default=(50, 75, 90), description="epochs at which the learning rate changes; [] for none"
+    )
+    gamma: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.5, description="factor at every milestone"
+    )
+
+    @field_validator("milestones")
+    @classmethod
+    def _increasing(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if list(value) != sorted(set(value)):
+            raise ValueError("expected increasing epochs")
+        return value
+
+
+class EarlyStoppingConfig(_Section):
+    """Stop once the monitored quantity has not improved for some epochs."""
+
+    patience: PositiveInt = Field(description="epochs without improvement that are waited for")
+    min_delta: NonNegativeFloat = Field(
+        default=0.0, description="smallest change that counts as an improvement"
+    )
+
+
+class TrainingConfig(_Section):
+    """How the model is trained."""
+
+    epochs: PositiveInt = Field(default=100, description="passes over the training data")
+    batch_size: PositiveInt = Field(default=1, description="configurations a step (on each device)")
+    optimiser: OptimiserConfig = Field(default_factory=OptimiserConfig)
+    schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
+    early_stopping: EarlyStoppingConfig | None = Field(
+        default=None, description="null, or a section with patience and min_delta"
+    )
+    monitor: Literal["pearson_mean", "pearson_all", "loss"] = Field(
+        default="pearson_mean",
+        description="validation quantity that decides which epoch is the best and when to stop "
+        "early; the Pearson coefficients are those of the first species, averaged over times",
+    )
+    standardise: bool = Field(
+        default=True,
+        description="learn labels in units of their standard deviation per species and time; "
+        "the model still predicts physical units",
+    )
+    standardise_scalars: bool = Field(
+        default=True, description="give the model scalars of zero mean and unit variance"
+    )
+    species_weight: dict[str, NonNegativeFloat] | None = Field(
+        default=None,
+        description="weight of a species' particles in the loss; null: 1 for every species that "
+        "the model decodes",
+    )
+    gradient_clip: PositiveFloat | None = Field(
+        default=None, description="largest norm of the gradient; null for no limit"
+    )
+    seed: NonNegativeInt = Field(
+        default=0, description="initial parameters, dropout and order of the configurations"
+    )
+    dtype: Literal["float32", "float64"] = Field(default="float32", description="precision")
+    accelerator: Literal["auto", "cpu", "gpu"] = Field(
+        default="auto", description="auto takes a GPU if there is one"
+    )
+    devices: PositiveInt | Literal["auto"] = Field(
+        default=1,
+        description="number of devices, each with its own process; auto takes all of them",
+    )
+
+    @field_validator("devices", mode="before")
+    @classmethod
+    def _number_or_auto(cls, value: Any) -> Any:
+        if value != "auto" and (not isinstance(value, int) or value < 1):
+            raise ValueError("expected a positive number of devices or auto")
+        return value
+
+
+class TrainConfig(_Section):
+    """A whole training run."""
+
+    data: DataConfig
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
+    output: Path | None = Field(
+        default=None,
+        description="run folder, which must not exist yet; null: runs/<name of the config file>",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _data_is_needed(cls, value: Any) -> Any:
+        # "data: Field required" would not say what to write there.
+        if isinstance(value, dict) and not (value.get("data") or {}):
+            return {**value, "data": {}}
+        return value

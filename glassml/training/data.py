@@ -1,0 +1,152 @@
+"""Graphs of the labelled configurations, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch.utils.data import Dataset as TorchDataset
+from torch.utils.data import DistributedSampler, Subset
+from torch_geometric.data import Data
+from torch_geometric.loader import DataLoader
+
+from glassml.data import Configuration
+from glassml.graph import build_graph
+from glassml.training.config import DataConfig, TrainingConfig
+from glassml.training.sources import Source, Split, check_fits
+from glassml.training.statistics import Facts, Moments, Statistics
+
+__all__ = ["DataModule", "GraphDataset"]
+
+# Wraps an iterable and shows how far it has come: (items, their number, what is done).
+Watch = Callable[[Iterable[Any], int, str], Iterable[Any]]
+
+
+class GraphDataset(TorchDataset):
+    """Labelled configurations as graphs, each built once and kept unless ``cache`` is off.
+
+    Args:
+        sources: the configurations.
+        cutoff: r_c [length].
+        scalars: per-particle scalars that become node inputs.
+        dtype: floating-point type of the graphs.
+        cache: keep the graphs in memory.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        cutoff: float,
+        scalars: Sequence[str],
+        dtype: torch.dtype,
+        cache: bool,
+    ) -> None:
+        self.sources = sources
+        self.cutoff = cutoff
+        self.scalars = tuple(scalars)
+        self.dtype = dtype
+        self._graphs: list[Data | None] | None = [None] * len(sources) if cache else None
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def __getitem__(self, index: int) -> Data:
+        if self._graphs is None:
+            return self._built(self.sources[index].read())
+        graph = self._graphs[index]
+        return graph if graph is not None else self.keep(index, self.sources[index].read())
+
+    def keep(self, index: int, configuration: Configuration) -> Data | None:
+        """Build the graph of a configuration that has been read already, if graphs are kept."""
+        if self._graphs is None:
+            return None
+        self._graphs[index] = self._built(configuration)
+        return self._graphs[index]
+
+    def _built(self, configuration: Configuration) -> Data:
+        return build_graph(configuration, self.cutoff, self.scalars, self.dtype)
+
+
+class DataModule(pl.LightningDataModule):
+    """Reads and checks all configurations once, then serves batches of their graphs.
+
+    The order of the training configurations depends on the seed and the epoch alone, so that a
+    resumed run sees the same batches as one that was never interrupted.
+
+    Args:
+        split: what to train and validate on.
+        data: section ``data`` of the configuration.
+        training: section ``training`` of the configuration.
+        cutoff: r_c of the model [length].
+    """
+
+    def __init__(
+        self, split: Split, data: DataConfig, training: TrainingConfig, cutoff: float
+    ) -> None:
+        super().__init__()
+        self.split = split
+        self.training = training
+        dtype = getattr(torch, training.dtype)
+        self.train_set, self.validation_set = (
+            GraphDataset(sources, cutoff, data.scalars, dtype, data.cache)
+            for sources in (split.train, split.validation)
+        )
+        self.statistics: Statistics | None = None
+        self.about: dict[str, Any] = {}
+
+    def prepare(self, watch: Watch) -> Statistics:
+        """Read and check every configuration, build its graph, and measure the labels.
+
+        Args:
+            watch: shows progress, as in ``for item in watch(items, number, text)``.
+
+        Raises:
+            InputError: a configuration is unlabelled, lacks a scalar, or has other species, times
+                or units than the first one; a species has no particle in the training set.
+        """
+        moments = Moments(len(self.split.species))
+        facts = Facts()
+        total = len(self.train_set) + len(self.validation_set)
+        for stage, index, source in watch(self._all(), total, "reading configurations"):
+            configuration = source.read()
+            source.dataset.verify(configuration)
+            check_fits(source, configuration, self.split, self.train_set.scalars)
+            facts.add(configuration)
+            stage.keep(index, configuration)
+            if stage is self.train_set:
+                moments.add(configuration, self.train_set.scalars)
+        self.about = facts.summary()
+        self.statistics = moments.statistics(self.split)
+        return self.statistics
+
+    def _all(self) -> Iterator[tuple[GraphDataset, int, Source]]:
+        for stage in (self.train_set, self.validation_set):
+            for index, source in enumerate(stage.sources):
+                yield stage, index, source
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches in an order drawn from the seed and the epoch; each process has its share."""
+        world, rank = self._world()
+        sampler: DistributedSampler = DistributedSampler(
+            self.train_set, num_replicas=world, rank=rank, seed=self.training.seed
+        )
+        # Its own generator: a loader would draw from the global one, which also feeds dropout.
+        return DataLoader(
+            self.train_set,
+            batch_size=self.training.batch_size,
+            sampler=sampler,
+            generator=torch.Generator(),
+        )
+
+    def val_dataloader(self) -> DataLoader:
+        """Every validation configuration once, shared among the processes."""
+        world, rank = self._world()
+        mine = Subset(self.validation_set, range(rank, len(self.validation_set), world))
+        return DataLoader(mine, batch_size=self.training.batch_size, generator=torch.Generator())
+
+    def _world(self) -> tuple[int, int]:
+        if self.trainer is None:
+            return 1, 0
+        return self.trainer.world_size, self.trainer.global_rank

@@ -1,0 +1,69 @@
+"""What a run is computed on."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+from glassml.errors import ConfigError
+from glassml.training.config import TrainingConfig
+from glassml.training.sources import Split
+
+__all__ = ["Devices", "check_batch_size", "choose_devices"]
+
+
+@dataclass(frozen=True)
+class Devices:
+    """Kind and number of devices; each has a process of its own."""
+
+    accelerator: str
+    per_node: int
+    nodes: int
+
+    @property
+    def total(self) -> int:
+        """Number of processes."""
+        return self.per_node * self.nodes
+
+
+def choose_devices(training: TrainingConfig) -> Devices:
+    """What to train on; torchrun, which starts the processes itself, overrules the number.
+
+    Raises:
+        ConfigError: the machine does not have what is asked for.
+    """
+    cuda = torch.cuda.is_available()
+    if training.accelerator == "gpu" and not cuda:
+        raise ConfigError("training.accelerator: 'gpu' asked for, but torch finds no GPU here")
+    # Not Lightning's own "auto": metrics need float64, which Apple's GPUs lack.
+    accelerator = "cuda" if cuda and training.accelerator != "cpu" else "cpu"
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        local = int(os.environ["LOCAL_WORLD_SIZE"])
+        return Devices(accelerator, local, int(os.environ["WORLD_SIZE"]) // local)
+    available = torch.cuda.device_count() if accelerator == "cuda" else None
+    if training.devices == "auto":
+        return Devices(accelerator, available or 1, 1)
+    if available is not None and training.devices > available:
+        raise ConfigError(f"training.devices: found {available} GPU(s), not {training.devices}")
+    return Devices(accelerator, training.devices, 1)
+
+
+def check_batch_size(training: TrainingConfig, split: Split, devices: Devices) -> None:
+    """Check that every process has something to train and to validate on.
+
+    Raises:
+        ConfigError: there are too few configurations.
+    """
+    wanted = training.batch_size * devices.total
+    if wanted > len(split.train):
+        raise ConfigError(
+            f"training.batch_size: {training.batch_size} on {devices.total} device(s) needs "
+            f"{wanted} training configurations, found {len(split.train)}"
+        )
+    if devices.total > len(split.validation):
+        raise ConfigError(
+            f"training.devices: {devices.total} devices need as many validation configurations, "
+            f"found {len(split.validation)}"
+        )

@@ -1,0 +1,134 @@
+"""The run folder: what a run is made from and what comes out of it.
+
+``config.yaml`` (every default filled in), ``data.json`` (files, checksums, names of the
+configurations on either side), ``versions.json`` (one entry for each start), ``metrics.csv``,
+``curves.png``, ``tensorboard/``, ``checkpoints/best.ckpt`` and ``checkpoints/last.ckpt``.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import glassml
+from glassml.errors import ConfigError, InputError
+from glassml.files import atomic_write
+from glassml.nn import ops
+from glassml.training.config import TrainConfig
+from glassml.training.config_file import apply_overrides, parse_config, read_yaml, write_config
+from glassml.training.sources import Split
+
+__all__ = [
+    "check_new",
+    "data_record",
+    "resumed_config",
+    "versions",
+    "write_folder",
+]
+
+# What may change when a run goes on: everything else would make it another run.
+_CHANGEABLE = (
+    "training.epochs",
+    "training.early_stopping",
+    "training.accelerator",
+    "training.devices",
+)
+_PACKAGES = ("lightning", "e3nn", "torch_geometric", "matscipy", "numpy", "h5py")
+
+
+def check_new(folder: Path) -> None:
+    """Check that a run folder can be made.
+
+    Raises:
+        ConfigError: it exists and is not empty.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(
+            f"output: {folder} exists already; continue that run with `glassml train --resume "
+            f"{folder}`, or choose another folder with output=..."
+        )
+
+
+def resumed_config(folder: str | Path, overrides: list[str]) -> TrainConfig:
+    """The configuration of an earlier run, with overrides that do not make it another run.
+
+    Raises:
+        ConfigError: this is no run folder, or an override changes what was trained.
+    """
+    path = Path(folder) / "config.yaml"
+    if not path.is_file():
+        raise ConfigError(f"--resume: expected a run folder with config.yaml, found {folder}")
+    for override in overrides:
+        name = override.partition("=")[0].strip()
+        if "=" in override and not any(
+            name == field or name.startswith(f"{field}.") for field in _CHANGEABLE
+        ):
+            raise ConfigError(
+                f"{name}: cannot change when a run is resumed (only {', '.join(_CHANGEABLE)} "
+                "can); start a new run instead"
+            )
+    values = apply_overrides(read_yaml(path), overrides)
+    config = parse_config(values, source=str(path))
+    # The folder may have been moved since.
+    return config.model_copy(update={"output": Path(folder)})
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a run depends on."""
+    found = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {
+        "glassml": glassml.__version__,
+        "torch": torch.__version__,
+        **found,
+        "python": platform.python_version(),
+        "convolution": ops.backend(),
+    }
+
+
+def data_record(split: Split) -> dict[str, Any]:
+    """Which data a run uses: files, checksums, and the configurations on either side."""
+    return {
+        "files": [
+            {"file": d.path.name, "sha256": d.sha256, "configurations": len(d)}
+            for d in split.datasets
+        ],
+        "train": [s.name for s in split.train],
+        "validation": [s.name for s in split.validation],
+    }
+
+
+def write_folder(folder: Path, config: TrainConfig, data: dict[str, Any], epoch: int) -> None:
+    """Write what a run is made from, or note that it goes on.
+
+    Args:
+        folder: run folder.
+        config: its configuration.
+        data: of `data_record`.
+        epoch: number of epochs done before.
+
+    Raises:
+        InputError: the run goes on, but its data have changed.
+    """
+    record = folder / "data.json"
+    if epoch and record.is_file() and json.loads(record.read_text(encoding="utf-8")) != data:
+        raise InputError(
+            f"{record}: the datasets are not those that this run started with; "
+            "restore them, or start a new run"
+        )
+    _write_json(record, data)
+    start = {"epoch": epoch, "started": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+    starts = folder / "versions.json"
+    earlier = json.loads(starts.read_text(encoding="utf-8")) if epoch and starts.is_file() else []
+    _write_json(starts, [*earlier, start | versions()])
+    write_config(config, folder / "config.yaml")
+
+
+def _write_json(path: Path, values: Any) -> None:
+    with atomic_write(path) as partial:
+        partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

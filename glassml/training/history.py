@@ -1,0 +1,91 @@
+"""The learning curves of a run: a table that survives interruptions, and its picture."""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Callback
+
+from glassml.files import atomic_write
+from glassml.training.curves import curves_picture
+
+__all__ = ["History", "write_table"]
+
+# The picture takes about half a second; an epoch of a small system less.
+_SECONDS_BETWEEN_PICTURES = 15.0
+
+
+class History(Callback):
+    """Keeps one row of metrics an epoch, in ``metrics.csv``, ``curves.png`` and checkpoints.
+
+    A resumed run continues the rows of the checkpoint it starts from, so the table has every
+    epoch once, whatever happened in between.
+
+    Args:
+        folder: run folder; None keeps the rows in memory only (as processes other than the first
+            do).
+        species: names of the species.
+        times: times [time] of the labels.
+
+    Attributes:
+        rows: one mapping an epoch, from the names of the metrics to their values.
+    """
+
+    def __init__(self, folder: Path | None, species: Sequence[str], times: Sequence[float]) -> None:
+        self.folder = folder
+        self.species = tuple(species)
+        self.times = tuple(times)
+        self.rows: list[dict[str, float]] = []
+        self._started = time.monotonic()
+        self._drawn = -math.inf
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock and note the learning rate, which changes at the end of an epoch."""
+        self._started = time.monotonic()
+        self._learning_rate = float(trainer.optimizers[0].param_groups[0]["lr"])
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Add this epoch's row."""
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        row = {
+            "epoch": trainer.current_epoch + 1,
+            "seconds": round(time.monotonic() - self._started, 3),
+            "learning_rate": self._learning_rate,
+        }
+        self.rows.append(row | dict(sorted(metrics.items())))
+        self._write(final=False)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Draw the picture a last time."""
+        self._write(final=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rows, for a checkpoint."""
+        return {"rows": [dict(row) for row in self.rows]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The rows of a checkpoint; later ones of an interrupted run are dropped."""
+        self.rows = [dict(row) for row in state_dict["rows"]]
+
+    def _write(self, final: bool) -> None:
+        if self.folder is None or not self.rows:
+            return
+        write_table(self.rows, self.folder / "metrics.csv")
+        if final or time.monotonic() - self._drawn > _SECONDS_BETWEEN_PICTURES:
+            curves_picture(self.rows, self.folder / "curves.png", self.species[0], self.times)
+            self._drawn = time.monotonic()
+
+
+def write_table(rows: Sequence[dict[str, float]], path: Path) -> None:
+    """Write rows as CSV, with every name that occurs as a column and all digits."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with atomic_write(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, names, restval="")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,120 @@
+"""Lightning's trainer, set up so that a run can be repeated and resumed exactly."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from glassml.training.checkpoint import BEST, LAST, saver
+from glassml.training.config import TrainingConfig
+from glassml.training.data import DataModule
+from glassml.training.devices import Devices
+from glassml.training.module import PropensityModule
+
+__all__ = ["early_stopping", "fit", "is_finished", "savers"]
+
+
+def fit(
+    module: PropensityModule,
+    data: DataModule,
+    folder: Path,
+    devices: Devices,
+    callbacks: list[Callback],
+    last: Path | None,
+) -> None:
+    """Train until all epochs are done or nothing improves.
+
+    Args:
+        module: the model in training.
+        data: what it is trained on, prepared.
+        folder: run folder.
+        devices: what it is trained on.
+        callbacks: called as the run goes on, in this order.
+        last: checkpoint to go on from; None starts at the beginning.
+    """
+    with _quiet_lightning():
+        trainer = _trainer(module.settings, folder, devices, callbacks)
+        try:
+            trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
+        except SystemExit:  # Lightning's answer to Ctrl-C
+            raise KeyboardInterrupt from None
+
+
+def early_stopping(training: TrainingConfig) -> list[EarlyStopping]:
+    """The callback that ends a run early, if the configuration asks for one."""
+    if training.early_stopping is None:
+        return []
+    monitor, mode = _monitor(training)
+    return [
+        EarlyStopping(
+            monitor,
+            mode=mode,
+            patience=training.early_stopping.patience,
+            min_delta=training.early_stopping.min_delta,
+            check_finite=False,
+            check_on_train_epoch_end=True,
+        )
+    ]
+
+
+def savers(training: TrainingConfig, folder: Path) -> list[Callback]:
+    """The callbacks that keep the best and the last checkpoint."""
+    # The last one is saved after the best one, so it knows which that is.
+    return [saver(folder, BEST, *_monitor(training)), saver(folder, LAST)]
+
+
+def is_finished(training: TrainingConfig, checkpoint: dict[str, Any]) -> bool:
+    """Whether the run of a checkpoint has come to its end, early or not."""
+    if checkpoint["glassml"]["epoch"] >= training.epochs:
+        return True
+    states = checkpoint["callbacks"]
+    return any(
+        states.get(stop.state_key, {}).get("wait_count", 0) >= stop.patience
+        for stop in early_stopping(training)
+    )
+
+
+def _trainer(
+    training: TrainingConfig, folder: Path, devices: Devices, callbacks: list[Callback]
+) -> pl.Trainer:
+    return pl.Trainer(
+        max_epochs=training.epochs,
+        accelerator=devices.accelerator,
+        devices=devices.per_node,
+        num_nodes=devices.nodes,
+        strategy="ddp" if devices.total > 1 else "auto",
+        precision="64-true" if training.dtype == "float64" else "32-true",
+        gradient_clip_val=training.gradient_clip,
+        logger=TensorBoardLogger(folder, name="", version="tensorboard"),
+        callbacks=callbacks,
+        num_sanity_val_steps=0,  # it would draw random numbers before the first epoch
+        use_distributed_sampler=False,  # the data module shares the configurations out itself
+        enable_model_summary=False,
+        log_every_n_steps=1,
+    )
+
+
+def _monitor(training: TrainingConfig) -> tuple[str, str]:
+    """Name of the monitored metric, and whether the largest or the smallest value is the best."""
+    return f"validation/{training.monitor}", "min" if training.monitor == "loss" else "max"
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's notices and advice off the screen, not its other warnings."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        # Graphs are in memory: loader processes would only copy them.
+        warnings.filterwarnings("ignore", message=".*does not have many workers")
+        warnings.filterwarnings("ignore", message=".*exists and is not empty")
+        warnings.filterwarnings("ignore", message=".*treespec, LeafSpec")
+        yield

@@ -1,0 +1,193 @@
+"""The training step: loss, metrics, optimiser and what a checkpoint says of itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch_geometric.data import Data
+
+from glassml.errors import ConfigError, GlassMLError
+from glassml.graph import first_edge
+from glassml.models import GlassModel
+from glassml.training.config import TrainingConfig
+from glassml.training.metrics import PropensityPearson, named_coefficients
+
+__all__ = ["PropensityModule", "propensity_loss"]
+
+_OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+
+def propensity_loss(prediction: Tensor, label: Tensor, scale: Tensor, weight: Tensor) -> Tensor:
+    """Sum over times of the mean squared error per time, in units of ``scale``.
+
+    Pezzicoli et al., SciPost Phys. 16, 136 (2024), figure 10; all species contribute.
+
+    Args:
+        prediction: [n, T] [length].
+        label: [n, T] [length].
+        scale: [n, T] [length], the unit of each error.
+        weight: [n] [-], of each particle in the mean.
+
+    Returns:
+        A scalar [-].
+    """
+    error = ((prediction - label) / scale).square()
+    total = weight.sum().clamp_min(torch.finfo(weight.dtype).tiny)
+    return (weight.unsqueeze(1) * error).sum() / total
+
+
+class PropensityModule(pl.LightningModule):
+    """A model in training.
+
+    Args:
+        model: predicts propensity in physical units.
+        settings: section ``training`` of the configuration.
+        scale: float [S, T] [length], unit of the errors in the loss.
+        record: plain values kept in every checkpoint under ``glassml``, for resuming and export.
+    """
+
+    scale: Tensor
+    weight: Tensor
+
+    def __init__(
+        self,
+        model: GlassModel,
+        settings: TrainingConfig,
+        scale: Tensor,
+        record: Mapping[str, Any],
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.settings = settings
+        self.record = dict(record)
+        self.register_buffer("scale", scale.clone(), persistent=False)
+        weight = species_weights(model.species, settings.species_weight)
+        self.register_buffer("weight", torch.tensor(weight, dtype=scale.dtype), persistent=False)
+        shape = (len(model.species), len(model.times))
+        self.train_pearson = PropensityPearson(*shape)
+        self.validation_pearson = PropensityPearson(*shape)
+
+    def predict(self, batch: Data) -> Tensor:
+        """The propensity [n, T] [length] of every particle of a batch of graphs."""
+        sender, receiver = batch.edge_index
+        rows = first_edge(receiver, batch.num_nodes)
+        return self.model(batch.species, batch.scalars, batch.edge_vector, sender, rows)
+
+    def training_step(self, batch: Data, batch_idx: int) -> Tensor:
+        """The loss of a batch."""
+        loss = self._evaluate(batch, "train", self.train_pearson)
+        if not loss.isfinite():
+            raise GlassMLError(
+                f"the training loss became {loss.item()} in epoch {self.current_epoch + 1}; lower "
+                "training.optimiser.lr or set training.gradient_clip (for example 1.0), and "
+                "look for outliers among the labels with `glassml data info`"
+            )
+        return loss
+
+    def validation_step(self, batch: Data, batch_idx: int) -> None:
+        """Loss and metrics of a batch, with running batch statistics and without dropout."""
+        self._evaluate(batch, "validation", self.validation_pearson)
+
+    def _evaluate(self, batch: Data, stage: str, pearson: PropensityPearson) -> Tensor:
+        prediction = self.predict(batch)
+        loss = propensity_loss(
+            prediction, batch.y, self.scale[batch.species], self.weight[batch.species]
+        )
+        pearson.update(prediction.detach(), batch.y, batch.species, batch.batch)
+        self.log(
+            f"{stage}/loss",
+            loss.detach(),
+            on_step=False,
+            on_epoch=True,
+            batch_size=batch.num_nodes,
+            sync_dist=self._distributed,
+        )
+        return loss
+
+    @property
+    def _distributed(self) -> bool:
+        return self.trainer.world_size > 1
+
+    def on_train_epoch_start(self) -> None:
+        """Seed the random numbers from the seed, the epoch and the process alone.
+
+        Dropout then does not depend on what was drawn before, so a resumed run repeats exactly
+        what an uninterrupted one does.
+        """
+        key = (self.settings.seed, self.current_epoch, self.global_rank)
+        torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
+
+    def on_validation_epoch_start(self) -> None:
+        """Give all processes the same running statistics, the mean of their own ones."""
+        if self._distributed:
+            for buffer in self.model.buffers():
+                if buffer.is_floating_point():
+                    buffer.copy_(self.trainer.strategy.reduce(buffer, reduce_op="mean"))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the coefficients of this epoch's training and validation.
+
+        Those of training are of the predictions that the steps were made with, under dropout.
+        They are logged here because callbacks see what is logged at the end of a training epoch
+        only after their own turn.
+        """
+        for stage, metric in (
+            ("train", self.train_pearson),
+            ("validation", self.validation_pearson),
+        ):
+            values = metric.compute()
+            metric.reset()
+            named = named_coefficients(stage, values, self.model.species, self.model.times)
+            for kind, table in values.items():
+                named[f"{stage}/pearson_{kind}"] = float(torch.nanmean(table[0]))
+            # All processes hold the same values already; Lightning wants to be told so.
+            self.log_dict(named, sync_dist=self._distributed)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The optimiser and the schedule of the configuration."""
+        chosen = self.settings.optimiser
+        optimiser = _OPTIMISERS[chosen.name](
+            self.model.parameters(),
+            lr=chosen.lr,
+            betas=chosen.betas,
+            weight_decay=chosen.weight_decay,
+        )
+        schedule = torch.optim.lr_scheduler.MultiStepLR(
+            optimiser, list(self.settings.schedule.milestones), self.settings.schedule.gamma
+        )
+        return [optimiser], [schedule]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the record, so that a checkpoint can be resumed and exported by itself."""
+        metrics = {k: float(v) for k, v in self.trainer.callback_metrics.items()}
+        finite = {k: v for k, v in metrics.items() if math.isfinite(v)}
+        checkpoint["glassml"] = {
+            **self.record,
+            "epoch": self.current_epoch + 1,
+            "metrics": dict(sorted(finite.items())),
+        }
+
+
+def species_weights(species: tuple[str, ...], given: Mapping[str, float] | None) -> list[float]:
+    """The weight of each species in the loss.
+
+    Raises:
+        ConfigError: a name is not a species of the data, or no species has a positive weight.
+    """
+    unknown = [name for name in given or () if name not in species]
+    if unknown:
+        raise ConfigError(
+            f"training.species_weight.{unknown[0]}: expected species of the data "
+            f"({', '.join(species)}), found {unknown[0]!r}"
+        )
+    weights = [float((given or {}).get(name, 1.0)) for name in species]
+    if not sum(weights):
+        raise ConfigError("training.species_weight: expected a positive weight for some species")
+    return weights

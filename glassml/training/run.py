@@ -1,0 +1,249 @@
+"""A training run from its configuration to its folder."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from rich.console import Console
+
+from glassml.errors import ConfigError
+from glassml.models import GlassModel, build
+from glassml.training.checkpoint import BEST, FORMAT, FORMAT_VERSION, LAST, read_checkpoint
+from glassml.training.config import TrainConfig
+from glassml.training.data import DataModule
+from glassml.training.devices import check_batch_size, choose_devices
+from glassml.training.folder import (
+    check_new,
+    data_record,
+    resumed_config,
+    versions,
+    write_folder,
+)
+from glassml.training.history import History
+from glassml.training.loop import early_stopping, fit, is_finished, savers
+from glassml.training.module import PropensityModule
+from glassml.training.progress import EpochProgress, watch
+from glassml.training.sources import Split, open_split
+
+__all__ = ["RunResult", "resume", "train"]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Where a run ended.
+
+    Attributes:
+        folder: run folder.
+        epochs: number of epochs done, those of earlier starts included.
+        best_epoch: the epoch of the best checkpoint.
+        metrics: metrics of that epoch.
+    """
+
+    folder: Path
+    epochs: int
+    best_epoch: int
+    metrics: dict[str, float]
+
+
+@runtime_checkable
+class _Standardising(Protocol):
+    """A model that keeps means and scales, and so sees and predicts physical units."""
+
+    def set_label_scale(self, mean: torch.Tensor, scale: torch.Tensor) -> None: ...
+
+    def set_scalar_scale(self, mean: torch.Tensor, scale: torch.Tensor) -> None: ...
+
+
+def train(config: TrainConfig, console: Console | None = None) -> RunResult:
+    """Train a model from the beginning.
+
+    With several devices this is called in every process; only the first writes the folder.
+
+    Args:
+        config: the run; its ``output`` is the folder, which must be new.
+        console: where progress is shown; None: standard output.
+
+    Raises:
+        ConfigError: a setting does not fit the data, the model or this machine.
+        InputError: the data cannot be used.
+    """
+    if config.output is None:
+        raise ConfigError("output: expected a folder for the run")
+    if _is_first_process():
+        check_new(config.output)
+    return _run(config, config.output, None, console or Console())
+
+
+def resume(
+    folder: str | Path, overrides: Sequence[str] = (), console: Console | None = None
+) -> RunResult:
+    """Go on with an interrupted run, or with a finished one that is to have more epochs.
+
+    Args:
+        folder: run folder.
+        overrides: ``training.epochs=200`` and the like; only what cannot change the past.
+        console: where progress is shown; None: standard output.
+
+    Raises:
+        ConfigError: this is no run folder, or an override changes what was trained.
+        InputError: the data have changed.
+        ModelFileError: the last checkpoint is damaged.
+    """
+    config = resumed_config(folder, list(overrides))
+    last = Path(folder) / LAST
+    # Without a checkpoint the run was stopped within its first epoch: it starts afresh.
+    return _run(config, Path(folder), last if last.is_file() else None, console or Console())
+
+
+def _run(config: TrainConfig, folder: Path, last: Path | None, console: Console) -> RunResult:
+    first_process = _is_first_process()
+    if not first_process:
+        console = Console(quiet=True)
+    checkpoint = read_checkpoint(last) if last else None
+    done = checkpoint["glassml"]["epoch"] if checkpoint else 0
+    if checkpoint and is_finished(config.training, checkpoint):
+        _say(console, f"{folder}: all {done} epochs are done")
+        return _result(folder, done, console)
+    config = _with_absolute_paths(config)
+    split = open_split(config.data)
+    devices = choose_devices(config.training)
+    check_batch_size(config.training, split, devices)
+    # Built anew even for a resumed run, which then loads its parameters.
+    pl.seed_everything(config.training.seed, verbose=False)
+    model = _model(config, split)
+    data = DataModule(split, config.data, config.training, model.cutoff)
+    module = _module(config, model, data, console)
+    if first_process:
+        write_folder(folder, config, data_record(split), done)
+    history = History(folder if first_process else None, split.species, split.times)
+    callbacks = [
+        EpochProgress(console, split.species[0], split.times, folder),
+        history,
+        *early_stopping(config.training),
+        *savers(config.training, folder),
+    ]
+    _introduce(console, config, folder, model, split, done)
+    fit(module, data, folder, devices, callbacks, last)
+    return _result(folder, len(history.rows), console)
+
+
+def _is_first_process() -> bool:
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def _model(config: TrainConfig, split: Split) -> GlassModel:
+    model = build(
+        config.model.name,
+        species=split.species,
+        times=split.times,
+        scalar_inputs=config.data.scalars,
+        length_unit=split.length_unit,
+        **config.model.hyperparameters,
+    )
+    if not any(p.requires_grad for p in model.parameters()):
+        raise ConfigError(f"model.name: {model.name} has no parameters to train")
+    return model
+
+
+def _module(
+    config: TrainConfig, model: GlassModel, data: DataModule, console: Console
+) -> PropensityModule:
+    """Measure the data, tell the model its units, and keep what a checkpoint must know."""
+    statistics = data.prepare(partial(watch, console))
+    scale = torch.ones_like(statistics.scale)
+    if config.training.standardise:
+        scale = statistics.scale
+        _standardising(model, "standardise").set_label_scale(statistics.mean, statistics.scale)
+    if config.training.standardise_scalars and config.data.scalars:
+        _standardising(model, "standardise_scalars").set_scalar_scale(
+            statistics.scalar_mean, statistics.scalar_scale
+        )
+    dtype = getattr(torch, config.training.dtype)
+    record = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "model": {"name": model.name, "hyperparameters": model.hyperparameters},
+        "provenance": {
+            "data": data_record(data.split)["files"],
+            "train_configurations": len(data.split.train),
+            "validation_configurations": len(data.split.validation),
+            "origin": data.about,
+            "recipe": config.training.model_dump(mode="json"),
+            "versions": versions(),
+        },
+    }
+    return PropensityModule(model, config.training, scale.to(dtype), _plain(record))
+
+
+def _introduce(
+    console: Console, config: TrainConfig, folder: Path, model: GlassModel, split: Split, done: int
+) -> None:
+    parameters = sum(p.numel() for p in model.parameters())
+    lines = (
+        f"run folder     {folder}",
+        f"data           {len(split.train)} configurations for training, "
+        f"{len(split.validation)} for validation; species {', '.join(split.species)}; "
+        f"{len(split.times)} time(s)",
+        f"model          {model.name}, {parameters} parameters, cutoff {model.cutoff:g}",
+        f"training       {config.training.epochs} epochs"
+        + (f", going on after epoch {done}" if done else ""),
+    )
+    _say(console, *lines)
+
+
+def _with_absolute_paths(config: TrainConfig) -> TrainConfig:
+    """Paths that still hold when the run is resumed from another folder."""
+    validation: Any = config.data.validation
+    if isinstance(validation, str):
+        validation = str(Path(validation).absolute())
+    train = tuple(path.absolute() for path in config.data.train)
+    data = config.data.model_copy(update={"train": train, "validation": validation})
+    return config.model_copy(update={"data": data})
+
+
+def _result(folder: Path, epochs: int, console: Console) -> RunResult:
+    record = read_checkpoint(folder / BEST)["glassml"]
+    result = RunResult(folder, epochs, record["epoch"], record["metrics"])
+    loss, pearson = (
+        result.metrics.get(f"validation/{name}", math.nan) for name in ("loss", "pearson_mean")
+    )
+    _say(
+        console,
+        f"best epoch {result.best_epoch} of {epochs}: validation loss "
+        f"{loss:.4f}, Pearson coefficient {pearson:.3f}",
+        f"export it with: glassml export {folder} -o model.pt",
+    )
+    return result
+
+
+def _standardising(model: GlassModel, setting: str) -> _Standardising:
+    if not isinstance(model, _Standardising):
+        raise ConfigError(
+            f"training.{setting}: expected false for {model.name}, which cannot rescale"
+        )
+    return model
+
+
+def _say(console: Console, *lines: str) -> None:
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _plain(record: dict[str, Any]) -> dict[str, Any]:
+    """The same in JSON's types, which checkpoints can be read back with safely."""
+    return json.loads(json.dumps(record, default=_listed))
+
+
+def _listed(value: Any) -> list:
+    if isinstance(value, Iterable):
+        return list(value)
+    raise TypeError(f"cannot keep {type(value).__name__} in a checkpoint")

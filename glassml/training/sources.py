@@ -1,0 +1,152 @@
+"""Which configurations of which datasets a run trains on, and which it validates on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from glassml.data import Configuration, Dataset
+from glassml.errors import ConfigError, InputError
+from glassml.training.config import DataConfig
+
+__all__ = ["Source", "Split", "check_fits", "open_split"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One configuration of one dataset, read when it is needed."""
+
+    dataset: Dataset
+    index: int
+
+    @property
+    def name(self) -> str:
+        """Name of the configuration in its file."""
+        return self.dataset.names[self.index]
+
+    def read(self) -> Configuration:
+        """The configuration."""
+        return self.dataset[self.index]
+
+    def __str__(self) -> str:
+        return f"{self.dataset.path}: configuration {self.name!r}"
+
+
+@dataclass(frozen=True)
+class Split:
+    """The configurations to train on and those to validate on, and what they have in common."""
+
+    train: tuple[Source, ...]
+    validation: tuple[Source, ...]
+    species: tuple[str, ...]
+    times: tuple[float, ...]
+    length_unit: str
+
+    @property
+    def datasets(self) -> list[Dataset]:
+        """The files behind the configurations, each once."""
+        return list({s.dataset.path: s.dataset for s in (*self.train, *self.validation)}.values())
+
+
+def open_split(config: DataConfig) -> Split:
+    """Open the datasets and decide which configurations are for training.
+
+    Raises:
+        InputError: a file cannot be read or holds no labels.
+        ConfigError: the validation set is empty, takes everything, or is in the training set.
+    """
+    train = [s for path in config.train for s in _sources(path)]
+    if isinstance(config.validation, str):
+        validation = _sources(config.validation)
+        _check_apart(train, validation)
+    elif isinstance(config.validation, float):
+        train, validation = _drawn(train, config.validation, config.split_seed)
+    else:
+        train, validation = _named(train, config.validation)
+    first = train[0].read()
+    if first.times is None:
+        raise InputError(f"{train[0]} has no labels; training needs times and propensity")
+    times = tuple(float(t) for t in first.times)
+    return Split(tuple(train), tuple(validation), first.species_names, times, first.length_unit)
+
+
+def check_fits(
+    source: Source, configuration: Configuration, split: Split, scalars: Sequence[str]
+) -> None:
+    """Check that a configuration has labels, times, species, unit and scalars as the run needs.
+
+    Raises:
+        InputError: it differs from the first training configuration or lacks one of the scalars.
+    """
+    if configuration.propensity is None or configuration.times is None:
+        raise InputError(f"{source} has no labels; training needs times and propensity")
+    facts = (
+        ("times", tuple(configuration.times.tolist()), split.times),
+        ("species", configuration.species_names, split.species),
+        ("length unit", configuration.length_unit, split.length_unit),
+    )
+    for what, found, expected in facts:
+        if found != expected:
+            raise InputError(
+                f"{source}: {what}: expected {_text(expected)} as in {split.train[0]}, "
+                f"found {_text(found)}; all configurations of a run must agree"
+            )
+    for name in scalars:
+        if name not in configuration.scalars:
+            raise InputError(
+                f"{source}: data.scalars: expected names of per-particle scalars of the dataset "
+                f"({', '.join(configuration.scalars) or 'it has none'}), found {name!r}"
+            )
+
+
+def _sources(path: str | Path) -> list[Source]:
+    dataset = Dataset(path)
+    if not len(dataset):
+        raise InputError(f"{path}: this dataset holds no configuration")
+    return [Source(dataset, index) for index in range(len(dataset))]
+
+
+def _check_apart(train: Sequence[Source], validation: Sequence[Source]) -> None:
+    for dataset in {s.dataset.path: s.dataset for s in train}.values():
+        if dataset.sha256 == validation[0].dataset.sha256:
+            raise ConfigError(
+                f"data.validation: {validation[0].dataset.path} holds the same data as "
+                f"{dataset.path} in data.train; give other configurations, or a fraction such "
+                "as 0.2 of the training data"
+            )
+
+
+def _drawn(
+    sources: Sequence[Source], fraction: float, seed: int
+) -> tuple[list[Source], list[Source]]:
+    number = max(1, round(fraction * len(sources)))
+    if number >= len(sources):
+        raise ConfigError(
+            f"data.validation: a fraction of {fraction:g} of {len(sources)} configuration(s) "
+            "leaves none to train on; expected at least one for each"
+        )
+    chosen = set(np.random.default_rng(seed).permutation(len(sources))[:number].tolist())
+    rest = [s for i, s in enumerate(sources) if i not in chosen]
+    return rest, [sources[i] for i in sorted(chosen)]
+
+
+def _named(sources: Sequence[Source], names: Sequence[str]) -> tuple[list[Source], list[Source]]:
+    known = [s.name for s in sources]
+    for name in names:
+        if known.count(name) != 1:
+            found = f"found {known.count(name)} of that name among {', '.join(known[:8])}"
+            raise ConfigError(
+                f"data.validation: expected the name of one configuration of data.train, "
+                f"{found}{', ...' if len(known) > 8 else ''}; asked for {name!r}"
+            )
+    validation = [s for s in sources if s.name in names]
+    if len(validation) == len(sources):
+        raise ConfigError("data.validation: names every configuration; none is left to train on")
+    return [s for s in sources if s.name not in names], validation
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,97 @@
+"""What is measured on the training configurations before the first step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from glassml.data import Configuration
+from glassml.errors import InputError
+from glassml.training.sources import Split
+
+__all__ = ["Facts", "Moments", "Statistics"]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean and standard deviation over the training particles.
+
+    Attributes:
+        mean: float64 [S, T] [length], of the propensity per species and time.
+        scale: float64 [S, T] [length]; 1 where all labels are equal.
+        scalar_mean: float64 [number of scalars], over all particles.
+        scalar_scale: float64 [number of scalars]; 1 where all values are equal.
+    """
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+    scalar_mean: torch.Tensor
+    scalar_scale: torch.Tensor
+
+
+class Moments:
+    """Collects labels and scalars until their means and standard deviations are asked for."""
+
+    def __init__(self, n_species: int) -> None:
+        self.labels_of: list[list[np.ndarray]] = [[] for _ in range(n_species)]
+        self.scalars: list[np.ndarray] = []
+
+    def add(self, configuration: Configuration, scalars: Sequence[str]) -> None:
+        """Add the labels and the named scalars of a labelled configuration."""
+        assert configuration.propensity is not None  # check_fits has seen to it
+        for s, labels in enumerate(self.labels_of):
+            labels.append(configuration.propensity[configuration.species == s])
+        columns = [configuration.scalars[name] for name in scalars]
+        self.scalars.append(np.reshape(columns, (len(scalars), configuration.n_particles)).T)
+
+    def statistics(self, split: Split) -> Statistics:
+        """The moments of everything added.
+
+        Raises:
+            InputError: a species has no particle.
+        """
+        mean, scale = [], []
+        for name, parts in zip(split.species, self.labels_of, strict=True):
+            labels = np.concatenate(parts)
+            if not len(labels):
+                raise InputError(
+                    f"{split.train[0].dataset.path}: species {name!r} has no particle in the "
+                    "training configurations, so nothing can be learned for it; convert the data "
+                    "with only the species that occur"
+                )
+            mean.append(labels.mean(axis=0))
+            scale.append(_scale(labels))
+        scalars = np.concatenate(self.scalars)
+        return Statistics(
+            torch.from_numpy(np.stack(mean)),
+            torch.from_numpy(np.stack(scale)),
+            torch.from_numpy(scalars.mean(axis=0)),
+            torch.from_numpy(_scale(scalars)),
+        )
+
+
+class Facts:
+    """What the configurations say of their origin: the distinct values of every entry."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, set] = {}
+
+    def add(self, configuration: Configuration) -> None:
+        """Note the provenance and the number of runs of a configuration."""
+        for key, value in {**configuration.provenance, "n_runs": configuration.n_runs}.items():
+            if value is not None:
+                self.values.setdefault(key, set()).add(value)
+
+    def summary(self) -> dict[str, Any]:
+        """Entry -> its distinct values, for entries with few of them."""
+        # An entry that differs almost everywhere (a file name, a seed) describes no state point.
+        return {k: sorted(v, key=str) for k, v in sorted(self.values.items()) if len(v) <= 8}
+
+
+def _scale(values: np.ndarray) -> np.ndarray:
+    spread = values.std(axis=0)
+    return np.where(spread > 1e-12 * np.abs(values).max(axis=0, initial=0.0), spread, 1.0)

@@ -1,0 +1,57 @@
+// Edges of the environment graph from positions of own and ghost particles. No LAMMPS, no torch.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace glassml {
+
+/// Edges from a sender to a receiver, sorted by receiver. Receivers are the first n_local rows,
+/// senders any row (own or ghost); every image of a neighbour within the cutoff is a row and so
+/// has an edge of its own.
+struct Edges {
+  std::vector<std::int64_t> sender;      ///< [E] row of the sender
+  std::vector<std::int64_t> first_edge;  ///< [n_local + 1] first edge of each receiver, then E
+  std::vector<double> vector;            ///< [E, 3] x_sender - x_receiver [length]
+
+  std::size_t size() const { return sender.size(); }
+};
+
+/// Finds all pairs closer than a cutoff by binning.
+///
+/// LAMMPS' own neighbour lists are not used: they lack the pairs that neigh_modify exclude and
+/// special_bonds take out of the *forces*, which a model of the *structure* must see, and an
+/// occasional list is rebuilt only once between two reneighbourings, with positions that may be
+/// older than those of the evaluation.
+class EdgeFinder {
+ public:
+  explicit EdgeFinder(double cutoff) : cutoff_(cutoff) {}
+
+  /// @param positions [n_all, 3] own particles first, then ghosts [length]
+  /// @param n_local number of own particles
+  /// @throws std::runtime_error for a position that is not finite
+  const Edges& find(std::span<const double> positions, std::int64_t n_local);
+
+  double memory_usage() const;  ///< bytes
+
+ private:
+  struct Grid {
+    double low[3];
+    double inverse_size[3];
+    std::int64_t cells[3];
+  };
+
+  Grid grid_round(std::span<const double> positions, std::int64_t n_local) const;
+  void bin(const Grid& grid, std::span<const double> positions);
+  void connect(const Grid& grid, const double* positions, std::int64_t receiver);
+
+  double cutoff_;
+  Edges edges_;
+  std::vector<std::int64_t> cell_of_;    // [n_all] cell of each row, -1 if out of reach
+  std::vector<std::int64_t> first_row_;  // [cells + 1] first entry of each cell in rows_
+  std::vector<std::int64_t> rows_;       // rows sorted by cell
+};
+
+}  // namespace glassml

@@ -1,0 +1,81 @@
+// fix glassml: evaluates an exported model for all atoms of a running simulation.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "edges.h"
+#include "fix.h"
+#include "model_runner.h"
+#include "options.h"
+#include "scalar_input.h"
+
+namespace LAMMPS_NS {
+
+class FixGlassML : public Fix {
+ public:
+  FixGlassML(class LAMMPS* lmp, int narg, char** arg);
+  ~FixGlassML() override;
+
+  int setmask() override;
+  void init() override;
+  void setup(int vflag) override;
+  void min_setup(int vflag) override;
+  void post_force(int vflag) override;
+  void min_post_force(int vflag) override;
+
+  int pack_forward_comm(int n, int* list, double* buffer, int pbc_flag, int* pbc) override;
+  void unpack_forward_comm(int n, int first, double* buffer) override;
+
+  void grow_arrays(int nmax) override;
+  void copy_arrays(int i, int j, int delflag) override;
+  void set_arrays(int i) override;
+  int pack_exchange(int i, double* buffer) override;
+  int unpack_exchange(int nlocal, double* buffer) override;
+
+  double compute_vector(int n) override;
+  double memory_usage() override;
+
+ private:
+  // set-up, in fix_glassml_setup.cpp
+  void load_model();
+  void map_species();
+  void check_units() const;
+  void select_outputs();
+  void create_scalars();
+  void allocate();
+  void provide_ghosts();
+  void describe() const;
+  void log_outputs() const;
+
+  // evaluation, in fix_glassml.cpp
+  void evaluate();
+  void collect_scalars();
+  void begin_evaluation();
+  void exchange_state(int step, bool failed);
+  void store(const std::vector<double>& values);
+  void reduce(const std::string& failure);
+  void stop_if_failed(const std::string& failure);
+
+  glassml::Options options_;
+  std::unique_ptr<glassml::ModelRunner> model_;
+  glassml::EdgeFinder edge_finder_;
+  std::vector<std::int64_t> species_of_type_;  // [ntypes + 1]
+  std::vector<std::unique_ptr<ScalarInput>> scalars_;
+  int n_columns_ = 0;         // per-atom values
+  int first_propensity_ = 0;  // per-atom column of the first propensity
+  int n_propensity_ = 0;      // 0 if the propensity is not asked for
+
+  std::vector<double> scalar_values_;  // [nlocal, S]
+  std::vector<double> means_;          // [n_propensity] of the group
+  std::int64_t n_edges_ = 0;           // of this rank, at the last evaluation
+  int exchange_width_ = 0;             // numbers an atom in the exchange under way
+  bool exchange_failed_ = false;       // this rank has nothing to send, but must take part
+  bool described_ = false;
+  bool edges_described_ = false;
+  double raised_from_ = -1.0;  // ghost cutoff before it was raised, or -1
+};
+
+}  // namespace LAMMPS_NS

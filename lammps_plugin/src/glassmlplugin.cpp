@@ -1,0 +1,63 @@
+// Entry point of the plugin: tells LAMMPS that there is a fix style glassml.
+#include <cstdio>
+
+#include "fix_glassml.h"
+#include "lammps.h"
+#include "library.h"
+
+namespace {
+
+// LAMMPS' public plugin interface. Its header lammpsplugin.h is not part of every installation
+// (the pip wheel lacks it), so what we use of it is declared here, with its order of members.
+extern "C" {
+typedef void* (*PluginCreator)(void* lmp, int narg, char** arg);
+
+struct PluginDescription {
+  const char* version;
+  const char* style;
+  const char* name;
+  const char* info;
+  const char* author;
+  PluginCreator creator;
+  void* handle;
+};
+
+typedef void (*PluginRegistrar)(PluginDescription* description, void* lmp);
+}
+
+void* create_fix(void* lmp, int narg, char** arg) {
+  return new LAMMPS_NS::FixGlassML(static_cast<LAMMPS_NS::LAMMPS*>(lmp), narg, arg);
+}
+
+/// C++ classes are laid out differently in different versions of LAMMPS: a plugin in the wrong one
+/// would crash it. Only C functions may be called before this is known.
+bool fits_this_lammps(void* lmp) {
+#ifdef GLASSML_LAMMPS_VERSION
+  const int found = lammps_version(lmp);
+  if (found == GLASSML_LAMMPS_VERSION) return true;
+  if (lammps_extract_setting(lmp, "world_rank") == 0)
+    std::fprintf(stderr,
+                 "glassml plugin not loaded: built for LAMMPS version %d, but this is version %d: "
+                 "run 'glassml build'\n",
+                 GLASSML_LAMMPS_VERSION, found);
+  return false;
+#else
+  return lmp != nullptr;
+#endif
+}
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void* lmp, void* handle,
+                                                                         void* registrar) {
+  if (!fits_this_lammps(lmp)) return;
+  PluginDescription fix{};
+  fix.version = static_cast<LAMMPS_NS::LAMMPS*>(lmp)->version;
+  fix.style = "fix";
+  fix.name = "glassml";
+  fix.info = "glassml: propensity of glass-forming liquids (fix glassml)";
+  fix.author = "the glassml developers";
+  fix.creator = create_fix;
+  fix.handle = handle;
+  reinterpret_cast<PluginRegistrar>(registrar)(&fix, lmp);
+}

@@ -1,0 +1,172 @@
+#include "manifest.h"
+
+#include <cmath>
+#include <set>
+#include <stdexcept>
+
+// LAMMPS carries this library in a namespace of its own, so that it cannot meet another copy.
+#include "nlohmann/json.hpp"
+
+namespace glassml {
+
+namespace {
+
+#ifdef GLASSML_SYSTEM_JSON
+using Json = nlohmann::json;
+#else
+using Json = nlohmann_lmp::json;
+#endif
+
+constexpr int kFormatVersion = 1;
+
+/// A JSON object together with the words that name it in messages.
+class Reader {
+ public:
+  Reader(const Json& object, std::string where) : object_(object), where_(std::move(where)) {
+    if (!object_.is_object()) fail("", "a JSON object", object_.dump());
+  }
+
+  std::string text(const std::string& field) const {
+    const Json& value = get(field, "a text");
+    if (!value.is_string()) fail(field, "a text", value.dump());
+    return value.get<std::string>();
+  }
+
+  std::int64_t integer(const std::string& field) const {
+    const Json& value = get(field, "an integer");
+    if (!value.is_number_integer()) fail(field, "an integer", value.dump());
+    return value.get<std::int64_t>();
+  }
+
+  double positive_number(const std::string& field) const {
+    const Json& value = get(field, "a positive number");
+    if (!value.is_number() || !(value.get<double>() > 0.0))
+      fail(field, "a positive number", value.dump());
+    return value.get<double>();
+  }
+
+  std::vector<std::string> texts(const std::string& field) const {
+    std::vector<std::string> result;
+    for (const Json& value : list(field)) {
+      if (!value.is_string()) fail(field, "a list of texts", value.dump());
+      result.push_back(value.get<std::string>());
+    }
+    return result;
+  }
+
+  const Json& list(const std::string& field) const {
+    const Json& value = get(field, "a list");
+    if (!value.is_array()) fail(field, "a list", value.dump());
+    return value;
+  }
+
+  const std::string& where() const { return where_; }
+
+  [[noreturn]] void fail(const std::string& field, const std::string& expected,
+                         const std::string& found) const {
+    const std::string place = field.empty() ? where_ : where_ + ": field '" + field + "'";
+    throw std::runtime_error(place + ": expected " + expected + ", found " + found);
+  }
+
+ private:
+  const Json& get(const std::string& field, const std::string& expected) const {
+    const auto found = object_.find(field);
+    if (found == object_.end()) fail(field, expected, std::string("nothing"));
+    return *found;
+  }
+
+  const Json& object_;
+  std::string where_;
+};
+
+/// Comes first: nothing else can be relied on in a file of another format or version.
+void check_version(const Reader& reader, const std::string& file) {
+  const std::string format = reader.text("format");
+  if (format != "glassml-model")
+    throw std::runtime_error("'" + file + "' is not a glassml model: its format is '" + format +
+                             "', expected 'glassml-model'");
+  const std::int64_t version = reader.integer("format_version");
+  if (version == kFormatVersion) return;
+  throw std::runtime_error("'" + file + "' has model format version " + std::to_string(version) +
+                           ", but this plugin knows version " + std::to_string(kFormatVersion) +
+                           " only: " +
+                           (version > kFormatVersion ? "install a newer glassml and run "
+                                                       "'glassml build'"
+                                                     : "export the model again"));
+}
+
+void read_state_widths(const Reader& reader, Manifest& manifest) {
+  const std::int64_t steps = reader.integer("n_steps");
+  if (steps < 0) reader.fail("n_steps", "no negative number", std::to_string(steps));
+  manifest.n_steps = static_cast<int>(steps);
+  for (const Json& value : reader.list("state_widths")) {
+    if (!value.is_number_integer() || value.get<std::int64_t>() < 1)
+      reader.fail("state_widths", "a list of positive integers", value.dump());
+    manifest.state_widths.push_back(value.get<std::int64_t>());
+  }
+  if (static_cast<std::int64_t>(manifest.state_widths.size()) != steps + 1)
+    reader.fail("state_widths", std::to_string(steps + 1) + " entries (n_steps + 1)",
+                std::to_string(manifest.state_widths.size()));
+}
+
+void read_outputs(const Reader& reader, Manifest& manifest) {
+  for (const Json& value : reader.list("outputs")) {
+    const Reader entry(value, reader.where() + ", outputs");
+    manifest.outputs.push_back(
+        {entry.text("name"), entry.texts("columns"), entry.text("dimension")});
+    if (manifest.outputs.back().columns.empty())
+      entry.fail("columns", "one column or more", "an empty list");
+  }
+  if (manifest.outputs.empty()) reader.fail("outputs", "one output or more", "an empty list");
+}
+
+}  // namespace
+
+Manifest parse_manifest(const std::string& text, const std::string& file) {
+  const Json json = Json::parse(text, nullptr, false);
+  const std::string where = "'" + file + "', manifest.json";
+  if (json.is_discarded()) throw std::runtime_error(where + ": this is not valid JSON");
+  const Reader reader(json, where);
+  check_version(reader, file);
+
+  Manifest manifest;
+  manifest.glassml_version = reader.text("glassml_version");
+  manifest.model = reader.text("model");
+  manifest.species = reader.texts("species");
+  if (manifest.species.empty()) reader.fail("species", "one species or more", "an empty list");
+  const std::set<std::string> distinct(manifest.species.begin(), manifest.species.end());
+  if (distinct.size() != manifest.species.size())
+    reader.fail("species", "different names", joined(manifest.species));
+  manifest.cutoff = reader.positive_number("cutoff");
+  manifest.length_unit = reader.text("length_unit");
+  manifest.dtype = reader.text("dtype");
+  if (manifest.dtype != "float32" && manifest.dtype != "float64")
+    reader.fail("dtype", "float32 or float64", "'" + manifest.dtype + "'");
+  read_state_widths(reader, manifest);
+  for (const Json& value : reader.list("scalar_inputs")) {
+    const Reader entry(value, where + ", scalar_inputs");
+    manifest.scalar_inputs.push_back({entry.text("name"), entry.text("dimension")});
+  }
+  read_outputs(reader, manifest);
+  return manifest;
+}
+
+int Manifest::species_index(const std::string& name) const {
+  for (std::size_t k = 0; k < species.size(); k++)
+    if (species[k] == name) return static_cast<int>(k);
+  return -1;
+}
+
+const OutputEntry* Manifest::find_output(const std::string& name) const {
+  for (const OutputEntry& output : outputs)
+    if (output.name == name) return &output;
+  return nullptr;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string result;
+  for (const std::string& word : words) result += (result.empty() ? "" : ", ") + word;
+  return result;
+}
+
+}  // namespace glassml

@@ -1,0 +1,51 @@
+// What a model file says about itself (manifest.json). No LAMMPS, no torch.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace glassml {
+
+/// A per-particle scalar that the model needs.
+struct ScalarEntry {
+  std::string name;
+  std::string dimension;
+};
+
+/// A per-particle output: the model's method of that name gives these columns.
+struct OutputEntry {
+  std::string name;
+  std::vector<std::string> columns;
+  std::string dimension;
+};
+
+struct Manifest {
+  std::string glassml_version;  ///< the version that wrote the file
+  std::string model;            ///< name of the network
+  std::vector<std::string> species;
+  double cutoff = 0.0;  ///< [length]
+  std::string length_unit;
+  std::string dtype;                       ///< "float32" or "float64"
+  int n_steps = 0;                         ///< message-passing steps
+  std::vector<std::int64_t> state_widths;  ///< [n_steps + 1] columns of the node state
+  std::vector<ScalarEntry> scalar_inputs;
+  std::vector<OutputEntry> outputs;
+
+  /// @returns index of a species, or -1
+  int species_index(const std::string& name) const;
+
+  /// @returns the output of that name, or nullptr
+  const OutputEntry* find_output(const std::string& name) const;
+};
+
+/// Reads and checks a manifest.
+/// @param text the JSON text
+/// @param file named in messages
+/// @throws std::runtime_error that names the file, the field, what was expected and what was found
+Manifest parse_manifest(const std::string& text, const std::string& file);
+
+/// "a, b, c"
+std::string joined(const std::vector<std::string>& words);
+
+}  // namespace glassml

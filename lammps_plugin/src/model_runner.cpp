@@ -1,0 +1,273 @@
+#include "model_runner.h"
+
+#include <ATen/Parallel.h>
+#include <caffe2/serialize/inline_container.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/cuda.h>
+#include <torch/script.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <stdexcept>
+#include <utility>
+
+namespace glassml {
+
+namespace {
+
+using torch::Tensor;
+
+/// torch's own message, without the C++ stack below it and the TorchScript code above it.
+std::string reason(const std::exception& error) {
+  const auto* from_torch = dynamic_cast<const c10::Error*>(&error);
+  std::string text = from_torch != nullptr ? from_torch->what_without_backtrace() : error.what();
+  const std::size_t code = text.find("Traceback of TorchScript");
+  const std::size_t cause = text.rfind("Error: ");
+  if (code != std::string::npos && cause != std::string::npos && cause > code)
+    text = text.substr(cause + std::strlen("Error: "));
+  while (!text.empty() && std::strchr(" \n\t", text.back()) != nullptr) text.pop_back();
+  return text;
+}
+
+/// Runs a call into torch: no exception but std::runtime_error with a readable text leaves it.
+template <typename Call>
+auto guarded(const std::string& what, Call&& call) {
+  try {
+    return call();
+  } catch (const std::exception& error) {
+    throw std::runtime_error(what + ": " + reason(error));
+  }
+}
+
+/// Sets torch's number of threads and gives it back: LAMMPS (or a Python process round it) may
+/// share the OpenMP runtime with torch and rely on its own number.
+class ThreadGuard {
+ public:
+  explicit ThreadGuard(int threads) : before_(at::get_num_threads()) {
+    if (threads != before_) at::set_num_threads(threads);
+  }
+  ~ThreadGuard() {
+    if (at::get_num_threads() != before_) at::set_num_threads(before_);
+  }
+  ThreadGuard(const ThreadGuard&) = delete;
+  ThreadGuard& operator=(const ThreadGuard&) = delete;
+
+ private:
+  int before_;
+};
+
+/// What every evaluation needs: no gradients, the wanted threads, and no optimisation passes that
+/// would specialise the code for each number of edges anew and keep every version in memory.
+struct EvaluationGuard {
+  explicit EvaluationGuard(int threads) : threads_(threads) {}
+  c10::InferenceMode inference_;
+  torch::jit::GraphOptimizerEnabledGuard plain_{false};
+  ThreadGuard threads_;
+};
+
+void check_readable(const std::string& file) {
+  std::ifstream stream(file, std::ios::binary);
+  char byte = 0;
+  if (stream.is_open() && stream.get(byte)) return;
+  const std::string why = stream.is_open() ? "it is empty or a folder" : std::strerror(errno);
+  throw std::runtime_error("cannot read model file '" + file + "': " + why);
+}
+
+/// The manifest alone: it must be judged before the code of the model is touched.
+std::string read_manifest_text(const std::string& file) {
+  try {
+    caffe2::serialize::PyTorchStreamReader reader(file);
+    if (!reader.hasRecord("extra/manifest.json"))
+      throw std::runtime_error("it has no manifest.json: write it with 'glassml export'");
+    auto [data, size] = reader.getRecord("extra/manifest.json");
+    return {static_cast<const char*>(data.get()), size};
+  } catch (const std::exception& error) {
+    throw std::runtime_error("'" + file +
+                             "' is not a glassml model, or it is truncated: " + reason(error));
+  }
+}
+
+torch::jit::Module load_module(const std::string& file, const std::string& device) {
+  auto module = guarded("cannot load model '" + file + "' on device " + device,
+                        [&] { return torch::jit::load(file, torch::Device(device)); });
+  module.eval();
+  return module;
+}
+
+/// A tensor that owns a copy of these numbers.
+template <typename Number>
+Tensor copied(std::span<const Number> values, at::IntArrayRef shape, torch::ScalarType type) {
+  auto* data = const_cast<Number*>(values.data());
+  Tensor view = torch::from_blob(data, shape, torch::CppTypeToScalarType<Number>::value);
+  return view.to(type, /*non_blocking=*/false, /*copy=*/true);
+}
+
+std::string shape_of(const Tensor& tensor) {
+  std::string result = "[";
+  for (const std::int64_t size : tensor.sizes())
+    result += (result.size() > 1 ? ", " : "") + std::to_string(size);
+  return result + "]";
+}
+
+void check_shape(const Tensor& tensor, std::int64_t rows, std::int64_t columns,
+                 const std::string& what) {
+  if (tensor.dim() == 2 && tensor.size(0) == rows && tensor.size(1) == columns) return;
+  throw std::runtime_error("the model's " + what + " has the shape " + shape_of(tensor) +
+                           ", but its manifest promises [" + std::to_string(rows) + ", " +
+                           std::to_string(columns) + "]");
+}
+
+}  // namespace
+
+std::string resolve_device(const std::string& wanted, int local_rank) {
+  const int devices =
+      torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0;
+  if (wanted == "cpu" || (wanted == "auto" && devices == 0)) return "cpu";
+  const bool numbered = wanted.rfind("cuda:", 0) == 0;
+  if (wanted != "auto" && wanted != "cuda" && !numbered)
+    throw std::runtime_error("unknown device '" + wanted + "', expected cpu, cuda, cuda:N or auto");
+  if (devices == 0)
+    throw std::runtime_error("device '" + wanted +
+                             "' was asked for, but this torch finds no CUDA device");
+  if (!numbered) return "cuda:" + std::to_string(local_rank % devices);
+  const std::string number = wanted.substr(5);
+  const bool digits =
+      !number.empty() && number.find_first_not_of("0123456789") == std::string::npos;
+  if (!digits || number.size() > 4 || std::stoi(number) >= devices)
+    throw std::runtime_error("device '" + wanted + "' was asked for, but this torch finds " +
+                             std::to_string(devices) + " CUDA device(s), numbered from 0");
+  return wanted;
+}
+
+struct ModelRunner::State {
+  Manifest manifest;
+  std::string device_name;
+  torch::Device device{torch::kCPU};
+  torch::ScalarType type = torch::kFloat32;
+  torch::jit::Module module;
+  int threads = 1;
+
+  std::int64_t n_local = 0;
+  Tensor local;                      // [n_local, W_k] on the device
+  Tensor all;                        // [n_all, W_k] on the host, for the exchange of ghosts
+  Tensor edges, sender, first_edge;  // on the device
+
+  /// Calls a method of the model; its result has one row a local particle.
+  /// A domain without particles asks nothing of the model.
+  Tensor call(const std::string& method, std::vector<c10::IValue> arguments, std::int64_t columns) {
+    if (n_local == 0) return torch::zeros({0, columns}, torch::dtype(type).device(device));
+    return guarded("model '" + manifest.model + "', method " + method, [&] {
+      Tensor result = module.get_method(method)(std::move(arguments)).toTensor();
+      check_shape(result, n_local, columns, "result of " + method);
+      return result;
+    });
+  }
+
+  template <typename Number>
+  void pack(std::span<const int> rows, double* buffer) const {
+    const std::int64_t width = all.size(1);
+    const Number* values = all.data_ptr<Number>();
+    for (const int row : rows)
+      for (std::int64_t column = 0; column < width; column++)
+        *buffer++ = static_cast<double>(values[row * width + column]);
+  }
+
+  template <typename Number>
+  void unpack(std::int64_t first, std::int64_t count, const double* buffer) {
+    const std::int64_t width = all.size(1);
+    Number* values = all.data_ptr<Number>() + first * width;
+    for (std::int64_t k = 0; k < count * width; k++) values[k] = static_cast<Number>(buffer[k]);
+  }
+};
+
+ModelRunner::ModelRunner(const std::string& file, const std::string& device)
+    : state_(std::make_unique<State>()) {
+  check_readable(file);
+  state_->manifest = parse_manifest(read_manifest_text(file), file);
+  state_->device_name = device;
+  state_->device = torch::Device(device);
+  state_->type = state_->manifest.dtype == "float64" ? torch::kFloat64 : torch::kFloat32;
+  const ThreadGuard one_thread(1);
+  state_->module = load_module(file, device);
+  for (const std::string method : {"embed", "embed_edges", "step"})
+    if (!state_->module.find_method(method).has_value())
+      throw std::runtime_error("'" + file + "' has no method '" + method +
+                               "': it is damaged or was not written by 'glassml export'");
+}
+
+ModelRunner::~ModelRunner() = default;
+
+const Manifest& ModelRunner::manifest() const { return state_->manifest; }
+
+const std::string& ModelRunner::device() const { return state_->device_name; }
+
+void ModelRunner::set_threads(int threads) { state_->threads = threads; }
+
+void ModelRunner::embed(std::span<const std::int64_t> species, std::span<const double> scalars) {
+  const EvaluationGuard guard(state_->threads);
+  State& s = *state_;
+  s.n_local = static_cast<std::int64_t>(species.size());
+  const auto n_scalars = static_cast<std::int64_t>(s.manifest.scalar_inputs.size());
+  const Tensor species_tensor = copied(species, {s.n_local}, torch::kInt64).to(s.device);
+  const Tensor scalar_tensor = copied(scalars, {s.n_local, n_scalars}, s.type).to(s.device);
+  s.local = s.call("embed", {species_tensor, scalar_tensor}, s.manifest.state_widths.front());
+}
+
+void ModelRunner::embed_edges(const Edges& edges) {
+  const EvaluationGuard guard(state_->threads);
+  State& s = *state_;
+  if (s.n_local == 0) return;
+  const auto n_edges = static_cast<std::int64_t>(edges.size());
+  const std::span<const std::int64_t> sender(edges.sender), first(edges.first_edge);
+  s.sender = copied(sender, {n_edges}, torch::kInt64).to(s.device);
+  s.first_edge = copied(first, {s.n_local + 1}, torch::kInt64).to(s.device);
+  const Tensor vectors =
+      copied(std::span<const double>(edges.vector), {n_edges, 3}, s.type).to(s.device);
+  s.edges = guarded("model '" + s.manifest.model + "', method embed_edges",
+                    [&] { return s.module.get_method("embed_edges")({vectors}).toTensor(); });
+}
+
+void ModelRunner::open_state(int k, std::int64_t n_all) {
+  const EvaluationGuard guard(state_->threads);
+  State& s = *state_;
+  s.all = torch::zeros({n_all, s.manifest.state_widths.at(k)}, s.type);
+  s.all.narrow(0, 0, s.n_local).copy_(s.local);
+}
+
+void ModelRunner::pack(std::span<const int> rows, double* buffer) const {
+  if (state_->type == torch::kFloat64)
+    state_->pack<double>(rows, buffer);
+  else
+    state_->pack<float>(rows, buffer);
+}
+
+void ModelRunner::unpack(std::int64_t first, std::int64_t count, const double* buffer) {
+  if (state_->type == torch::kFloat64)
+    state_->unpack<double>(first, count, buffer);
+  else
+    state_->unpack<float>(first, count, buffer);
+}
+
+void ModelRunner::step(int k) {
+  const EvaluationGuard guard(state_->threads);
+  State& s = *state_;
+  s.local = s.call("step", {k, s.all.to(s.device), s.edges, s.sender, s.first_edge},
+                   s.manifest.state_widths.at(k + 1));
+}
+
+std::vector<double> ModelRunner::outputs(const std::vector<std::string>& names) {
+  const EvaluationGuard guard(state_->threads);
+  State& s = *state_;
+  std::vector<Tensor> parts;
+  for (const std::string& name : names) {
+    const OutputEntry* entry = s.manifest.find_output(name);
+    if (entry == nullptr) throw std::runtime_error("the model has no output '" + name + "'");
+    parts.push_back(s.call(name, {s.local}, static_cast<std::int64_t>(entry->columns.size())));
+  }
+  const Tensor values = torch::cat(parts, 1).to(torch::kCPU, torch::kFloat64).contiguous();
+  const double* data = values.data_ptr<double>();
+  return {data, data + values.numel()};
+}
+
+}  // namespace glassml

@@ -1,0 +1,106 @@
+"""`glassml evaluate`: the analytic model against labels that are made from its predictions."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from systems import liquid, moved
+from typer.testing import CliRunner
+
+from glassml.analysis import evaluate
+from glassml.cli import app
+from glassml.data import Configuration, Dataset, DatasetWriter
+from glassml.errors import InputError
+from glassml.export import Predictor, save_model
+from glassml.models import build
+
+TIMES = (1.0, 10.0)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "model.pt"
+    save_model(build("analytic", times=TIMES), path, dtype="float64")
+    return path
+
+
+def _configurations() -> list[Configuration]:
+    return [moved(liquid(60, seed=k), name=f"c{k}") for k in range(3)]
+
+
+def _write(path: Path, labels: list[np.ndarray], times: tuple[float, ...]) -> Dataset:
+    with DatasetWriter(path) as writer:
+        for configuration, label in zip(_configurations(), labels, strict=True):
+            writer.add(moved(configuration, times=np.array(times), propensity=label))
+    return Dataset(path)
+
+
+def _predicted(model: Path) -> list[np.ndarray]:
+    predictions = Predictor(model, "cpu").predict(_configurations())
+    return [p["propensity"] for p in predictions]
+
+
+def test_labels_that_are_linear_in_the_predictions_correlate_fully(
+    model: Path, tmp_path: Path
+) -> None:
+    labels = [np.abs(2 * p + 3) for p in _predicted(model)]
+    result = evaluate(Predictor(model, "cpu"), _write(tmp_path / "d.h5", labels, TIMES))
+    assert [(s.species, s.time) for s in result.scores] == [
+        ("A", 1.0),
+        ("A", 10.0),
+        ("B", 1.0),
+        ("B", 10.0),
+    ]
+    assert sum(s.particles for s in result.scores if s.time == 1.0) == 180
+    for score in result.scores:
+        assert score.pearson_all == pytest.approx(1.0)
+        assert score.pearson_mean == pytest.approx(1.0)
+        assert score.spearman_all == pytest.approx(1.0)
+
+
+def test_one_time_of_several_finds_its_column(model: Path, tmp_path: Path) -> None:
+    """Noise in the label of the other time shows if the wrong column is compared."""
+    labels = [p[:, 1:] for p in _predicted(model)]
+    dataset = _write(tmp_path / "d.h5", labels, TIMES[1:])
+    result = evaluate(Predictor(model, "cpu"), dataset)
+    assert [s.time for s in result.scores] == [10.0, 10.0]
+    assert result.scores[0].pearson_all == pytest.approx(1.0)
+
+
+def test_labels_at_other_times_are_refused(model: Path, tmp_path: Path) -> None:
+    dataset = _write(tmp_path / "d.h5", _predicted(model), (1.0, 20.0))
+    with pytest.raises(InputError, match=r"d\.h5: times: .*model\.pt predicts \(1, 10\), found 20"):
+        evaluate(Predictor(model, "cpu"), dataset)
+
+
+def test_labels_are_needed(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bare.h5"
+    with DatasetWriter(path) as writer:
+        writer.add(_configurations()[0])
+    with pytest.raises(InputError, match=r"bare\.h5"):
+        evaluate(Predictor(model, "cpu"), Dataset(path))
+
+
+def test_the_command_shows_a_table_and_writes_the_numbers(model: Path, tmp_path: Path) -> None:
+    labels = [np.stack([p[:, 0], np.full(60, 0.5)], axis=1) for p in _predicted(model)]
+    _write(tmp_path / "d.h5", labels, TIMES)
+    files = {name: tmp_path / f"scores.{name}" for name in ("json", "csv")}
+    command = ["evaluate", str(model), str(tmp_path / "d.h5"), "--device", "cpu"]
+    for name, path in files.items():
+        command += [f"--{name}", str(path)]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert "model.pt on d.h5 (3 configurations)" in result.stdout
+    assert "1.000" in result.stdout
+    content = json.loads(files["json"].read_text(encoding="utf-8"))
+    assert content["sha256"] == Dataset(tmp_path / "d.h5").sha256
+    assert content["scores"][0]["pearson_all"] == pytest.approx(1.0)
+    assert content["scores"][1]["pearson_all"] is None  # equal labels have no coefficient
+    with files["csv"].open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["species"] for row in rows] == ["A", "A", "B", "B"]
+    assert rows[1]["pearson_all"] == "nan"

@@ -1,0 +1,169 @@
+"""Every misuse of `fix glassml` ends in LAMMPS' own error, whose text helps."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from systems import liquid
+
+from glassml.export import save_model
+from glassml.models.analytic import Analytic
+
+
+class Broken(Analytic):
+    """Fails as soon as there is an edge."""
+
+    @torch.jit.export
+    def embed_edges(self, edge_vector: torch.Tensor) -> torch.Tensor:
+        if edge_vector.shape[0] > 0:
+            raise RuntimeError("this model is broken")
+        return torch.zeros([0, 4], dtype=edge_vector.dtype)
+
+
+def rewritten(model, target, **changes):
+    """A copy of a model file whose manifest has other entries."""
+    extra = {"manifest.json": ""}
+    module = torch.jit.load(str(model), _extra_files=extra)
+    manifest = {**json.loads(extra["manifest.json"]), **changes}
+    torch.jit.save(module, str(target), _extra_files={"manifest.json": json.dumps(manifest)})
+    return target
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("10 {model} A C", ["unknown species 'C' for atom type 2", "knows A, B"]),
+        ("10 {model} A", ["one species for each of the 2 atom types"]),
+        ("10 {model} A B B", ["for each of the 2 atom types, found 3: A B B"]),
+        ("10 {model} A output propensity", ["2 atom types, found 1: A"]),
+        ("10", ["expected Nevery, a model file and one species"]),
+        ("0 {model} A B", ["Nevery: expected a positive integer, found 0"]),
+        ("-5 {model} A B", ["Nevery: expected a positive integer, found -5"]),
+        ("ten {model} A B", ["Expected integer parameter instead of 'ten'"]),
+        ("10 nowhere.pt A B", ["cannot read model file 'nowhere.pt': No such file"]),
+        ("10 . A B", ["cannot read model file '.': it is empty or a folder"]),
+        ("10 data.liquid A B", ["'data.liquid' is not a glassml model, or it is truncated"]),
+        ("10 {model} A B colour red", ["'colour' is an unknown keyword", "output, scalar, device"]),
+        ("10 {model} A B device cpu colour red", ["'colour' is one too many or an unknown keyw"]),
+        ("10 {model} A B output velocity", ["'velocity'", "propensity, descriptors, equivariant"]),
+        ("10 {model} A B output propensity propensity", ["'propensity' is given twice"]),
+        ("10 {model} A B output", ["keyword output: a value is missing"]),
+        ("10 {model} A B threads 0", ["keyword threads: expected a positive integer, found '0'"]),
+        ("10 {model} A B threads two", ["expected a positive integer, found 'two'"]),
+        ("10 {model} A B device gpu", ["unknown device 'gpu', expected cpu, cuda, cuda:N or auto"]),
+        ("10 {model} A B device cuda:99", ["device 'cuda:99' was asked for, but this torch finds"]),
+    ],
+)
+def test_wrong_command(bench, models, command, words):
+    script = bench.start(liquid(60, seed=50))
+    message = bench.refused(script + f"fix g all glassml {command.format(model=models())}\nrun 0")
+    for word in words:
+        assert word in message
+
+
+def test_truncated_file(bench, models):
+    (bench.folder / "half.pt").write_bytes(models().read_bytes()[:4000])
+    message = bench.refused(bench.start(liquid(60)) + "fix g all glassml 1 half.pt A B")
+    assert "'half.pt' is not a glassml model, or it is truncated" in message
+
+
+def test_torchscript_file_of_another_program(bench, models):
+    torch.jit.save(torch.jit.load(str(models())), str(bench.folder / "other.pt"))
+    message = bench.refused(bench.start(liquid(60)) + "fix g all glassml 1 other.pt A B")
+    assert "it has no manifest.json: write it with 'glassml export'" in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"format_version": 7},
+            "'other.pt' has model format version 7, but this plugin knows version 1 only",
+        ),
+        ({"format": "recipe"}, "its format is 'recipe', expected 'glassml-model'"),
+        (
+            {"length_unit": "angstrom"},
+            "has the length unit 'angstrom', but with 'units lj' lengths are in 'lj'",
+        ),
+    ],
+    ids=["version", "format", "units"],
+)
+def test_model_that_does_not_fit(bench, models, changes, words):
+    rewritten(models(), bench.folder / "other.pt", **changes)
+    message = bench.refused(bench.start(liquid(60)) + "fix g all glassml 1 other.pt A B", ranks=2)
+    assert words in message
+
+
+@pytest.mark.parametrize(
+    ("units", "length_unit"),
+    [
+        ("real", "angstrom"),
+        ("metal", "angstrom"),
+        ("electron", "bohr"),
+        ("nano", "nm"),
+        ("micro", "um"),
+        ("si", "m"),
+        ("cgs", "cm"),
+    ],
+)
+def test_units_and_length_units_that_belong_together(bench, models, units, length_unit):
+    data = bench.write_data(liquid(8))
+    script = f"units {units}\nread_data {data}\npair_style none\nneighbor 0.3 bin\n"
+    fitting = rewritten(models(), bench.folder / "fitting.pt", length_unit=length_unit)
+    bench.run(script + f"fix g all glassml 1 {fitting} A B\nrun 0")
+    message = bench.refused(script + f"fix g all glassml 1 {models()} A B")
+    assert f"'lj', but with 'units {units}' lengths are in '{length_unit}'" in message
+
+
+def test_two_dimensions(bench, models):
+    script = "units lj\ndimension 2\nlattice sq 1.0\nregion box block 0 4 0 4 -0.5 0.5\n"
+    script += "create_box 2 box\ncreate_atoms 1 box\npair_style none\nmass * 1.0\n"
+    message = bench.refused(script + f"fix g all glassml 1 {models()} A B")
+    assert "the models are three-dimensional, this is a 2d simulation" in message
+
+
+@pytest.mark.parametrize(
+    ("commands", "words"),
+    [
+        ("neighbor 0.3 multi\ncomm_modify mode multi\n", "expected comm_modify mode single"),
+        ("run_style respa 2 2 inner 1 1.0 1.2 outer 2\n", "run_style respa is not supported"),
+        ("group a type 1\natom_modify first a\n", "atom_modify first is not supported"),
+    ],
+    ids=["multi", "respa", "first"],
+)
+def test_settings_that_are_not_supported(bench, models, commands, words):
+    script = bench.start(liquid(60)) + commands
+    message = bench.refused(script + f"fix g all glassml 1 {models()} A B\nfix n all nve\nrun 1")
+    assert words in message
+
+
+def test_atoms_without_ids(bench, models):
+    data = bench.write_data(liquid(60), ids=[0] * 60)
+    script = f"units lj\natom_modify id no\nread_data {data}\npair_style none\n"
+    message = bench.refused(script + f"fix g all glassml 1 {models()} A B\nrun 0")
+    assert "expected atoms with IDs, found atom_modify id no" in message
+
+
+def test_a_model_that_fails_on_one_rank_stops_all(bench):
+    save_model(Broken(), bench.folder / "broken.pt", dtype="float64")
+    # Only the lower half has a pair with an edge; its rank fails, the other one goes on to the
+    # exchange and must not be left waiting there.
+    dense = liquid(60, seed=51)
+    positions = [[1 + 3 * (k % 4), 1 + 3 * (k // 4 % 4), 1 + 3 * (k // 16)] for k in range(60)]
+    positions[1] = [1.9, 1.0, 1.0]
+    configuration = dataclasses.replace(dense, cell=12 * np.eye(3), positions=np.array(positions))
+    script = bench.start(configuration, before="processors 1 1 2", pair="pair_style none")
+    message = bench.refused(script + "fix g all glassml 1 broken.pt A B\nrun 0", ranks=2)
+    assert "fix g glassml: model 'Broken', method embed_edges: this model is broken" in message
+    assert "Traceback" not in message
+    assert "Exception raised from" not in message
+
+
+def test_a_model_that_breaks_its_promises(bench, models):
+    rewritten(models(), bench.folder / "liar.pt", state_widths=[1, 4, 6])
+    message = bench.refused(bench.start(liquid(60)) + "fix g all glassml 1 liar.pt A B\nrun 0")
+    assert "result of step has the shape [60, 5], but its manifest promises [60, 4]" in message

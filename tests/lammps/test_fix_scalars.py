@@ -1,0 +1,107 @@
+"""Per-particle scalars that a model needs, from computes, fixes and variables of LAMMPS."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from systems import liquid
+
+MOVE = "minimize 0.0 1.0e-2 50 200\nreset_timestep 0\nvelocity all create 1.0 71\nfix nve all nve\n"
+ENERGY = "compute energy all pe/atom\n"
+
+
+@pytest.fixture
+def one(models):
+    """A model with one scalar, which enters its values everywhere."""
+    return models("analytic", scalar_inputs=("potential_energy",))
+
+
+def with_scalars(frame, configuration, **columns):
+    now = frame.configuration(configuration)
+    scalars = {name: frame[column] for name, column in columns.items()}
+    return dataclasses.replace(now, scalars=scalars)
+
+
+def dump_with(columns, every=10):
+    return (
+        f"dump d all custom {every} dump.out id type x y z f_g[*] {columns}\n"
+        "dump_modify d sort id format float %20.17g\n"
+    )
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_potential_energy_during_a_run(bench, one, agrees, ranks):
+    # Thermo and dump ask for the energy at other steps than the fix: it must see to its own.
+    configuration = liquid(216, seed=40)
+    script = bench.start(configuration) + MOVE + ENERGY
+    script += f"fix g all glassml 10 {one} A B scalar c_energy\nthermo 1000\n"
+    bench.run(script + dump_with("c_energy") + "run 30", ranks=ranks)
+    frames = bench.frames()
+    assert len(frames) == 4
+    for frame in frames:
+        now = with_scalars(frame, configuration, potential_energy="c_energy")
+        agrees(frame.values("g"), now, one)
+
+
+def test_potential_energy_without_anyone_else_asking(bench, one):
+    script = bench.start(liquid(120, seed=41)) + MOVE + ENERGY
+    script += f"fix g all glassml 3 {one} A B scalar c_energy\nthermo 1000\n"
+    bench.run(script + "run 10\nrun 11\nminimize 0.0 1.0e-3 20 100\nrun 5 post no")
+
+
+def test_potential_energy_of_the_minimised_configuration(bench, one, agrees):
+    configuration = liquid(120, seed=42)
+    script = bench.start(configuration) + ENERGY
+    script += f"fix g all glassml 1000 {one} A B scalar c_energy\n"
+    bench.run(script + dump_with("c_energy", 1000) + "minimize 1.0e-4 0.0 900 9000", ranks=2)
+    frames = bench.frames()
+    assert frames[-1].step % 1000 != 0
+    for frame in frames:
+        now = with_scalars(frame, configuration, potential_energy="c_energy")
+        agrees(frame.values("g"), now, one)
+
+
+def test_columns_variables_and_fixes(bench, models, agrees):
+    configuration = liquid(216, seed=43)
+    model = models("analytic", scalar_inputs=("first", "second", "third"))
+    script = bench.start(configuration) + ENERGY
+    script += "compute place all property/atom x y\nvariable half atom c_energy/2+id/100\n"
+    script += "fix kept all store/state 0 x z\n"
+    script += f"fix g all glassml 1 {model} A B scalar c_place[2] scalar v_half scalar f_kept[2]\n"
+    run = bench.run(script + dump_with("v_half f_kept[2]", 1) + "run 0", ranks=2)
+    (frame,) = bench.frames()
+    now = with_scalars(frame, configuration, first="y", second="v_half", third="f_kept[2]")
+    np.testing.assert_array_equal(frame["f_kept[2]"], frame["z"])
+    agrees(frame.values("g")[:, :2], now, model)
+    assert "scalar input: second = v_half" in run.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("commands", "keywords", "words"),
+    [
+        ("", "", "needs 1 scalar input(s): potential_energy [energy], found 0 keyword(s)"),
+        (ENERGY, "scalar c_energy scalar c_energy", "found 2 keyword(s) scalar"),
+        ("", "scalar energy", "for the model's input 'potential_energy': expected c_ID"),
+        ("", "scalar c_nothing", "there is no compute of that ID"),
+        ("", "scalar f_nothing", "there is no fix of that ID"),
+        ("", "scalar v_nothing", "there is no variable of that name"),
+        ("compute p all pe\n", "scalar c_p", "style pe, which gives no per-atom values"),
+        ("fix m all momentum 1 linear 1 1 1\n", "scalar f_m", "style momentum, which gives no"),
+        ("variable e equal 1.0\n", "scalar v_e", "expected a variable of style atom"),
+        (ENERGY, "scalar c_energy[1]", "leave the index in brackets out"),
+        ("compute s all stress/atom NULL\n", "scalar c_s", "expected an index in brackets from 1"),
+        ("compute s all stress/atom NULL\n", "scalar c_s[7]", "in brackets from 1 to 6"),
+        (ENERGY, "scalar c_energy[x]", "expected an index from 1 in brackets"),
+        ("group a type 1\ncompute e a pe/atom\n", "scalar c_e", "every atom: define it for group"),
+        ("fix a all ave/atom 1 7 7 vx\n", "scalar f_a", "every 7 steps, but they are needed"),
+        ("variable e atom 1/(id-3)\n", "scalar v_e", "Divide by 0"),
+        ("variable e atom sqrt(2-id)\n", "scalar v_e", "Sqrt of negative"),
+        ("variable e atom exp(id*100)\n", "scalar v_e", "is inf for atom"),
+    ],
+)
+def test_misuse_is_explained(bench, one, commands, keywords, words):
+    script = bench.start(liquid(60, seed=44)) + commands
+    message = bench.refused(script + f"fix g all glassml 2 {one} A B {keywords}\nrun 0")
+    assert words in message

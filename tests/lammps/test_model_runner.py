@@ -1,0 +1,216 @@
+"""The C++ model runner without LAMMPS, and the plugin in a LAMMPS that it was not built for."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+
+import numpy as np
+import pytest
+import torch
+from systems import liquid
+
+from glassml.data import Configuration
+from glassml.export import Predictor
+from glassml.native.lammps_target import find_target
+from glassml.native.location import plugin_sources
+from glassml.native.toolchain import (
+    find_cmake,
+    find_compiler,
+    find_generator,
+    find_torch,
+)
+from glassml.simulation.lammps import run_lammps
+
+
+@pytest.fixture(scope="session")
+def build_tree(tmp_path_factory):
+    """The project built with its test program, for a LAMMPS that nobody has."""
+    tree = tmp_path_factory.mktemp("build")
+    lammps = find_target()
+    generator, make = find_generator()
+    variables = {
+        "CMAKE_CXX_COMPILER": find_compiler().path,
+        "CMAKE_CXX_FLAGS_RELEASE": "-O1",
+        "CMAKE_MAKE_PROGRAM": make,
+        "TORCH_ROOT": find_torch(),
+        "LAMMPS_INCLUDE_DIR": ";".join(map(str, lammps.include_dirs)),
+        "LAMMPS_DEFINITIONS": ";".join(lammps.definitions),
+        "LAMMPS_VERSION": "29 Feb 2000",
+        "MPI_CXX_COMPILER": lammps.mpicxx,
+        "GLASSML_BUILD_TESTS": "ON",
+    }
+    configure = [find_cmake(), "-S", plugin_sources(), "-B", tree, "-G", generator]
+    configure += [f"-D{name}={value}" for name, value in variables.items()]
+    compile_ = [find_cmake(), "--build", tree, "--parallel", "2"]
+    for command in (configure, compile_):
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert "warning:" not in result.stdout
+    return tree
+
+
+@pytest.fixture
+def drive(build_tree):
+    """Runs the program; returns the edges, the rows of outputs and its error, if any."""
+
+    def run(model, n_local, positions, owner, species, scalars=None, outputs=("propensity",)):
+        columns = np.empty((len(positions), 0)) if scalars is None else scalars
+        lines = [f"{n_local} {len(positions)}"]
+        for x, row, kind, extra in zip(positions, owner, species, columns, strict=True):
+            lines.append(f"{x[0]!r} {x[1]!r} {x[2]!r} {row} {kind} ".replace("np.float64", ""))
+            lines[-1] = lines[-1].replace("(", "").replace(")", "")
+            lines[-1] += " ".join(f"{value:.17g}" for value in extra)
+        result = subprocess.run(
+            [build_tree / "bin" / "glassml_runner_driver", model, *outputs],
+            input="\n".join(lines),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert result.returncode in (0, 1), result.stderr
+        items = [line.split() for line in result.stdout.splitlines()]
+        edges = {(int(i[1]), int(i[2])) for i in items if i[0] == "edge"}
+        rows = np.array([i[1:] for i in items if i[0] == "row"], dtype=float)
+        error = result.stdout if result.stdout.startswith("error") else None
+        return edges, rows, error
+
+    return run
+
+
+def with_ghosts(configuration, cutoff, rng):
+    """Own particles and, in random order, all their images near the cell: as LAMMPS has them."""
+    n = configuration.n_particles
+    shifts = [s for s in itertools.product(range(-3, 4), repeat=3) if any(s)]
+    images = np.concatenate([configuration.positions + s @ configuration.cell for s in shifts])
+    owners = np.tile(np.arange(n), len(shifts))
+    low = configuration.positions.min(axis=0) - cutoff - 0.3
+    high = configuration.positions.max(axis=0) + cutoff + 0.3
+    near = np.flatnonzero(np.all((images > low) & (images < high), axis=1))
+    near = rng.permutation(near)
+    positions = np.concatenate([configuration.positions, images[near]])
+    owner = np.concatenate([np.arange(n), owners[near]])
+    return positions, owner, configuration.species[owner]
+
+
+def pairs_within(positions, n_local, cutoff):
+    distance = np.linalg.norm(positions[:n_local, None] - positions[None], axis=2)
+    close = distance < cutoff
+    close[np.arange(n_local), np.arange(n_local)] = False
+    return {(int(i), int(j)) for i, j in np.argwhere(close)}
+
+
+@pytest.mark.parametrize(
+    ("n", "triclinic"), [(60, False), (60, True), (3, False)], ids=["cube", "skew", "images"]
+)
+def test_edges_and_outputs(drive, models, n, triclinic):
+    configuration = liquid(n, seed=60, triclinic=triclinic)
+    model = models()
+    positions, owner, species = with_ghosts(configuration, 2.0, np.random.default_rng(60))
+    outputs = ("descriptors", "propensity", "equivariant")
+    edges, rows, error = drive(model, n, positions, owner, species, outputs=outputs)
+    assert error is None
+    assert edges == pairs_within(positions, n, 2.0)
+    prediction = Predictor(model, device="cpu").predict([configuration], outputs)[0]
+    expected = np.concatenate([prediction[name] for name in outputs], axis=1)
+    np.testing.assert_allclose(rows, expected, rtol=0, atol=1e-10 * abs(expected).max())
+
+
+def test_scalars_of_ghosts_are_those_of_their_owners(drive, models):
+    configuration = liquid(40, seed=61)
+    model = models("analytic", scalar_inputs=("potential_energy",))
+    positions, owner, species = with_ghosts(configuration, 2.0, np.random.default_rng(61))
+    energy = np.random.default_rng(62).normal(size=40)
+    rows = drive(model, 40, positions, owner, species, energy[owner][:, None])[1]
+    labelled = Configuration(
+        positions=configuration.positions,
+        cell=configuration.cell,
+        species=configuration.species,
+        species_names=("A", "B"),
+        scalars={"potential_energy": energy},
+    )
+    expected = Predictor(model, device="cpu").predict([labelled])[0]["propensity"]
+    np.testing.assert_allclose(rows, expected, rtol=0, atol=1e-10 * abs(expected).max())
+
+
+def test_no_particles_at_all(drive, models):
+    assert drive(models(), 0, [], [], []) == (set(), pytest.approx(np.empty(0)), None)
+
+
+def test_ghosts_but_no_own_particles(drive, models):
+    edges, rows, error = drive(models(), 0, np.ones((2, 3)), [0, 0], [0, 0])
+    assert (edges, rows.size, error) == (set(), 0, None)
+
+
+def test_particles_too_far_apart_for_edges(drive, models):
+    # A grid of cells as wide as the cutoff over this volume would not fit into any memory.
+    positions = np.array([[0.0, 0.0, 0.0], [1e7, 2e7, -3e7], [1e7, 2e7, -3e7 + 1.0]])
+    edges, rows, error = drive(models(), 3, positions, [0, 1, 2], [0, 0, 1])
+    assert error is None
+    assert edges == {(1, 2), (2, 1)}
+    assert np.all(rows[0] == 0.0)
+    assert np.all(rows[1:] > 0.0)
+
+
+def test_pairs_on_the_edge_of_the_cutoff(drive, models):
+    # Exactly representable distances: 2 is not within the cutoff of 2, the number below it is.
+    below = np.nextafter(2.0, 0.0)
+    positions = np.array([[0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, below, 0.0], [0.0, 0.0, -2.0]])
+    edges = drive(models(), 4, positions, range(4), [0] * 4)[0]
+    assert edges == {(0, 2), (2, 0)}
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_positions_that_are_not_finite(drive, models, bad):
+    positions = np.array([[0.0, 0.0, 0.0], [1.0, bad, 0.0]])
+    error = drive(models(), 2, positions, [0, 1], [0, 0])[2]
+    assert f"position y of a particle is {bad}, expected a finite number" in error
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("model", None, "field 'model': expected a text, found null"),
+        ("species", "AB", "field 'species': expected a list, found \"AB\""),
+        ("species", [], "field 'species': expected one species or more"),
+        ("species", ["A", "A"], "field 'species': expected different names, found A, A"),
+        ("species", ["A", 1], "field 'species': expected a list of texts, found 1"),
+        ("cutoff", -2.0, "field 'cutoff': expected a positive number, found -2.0"),
+        ("dtype", "float16", "field 'dtype': expected float32 or float64, found 'float16'"),
+        ("n_steps", 2.5, "field 'n_steps': expected an integer, found 2.5"),
+        ("state_widths", [1, 5], "expected 3 entries (n_steps + 1), found 2"),
+        ("state_widths", [1, 0, 6], "expected a list of positive integers, found 0"),
+        ("outputs", [], "field 'outputs': expected one output or more"),
+        ("outputs", [{"name": "x"}], "outputs: field 'columns': expected a list, found nothing"),
+        ("scalar_inputs", [7], "scalar_inputs: expected a JSON object, found 7"),
+        ("format_version", "1", "field 'format_version': expected an integer, found \"1\""),
+        ("format_version", 2, "install a newer glassml and run 'glassml build'"),
+        ("format_version", 0, "knows version 1 only: export the model again"),
+    ],
+)
+def test_damaged_manifest(drive, models, tmp_path, field, value, words):
+    extra = {"manifest.json": ""}
+    module = torch.jit.load(str(models()), _extra_files=extra)
+    manifest = {**json.loads(extra["manifest.json"]), field: value}
+    torch.jit.save(
+        module, str(tmp_path / "m.pt"), _extra_files={"manifest.json": json.dumps(manifest)}
+    )
+    error = drive(tmp_path / "m.pt", 0, [], [], [])[2]
+    assert "m.pt'" in error
+    assert words in error
+
+
+def test_manifest_that_is_not_json(drive, models, tmp_path):
+    module = torch.jit.load(str(models()))
+    torch.jit.save(module, str(tmp_path / "m.pt"), _extra_files={"manifest.json": '{"format": '})
+    assert "manifest.json: this is not valid JSON" in drive(tmp_path / "m.pt", 0, [], [], [])[2]
+
+
+def test_lammps_of_another_version_is_left_alone(build_tree, tmp_path):
+    script = f"plugin clear\nplugin load {build_tree / 'lib' / 'glassmlplugin.so'}\nplugin list\n"
+    run = run_lammps(script, cwd=tmp_path)
+    assert "glassml plugin not loaded: built for LAMMPS version 20000229" in run.stdout
+    assert "run 'glassml build'" in run.stdout
+    assert "fix style plugin glassml" not in run.stdout

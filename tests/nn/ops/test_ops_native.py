@@ -1,0 +1,196 @@
+"""The native operator, and its fallback for other devices, against the reference.
+
+A process can register the operator only once, so the reference is called as a Python function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from ops_problems import CLOSE, GRAPHS, Operator, gradients, make_problem, run_python
+
+from glassml.errors import InputError
+from glassml.nn.ops import reference
+
+DEGREES = [(l_in, l_max) for l_in in range(-1, 4) for l_max in range(4)] + [(4, 4)]
+WIDTHS = [(1, 0), (3, 2), (4, 1), (8, 3), (29, 0)]  # 29 channels = 16 + 8 + 4 + 1 lanes
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize(("channels", "n_in"), WIDTHS)
+@pytest.mark.parametrize(("l_in", "l_max"), DEGREES)
+def test_native_agrees_with_reference(
+    native: Operator, l_in: int, l_max: int, channels: int, n_in: int, dtype: torch.dtype
+) -> None:
+    problem = make_problem(l_in, l_max, channels, n_in, dtype=dtype)
+    result = native(*problem.arguments())
+    expected = reference.equivariant_convolution(*problem.arguments())
+    torch.testing.assert_close(result, expected, **CLOSE[dtype])
+    torch.testing.assert_close(
+        gradients(native, problem),
+        gradients(reference.equivariant_convolution, problem),
+        **CLOSE[dtype],
+    )
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_native_agrees_on_any_graph_and_number_of_threads(
+    native: Operator, graph: str, threads: int
+) -> None:
+    problem = make_problem(3, 3, 8, 2, graph=graph)
+    expected = reference.equivariant_convolution(*problem.arguments())
+    torch.testing.assert_close(native(*problem.arguments()), expected, **CLOSE[torch.float64])
+    found = gradients(native, problem)
+    torch.testing.assert_close(
+        found, gradients(reference.equivariant_convolution, problem), **CLOSE[torch.float64]
+    )
+    again = gradients(native, problem)
+    assert all(torch.equal(a, b) for a, b in zip(found, again, strict=True))
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.parametrize(("l_in", "l_max"), [(-1, 3), (3, 3)])
+def test_fallback_for_other_devices_agrees_with_reference(
+    native: Operator, l_in: int, l_max: int, graph: str
+) -> None:
+    problem = make_problem(l_in, l_max, 4, 2, graph=graph)
+    aten = torch.ops.glassml.equivariant_convolution_aten
+    expected = reference.equivariant_convolution(*problem.arguments())
+    torch.testing.assert_close(aten(*problem.arguments()), expected, **CLOSE[torch.float64])
+    torch.testing.assert_close(
+        gradients(aten, problem),
+        gradients(reference.equivariant_convolution, problem),
+        **CLOSE[torch.float64],
+    )
+
+
+def test_other_devices_reach_the_fallback(native: Operator) -> None:
+    problem = make_problem(2, 3, 4, 2)
+    on_meta = [t.to("meta") for t in problem.arguments() if isinstance(t, torch.Tensor)]
+    result = native(*on_meta, problem.l_in, problem.l_max, problem.channels)
+    assert result.device.type == "meta"
+    assert result.shape == native(*problem.arguments()).shape
+
+
+def test_degrees_without_kernel_use_the_fallback(native: Operator) -> None:
+    problem = make_problem(1, 5, 2, 1)
+    expected = reference.equivariant_convolution(*problem.arguments())
+    torch.testing.assert_close(native(*problem.arguments()), expected, **CLOSE[torch.float64])
+
+
+def test_columns_of_wider_matrices_need_no_copy(operator: Operator) -> None:
+    problem = make_problem(2, 2, 4, 1)
+    wide = {
+        name: torch.nn.functional.pad(getattr(problem, name), (3, 2))[:, 3:-2]
+        for name in ("state", "sh", "radial")
+    }
+    transposed = {name: t.T.contiguous().T for name, t in wide.items()}
+    expected = reference.equivariant_convolution(*problem.arguments())
+    for layout in (wide, transposed):
+        result = operator(*replace(problem, **layout).arguments())
+        torch.testing.assert_close(result, expected, **CLOSE[torch.float64])
+
+
+@pytest.mark.parametrize("wanted", ["state", "radial"])
+def test_one_gradient_alone_is_the_same(native: Operator, wanted: str) -> None:
+    problem = make_problem(2, 2, 4, 2)
+    of_state, of_radial = gradients(native, problem)
+    leaf = getattr(problem, wanted).clone().requires_grad_()
+    result = native(*replace(problem, **{wanted: leaf}).arguments())
+    direction = torch.linspace(-1, 1, result.numel(), dtype=result.dtype).view(result.shape)
+    (found,) = torch.autograd.grad(result, leaf, direction)
+    assert torch.equal(found, {"state": of_state, "radial": of_radial}[wanted])
+
+
+@pytest.mark.parametrize(("l_in", "l_max", "n_in"), [(-1, 2, 2), (1, 2, 1), (2, 1, 0)])
+def test_gradients_are_those_of_finite_differences(
+    operator: Operator, l_in: int, l_max: int, n_in: int
+) -> None:
+    p = make_problem(l_in, l_max, 2, n_in).with_gradients()
+
+    def function(state: torch.Tensor, radial: torch.Tensor) -> torch.Tensor:
+        return operator(*replace(p, state=state, radial=radial).arguments())
+
+    assert torch.autograd.gradcheck(function, (p.state, p.radial))
+
+
+def test_every_vector_extension_gives_the_same_numbers(
+    native: Operator, library: Path, tmp_path: Path
+) -> None:
+    problem = make_problem(3, 3, 29, 1, dtype=torch.float32)
+    file = tmp_path / "problem.pt"
+    expected = (native(*problem.arguments()), *gradients(native, problem))
+    torch.save([*problem.arguments(), *expected], file)
+    script = """
+        import sys, torch
+        torch.ops.load_library(sys.argv[1])
+        *arguments, result, of_state, of_radial = torch.load(sys.argv[2], weights_only=True)
+        leaves = arguments[0].requires_grad_(), arguments[2].requires_grad_()
+        found = torch.ops.glassml.equivariant_convolution(*arguments)
+        direction = torch.linspace(-1, 1, found.numel()).view(found.shape)
+        found_gradients = torch.autograd.grad(found, leaves, direction)
+        for a, b in ((found, result), *zip(found_gradients, (of_state, of_radial))):
+            torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-4)
+        print(torch.ops.glassml.simd_level())
+    """
+    levels = torch.ops.glassml.simd_levels()
+    assert levels[-1] == "baseline"
+    for level in levels:
+        assert run_python(script, library, file, GLASSML_SIMD=level).strip() == level
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"l_in": -2}, "l_in is -2"),
+        ({"l_max": -1}, "l_max is -1"),
+        ({"channels": 0}, "channels is 0"),
+        ({"channels": 9}, "state has 17 columns, expected at least 36"),
+        ({"state": torch.zeros(8)}, "state has shape .8., expected two dimensions"),
+        ({"sh": torch.zeros(13, 9)}, "sh is .*, expected|sh is .* but state is"),
+        ({"sh": torch.zeros(13, 4, dtype=torch.float64)}, "sh has shape .13, 4., expected .13, 9."),
+        ({"radial": torch.zeros(13, 5, dtype=torch.float64)}, r"radial has .* expected \[13, 39\]"),
+        ({"radial": torch.zeros(13, 39, dtype=torch.float16)}, "radial is .*, expected float32 or"),
+        ({"sender": torch.zeros(13)}, "sender is .*, expected int64"),
+        ({"first_edge": torch.zeros(0, dtype=torch.int64)}, "first_edge is empty"),
+        ({"sender": torch.zeros(13, dtype=torch.int64, device="meta")}, "sender is on meta but"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_named(
+    operator: Operator, change: dict[str, object], message: str
+) -> None:
+    problem = replace(make_problem(1, 2, 4, 1), **change)
+    with pytest.raises((RuntimeError, InputError), match=message):
+        operator(*problem.arguments())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sender": torch.full((13,), 8)}, r"sender\[0\] is 8, expected a row of state, 0 to 7"),
+        ({"sender": torch.full((13,), -1)}, r"sender\[0\] is -1"),
+        (
+            {"first_edge": torch.tensor([0, 4, 12])},
+            "first_edge goes from 0 to 12, expected 0 to 13",
+        ),
+        ({"first_edge": torch.tensor([0, 14, 13])}, "first_edge decreases"),
+    ],
+)
+def test_native_refuses_indices_out_of_range(
+    native: Operator, change: dict[str, object], message: str
+) -> None:
+    problem = replace(make_problem(1, 2, 4, 1), **change)
+    with pytest.raises(RuntimeError, match=message):
+        native(*problem.arguments())
+
+
+def test_native_names_the_derivatives_that_it_lacks(native: Operator) -> None:
+    problem = make_problem(1, 2, 4, 1).with_gradients()
+    result = native(*problem.arguments())
+    with pytest.raises(NotImplementedError, match="no second derivatives"):
+        torch.autograd.grad(result.sum(), problem.state, create_graph=True)
+    with pytest.raises(NotImplementedError, match="no gradient with respect to sh"):
+        native(*replace(problem, sh=problem.sh.clone().requires_grad_()).arguments())

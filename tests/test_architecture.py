@@ -1,0 +1,175 @@
+"""The house: imports run one way, modules stay small, nothing unsafe is read."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PACKAGE = REPOSITORY / "glassml"
+MODULES = sorted([*PACKAGE.rglob("*.py"), *(REPOSITORY / "calculators").rglob("*.py")])
+NATIVE_SOURCES = sorted(
+    path
+    for folder in (PACKAGE / "nn" / "ops" / "csrc", REPOSITORY / "lammps_plugin")
+    for path in folder.rglob("*")
+    if path.suffix in {".cpp", ".h"}
+)
+each_module = pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(REPOSITORY)))
+
+# Room -> the rooms that it may import. `simulation` stands beside `data` at the entrance.
+BASE = {"", "errors", "files"}  # "" is the package itself, which holds the version
+FLOW = ["native", "data", "graph", "nn", "models", "training", "export"]
+ALLOWED: dict[str, set[str]] = {
+    "": set(),
+    "errors": {""},
+    "files": {"", "errors"},
+    "simulation": BASE | {"data"},
+    "data": BASE,
+    **{room: BASE | set(FLOW[:i]) for i, room in enumerate(FLOW) if room != "data"},
+    "pretrained": BASE,
+    "glassml_ase": BASE | set(FLOW) | {"pretrained"},
+    "calculators": {"glassml_ase"},
+    "analysis": BASE | set(FLOW) | {"pretrained", "simulation"},
+}
+ALLOWED["cli"] = BASE | set(ALLOWED)
+
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 50
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def room_of(module: str) -> str:
+    """`glassml.nn.ops` -> `nn`, `glassml_ase.calculator` -> `glassml_ase`."""
+    parts = module.split(".")
+    if parts[0] == "glassml_ase":
+        return parts[0]
+    return parts[1] if len(parts) > 1 else ""
+
+
+def module_name(path: Path) -> str:
+    root = PACKAGE.parent if PACKAGE in path.parents else REPOSITORY / "calculators"
+    parts = path.relative_to(root).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Modules of this project that a file imports, anywhere in it."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute here"
+            # `from glassml import data` imports the room, `from glassml import __version__` not
+            names = [f"{node.module}.{a.name}" for a in node.names if is_room(node.module, a.name)]
+            names = names or [str(node.module)]
+        else:
+            continue
+        yield from (name for name in names if name.split(".")[0] in {"glassml", "glassml_ase"})
+
+
+def is_room(module: str | None, name: str) -> bool:
+    return module == "glassml" and ((PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file())
+
+
+def code_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its docstring."""
+    assert function.end_lineno is not None
+    length = function.end_lineno - function.lineno + 1
+    first = function.body[0]
+    if ast.get_docstring(function) is not None and first.end_lineno is not None:
+        length -= first.end_lineno - first.lineno + 1
+    return length
+
+
+@each_module
+def test_imports_run_one_way(path: Path):
+    room = room_of(module_name(path))
+    allowed = ALLOWED[room] | {room}
+    wrong = {name for name in imported(path) if room_of(name) not in allowed}
+    assert not wrong, f"{room} may import only {sorted(allowed)}"
+
+
+@each_module
+def test_module_says_what_it_is_and_what_it_offers(path: Path):
+    tree = tree_of(path)
+    assert ast.get_docstring(tree)
+    targets = [
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    ]
+    assert "__all__" in targets
+
+
+@pytest.mark.parametrize(
+    "path", [*MODULES, *NATIVE_SOURCES], ids=lambda p: str(p.relative_to(REPOSITORY))
+)
+def test_file_is_small(path: Path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_FILE_LINES
+
+
+@each_module
+def test_functions_are_small(path: Path):
+    functions = [
+        node
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+    long = {f.name: code_lines(f) for f in functions if code_lines(f) > MAX_FUNCTION_LINES}
+    assert long == {}
+
+
+@each_module
+def test_nothing_unpickles_freely(path: Path):
+    calls = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
+    named = {ast.unparse(call.func): call for call in calls}
+    assert not {"pickle.load", "pickle.loads", "joblib.load", "dill.load"} & set(named)
+    for call in calls:
+        if ast.unparse(call.func) == "torch.load":
+            arguments = {k.arg: ast.unparse(k.value) for k in call.keywords}
+            assert arguments.get("weights_only") == "True", f"line {call.lineno}"
+        if ast.unparse(call.func) in {"np.load", "numpy.load"}:
+            arguments = {k.arg: ast.unparse(k.value) for k in call.keywords}
+            assert arguments.get("allow_pickle", "False") == "False", f"line {call.lineno}"
+
+
+def test_every_room_of_the_house_is_known():
+    rooms = {room_of(module_name(path)) for path in MODULES}
+    assert rooms == set(ALLOWED)
+
+
+def test_importing_glassml_is_quick_and_light():
+    code = (
+        "import sys, time; start = time.perf_counter(); import glassml\n"
+        "heavy = {'torch', 'e3nn', 'numpy', 'ase', 'lightning', 'matplotlib', 'typer', 'rich'}\n"
+        "print(time.perf_counter() - start, *(heavy & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    seconds, *heavy = result.stdout.split()
+    assert heavy == []
+    assert float(seconds) < 0.5  # a millisecond in truth; torch alone takes over a second
+
+
+@pytest.mark.parametrize("command", [["--help"], ["--version"], ["build", "--help"]])
+def test_command_line_starts_without_torch(command: list[str]):
+    code = (
+        "import sys\n"
+        f"sys.argv = ['glassml', *{command!r}]\n"
+        "from glassml.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as stop:\n    assert not stop.code\n"
+        "assert not {'torch', 'e3nn', 'lightning', 'matplotlib'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)

@@ -1,0 +1,118 @@
+"""The wheel that users install, made from the source distribution and tried out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import glassml
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def files_below(folder: Path, *suffixes: str) -> set[str]:
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.suffix in suffixes}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built through the source distribution as for a release."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder)]
+    subprocess.run([*command, str(REPOSITORY)], check=True, capture_output=True)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the wheel is installed, without what it depends on."""
+    target = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*command, "--target", str(target), str(wheel)], check=True)
+    return target
+
+
+def run_installed(installed: Path, *command: str) -> str:
+    """Run a program with the installed wheel in front of the checkout."""
+    result = subprocess.run(
+        command,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        cwd=installed,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+def test_native_sources_travel_in_the_package(installed: Path):
+    suffixes = (".cpp", ".h", ".txt")
+    for checkout, package in [
+        ("glassml/nn/ops/csrc", "glassml/nn/ops/csrc"),
+        ("lammps_plugin", "glassml/native/lammps_plugin"),
+    ]:
+        expected = files_below(REPOSITORY / checkout, *suffixes)
+        assert "CMakeLists.txt" in expected
+        assert files_below(installed / package, *suffixes) == expected
+
+
+def test_every_module_travels(installed: Path):
+    for root in (REPOSITORY, REPOSITORY / "calculators"):
+        for package in ("glassml", "glassml_ase"):
+            expected = files_below(root / package, ".py")
+            assert expected <= files_below(installed / package, ".py")
+    assert (installed / "glassml_ase" / "__init__.py").is_file()
+
+
+def test_pretrained_models_travel(installed: Path):
+    expected = files_below(REPOSITORY / "glassml" / "pretrained", ".pt")
+    assert expected
+    assert files_below(installed / "glassml" / "pretrained", ".pt") == expected
+
+
+def test_wheel_holds_nothing_else(wheel: Path):
+    names = zipfile.ZipFile(wheel).namelist()
+    information = f"glassml-{glassml.__version__}.dist-info"
+    assert {name.split("/")[0] for name in names} == {"glassml", "glassml_ase", information}
+    assert f"{information}/licenses/LICENSE" in names
+    assert [name for name in names if name.endswith((".so", ".pyc", ".o"))] == []
+
+
+def test_command_of_the_wheel(installed: Path):
+    glassml_command = str(installed / "bin" / "glassml")
+    assert (
+        run_installed(installed, glassml_command, "--version") == f"glassml {glassml.__version__}"
+    )
+
+
+def test_entry_point_of_the_wheel(installed: Path):
+    code = (
+        "from importlib.metadata import distribution\n"
+        "entries = distribution('glassml').entry_points\n"
+        "(entry,) = entries.select(group='lammps.plugins')\n"
+        "function = entry.load()\n"
+        "print(function.__globals__['__file__'], function(), sep='\\n')"
+    )
+    file, folder = run_installed(installed, sys.executable, "-c", code).splitlines()
+    assert Path(file) == installed / "glassml" / "native" / "location.py"
+    assert Path(folder).is_dir()
+
+
+def test_native_code_of_the_wheel_configures(installed: Path, tmp_path: Path):
+    code = (
+        "import sys; from pathlib import Path; from rich.console import Console\n"
+        "from glassml.native.cmake import configure\n"
+        "from glassml.native.plan import find_tools, make_project\n"
+        "project = make_project(Path(sys.argv[1]), find_tools())\n"
+        "configure(project, Console(quiet=True))\n"
+        "print(project.source)"
+    )
+    source = run_installed(installed, sys.executable, "-c", code, str(tmp_path))
+    assert Path(source) == installed / "glassml" / "native" / "lammps_plugin"
+    assert (tmp_path / "cmake" / "build.ninja").is_file()

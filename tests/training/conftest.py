@@ -1,0 +1,51 @@
+"""A dataset small enough to train on within a second, and runs on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+from tiny_dataset import labelled, write_dataset
+
+from glassml.training import RunResult, parse_config, train
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "tiny.h5"
+    return write_dataset(path, [labelled(seed) for seed in range(8)])
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Sums over threads come in any order, which the comparisons to the last bit would see."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def settings(dataset: Path, tmp_path: Path) -> dict[str, Any]:
+    """A configuration of a small model, to be changed by the tests."""
+    return {
+        "data": {"train": str(dataset), "validation": 0.25},
+        "model": {"name": "se3gnn-v2", "l_max": 1, "channels": 2, "n_layers": 2, "dropout": 0.3},
+        "training": {
+            "epochs": 4,
+            "optimiser": {"lr": 1e-2},
+            "schedule": {"milestones": [2]},
+            "accelerator": "cpu",
+        },
+        "output": str(tmp_path / "run"),
+    }
+
+
+@pytest.fixture
+def run(settings: dict[str, Any]) -> Callable[[], RunResult]:
+    """Trains with the settings as they then are."""
+    return lambda: train(parse_config(settings), Console(quiet=True))

@@ -1,0 +1,155 @@
+"""Configuration files: defaults, overrides, and messages that name the field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+
+from glassml.errors import ConfigError
+from glassml.training import TrainConfig, load_config, parse_config
+from glassml.training.config_file import apply_overrides, write_config
+
+_EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "train"
+
+
+def _values() -> dict[str, Any]:
+    return {"data": {"train": "a.h5"}}
+
+
+def _parsed(*overrides: str) -> TrainConfig:
+    return parse_config(apply_overrides(_values(), overrides), source="c.yaml")
+
+
+def test_defaults_are_the_published_recipe() -> None:
+    training = _parsed().training
+    assert training.optimiser.name == "adam"
+    assert training.optimiser.lr == 1e-3
+    assert training.optimiser.betas == (0.99, 0.999)
+    assert training.optimiser.weight_decay == 1e-7
+    assert training.epochs == 100
+    assert training.batch_size == 1
+
+
+@pytest.mark.parametrize("path", sorted(_EXAMPLES.glob("*.yaml")), ids=lambda p: p.stem)
+def test_examples_are_valid(path: Path) -> None:
+    config = load_config(path)
+    assert config.output == Path("runs") / path.stem
+
+
+def test_there_are_examples() -> None:
+    assert {"botan_small", "se3gnn_v2"} <= {path.stem for path in _EXAMPLES.glob("*.yaml")}
+
+
+def test_overrides_are_yaml_values_in_dotted_fields() -> None:
+    config = _parsed(
+        "training.optimiser.lr=1e-2",  # which YAML reads as a string
+        "data.scalars=[potential_energy]",
+        "training.early_stopping.patience=3",
+        "model.channels=4",
+        "training.schedule.milestones=[]",
+    )
+    assert config.training.optimiser.lr == 1e-2
+    assert config.data.scalars == ("potential_energy",)
+    assert config.training.early_stopping is not None
+    assert config.training.early_stopping.patience == 3
+    assert config.model.hyperparameters == {"channels": 4}
+    assert config.training.schedule.milestones == ()
+
+
+def test_overrides_leave_the_given_values_alone() -> None:
+    values = {"data": {"train": "a.h5"}}
+    apply_overrides(values, ["data.train=b.h5"])
+    assert values == {"data": {"train": "a.h5"}}
+
+
+@pytest.mark.parametrize(
+    ("override", "parts"),
+    [
+        ("training.epoch=3", ["training.epoch", "did you mean 'epochs'", "batch_size"]),
+        ("training.epochs=-1", ["training.epochs", "greater than 0", "-1"]),
+        ("training.epochs=many", ["training.epochs", "a whole number", "'many'"]),
+        ("training.monitor=r2", ["training.monitor", "'pearson_mean'", "'r2'"]),
+        ("training.standardise=3", ["training.standardise", "true or false", "3"]),
+        ("training.devices=0", ["training.devices", "positive number of devices or auto", "0"]),
+        ("training.early_stopping=3", ["training.early_stopping", "patience", "3"]),
+        ("training.schedule.milestones=[5, 3]", ["training.schedule.milestones", "increasing"]),
+        ("training.species_weight={A: -1}", ["training.species_weight.A", "-1"]),
+        ("data.validation=2", ["data.validation", "a fraction", "found 2"]),
+        ("data.validation=[]", ["data.validation", "list of names", "found []"]),
+        ("data.train=null", ["data.train", "path of an HDF5 dataset", "None"]),
+        ("data=null", ["data.train", "needed", "path of an HDF5 dataset"]),
+        ("data.scalars=[a, a]", ["data.scalars", "different names"]),
+        ("trainin.epochs=3", ["trainin", "did you mean 'training'"]),
+        ("model.name=se3gnn", ["model.name", "se3gnn-v1", "did you mean 'se3gnn-v"]),
+        ("model.chanels=4", ["model.chanels", "did you mean 'channels'", "l_max"]),
+        ("model.times=[1]", ["model.times", "comes from the dataset"]),
+        ("model.scalar_inputs=[a]", ["model.scalar_inputs", "data.scalars"]),
+        ("training.epochs", ["'training.epochs'", "section.field=value"]),
+        ("=3", ["section.field=value"]),
+        ("training.epochs=[", ["YAML", "training.epochs"]),
+        ("data.train.x=3", ["data.train", "not a section"]),
+    ],
+)
+def test_a_mistake_is_named_with_what_is_accepted(override: str, parts: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        _parsed(override)
+    for part in parts:
+        assert part in str(error.value)
+    assert "pydantic" not in str(error.value)
+
+
+def test_every_mistake_has_its_line() -> None:
+    with pytest.raises(ConfigError) as error:
+        _parsed("training.epochs=0", "training.batch_size=0")
+    lines = str(error.value).splitlines()
+    assert [line.split(":")[1].strip() for line in lines] == [
+        "training.epochs",
+        "training.batch_size",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [("", "empty file"), ("- 1", "sections"), ("data: [", "expected YAML"), ("\xff", "YAML")],
+)
+def test_a_file_that_is_no_configuration_is_named(tmp_path: Path, text: str, part: str) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(ConfigError, match=r"c\.yaml"):
+        load_config(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: cannot read"):
+        load_config(tmp_path / "nowhere.yaml")
+
+
+def test_a_written_configuration_reads_back(tmp_path: Path) -> None:
+    config = _parsed("model.channels=4", "data.validation=[x]", "output=runs/x")
+    write_config(config, tmp_path / "config.yaml")
+    assert load_config(tmp_path / "config.yaml") == config
+
+
+def _fields(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        members = [m for m in (field.annotation, *get_args(field.annotation)) if _is_section(m)]
+        if members and prefix + name != "training.early_stopping":
+            yield from _fields(members[0], f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def _is_section(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def test_every_setting_is_documented() -> None:
+    text = (_EXAMPLES.parents[1] / "docs" / "training.md").read_text(encoding="utf-8")
+    table = text.split("## Settings")[1].split("\n## ")[0]
+    documented = re.findall(r"^\| `([a-z_.]+)` \| ", table, flags=re.MULTILINE)
+    assert documented == list(_fields(TrainConfig))

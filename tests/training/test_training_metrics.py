@@ -1,0 +1,93 @@
+"""Pearson coefficients accumulated batch by batch, against scipy on all data at once.
+
+Tolerance: both work in float64 on numbers of order one; 1e-10 leaves room for the sums' order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from glassml.analysis import pearson_all, pearson_mean
+from glassml.training.metrics import PropensityPearson
+from glassml.training.module import propensity_loss
+
+_EXACT = 1e-10
+
+
+def _data(seed: int = 0) -> list[tuple[torch.Tensor, ...]]:
+    rng = np.random.default_rng(seed)
+    result = []
+    for n in (40, 25, 31):
+        label = torch.from_numpy(0.5 + 0.1 * rng.normal(size=(n, 3)) + rng.normal())
+        prediction = label + 0.1 * torch.from_numpy(rng.normal(size=(n, 3)))
+        result.append((prediction, label, torch.from_numpy(rng.integers(0, 2, n))))
+    return result
+
+
+def _expected(data: list[tuple[torch.Tensor, ...]]) -> dict[str, np.ndarray]:
+    columns = [[part.numpy() for part in parts] for parts in zip(*data, strict=True)]
+    return {"all": pearson_all(*columns, 2), "mean": pearson_mean(*columns, 2)}
+
+
+def _compare(metric: PropensityPearson, data: list[tuple[torch.Tensor, ...]]) -> None:
+    for kind, expected in _expected(data).items():
+        np.testing.assert_allclose(metric.compute()[kind].numpy(), expected, atol=_EXACT)
+
+
+def test_agrees_with_scipy() -> None:
+    data = _data()
+    metric = PropensityPearson(2, 3)
+    for prediction, label, species in data:
+        metric.update(prediction, label, species, torch.zeros(len(species), dtype=torch.int64))
+    _compare(metric, data)
+
+
+def test_several_configurations_in_a_batch_count_as_several() -> None:
+    data = _data()
+    graph = torch.repeat_interleave(torch.arange(3), torch.tensor([len(s) for *_, s in data]))
+    metric = PropensityPearson(2, 3)
+    metric.update(*(torch.cat(parts) for parts in zip(*data, strict=True)), graph)
+    _compare(metric, data)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e6])
+def test_equal_predictions_have_no_coefficient(value: float) -> None:
+    _, label, species = _data()[0]
+    metric = PropensityPearson(2, 3)
+    metric.update(torch.full_like(label, value), label, species, torch.zeros_like(species))
+    assert all(table.isnan().all() for table in metric.compute().values())
+
+
+def test_a_configuration_without_a_species_is_left_out_of_its_mean() -> None:
+    data = _data()
+    metric = PropensityPearson(2, 3)
+    prediction, label, species = data[0]
+    metric.update(prediction, label, species, torch.zeros_like(species))
+    before = metric.compute()["mean"]
+    only_first = torch.zeros_like(data[1][2])
+    metric.update(*data[1][:2], only_first, torch.zeros_like(only_first))
+    torch.testing.assert_close(metric.compute()["mean"][1], before[1])
+
+
+def test_loss_is_the_sum_over_times_of_the_mean_squared_error() -> None:
+    prediction, label, _ = _data()[0]
+    scale = torch.tensor([1.0, 2.0, 4.0]).expand_as(label)
+    weight = torch.ones(len(label), dtype=torch.float64)
+    expected = sum(
+        torch.nn.functional.mse_loss(prediction[:, t] / s, label[:, t] / s)
+        for t, s in enumerate((1.0, 2.0, 4.0))
+    )
+    torch.testing.assert_close(propensity_loss(prediction, label, scale, weight), expected)
+
+
+def test_particles_without_weight_do_not_count() -> None:
+    prediction, label, species = _data()[0]
+    weight = torch.tensor([1.0, 0.0], dtype=torch.float64)[species]
+    scale = torch.ones_like(label)
+    first = species == 0
+    torch.testing.assert_close(
+        propensity_loss(prediction, label, scale, weight),
+        propensity_loss(prediction[first], label[first], scale[first], weight[first]),
+    )

@@ -1,0 +1,289 @@
+"""Whole runs: learning, resuming, exporting, several processes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from glassml.data import Dataset
+from glassml.errors import ConfigError, GlassMLError, InputError, ModelFileError
+from glassml.export import Predictor, save_model
+from glassml.training import RunResult, load_trained_model, parse_config, resume
+from glassml.training.config_file import write_config
+
+Run = Callable[[], RunResult]
+
+# Of a loss: rounding in single precision; metrics are logged in float32 whatever the model is.
+TOLERANCE = {"float32": 1e-4, "float64": 1e-6}
+
+_FILES = {
+    "config.yaml",
+    "data.json",
+    "versions.json",
+    "metrics.csv",
+    "curves.png",
+    "tensorboard",
+    "checkpoints",
+}
+
+
+def _curves(folder: Path) -> list[dict[str, str]]:
+    """The table without wall times, every number as it was printed."""
+    with (folder / "metrics.csv").open(encoding="utf-8") as stream:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(stream)]
+
+
+def _script(folder: Path, text: str) -> list[str]:
+    path = folder / "script.py"
+    path.write_text(text, encoding="utf-8")
+    return [sys.executable, str(path)]
+
+
+def _single_threaded() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def predicted_loss(model: Path, settings: dict[str, Any]) -> float:
+    """The validation loss of an exported model, worked out from its predictions alone.
+
+    All configurations have equally many particles, so the loss is the mean over them.
+    """
+    data = Dataset(settings["data"]["train"])
+    names = json.loads((Path(settings["output"]) / "data.json").read_text(encoding="utf-8"))
+    train = [data[name] for name in names["train"]]
+    species = np.concatenate([c.species for c in train])
+    labels = np.concatenate([np.asarray(c.propensity) for c in train])
+    scale = np.stack([labels[species == s].std(axis=0) for s in range(2)])
+    if not settings["training"].get("standardise", True):
+        scale = np.ones_like(scale)
+    validation = [data[name] for name in names["validation"]]
+    predicted = Predictor(model, "cpu").predict(validation)
+    losses = [
+        (((p["propensity"] - c.propensity) / scale[c.species]) ** 2).mean(axis=0).sum()
+        for p, c in zip(predicted, validation, strict=True)
+    ]
+    return float(np.mean(losses))
+
+
+def test_a_run_learns_and_keeps_its_records(settings: dict[str, Any], run: Run) -> None:
+    settings["model"]["dropout"] = 0.0
+    settings["training"] |= {"epochs": 10, "schedule": {"milestones": []}}
+    result = run()
+    rows = _curves(result.folder)
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 11))
+    # The labels follow from the number of neighbours, which a convolution can count.
+    assert float(rows[-1]["train/loss"]) < 0.5 * float(rows[0]["train/loss"])
+    assert result.metrics["validation/pearson_mean"] > 0.6
+    assert {path.name for path in result.folder.iterdir()} == _FILES
+    data = json.loads((result.folder / "data.json").read_text(encoding="utf-8"))
+    assert data["files"][0]["sha256"] == Dataset(settings["data"]["train"]).sha256
+    assert len(data["train"]) == 6
+
+
+def test_the_schedule_halves_the_rate_at_its_milestones(run: Run) -> None:
+    rates = [float(row["learning_rate"]) for row in _curves(run().folder)]
+    assert rates == [1e-2, 1e-2, 5e-3, 5e-3]
+
+
+_KILLED = """
+import os, signal
+from rich.console import Console
+from glassml.training import load_config, train
+from glassml.training.module import PropensityModule
+
+step = PropensityModule.training_step
+
+def killed(self, batch, batch_idx):
+    if (self.current_epoch, batch_idx) == (2, 3):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, batch, batch_idx)
+
+PropensityModule.training_step = killed
+train(load_config({config!r}), Console(quiet=True))
+"""
+
+
+def test_a_killed_run_resumes_to_the_same_curves(
+    settings: dict[str, Any], run: Run, tmp_path: Path
+) -> None:
+    whole = _curves(run().folder)
+    settings["output"] = str(tmp_path / "killed")
+    write_config(parse_config(settings), tmp_path / "killed.yaml")
+    script = _KILLED.format(config=str(tmp_path / "killed.yaml"))
+    process = subprocess.run(_script(tmp_path, script), env=_single_threaded(), check=False)
+    assert process.returncode == -signal.SIGKILL
+    assert _curves(tmp_path / "killed") == whole[:2]
+    # The folder may be moved in between.
+    (tmp_path / "killed").rename(tmp_path / "moved")
+    result = resume(tmp_path / "moved", console=Console(quiet=True))
+    assert result.epochs == 4
+    assert _curves(tmp_path / "moved") == whole
+    assert not list(tmp_path.rglob("*.partial*"))
+    left = load_trained_model(tmp_path / "moved").model.state_dict()
+    for name, value in load_trained_model(tmp_path / "run").model.state_dict().items():
+        assert torch.equal(left[name], value), name
+
+
+def test_a_finished_run_can_be_made_longer(settings: dict[str, Any], run: Run) -> None:
+    whole = _curves(run().folder)
+    settings |= {"output": settings["output"] + "_short"}
+    settings["training"]["epochs"] = 2
+    folder = run().folder
+    assert resume(folder, console=Console(quiet=True)).epochs == 2
+    resume(folder, ["training.epochs=4"], Console(quiet=True))
+    assert _curves(folder) == whole
+    starts = json.loads((folder / "versions.json").read_text(encoding="utf-8"))
+    assert [start["epoch"] for start in starts] == [0, 2]
+
+
+def test_a_resumed_run_stays_what_it_was(
+    settings: dict[str, Any], run: Run, tmp_path: Path
+) -> None:
+    settings["training"]["epochs"] = 1
+    folder = run().folder
+    with pytest.raises(ConfigError, match=r"model\.channels: cannot change"):
+        resume(folder, ["model.channels=3"])
+    with pytest.raises(ConfigError, match=r"exists already; .*--resume"):
+        run()
+    with pytest.raises(ConfigError, match="--resume: expected a run folder"):
+        resume(tmp_path / "nowhere")
+    record = folder / "data.json"
+    record.write_text(record.read_text(encoding="utf-8").replace('"sha256": "', '"sha256": "0'))
+    with pytest.raises(InputError, match=r"data\.json: the datasets are not those"):
+        resume(folder, ["training.epochs=2"], Console(quiet=True))
+
+
+def test_the_run_stops_when_nothing_improves(settings: dict[str, Any], run: Run) -> None:
+    settings["training"] |= {
+        "epochs": 50,
+        "early_stopping": {"patience": 2, "min_delta": 10.0},
+        "monitor": "loss",
+    }
+    result = run()
+    assert result.epochs == 3
+    assert resume(result.folder, console=Console(quiet=True)).epochs == 3
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("standardise", [True, False])
+def test_the_exported_model_predicts_physical_units(
+    settings: dict[str, Any], run: Run, dtype: str, standardise: bool
+) -> None:
+    settings["model"]["dropout"] = 0.0
+    settings["data"]["scalars"] = ["potential_energy"]
+    settings["training"] |= {"dtype": dtype, "standardise": standardise, "epochs": 6}
+    result = run()
+    trained = load_trained_model(result.folder)
+    path = result.folder / "model.pt"
+    manifest = save_model(trained.model, path, dtype=dtype, training=trained.provenance)
+    assert manifest.training["metrics"] == result.metrics
+    assert manifest.training["data"][0]["file"] == "tiny.h5"
+    assert manifest.training["train_configurations"] == 6
+    assert manifest.training["origin"] == {"n_runs": [32], "temperature": [0.44]}
+    assert predicted_loss(path, settings) == pytest.approx(
+        result.metrics["validation/loss"], rel=TOLERANCE[dtype]
+    )
+
+
+def test_several_configurations_make_a_batch(settings: dict[str, Any], run: Run) -> None:
+    settings["training"] |= {"batch_size": 4, "epochs": 1, "gradient_clip": 1.0}
+    assert run().epochs == 1
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        ("training", {"batch_size": 7}, r"training\.batch_size: 7 .* needs 7 .* found 6"),
+        ("training", {"devices": 3}, r"training\.devices: 3 devices .* found 2"),
+        ("training", {"species_weight": {"C": 1.0}}, r"species_weight\.C: .*\(A, B\)"),
+        ("training", {"species_weight": {"A": 0, "B": 0}}, "positive weight"),
+        ("model", {"channels": 0}, "channels: .*at least 1, found 0"),
+    ],
+)
+def test_settings_that_do_not_fit_leave_no_folder(
+    settings: dict[str, Any], run: Run, section: str, values: dict[str, Any], message: str
+) -> None:
+    settings[section] |= values
+    with pytest.raises(ConfigError, match=message):
+        run()
+    assert not Path(settings["output"]).exists()
+
+
+def test_a_model_without_parameters_cannot_be_trained(settings: dict[str, Any], run: Run) -> None:
+    settings["model"] = {"name": "analytic"}
+    with pytest.raises(ConfigError, match=r"model\.name: analytic has no parameters"):
+        run()
+    assert not Path(settings["output"]).exists()
+
+
+def test_a_diverging_run_says_what_to_change(settings: dict[str, Any], run: Run) -> None:
+    settings["training"]["optimiser"]["lr"] = 1e30
+    with pytest.raises(GlassMLError, match=r"loss became .* lower training\.optimiser\.lr"):
+        run()
+
+
+def test_species_weights_choose_what_is_learned(settings: dict[str, Any], run: Run) -> None:
+    settings["training"] |= {"species_weight": {"B": 0.0}, "epochs": 1}
+    settings["training"]["optimiser"] = {"lr": 1e-30, "weight_decay": 0.0}
+    start = load_trained_model(run().folder).model
+    settings["output"] += "_learned"
+    settings["training"]["optimiser"]["lr"] = 1e-2
+    learned = load_trained_model(run().folder).model
+    before, after = (m.decoder.weight.reshape(2, 2, -1) for m in (start, learned))
+    assert not torch.equal(before[0], after[0])
+    assert torch.equal(before[1], after[1])
+
+
+_MAIN = "from glassml.cli import main\nmain()\n"
+
+
+def test_two_processes_share_a_run(settings: dict[str, Any], tmp_path: Path) -> None:
+    settings["training"] |= {"devices": 2, "epochs": 2}
+    write_config(parse_config(settings), tmp_path / "two.yaml")
+    command = [*_script(tmp_path, _MAIN), "train", str(tmp_path / "two.yaml")]
+    process = subprocess.run(
+        command, env=_single_threaded(), capture_output=True, text=True, timeout=300, check=False
+    )
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count("best epoch") == 1  # the second process is silent
+    rows = _curves(tmp_path / "run")
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    # Every validation configuration was seen once, by one of the two, with the same parameters.
+    trained = load_trained_model(tmp_path / "run")
+    save_model(trained.model, tmp_path / "model.pt")
+    assert predicted_loss(tmp_path / "model.pt", settings) == pytest.approx(
+        trained.provenance["metrics"]["validation/loss"], rel=TOLERANCE["float32"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "damaged or of another kind"), (b"PK\x03\x04 not really", "damaged or of another")],
+)
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "best.ckpt"
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match=rf"best\.ckpt: .*{message}"):
+        load_trained_model(path)
+
+
+def test_other_checkpoints_are_refused(tmp_path: Path) -> None:
+    torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
+    with pytest.raises(ModelFileError, match=r"not a checkpoint of `glassml train`"):
+        load_trained_model(tmp_path / "other.ckpt")
+    with pytest.raises(ModelFileError, match=r"expected a run folder with checkpoints/best\.ckpt"):
+        load_trained_model(tmp_path)
+    with pytest.raises(ModelFileError, match="no such checkpoint"):
+        load_trained_model(tmp_path / "nowhere.ckpt")

@@ -1,0 +1,47 @@
+"""Labelled configurations that a small model learns within a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matscipy.neighbours import neighbour_list
+from systems import liquid, moved
+
+from glassml.data import Configuration, DatasetWriter
+
+__all__ = ["TIMES", "labelled", "write_dataset"]
+
+TIMES = np.array([0.5, 100.0])
+
+
+def labelled(seed: int, n: int = 50) -> Configuration:
+    """A configuration whose labels follow from its structure: particles with space move more."""
+    configuration = liquid(n, seed=seed)
+    rng = np.random.default_rng(1000 + seed)
+    receiver = neighbour_list(
+        "i",
+        cutoff=1.3,
+        positions=configuration.positions,
+        cell=configuration.cell,
+        pbc=np.ones(3, dtype=bool),
+    )
+    free = 1.0 - 0.05 * np.bincount(receiver, minlength=n) + 0.4 * configuration.species
+    labels = np.stack([0.1 * free, free + 0.1 * rng.random(n)], axis=1)
+    return moved(
+        configuration,
+        name=f"sample_{seed}",
+        times=TIMES,
+        propensity=labels + 1.0,
+        scalars={"potential_energy": rng.normal(-6.0, 2.0, n)},
+        n_runs=32,
+        provenance={"temperature": 0.44},
+    )
+
+
+def write_dataset(path: Path, configurations: list[Configuration]) -> Path:
+    """Write configurations to an HDF5 file and return its path."""
+    with DatasetWriter(path) as writer:
+        for configuration in configurations:
+            writer.add(configuration)
+    return path
