@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from glassml.export import save_model
+from glassml.models import build
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -16,3 +20,24 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the published data sets in {folder} (BOTAN, DeepMind)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def analytic(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Exports the analytic model in float64 with the given hyperparameters."""
+    folder = tmp_path_factory.mktemp("models")
+    files: dict[str, Path] = {}
+
+    def make(**hyperparameters: object) -> Path:
+        key = repr(sorted(hyperparameters.items()))
+        if key not in files:
+            files[key] = folder / f"analytic{len(files)}.pt"
+            save_model(
+                build("analytic", **hyperparameters),
+                files[key],
+                dtype="float64",
+                training={"data": "none: its values are known", "metrics": {"pearson": 0.5}},
+            )
+        return files[key]
+
+    return make

@@ -1,19 +1,14 @@
-"""Model files, and the `glassml` command run in this process."""
+"""The `glassml` command run in this process."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from glassml.cli import main
-from glassml.export import save_model
-from glassml.models import build
-
-ModelMaker = Callable[..., Path]
 
 
 class Finished(NamedTuple):
@@ -22,27 +17,6 @@ class Finished(NamedTuple):
     code: int
     out: str
     err: str
-
-
-@pytest.fixture(scope="session")
-def analytic(tmp_path_factory: pytest.TempPathFactory) -> ModelMaker:
-    """Exports the analytic model in float64 with the given hyperparameters."""
-    folder = tmp_path_factory.mktemp("models")
-    files: dict[str, Path] = {}
-
-    def make(**hyperparameters: object) -> Path:
-        key = repr(sorted(hyperparameters.items()))
-        if key not in files:
-            files[key] = folder / f"analytic{len(files)}.pt"
-            save_model(
-                build("analytic", **hyperparameters),
-                files[key],
-                dtype="float64",
-                training={"data": "none: its values are known", "metrics": {"pearson": 0.5}},
-            )
-        return files[key]
-
-    return make
 
 
 @pytest.fixture
