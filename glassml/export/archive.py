@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import warnings
 import zipfile
@@ -50,11 +51,24 @@ def save_model(
         raise ModelFileError(f"dtype: expected float32 or float64, found {dtype!r}")
     manifest = manifest_of(model, cast(DType, dtype), training or {})
     script = script_model(model, _DTYPES[dtype])
-    extra = {_MANIFEST: manifest.model_dump_json(indent=2)}
-    with atomic_write(path) as partial, warnings.catch_warnings():
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit.* is deprecated")
-        torch.jit.save(script, str(partial), _extra_files=extra)
+        torch.jit.save(script, buffer, {_MANIFEST: manifest.model_dump_json(indent=2)})
+    with atomic_write(path) as partial:
+        _copy_without_traces(buffer, partial)
     return manifest
+
+
+def _copy_without_traces(archive: io.BytesIO, path: Path) -> None:
+    """Leave out the records that map code to source lines.
+
+    They are most of a small model's size and hold the folders of the machine that exported it.
+    """
+    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(path, "w") as target:
+        for entry in source.infolist():
+            if not entry.filename.endswith(".debug_pkl"):
+                target.writestr(entry, source.read(entry))
 
 
 def script_model(model: GlassModel, dtype: torch.dtype) -> torch.jit.ScriptModule:

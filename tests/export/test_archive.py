@@ -84,6 +84,21 @@ def test_species_are_matched_by_name_not_by_order(small: Path) -> None:
     )
 
 
+def test_a_model_file_tells_nothing_of_the_machine_that_wrote_it(small: Path) -> None:
+    with zipfile.ZipFile(small) as archive:
+        contents = [archive.read(name) for name in archive.namelist()]
+    folders = [str(Path(torch.__file__).parent), str(Path(__file__).parent), str(small.parent)]
+    found = [folder for folder in folders for text in contents if folder.encode() in text]
+    assert found == []
+
+
+def test_the_same_model_gives_the_same_file(small: Path) -> None:
+    torch.manual_seed(0)
+    again = small.with_name("again.pt")
+    save_model(build("se3gnn-v2", n_layers=2, channels=4, times=(0.5, 3.0)), again)
+    assert again.read_bytes() == small.read_bytes()
+
+
 def test_manifest_describes_the_model(small: Path) -> None:
     manifest = read_manifest(small)
     assert manifest.species == ("A", "B")
