@@ -8,9 +8,10 @@ of the number of domains. Engines know nothing of a model but these methods and 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +53,7 @@ class Output:
     irreps: str | None = None
 
 
-class GlassModel(nn.Module):
+class GlassModel(nn.Module, ABC):
     """Base class of all models: the parts of the contract that do not depend on the network.
 
     Args:
@@ -63,16 +64,13 @@ class GlassModel(nn.Module):
         length_unit: "lj", or the unit of lengths ("angstrom", ...).
 
     Subclasses declare ``state_widths`` (widths W_0..W_n of the node state before each step and
-    after the last) and ``outputs``, and write ``embed_edges``, ``step`` and one method for each
-    output, each marked `torch.jit.export`. Shapes: n nodes, E edges sorted by receiver, the
-    receivers being the first ``len(first_edge) - 1`` rows of the state.
+    after the last) and ``outputs``, and write ``embed``, ``embed_edges``, ``step`` and one method
+    for each output, each marked `torch.jit.export`. Shapes: n nodes, E edges sorted by receiver,
+    the receivers being the first ``len(first_edge) - 1`` rows of the state.
 
     Raises:
         ConfigError: an argument has no sensible value; the message names it.
     """
-
-    if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
-        one_hot: Tensor
 
     def __init__(
         self,
@@ -100,8 +98,6 @@ class GlassModel(nn.Module):
         self.n_species = len(self.species)
         self.n_times = len(self.times)
         self.n_inputs = self.n_species + len(self.scalar_inputs)
-        # Constant, so it need not be saved with the parameters.
-        self.register_buffer("one_hot", torch.eye(self.n_species), persistent=False)
 
     def _check(self) -> None:
         if not self.species or len(set(self.species)) != len(self.species):
@@ -135,27 +131,23 @@ class GlassModel(nn.Module):
         columns = tuple(f"propensity_t={t:g}" for t in self.times)
         return Output("propensity", columns, "[length]")
 
-    @torch.jit.export
+    @abstractmethod
     def embed(self, species: Tensor, scalars: Tensor) -> Tensor:
-        """One-hot species and scalars: species int64 [n], scalars [n, S] to state [n, W_0]."""
-        return torch.cat([self.one_hot[species], scalars], dim=1)
+        """The first state: species int64 [n], scalars [n, S] to [n, W_0]."""
 
-    @torch.jit.export
+    @abstractmethod
     def embed_edges(self, edge_vector: Tensor) -> Tensor:
         """What the steps need of the edges: edge_vector [E, 3] [length] to [E, F]."""
-        raise NotImplementedError
 
-    @torch.jit.export
+    @abstractmethod
     def step(
         self, k: int, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor
     ) -> Tensor:
         """Step k: the state [n_all, W_k] of all nodes to that of the receivers [n, W_(k+1)]."""
-        raise NotImplementedError
 
-    @torch.jit.export
+    @abstractmethod
     def propensity(self, state: Tensor) -> Tensor:
         """Final state [n, W_n] to the propensity [n, T] [length]."""
-        raise NotImplementedError
 
     @torch.jit.export
     def encode(

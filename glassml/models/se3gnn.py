@@ -66,6 +66,7 @@ class SE3GNN(GlassModel):
     """
 
     if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
+        one_hot: Tensor
         irreps_order: Tensor
         label_mean: Tensor
         label_scale: Tensor
@@ -106,6 +107,8 @@ class SE3GNN(GlassModel):
         self.n_decoders = self.n_species if decoder_per_species else 1
         self.decoder = nn.Linear((l_max + 1) * channels, self.n_decoders * self.n_times)
         self._add_scales()
+        # Constants, so they need not be saved with the parameters.
+        self.register_buffer("one_hot", torch.eye(self.n_species), persistent=False)
         order = to_irreps_order(l_max, channels)
         self.register_buffer("irreps_order", order, persistent=False)
         width = self.n_features + self.n_inputs

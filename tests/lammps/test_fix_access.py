@@ -9,6 +9,8 @@ import pytest
 from systems import liquid
 
 from glassml.export import Predictor
+from glassml.native import build_dir
+from glassml.native.location import PLUGIN_FILE
 
 MOVE = "minimize 0.0 1.0e-2 50 200\nreset_timestep 0\nvelocity all create 1.0 71\nfix nve all nve\n"
 
@@ -106,3 +108,18 @@ def test_ghost_cutoff_follows_the_skin_between_runs(bench, models):
     log = bench.run(script).log.read_text()
     assert "ghost cutoff: raised from 0 to 2.3" in log
     assert "ghost cutoff raised from 2.3 to 2.7" in log
+
+
+@pytest.mark.parametrize("way", ["plugin load", "LAMMPS_PLUGIN_PATH"])
+def test_ways_to_load_the_plugin(bench, models, monkeypatch, way):
+    file = build_dir() / PLUGIN_FILE
+    monkeypatch.setenv("GLASSML_NATIVE_DIR", str(bench.folder))  # so `lmp` does not find it itself
+    load = f"plugin load {file}\n"
+    if way == "LAMMPS_PLUGIN_PATH":
+        monkeypatch.setenv("LAMMPS_PLUGIN_PATH", str(file.parent))
+        load = ""
+    script = bench.start(liquid(60, seed=34)) + load
+    script += f"fix g all glassml 1 {models()} A B\nrun 0\nplugin unload fix glassml\nrun 0\n"
+    script += f"plugin load {file}\nfix g all glassml 1 {models()} A B\nrun 0"
+    run = bench.run(script)
+    assert len(re.findall(r"fix g glassml: \d+ edges", run.stdout)) == 2
