@@ -42,7 +42,7 @@ void FixGlassML::evaluate() {
     if (!failure.empty()) return;
     try {
       call();
-    } catch (const std::runtime_error& problem) {
+    } catch (const std::exception& problem) {
       failure = problem.what();
     }
   };
@@ -64,9 +64,9 @@ void FixGlassML::collect_scalars() {
   modify->clearstep_compute();
   for (int column = 0; column < columns; column++)
     scalars_[column]->collect(scalar_values_, column, columns);
-  // Per-atom energies are tallied only on steps that were announced.
+  // Per-atom energies are tallied only on steps that were announced; LAMMPS itself announces the
+  // first and the last step of a run to all computes, for the thermo output.
   modify->addstep_compute((update->ntimestep / nevery + 1) * nevery);
-  if (update->whichflag == 2) modify->addstep_compute(update->laststep);
 }
 
 void FixGlassML::begin_evaluation() {

@@ -30,13 +30,21 @@ std::string reason(const std::exception& error) {
   return text;
 }
 
-/// Runs a call into torch: no exception but std::runtime_error with a readable text leaves it.
+/// A problem that is already told in words for people.
+class Problem : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Runs calls into torch: no exception but a std::runtime_error with a readable text leaves it.
 template <typename Call>
 auto guarded(const std::string& what, Call&& call) {
   try {
     return call();
+  } catch (const Problem&) {
+    throw;
   } catch (const std::exception& error) {
-    throw std::runtime_error(what + ": " + reason(error));
+    throw Problem(what + ": " + reason(error));
   }
 }
 
@@ -113,7 +121,7 @@ std::string shape_of(const Tensor& tensor) {
 void check_shape(const Tensor& tensor, std::int64_t rows, std::int64_t columns,
                  const std::string& what) {
   if (tensor.dim() == 2 && tensor.size(0) == rows && tensor.size(1) == columns) return;
-  throw std::runtime_error("the model's " + what + " has the shape " + shape_of(tensor) +
+  throw std::runtime_error("its " + what + " has the shape " + shape_of(tensor) +
                            ", but its manifest promises [" + std::to_string(rows) + ", " +
                            std::to_string(columns) + "]");
 }
@@ -121,8 +129,9 @@ void check_shape(const Tensor& tensor, std::int64_t rows, std::int64_t columns,
 }  // namespace
 
 std::string resolve_device(const std::string& wanted, int local_rank) {
-  const int devices =
-      torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0;
+  const int devices = guarded("looking for CUDA devices", [] {
+    return torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0;
+  });
   if (wanted == "cpu" || (wanted == "auto" && devices == 0)) return "cpu";
   const bool numbered = wanted.rfind("cuda:", 0) == 0;
   if (wanted != "auto" && wanted != "cuda" && !numbered)
@@ -152,6 +161,15 @@ struct ModelRunner::State {
   Tensor local;                      // [n_local, W_k] on the device
   Tensor all;                        // [n_all, W_k] on the host, for the exchange of ghosts
   Tensor edges, sender, first_edge;  // on the device
+
+  /// Everything of an evaluation runs in here.
+  template <typename Call>
+  auto run(Call&& call) {
+    return guarded("model '" + manifest.model + "'", [&] {
+      const EvaluationGuard guard(threads);
+      return call();
+    });
+  }
 
   /// Calls a method of the model; its result has one row a local particle.
   /// A domain without particles asks nothing of the model.
@@ -183,15 +201,18 @@ struct ModelRunner::State {
 
 ModelRunner::ModelRunner(const std::string& file, const std::string& device)
     : state_(std::make_unique<State>()) {
+  State& s = *state_;
   check_readable(file);
-  state_->manifest = parse_manifest(read_manifest_text(file), file);
-  state_->device_name = device;
-  state_->device = torch::Device(device);
-  state_->type = state_->manifest.dtype == "float64" ? torch::kFloat64 : torch::kFloat32;
+  s.manifest = parse_manifest(read_manifest_text(file), file);
+  s.device_name = device;
+  s.device = torch::Device(device);
+  s.type = s.manifest.dtype == "float64" ? torch::kFloat64 : torch::kFloat32;
   const ThreadGuard one_thread(1);
-  state_->module = load_module(file, device);
-  for (const std::string method : {"embed", "embed_edges", "step"})
-    if (!state_->module.find_method(method).has_value())
+  s.module = load_module(file, device);
+  std::vector<std::string> methods = {"embed", "embed_edges", "step"};
+  for (const OutputEntry& output : s.manifest.outputs) methods.push_back(output.name);
+  for (const std::string& method : methods)
+    if (!s.module.find_method(method).has_value())
       throw std::runtime_error("'" + file + "' has no method '" + method +
                                "': it is damaged or was not written by 'glassml export'");
 }
@@ -205,34 +226,37 @@ const std::string& ModelRunner::device() const { return state_->device_name; }
 void ModelRunner::set_threads(int threads) { state_->threads = threads; }
 
 void ModelRunner::embed(std::span<const std::int64_t> species, std::span<const double> scalars) {
-  const EvaluationGuard guard(state_->threads);
   State& s = *state_;
-  s.n_local = static_cast<std::int64_t>(species.size());
-  const auto n_scalars = static_cast<std::int64_t>(s.manifest.scalar_inputs.size());
-  const Tensor species_tensor = copied(species, {s.n_local}, torch::kInt64).to(s.device);
-  const Tensor scalar_tensor = copied(scalars, {s.n_local, n_scalars}, s.type).to(s.device);
-  s.local = s.call("embed", {species_tensor, scalar_tensor}, s.manifest.state_widths.front());
+  s.run([&] {
+    s.n_local = static_cast<std::int64_t>(species.size());
+    const auto n_scalars = static_cast<std::int64_t>(s.manifest.scalar_inputs.size());
+    const Tensor species_tensor = copied(species, {s.n_local}, torch::kInt64).to(s.device);
+    const Tensor scalar_tensor = copied(scalars, {s.n_local, n_scalars}, s.type).to(s.device);
+    s.local = s.call("embed", {species_tensor, scalar_tensor}, s.manifest.state_widths.front());
+  });
 }
 
 void ModelRunner::embed_edges(const Edges& edges) {
-  const EvaluationGuard guard(state_->threads);
   State& s = *state_;
   if (s.n_local == 0) return;
-  const auto n_edges = static_cast<std::int64_t>(edges.size());
-  const std::span<const std::int64_t> sender(edges.sender), first(edges.first_edge);
-  s.sender = copied(sender, {n_edges}, torch::kInt64).to(s.device);
-  s.first_edge = copied(first, {s.n_local + 1}, torch::kInt64).to(s.device);
-  const Tensor vectors =
-      copied(std::span<const double>(edges.vector), {n_edges, 3}, s.type).to(s.device);
-  s.edges = guarded("model '" + s.manifest.model + "', method embed_edges",
-                    [&] { return s.module.get_method("embed_edges")({vectors}).toTensor(); });
+  s.run([&] {
+    const auto n_edges = static_cast<std::int64_t>(edges.size());
+    const std::span<const std::int64_t> sender(edges.sender), first(edges.first_edge);
+    const std::span<const double> vector(edges.vector);
+    s.sender = copied(sender, {n_edges}, torch::kInt64).to(s.device);
+    s.first_edge = copied(first, {s.n_local + 1}, torch::kInt64).to(s.device);
+    const Tensor vectors = copied(vector, {n_edges, 3}, s.type).to(s.device);
+    s.edges = guarded("model '" + s.manifest.model + "', method embed_edges",
+                      [&] { return s.module.get_method("embed_edges")({vectors}).toTensor(); });
+  });
 }
 
 void ModelRunner::open_state(int k, std::int64_t n_all) {
-  const EvaluationGuard guard(state_->threads);
   State& s = *state_;
-  s.all = torch::zeros({n_all, s.manifest.state_widths.at(k)}, s.type);
-  s.all.narrow(0, 0, s.n_local).copy_(s.local);
+  s.run([&] {
+    s.all = torch::zeros({n_all, s.manifest.state_widths.at(k)}, s.type);
+    s.all.narrow(0, 0, s.n_local).copy_(s.local);
+  });
 }
 
 void ModelRunner::pack(std::span<const int> rows, double* buffer) const {
@@ -250,24 +274,26 @@ void ModelRunner::unpack(std::int64_t first, std::int64_t count, const double* b
 }
 
 void ModelRunner::step(int k) {
-  const EvaluationGuard guard(state_->threads);
   State& s = *state_;
-  s.local = s.call("step", {k, s.all.to(s.device), s.edges, s.sender, s.first_edge},
-                   s.manifest.state_widths.at(k + 1));
+  s.run([&] {
+    s.local = s.call("step", {k, s.all.to(s.device), s.edges, s.sender, s.first_edge},
+                     s.manifest.state_widths.at(k + 1));
+  });
 }
 
 std::vector<double> ModelRunner::outputs(const std::vector<std::string>& names) {
-  const EvaluationGuard guard(state_->threads);
   State& s = *state_;
-  std::vector<Tensor> parts;
-  for (const std::string& name : names) {
-    const OutputEntry* entry = s.manifest.find_output(name);
-    if (entry == nullptr) throw std::runtime_error("the model has no output '" + name + "'");
-    parts.push_back(s.call(name, {s.local}, static_cast<std::int64_t>(entry->columns.size())));
-  }
-  const Tensor values = torch::cat(parts, 1).to(torch::kCPU, torch::kFloat64).contiguous();
-  const double* data = values.data_ptr<double>();
-  return {data, data + values.numel()};
+  return s.run([&] {
+    std::vector<Tensor> parts;
+    for (const std::string& name : names) {
+      const OutputEntry* entry = s.manifest.find_output(name);
+      if (entry == nullptr) throw std::runtime_error("it has no output '" + name + "'");
+      parts.push_back(s.call(name, {s.local}, static_cast<std::int64_t>(entry->columns.size())));
+    }
+    const Tensor values = torch::cat(parts, 1).to(torch::kCPU, torch::kFloat64).contiguous();
+    const double* data = values.data_ptr<double>();
+    return std::vector<double>(data, data + values.numel());
+  });
 }
 
 }  // namespace glassml

@@ -48,7 +48,7 @@ def test_potential_energy_during_a_run(bench, one, agrees, ranks):
 def test_potential_energy_without_anyone_else_asking(bench, one):
     script = bench.start(liquid(120, seed=41)) + MOVE + ENERGY
     script += f"fix g all glassml 3 {one} A B scalar c_energy\nthermo 1000\n"
-    bench.run(script + "run 10\nrun 11\nminimize 0.0 1.0e-3 20 100\nrun 5 post no")
+    bench.run(script + "run 10\nrun 11\nminimize 0.0 0.0 8 1000\nrun 5 post no")
 
 
 def test_potential_energy_of_the_minimised_configuration(bench, one, agrees):
