@@ -184,6 +184,11 @@ def test_positions_that_are_not_finite(drive, models, bad):
         ("state_widths", [1, 0, 6], "expected a list of positive integers, found 0"),
         ("outputs", [], "field 'outputs': expected one output or more"),
         ("outputs", [{"name": "x"}], "outputs: field 'columns': expected a list, found nothing"),
+        (
+            "outputs",
+            [{"name": "magic", "columns": ["x"], "dimension": "[-]"}],
+            "has no method 'magic': it is damaged or was not written by 'glassml export'",
+        ),
         ("scalar_inputs", [7], "scalar_inputs: expected a JSON object, found 7"),
         ("format_version", "1", "field 'format_version': expected an integer, found \"1\""),
         ("format_version", 2, "install a newer glassml and run 'glassml build'"),
