@@ -24,7 +24,7 @@ from glassml.pretrained import pretrained_path
 from glassml.simulation import LammpsRun, find_lammps, read_thermo, run_lammps
 
 INPUT = Path(__file__).with_name("in.kob_andersen")
-STEPS = {"t_cool": 16000, "t_age": 16000}
+STEPS = {"t_cool": 12000, "t_age": 8000}
 
 
 def simulate(model: Path, folder: Path, console: Console) -> LammpsRun:
@@ -61,7 +61,7 @@ def draw(run: LammpsRun, manifest: Manifest, folder: Path) -> None:
         configuration,
         last.arrays["f_ml[1]"].ravel(),
         folder / "slice.png",
-        label=f"predicted propensity at t = {time:g}",
+        label=f"predicted propensity at t = {time:g} (colours span those of A)",
         title="Kob-Andersen liquid, aged at T = 0.44: who will move?",
     )
     cooling, ageing = run.thermo()[-2:]
