@@ -142,6 +142,8 @@ class GlassMLCalculator(Calculator):
         atoms = self.atoms if atoms is None else atoms
         if atoms is None:
             raise InputError(f"{properties[0]}: there are no atoms yet; give them as the argument")
+        if self.check_state(atoms):
+            self.results = {}  # of other atoms: a direct call comes here without `get_property`
         super().calculate(atoms, properties, system_changes)
         for name in properties:
             if self._base_of(name) is not None:

@@ -193,6 +193,15 @@ def test_base_is_asked_anew_after_it_was_changed(observer: GlassMLCalculator) ->
     assert observer.results["energy"] == pytest.approx(2 * before)
 
 
+def test_values_of_other_atoms_are_forgotten(observer: GlassMLCalculator) -> None:
+    """`calculate` may be called directly, as some of ASE's tools do."""
+    first, second = mixture(seed=1), mixture(seed=2)
+    observer.calculate(first, ["propensity"])
+    observer.calculate(second, ["energy"])
+    expected = observer.predict([second])[0]["propensity"]
+    np.testing.assert_array_equal(observer.get_property("propensity", second), expected)
+
+
 @pytest.mark.parametrize("prop", ["energy", "forces", "stress"])
 def test_without_a_base_there_is_no_energy(calculator: GlassMLCalculator, prop: str) -> None:
     with pytest.raises(PropertyNotImplementedError, match=prop):
