@@ -1,6 +1,7 @@
-"""The fused equivariant convolution ``torch.ops.glassml.equivariant_convolution``.
+"""The fused equivariant convolution in ``torch.ops.glassml``, in two forms.
 
-`load` registers it once per process: from the native library (csrc/) where `glassml build` has made
+``equivariant_convolution`` takes the radial weights of every edge, ``tabulated_convolution`` a
+table of them. `load` registers both once per process: from the native library (csrc/) where `glassml build` has made
 one, else from the PyTorch reference. Results agree to rounding.
 """
 
