@@ -106,9 +106,7 @@ def tabulated_convolution(
         _check_table(state, r, knots, table, sender)
         weights = interpolate(r, knots, table)
         radial = weights.relu() if rectify else weights
-        return equivariant_convolution(
-            state, sh, radial, sender, first_edge, l_in, l_max, channels
-        )
+        return equivariant_convolution(state, sh, radial, sender, first_edge, l_in, l_max, channels)
     except InputError as error:
         message = str(error).removeprefix("equivariant_convolution: ")
         message = message.replace("radial has shape", "table has shape (rows are edges here)")
