@@ -41,7 +41,7 @@ def bake(model: GlassModel, tolerance: float) -> tuple[GlassModel, RadialTableEn
     if not tolerance > 0 or not math.isfinite(tolerance):
         raise ConfigError(f"tolerance: expected a positive number, found {tolerance}")
     exact = copy.deepcopy(model).eval().to(device="cpu", dtype=torch.float64)
-    if not hasattr(exact, "bake"):
+    if not exact.has_radial_networks:
         return exact, None
     trained_knots = model.hyperparameters.get("radial_table")
     if trained_knots is not None:
@@ -110,9 +110,7 @@ def _system(
     n: int,
 ) -> Inputs:
     species = torch.randint(0, len(model.species), (n,), generator=generator)
-    scalars = torch.randn(n, len(model.scalar_inputs), generator=generator, dtype=torch.float64)
-    if hasattr(model, "scalar_scale"):
-        scalars = scalars * model.scalar_scale + model.scalar_mean
+    scalars = model.trial_scalars(n, generator)
     return species, scalars, edge_vector, sender, first_edge(receiver, n)
 
 

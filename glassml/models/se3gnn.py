@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from e3nn import o3
@@ -64,8 +64,8 @@ class SE3GNN(GlassModel):
             outputs are continuous in time (not published; off by default).
         batchnorm_momentum: weight of the newest batch in running statistics (e3nn's convention).
         decoder_per_species: one linear decoder a species and time, or one a time for all.
-        radial_table: run the radial networks on this many knots on [0, r_c] and interpolate, instead
-            of on every edge: quicker, with far less memory. Needs ``dropout=0``.
+        radial_table: run the radial networks on this many knots on [0, r_c] and interpolate,
+            instead of on every edge: quicker, with far less memory. Needs ``dropout=0``.
 
     Raises:
         ConfigError: a value out of range; the message names it.
@@ -105,6 +105,7 @@ class SE3GNN(GlassModel):
         self.n_layers = n_layers
         self.smooth_cutoff = smooth_cutoff
         self.tabulated = radial_table is not None
+        self.has_radial_networks = True
         self.n_harmonics = (l_max + 1) ** 2
         self.n_features = self.n_harmonics * channels
         self.basis = RadialBasis(radial_basis, radial_basis_size, self.cutoff)
@@ -140,7 +141,7 @@ class SE3GNN(GlassModel):
     def _add_layers(
         self, hidden: int, dropout: float, momentum: float, table: TableKnots | None
     ) -> None:
-        settings = {
+        settings: dict[str, Any] = {
             "l_max": self.l_max,
             "channels": self.channels,
             "n_inputs": self.n_inputs,
@@ -176,9 +177,14 @@ class SE3GNN(GlassModel):
             TabulatedConvolution(
                 layer, RadialTable.of(layer.radial, self.basis, n_knots, self.smooth_cutoff)
             )
-            for layer in self.convolutions
+            for layer in cast(list[EquivariantConvolution], list(self.convolutions))
         )
         self.tabulated = True
+
+    @torch.jit.unused
+    def trial_scalars(self, n: int, generator: torch.Generator) -> Tensor:
+        """Scalar inputs [n, S] spread as in the training data: float64."""
+        return super().trial_scalars(n, generator) * self.scalar_scale + self.scalar_mean
 
     @torch.jit.unused
     def set_label_scale(self, mean: Tensor, scale: Tensor) -> None:
@@ -200,7 +206,7 @@ class SE3GNN(GlassModel):
 
     @torch.jit.export
     def embed_edges(self, edge_vector: Tensor) -> Tensor:
-        """Spherical harmonics; radial basis and smooth cutoff, or for tables the distance: [E, F]."""
+        """Spherical harmonics, then radial basis and smooth cutoff or (tables) distance: [E, F]."""
         r = torch.linalg.vector_norm(edge_vector, dim=1)
         sh = self.spherical_harmonics(edge_vector)
         if self.tabulated:

@@ -192,7 +192,7 @@ class TabulatedConvolution(nn.Module):
 
 
 def _mixed(product: Tensor, mixing: list[Tensor], channels: int) -> Tensor:
-    """Mix paths and channels of each l_O: [n, sum over l of (2 l + 1) K] to [n, sum (2 l + 1) C]."""
+    """Mix paths and channels of each l: [n, sum of (2 l + 1) K_l] to [n, sum of (2 l + 1) C]."""
     mixed: list[Tensor] = []
     start = 0
     for l, weight in enumerate(mixing):

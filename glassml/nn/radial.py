@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -116,27 +116,26 @@ class RadialNetwork(nn.Module):
         """
         linear, relu, norm, _, last, _ = self.layers
         hidden = relu(linear(basis))
-        values = last(_weighted_batch_norm(norm, hidden, weight))
+        values = last(_weighted_batch_norm(cast(nn.BatchNorm1d, norm), hidden, weight))
         return values * envelope if envelope.shape[1] > 0 else values
 
 
-def _weighted_batch_norm(norm: nn.Module, values: Tensor, weight: Tensor) -> Tensor:
-    """torch's BatchNorm1d on rows [K, H] of which each counts ``weight`` times."""
-    if not isinstance(norm, nn.BatchNorm1d):
-        raise TypeError(f"expected BatchNorm1d, found {type(norm).__name__}")
+def _weighted_batch_norm(norm: nn.BatchNorm1d, values: Tensor, weight: Tensor) -> Tensor:
+    """BatchNorm1d on rows [K, H] of which each counts ``weight`` times."""
+    running_mean, running_var = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
     total = weight.sum()
     if not norm.training or not bool(total > 1):  # too few edges have no statistics of their own
-        factor = torch.rsqrt(norm.running_var + norm.eps) * norm.weight
-        return (values - norm.running_mean) * factor + norm.bias
+        factor = torch.rsqrt(running_var + norm.eps) * norm.weight
+        return (values - running_mean) * factor + norm.bias
     share = (weight / total).unsqueeze(1)
     mean = (share * values).sum(dim=0)
     variance = (share * (values - mean).square()).sum(dim=0)
     with torch.no_grad():
         momentum = 0.1 if norm.momentum is None else norm.momentum
         unbiased = variance * (total / (total - 1))
-        norm.running_mean.lerp_(mean.to(norm.running_mean.dtype), momentum)
-        norm.running_var.lerp_(unbiased.to(norm.running_var.dtype), momentum)
-        norm.num_batches_tracked.add_(1)
+        running_mean.lerp_(mean, momentum)
+        running_var.lerp_(unbiased, momentum)
+        cast(Tensor, norm.num_batches_tracked).add_(1)
     return (values - mean) * torch.rsqrt(variance + norm.eps) * norm.weight + norm.bias
 
 
