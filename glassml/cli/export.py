@@ -20,18 +20,39 @@ def export(
     dtype: Annotated[
         str, typer.Option(help="Precision of the exported model: float32 or float64.")
     ] = "float32",
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Keep the radial networks instead of tables (slower).")
+    ] = False,
+    tolerance: Annotated[
+        float, typer.Option(help="Largest relative error of the outputs that tables may cause.")
+    ] = 1e-4,
 ) -> None:
     """Write a trained model as the one file that LAMMPS, ASE and `glassml predict` use.
 
     Of a run folder the best epoch is exported. The file says how it was trained.
+    In float32 the radial networks become tables, made as fine as the tolerance asks for; float64
+    files keep the networks.
     """
     from glassml.export import save_model
     from glassml.training import load_trained_model
 
     trained = load_trained_model(run)
-    manifest = save_model(trained.model, output, dtype=dtype, training=trained.provenance)
+    manifest = save_model(
+        trained.model,
+        output,
+        dtype=dtype,
+        radial="exact" if exact else None,
+        tolerance=tolerance,
+        training=trained.provenance,
+    )
     columns = len(manifest.outputs[0].columns)
     typer.echo(
         f"{output}: {manifest.model}, {manifest.n_parameters} parameters, {manifest.dtype}, "
         f"{columns} time(s), epoch {trained.provenance['epoch']} of {trained.path}"
     )
+    if manifest.radial_table is not None:
+        table = manifest.radial_table
+        typer.echo(
+            f"radial tables with {table.knots} knots: outputs within {table.measured_error:.1e} "
+            f"of the networks (asked for: {table.tolerance:.1e})"
+        )

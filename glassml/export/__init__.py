@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from glassml.export.archive import load_module, read_manifest, save_model, script_model
 from glassml.export.inputs import ModelInputs, ScalarSource
-from glassml.export.manifest import FORMAT_VERSION, Manifest, OutputEntry, ScalarEntry
+from glassml.export.manifest import (
+    FORMAT_VERSION,
+    Manifest,
+    OutputEntry,
+    RadialTableEntry,
+    ScalarEntry,
+)
 from glassml.export.offline import PredictionReport, annotate_atoms, predict_file
 from glassml.export.predictor import Predictor
 
@@ -15,6 +21,7 @@ __all__ = [
     "OutputEntry",
     "PredictionReport",
     "Predictor",
+    "RadialTableEntry",
     "ScalarEntry",
     "ScalarSource",
     "annotate_atoms",

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from glassml.errors import ModelFileError
+from glassml.export.baking import bake
 from glassml.export.manifest import FORMAT_VERSION, DType, Manifest, manifest_of
 from glassml.files import atomic_write
 from glassml.models import GlassModel
@@ -31,6 +32,8 @@ def save_model(
     path: str | Path,
     *,
     dtype: str = "float32",
+    radial: str | None = None,
+    tolerance: float = 1e-4,
     training: dict[str, Any] | None = None,
 ) -> Manifest:
     """Export a model: the one file that LAMMPS, ASE and offline prediction run.
@@ -39,18 +42,29 @@ def save_model(
         model: a model of the registry; it is copied, put into evaluation mode and converted.
         path: the file to write (complete, or not at all).
         dtype: "float32" or "float64".
+        radial: "table" (the default in float32) replaces each radial network by a table, which is
+            several times faster; "exact" (the default in float64) keeps it. A model that was
+            trained with ``radial_table`` keeps its tables in any case.
+        tolerance: largest relative error of the outputs that tables may cause, on a fixed test
+            system; it and the error found go into the manifest.
         training: provenance for the manifest.
 
     Returns:
         The manifest that was written.
 
     Raises:
-        ModelFileError: unknown dtype.
+        ModelFileError: unknown dtype or form of the radial networks, or a tolerance that tables
+            cannot reach.
+        ConfigError: a tolerance that is not positive.
     """
     if dtype not in _DTYPES:
         raise ModelFileError(f"dtype: expected float32 or float64, found {dtype!r}")
-    manifest = manifest_of(model, cast(DType, dtype), training or {})
-    script = script_model(model, _DTYPES[dtype])
+    radial = radial or ("table" if dtype == "float32" else "exact")
+    if radial not in ("table", "exact"):
+        raise ModelFileError(f"radial: expected table or exact, found {radial!r}")
+    baked, table = bake(model, tolerance) if radial == "table" else (model, None)
+    manifest = manifest_of(model, cast(DType, dtype), training or {}, table)
+    script = script_model(baked, _DTYPES[dtype])
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit.* is deprecated")

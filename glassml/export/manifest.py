@@ -9,7 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 import glassml
 from glassml.models import GlassModel
 
-__all__ = ["FORMAT_VERSION", "Manifest", "OutputEntry", "ScalarEntry", "manifest_of"]
+__all__ = [
+    "FORMAT_VERSION",
+    "Manifest",
+    "OutputEntry",
+    "RadialTableEntry",
+    "ScalarEntry",
+    "manifest_of",
+]
 
 FORMAT_VERSION: Final = 1
 
@@ -38,6 +45,18 @@ class OutputEntry(_Entry):
     irreps: str | None = None
 
 
+class RadialTableEntry(_Entry):
+    """Tables in place of the radial networks, and what they cost in accuracy.
+
+    ``measured_error`` is the largest difference of an output from that of the model before, over
+    the largest value of that output, on a fixed test system (`glassml.export.baking`) in float64.
+    """
+
+    knots: int = Field(ge=2)
+    tolerance: float = Field(gt=0)
+    measured_error: float = Field(ge=0)
+
+
 class Manifest(_Entry):
     """Contents of ``manifest.json`` inside a model file (see ARCHITECTURE.md).
 
@@ -59,6 +78,7 @@ class Manifest(_Entry):
     state_widths: tuple[int, ...]
     scalar_inputs: tuple[ScalarEntry, ...]
     outputs: tuple[OutputEntry, ...] = Field(min_length=1)
+    radial_table: RadialTableEntry | None = None
     training: dict[str, Any] = {}
     citations: tuple[str, ...] = ()
 
@@ -88,13 +108,19 @@ class Manifest(_Entry):
         return self.output("propensity").times or ()
 
 
-def manifest_of(model: GlassModel, dtype: DType, training: dict[str, Any]) -> Manifest:
+def manifest_of(
+    model: GlassModel,
+    dtype: DType,
+    training: dict[str, Any],
+    radial_table: RadialTableEntry | None = None,
+) -> Manifest:
     """The manifest of a model that is about to be exported.
 
     Args:
         model: the model.
         dtype: precision that it is exported in.
         training: provenance: data, state points, metrics; anything JSON can hold.
+        radial_table: the tables of its radial networks, None if it keeps the networks.
     """
     outputs = tuple(
         OutputEntry(
@@ -123,6 +149,7 @@ def manifest_of(model: GlassModel, dtype: DType, training: dict[str, Any]) -> Ma
         state_widths=model.state_widths,
         scalar_inputs=scalars,
         outputs=outputs,
+        radial_table=radial_table,
         training=training,
         citations=model.citations,
     )

@@ -89,6 +89,7 @@ class GlassModel(nn.Module, ABC):
         self.outputs: tuple[Output, ...] = ()
         self.state_widths: tuple[int, ...] = ()
         self.n_steps = 0
+        self.has_radial_networks = False  # whether `bake` does anything
         self.species = tuple(species)
         self.times = tuple(float(t) for t in times)
         self.cutoff = float(cutoff)
@@ -130,6 +131,18 @@ class GlassModel(nn.Module, ABC):
         """The output every model has: one column a time."""
         columns = tuple(f"propensity_t={t:g}" for t in self.times)
         return Output("propensity", columns, "[length]")
+
+    @torch.jit.unused
+    def bake(self, n_knots: int) -> None:  # noqa: B027  # most models have nothing to bake
+        """Turn radial networks into tables with ``n_knots`` even knots and more where they pay.
+
+        Used at export, in float64 and evaluation mode. Outputs change by as much as the tables err.
+        """
+
+    @torch.jit.unused
+    def trial_scalars(self, n: int, generator: torch.Generator) -> Tensor:
+        """Scalar inputs [n, S] of usual size, to try the model out: float64."""
+        return torch.randn(n, len(self.scalar_inputs), generator=generator, dtype=torch.float64)
 
     @abstractmethod
     def embed(self, species: Tensor, scalars: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from e3nn import o3
@@ -15,7 +15,11 @@ from glassml.models.registry import register
 from glassml.nn import (
     EquivariantBatchNorm,
     EquivariantConvolution,
+    KnotConvolution,
     RadialBasis,
+    RadialTable,
+    TableKnots,
+    TabulatedConvolution,
     channel_irreps,
     invariants,
     to_irreps_order,
@@ -60,6 +64,8 @@ class SE3GNN(GlassModel):
             outputs are continuous in time (not published; off by default).
         batchnorm_momentum: weight of the newest batch in running statistics (e3nn's convention).
         decoder_per_species: one linear decoder a species and time, or one a time for all.
+        radial_table: run the radial networks on this many knots on [0, r_c] and interpolate,
+            instead of on every edge: quicker, with far less memory. Needs ``dropout=0``.
 
     Raises:
         ConfigError: a value out of range; the message names it.
@@ -90,20 +96,25 @@ class SE3GNN(GlassModel):
         smooth_cutoff: bool = False,
         batchnorm_momentum: float = 0.5,
         decoder_per_species: bool = True,
+        radial_table: int | None = None,
     ) -> None:
         super().__init__(species, times, cutoff, scalar_inputs, length_unit)
         _check_sizes(l_max, channels, n_layers, radial_hidden, dropout)
+        _check_table(radial_table, dropout)
         self.l_max = l_max
         self.channels = channels
         self.n_layers = n_layers
         self.smooth_cutoff = smooth_cutoff
+        self.tabulated = radial_table is not None
+        self.has_radial_networks = True
         self.n_harmonics = (l_max + 1) ** 2
         self.n_features = self.n_harmonics * channels
         self.basis = RadialBasis(radial_basis, radial_basis_size, self.cutoff)
         self.spherical_harmonics = o3.SphericalHarmonics(
             list(range(l_max + 1)), normalize=True, normalization="component"
         )
-        self._add_layers(n_layers, radial_basis_size, radial_hidden, dropout, batchnorm_momentum)
+        table = radial_table and TableKnots(self.basis, radial_table, smooth_cutoff)
+        self._add_layers(radial_hidden, dropout, batchnorm_momentum, table or None)
         self.n_decoders = self.n_species if decoder_per_species else 1
         self.decoder = nn.Linear((l_max + 1) * channels, self.n_decoders * self.n_times)
         self._add_scales()
@@ -131,22 +142,25 @@ class SE3GNN(GlassModel):
         )
 
     def _add_layers(
-        self, n_layers: int, basis_size: int, hidden: int, dropout: float, momentum: float
+        self, hidden: int, dropout: float, momentum: float, table: TableKnots | None
     ) -> None:
+        settings: dict[str, Any] = {
+            "l_max": self.l_max,
+            "channels": self.channels,
+            "n_inputs": self.n_inputs,
+            "basis_size": self.basis.size,
+            "hidden": hidden,
+            "dropout": dropout,
+        }
+        degrees = [self.l_max if k else -1 for k in range(self.n_layers)]
         self.convolutions = nn.ModuleList(
-            EquivariantConvolution(
-                l_in=self.l_max if k else -1,
-                l_max=self.l_max,
-                channels=self.channels,
-                n_inputs=self.n_inputs,
-                basis_size=basis_size,
-                hidden=hidden,
-                dropout=dropout,
-            )
-            for k in range(n_layers)
+            KnotConvolution(table, l_in=l_in, **settings)
+            if table is not None
+            else EquivariantConvolution(l_in=l_in, **settings)
+            for l_in in degrees
         )
         self.norms = nn.ModuleList(
-            EquivariantBatchNorm(self.l_max, self.channels, momentum) for _ in range(n_layers)
+            EquivariantBatchNorm(self.l_max, self.channels, momentum) for _ in range(self.n_layers)
         )
 
     def _add_scales(self) -> None:
@@ -156,6 +170,24 @@ class SE3GNN(GlassModel):
         self.register_buffer("label_scale", torch.ones(self.n_species, self.n_times))
         self.register_buffer("scalar_mean", torch.zeros(n_scalars))
         self.register_buffer("scalar_scale", torch.ones(n_scalars))
+
+    @torch.jit.unused
+    def bake(self, n_knots: int) -> None:
+        """Turn the radial networks into tables, for export; needs float64 and evaluation mode."""
+        if self.tabulated:  # trained on a table already: it stays what it is
+            return
+        self.convolutions = nn.ModuleList(
+            TabulatedConvolution(
+                layer, RadialTable.of(layer.radial, self.basis, n_knots, self.smooth_cutoff)
+            )
+            for layer in cast(list[EquivariantConvolution], list(self.convolutions))
+        )
+        self.tabulated = True
+
+    @torch.jit.unused
+    def trial_scalars(self, n: int, generator: torch.Generator) -> Tensor:
+        """Scalar inputs [n, S] spread as in the training data: float64."""
+        return super().trial_scalars(n, generator) * self.scalar_scale + self.scalar_mean
 
     @torch.jit.unused
     def set_label_scale(self, mean: Tensor, scale: Tensor) -> None:
@@ -177,9 +209,12 @@ class SE3GNN(GlassModel):
 
     @torch.jit.export
     def embed_edges(self, edge_vector: Tensor) -> Tensor:
-        """Spherical harmonics, radial basis and, if asked for, the smooth cutoff: [E, F]."""
+        """Spherical harmonics, then radial basis and smooth cutoff or (tables) distance: [E, F]."""
         r = torch.linalg.vector_norm(edge_vector, dim=1)
-        parts = [self.spherical_harmonics(edge_vector), self.basis(r)]
+        sh = self.spherical_harmonics(edge_vector)
+        if self.tabulated:
+            return torch.cat([sh, r.unsqueeze(1)], dim=1)
+        parts = [sh, self.basis(r)]
         if self.smooth_cutoff:
             parts.append(polynomial_cutoff(r, self.cutoff).unsqueeze(1))
         return torch.cat(parts, dim=1)
@@ -190,15 +225,12 @@ class SE3GNN(GlassModel):
     ) -> Tensor:
         """Layer k for the receivers: [n_all, W_k] to [n, W_(k+1)]."""
         n = first_edge.shape[0] - 1
-        n_angular = self.n_harmonics
-        sh = edges[:, :n_angular]
-        basis = edges[:, n_angular : n_angular + self.basis.size]
-        envelope = edges[:, n_angular + self.basis.size :]
+        sh, radial = edges[:, : self.n_harmonics], edges[:, self.n_harmonics :]
         features = state
         # TorchScript cannot index a ModuleList by a variable, so it unrolls this loop.
         for i, (convolution, norm) in enumerate(zip(self.convolutions, self.norms)):  # noqa: B905
             if i == k:
-                new = norm(convolution(state, sh, basis, envelope, sender, first_edge))
+                new = norm(convolution(state, sh, radial, sender, first_edge))
                 features = new if i == 0 else new + state[:n, : self.n_features]
         return torch.cat([features, state[:n, -self.n_inputs :]], dim=1)
 
@@ -239,3 +271,17 @@ def _check_sizes(
             raise ConfigError(f"{name}: expected a whole number of at least {low}, found {value}")
     if not 0 <= dropout < 1:
         raise ConfigError(f"dropout: expected a probability in [0, 1), found {dropout}")
+
+
+def _check_table(radial_table: int | None, dropout: float) -> None:
+    if radial_table is None:
+        return
+    if isinstance(radial_table, bool) or not isinstance(radial_table, int) or radial_table < 2:
+        raise ConfigError(
+            f"radial_table: expected a whole number of at least 2, found {radial_table}"
+        )
+    if dropout > 0:
+        raise ConfigError(
+            f"radial_table: a table has no edges of its own to drop units for; set dropout: 0 "
+            f"(found {dropout}) or leave radial_table out"
+        )

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from glassml.nn.batchnorm import EquivariantBatchNorm
-from glassml.nn.convolution import EquivariantConvolution
+from glassml.nn.convolution import (
+    EquivariantConvolution,
+    KnotConvolution,
+    TableKnots,
+    TabulatedConvolution,
+)
 from glassml.nn.layout import channel_irreps, invariants, to_irreps_order
-from glassml.nn.radial import RadialBasis, RadialNetwork
+from glassml.nn.radial import RadialBasis, RadialNetwork, RadialTable
 
 __all__ = [
     "EquivariantBatchNorm",
     "EquivariantConvolution",
+    "KnotConvolution",
     "RadialBasis",
     "RadialNetwork",
+    "RadialTable",
+    "TableKnots",
+    "TabulatedConvolution",
     "channel_irreps",
     "invariants",
     "to_irreps_order",

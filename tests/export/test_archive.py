@@ -46,7 +46,7 @@ def test_exported_model_predicts_what_the_model_does(
     torch.manual_seed(0)
     settings = {} if name == "analytic" else {"n_layers": 2, "l_max": 2}
     model = build(name, times=(1.0, 4.0), **settings).eval()
-    save_model(model, tmp_path / "m.pt", dtype=dtype)
+    save_model(model, tmp_path / "m.pt", dtype=dtype, radial="exact")
     system = liquid()
     found = Predictor(tmp_path / "m.pt", device="cpu").predict(
         [system], outputs=[o.name for o in model.outputs]

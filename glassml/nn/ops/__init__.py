@@ -1,7 +1,8 @@
-"""The fused equivariant convolution ``torch.ops.glassml.equivariant_convolution``.
+"""The fused equivariant convolution in ``torch.ops.glassml``, in two forms.
 
-`load` registers it once per process: from the native library (csrc/) where `glassml build` has made
-one, else from the PyTorch reference. Results agree to rounding.
+``equivariant_convolution`` takes the radial weights of every edge, ``tabulated_convolution`` a
+table of them. `load` registers both once per process: from the native library (csrc/) where
+`glassml build` has made one, else from the PyTorch reference. Results agree to rounding.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Makes ``torch.ops.glassml.equivariant_convolution`` available: native code or the reference.
+"""Makes the operators of ``torch.ops.glassml`` available: native code or the reference.
 
-Both register the same operator under the same name, so scripted models do not know which one
-they call. A process can register it only once.
+Both register the same operators under the same names, so scripted models do not know which one
+they call. A process can register them only once.
 """
 
 from __future__ import annotations
@@ -22,10 +22,18 @@ __all__ = ["Backend", "backend", "load"]
 Backend = Literal["native", "reference"]
 
 _CHOICES = ("auto", "native", "reference")
-_SCHEMA = (
-    "equivariant_convolution(Tensor state, Tensor sh, Tensor radial, Tensor sender, "
-    "Tensor first_edge, int l_in, int l_max, int channels) -> Tensor"
-)
+_OPERATORS = {
+    "equivariant_convolution": (
+        "(Tensor state, Tensor sh, Tensor radial, Tensor sender, Tensor first_edge, int l_in, "
+        "int l_max, int channels) -> Tensor",
+        reference.equivariant_convolution,
+    ),
+    "tabulated_convolution": (
+        "(Tensor state, Tensor sh, Tensor r, Tensor knots, Tensor table, Tensor sender, "
+        "Tensor first_edge, int l_in, int l_max, int channels, bool rectify) -> Tensor",
+        reference.tabulated_convolution,
+    ),
+}
 
 _lock = threading.Lock()
 _loaded: Backend | None = None
@@ -33,7 +41,7 @@ _library: torch.library.Library | None = None  # the registration lasts as long 
 
 
 def load() -> Backend:
-    """Register the operator unless that has been done, and return who provides it.
+    """Register the operators unless that has been done, and return who provides them.
 
     The environment variable ``GLASSML_BACKEND`` chooses at the first call: ``auto`` (default: the
     native library if there is a fresh build, else the reference), ``native`` or ``reference``.
@@ -104,9 +112,6 @@ def _load_native(path: Path) -> str | None:
 def _register_reference() -> None:
     global _library
     _library = torch.library.Library("glassml", "FRAGMENT")
-    _library.define(_SCHEMA)
-    _library.impl(
-        "equivariant_convolution",
-        reference.equivariant_convolution,
-        "CompositeImplicitAutograd",
-    )
+    for name, (schema, implementation) in _OPERATORS.items():
+        _library.define(name + schema)
+        _library.impl(name, implementation, "CompositeImplicitAutograd")

@@ -16,7 +16,7 @@ import torch
 from glassml.errors import InputError
 from glassml.nn.ops.paths import clebsch_gordan, convolution_paths, n_radial, state_width
 
-__all__ = ["equivariant_convolution"]
+__all__ = ["equivariant_convolution", "interpolate", "locate", "tabulated_convolution"]
 
 
 def equivariant_convolution(
@@ -68,6 +68,66 @@ def equivariant_convolution(
         total = message.new_zeros(n_local, *message.shape[1:]).index_add(0, receiver, message)
         blocks[l_O].append(total)
     return torch.cat([torch.cat(block, dim=2).flatten(1) for block in blocks], dim=1)
+
+
+def tabulated_convolution(
+    state: torch.Tensor,
+    sh: torch.Tensor,
+    r: torch.Tensor,
+    knots: torch.Tensor,
+    table: torch.Tensor,
+    sender: torch.Tensor,
+    first_edge: torch.Tensor,
+    l_in: int,
+    l_max: int,
+    channels: int,
+    rectify: bool,
+) -> torch.Tensor:
+    """`equivariant_convolution` with radial weights that are piecewise linear functions of r.
+
+    Args:
+        state: as for `equivariant_convolution`, like all arguments that are not named here.
+        sh: likewise.
+        r: [E] distances [length]; those outside of the knots get the values at the ends.
+        knots: [K] sorted distances [length], at least two; two equal ones make a step.
+        table: [K, n_radial] weights at the knots.
+        sender: likewise.
+        first_edge: likewise.
+        l_in: likewise.
+        l_max: likewise.
+        channels: likewise.
+        rectify: set negative interpolated weights to 0. A network that ends in a ReLU is tabulated
+            before it: linear pieces then have its kinks exactly where they are.
+
+    Raises:
+        InputError: shapes, dtypes or devices do not fit together.
+    """
+    try:
+        _check_table(state, r, knots, table, sender)
+        weights = interpolate(r, knots, table)
+        radial = weights.relu() if rectify else weights
+        return equivariant_convolution(state, sh, radial, sender, first_edge, l_in, l_max, channels)
+    except InputError as error:
+        message = str(error).removeprefix("equivariant_convolution: ")
+        message = message.replace("radial has shape", "table has shape (rows are edges here)")
+        raise InputError(f"tabulated_convolution: {message}") from None
+
+
+def locate(r: torch.Tensor, knots: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The interval that each distance lies in, int64 [E], and where in it, in [0, 1], [E]."""
+    last = torch.searchsorted(knots, r.contiguous(), right=True) - 1
+    interval = last.clamp(0, knots.shape[0] - 2)
+    low = knots[interval]
+    width = knots[interval + 1] - low
+    inside = ((r - low) / width).clamp(0, 1)
+    return interval, torch.where(width > 0, inside, torch.zeros_like(inside))
+
+
+def interpolate(r: torch.Tensor, knots: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
+    """Rows of ``table`` [K, P] at the distances r [E], linear between the knots: [E, P]."""
+    interval, fraction = locate(r, knots)
+    t = fraction.unsqueeze(1)
+    return table[interval] * (1 - t) + table[interval + 1] * t
 
 
 def _messages(
@@ -177,6 +237,31 @@ def _check_sizes(
             f"x {channels} channels + {l_max + 1} degrees x {n_in} scalars]"
         )
     return n_in
+
+
+def _check_table(
+    state: torch.Tensor,
+    r: torch.Tensor,
+    knots: torch.Tensor,
+    table: torch.Tensor,
+    sender: torch.Tensor,
+) -> None:
+    for name, tensor, dim in (("r", r, 1), ("knots", knots, 1), ("table", table, 2)):
+        if tensor.dim() != dim:
+            words = "one dimension" if dim == 1 else "two dimensions"
+            raise _error(f"{name} has shape {list(tensor.shape)}, expected {words}")
+        if tensor.dtype != state.dtype:
+            raise _error(
+                f"{name} is {tensor.dtype} but state is {state.dtype}; convert them to one dtype"
+            )
+        if tensor.device != state.device:
+            raise _error(f"{name} is on {tensor.device} but state is on {state.device}")
+    if knots.shape[0] < 2:
+        raise _error(f"knots has {knots.shape[0]} entries, expected 2 or more")
+    if table.shape[0] != knots.shape[0]:
+        raise _error(f"table has shape {list(table.shape)}, expected [{knots.shape[0]}, ...]")
+    if r.shape[0] != sender.shape[0]:
+        raise _error(f"r has shape {list(r.shape)}, expected [{sender.shape[0]}] = [edges]")
 
 
 def _error(message: str) -> InputError:

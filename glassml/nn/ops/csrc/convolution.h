@@ -1,4 +1,5 @@
-// glassml::equivariant_convolution: its arguments and its two implementations on tensors.
+// glassml::equivariant_convolution and glassml::tabulated_convolution, which differ in where the
+// radial weights come from: their arguments and their two implementations on tensors.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,7 +21,16 @@ struct Arguments {
   int64_t l_in;
   int64_t l_max;
   int64_t channels;
+  // Instead of radial (then undefined): r [E], knots [K] sorted, table [K, P] weights at the knots.
+  at::Tensor r = {};
+  at::Tensor knots = {};
+  at::Tensor table = {};
+  bool rectify = false;  // negative weights become 0
 
+  bool has_table() const { return table.defined(); }
+  const char* name() const {
+    return has_table() ? "tabulated_convolution: " : "equivariant_convolution: ";
+  }
   int64_t n_local() const { return first_edge.size(0) - 1; }
   int64_t n_edges() const { return sender.size(0); }
   int64_t n_in() const { return state.size(1) - (l_in + 1) * (l_in + 1) * channels; }
@@ -36,12 +46,13 @@ at::Tensor convolution_aten(const Arguments& arguments);
 // Whether the CPU kernels were compiled for these degrees; otherwise use convolution_aten.
 bool has_kernel(const Arguments& arguments);
 
-// CPU kernels. They also check the values of sender and first_edge.
+// CPU kernels. They also check the values of sender, first_edge and knots.
 at::Tensor convolution_forward(const Arguments& arguments);
 
-// Gradients with respect to state and radial; one that is not wanted is an undefined tensor.
+// Gradients with respect to state and to radial or table; one that is not wanted is an undefined
+// tensor.
 std::tuple<at::Tensor, at::Tensor> convolution_backward(const Arguments& arguments,
                                                         const at::Tensor& result_gradient,
-                                                        bool wants_state, bool wants_radial);
+                                                        bool wants_state, bool wants_weights);
 
 }  // namespace glassml

@@ -62,10 +62,24 @@ at::Tensor scalar_message(const PerEdge& edges, int64_t l, int64_t l_max, int64_
   return edges.harmonics(l).unsqueeze(2) * (weights * scalars).unsqueeze(1);
 }
 
+// Weights of every edge, [E, P].
+at::Tensor weights_of(const Arguments& a) {
+  if (!a.has_table()) return a.radial;
+  const at::Tensor last = at::searchsorted(a.knots, a.r.contiguous(), false, true) - 1;
+  const at::Tensor interval = last.clamp(0, a.knots.size(0) - 2);
+  const at::Tensor low = a.knots.index_select(0, interval);
+  const at::Tensor width = a.knots.index_select(0, interval + 1) - low;
+  const at::Tensor inside = ((a.r - low) / width).clamp(0, 1);
+  const at::Tensor t = at::where(width > 0, inside, at::zeros_like(inside)).unsqueeze(1);
+  const at::Tensor weights =
+      a.table.index_select(0, interval) * (1 - t) + a.table.index_select(0, interval + 1) * t;
+  return a.rectify ? weights.relu() : weights;
+}
+
 PerEdge gather(const Arguments& a) {
   const at::Tensor edge = at::arange(a.n_edges(), a.sender.options());
   const at::Tensor receiver = at::searchsorted(a.first_edge, edge, false, true) - 1;
-  return PerEdge{a.state.index_select(0, a.sender), a.sh, a.radial, receiver, a.n_local()};
+  return PerEdge{a.state.index_select(0, a.sender), a.sh, weights_of(a), receiver, a.n_local()};
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <optional>
 #include <type_traits>
 #include <vector>
 
@@ -24,16 +25,16 @@ at::Tensor with_dense_rows(const at::Tensor& matrix) {
 void check_index_values(const Arguments& a) {
   const int64_t* first_edge = a.first_edge.const_data_ptr<int64_t>();
   const int64_t n_local = a.n_local();
-  TORCH_CHECK(first_edge[0] == 0 && first_edge[n_local] == a.n_edges(),
-              "equivariant_convolution: first_edge goes from ", first_edge[0], " to ",
-              first_edge[n_local], ", expected 0 to ", a.n_edges(), ", the number of edges");
-  TORCH_CHECK(std::is_sorted(first_edge, first_edge + n_local + 1),
-              "equivariant_convolution: first_edge decreases, expected a row pointer");
+  TORCH_CHECK(first_edge[0] == 0 && first_edge[n_local] == a.n_edges(), a.name(),
+              "first_edge goes from ", first_edge[0], " to ", first_edge[n_local],
+              ", expected 0 to ", a.n_edges(), ", the number of edges");
+  TORCH_CHECK(std::is_sorted(first_edge, first_edge + n_local + 1), a.name(),
+              "first_edge decreases, expected a row pointer");
   const int64_t* sender = a.sender.const_data_ptr<int64_t>();
   const int64_t n_all = a.state.size(0);
   for (int64_t edge = 0; edge < a.n_edges(); ++edge) {
-    TORCH_CHECK(0 <= sender[edge] && sender[edge] < n_all, "equivariant_convolution: sender[", edge,
-                "] is ", sender[edge], ", expected a row of state, 0 to ", n_all - 1);
+    TORCH_CHECK(0 <= sender[edge] && sender[edge] < n_all, a.name(), "sender[", edge, "] is ",
+                sender[edge], ", expected a row of state, 0 to ", n_all - 1);
   }
 }
 
@@ -41,18 +42,75 @@ Arguments prepare(const Arguments& a) {
   Arguments prepared = a;
   prepared.state = with_dense_rows(a.state);
   prepared.sh = with_dense_rows(a.sh);
-  prepared.radial = with_dense_rows(a.radial);
+  if (a.has_table()) {
+    prepared.r = a.r.contiguous();
+    prepared.knots = a.knots.contiguous();
+    prepared.table = with_dense_rows(a.table);
+  } else {
+    prepared.radial = with_dense_rows(a.radial);
+  }
   prepared.sender = a.sender.contiguous();
   prepared.first_edge = a.first_edge.contiguous();
   return prepared;
 }
 
+// What finds the interval of a distance quickly: for each cell of an even grid of about as many
+// cells as there are knots, the interval in which it begins.
 template <typename T>
-Inputs<T> inputs_of(const Arguments& a) {
-  return Inputs<T>{a.state.const_data_ptr<T>(),        a.state.stride(0),
-                   a.sh.const_data_ptr<T>(),           a.sh.stride(0),
-                   a.radial.const_data_ptr<T>(),       a.radial.stride(0),
-                   a.sender.const_data_ptr<int64_t>(), a.first_edge.const_data_ptr<int64_t>()};
+class Search {
+ public:
+  explicit Search(const at::Tensor& knots)
+      : knots_(knots.const_data_ptr<T>()), n_knots_(knots.size(0)) {
+    TORCH_CHECK(std::is_sorted(knots_, knots_ + n_knots_),
+                "tabulated_convolution: knots decreases, expected sorted distances");
+    const T length = knots_[n_knots_ - 1] - knots_[0];
+    cells_per_length_ = length > 0 ? static_cast<T>(n_knots_) / length : T{0};
+    for (int64_t k = 0; k + 1 < n_knots_; ++k) {
+      const T width = knots_[k + 1] - knots_[k];
+      inverse_.push_back(width > 0 ? 1 / width : T{0});
+    }
+    int32_t interval = 0;
+    for (int64_t cell = 0; cell < n_knots_; ++cell) {
+      const T start = knots_[0] + static_cast<T>(cell) / static_cast<T>(n_knots_) * length;
+      while (interval + 2 < n_knots_ && knots_[interval + 1] <= start) ++interval;
+      first_interval_.push_back(interval);
+    }
+  }
+
+  RadialTable<T> table(const Arguments& a, const at::Tensor& packed) const {
+    return RadialTable<T>{a.r.const_data_ptr<T>(), knots_,
+                          inverse_.data(),         packed.const_data_ptr<T>(),
+                          packed.stride(0),        n_knots_,
+                          first_interval_.data(),  static_cast<int64_t>(first_interval_.size()),
+                          cells_per_length_,       a.rectify};
+  }
+
+ private:
+  const T* knots_;
+  int64_t n_knots_;
+  T cells_per_length_;
+  std::vector<T> inverse_;
+  std::vector<int32_t> first_interval_;
+};
+
+template <typename T>
+Inputs<T> inputs_of(const Arguments& a, const std::optional<Search<T>>& search,
+                    const at::Tensor& packed) {
+  return Inputs<T>{a.state.const_data_ptr<T>(),
+                   a.state.stride(0),
+                   a.sh.const_data_ptr<T>(),
+                   a.sh.stride(0),
+                   a.has_table() ? nullptr : a.radial.const_data_ptr<T>(),
+                   a.has_table() ? 0 : a.radial.stride(0),
+                   a.sender.const_data_ptr<int64_t>(),
+                   a.first_edge.const_data_ptr<int64_t>(),
+                   search ? search->table(a, packed) : RadialTable<T>{}};
+}
+
+template <typename T>
+std::optional<Search<T>> search_of(const Arguments& a) {
+  if (!a.has_table()) return std::nullopt;
+  return Search<T>(a.knots);
 }
 
 // Bounds of consecutive ranges of receivers, one a thread, with about as many edges each. They
@@ -97,8 +155,52 @@ Backward<T> backward_kernel() {
     return kernels().backward_double;
 }
 
-const PathTable& table_of(const Arguments& a) {
-  return path_table(static_cast<int>(a.l_in), static_cast<int>(a.l_max));
+// The table as the kernels read it: rows that begin at cache lines, weights in the order of use.
+at::Tensor packed_table(const Arguments& a, const ConvolutionShape& shape) {
+  if (!a.has_table()) return at::Tensor();
+  at::Tensor packed = at::empty({a.table.size(0), shape.table_width()}, a.table.options());
+  AT_DISPATCH_FLOATING_TYPES(a.table.scalar_type(), "pack_table", [&] {
+    const scalar_t* source = a.table.const_data_ptr<scalar_t>();
+    scalar_t* target = packed.mutable_data_ptr<scalar_t>();
+    for (int64_t knot = 0; knot < a.table.size(0); ++knot, source += a.table.stride(0)) {
+      for (int64_t column : shape.table_columns()) *target++ = column < 0 ? 0 : source[column];
+    }
+  });
+  return packed;
+}
+
+// Its transpose, for gradients.
+at::Tensor unpacked_table(const at::Tensor& packed, const ConvolutionShape& shape) {
+  if (!packed.defined()) return packed;
+  at::Tensor table = at::empty({packed.size(0), shape.n_radial()}, packed.options());
+  AT_DISPATCH_FLOATING_TYPES(packed.scalar_type(), "unpack_table", [&] {
+    const scalar_t* source = packed.const_data_ptr<scalar_t>();
+    scalar_t* target = table.mutable_data_ptr<scalar_t>();
+    for (int64_t knot = 0; knot < packed.size(0); ++knot, target += table.stride(0)) {
+      for (int64_t column : shape.table_columns()) {
+        if (column >= 0) target[column] = *source;
+        ++source;
+      }
+    }
+  });
+  return table;
+}
+
+// One copy of zeros for each range of receivers.
+at::Tensor parts_like(const at::Tensor& matrix, int64_t n_ranges) {
+  return at::zeros({n_ranges, matrix.size(0), matrix.size(1)}, matrix.options());
+}
+
+template <typename T>
+T* part_of(at::Tensor& parts, int64_t range) {
+  if (!parts.defined()) return nullptr;
+  return parts.mutable_data_ptr<T>() + range * parts.stride(0);
+}
+
+// In the order of the ranges, so that the result repeats to the last bit.
+at::Tensor sum_of(const at::Tensor& parts) {
+  if (!parts.defined()) return parts;
+  return parts.size(0) == 1 ? parts[0] : parts.sum(0);
 }
 
 }  // namespace
@@ -109,14 +211,20 @@ at::Tensor convolution_forward(const Arguments& given) {
   check(given);
   const Arguments a = prepare(given);
   check_index_values(a);
-  const ConvolutionShape shape(table_of(a), a.channels, a.n_in());
-  at::Tensor result = at::empty({a.n_local(), shape.layout().result_width}, a.state.options());
+  const ConvolutionShape shape(a.l_in, a.l_max, a.channels, a.n_in());
+  const std::vector<int64_t> bounds = balanced_ranges(a);
+  const int64_t n_ranges = static_cast<int64_t>(bounds.size()) - 1;
+  at::Tensor result = at::empty({a.n_local(), shape.result_width()}, a.state.options());
+  const at::Tensor packed = packed_table(a, shape);
+  at::Tensor scratch = at::empty({n_ranges, shape.scratch()}, a.state.options());
   AT_DISPATCH_FLOATING_TYPES(a.state.scalar_type(), "equivariant_convolution", [&] {
-    const Inputs<scalar_t> inputs = inputs_of<scalar_t>(a);
+    const auto search = search_of<scalar_t>(a);
+    const Inputs<scalar_t> inputs = inputs_of<scalar_t>(a, search, packed);
     const Forward<scalar_t> kernel = forward_kernel<scalar_t>();
     scalar_t* rows = result.mutable_data_ptr<scalar_t>();
-    for_receivers(balanced_ranges(a), [&](int64_t, int64_t begin, int64_t end) {
-      kernel(shape.layout(), inputs, begin, end, rows);
+    scalar_t* buffer = scratch.mutable_data_ptr<scalar_t>();
+    for_receivers(bounds, [&](int64_t range, int64_t begin, int64_t end) {
+      kernel(shape.layout(), inputs, begin, end, rows, buffer + range * shape.scratch());
     });
   });
   return result;
@@ -124,33 +232,37 @@ at::Tensor convolution_forward(const Arguments& given) {
 
 std::tuple<at::Tensor, at::Tensor> convolution_backward(const Arguments& given,
                                                         const at::Tensor& result_gradient,
-                                                        bool wants_state, bool wants_radial) {
+                                                        bool wants_state, bool wants_weights) {
   const Arguments a = prepare(given);
-  const ConvolutionShape shape(table_of(a), a.channels, a.n_in());
+  const ConvolutionShape shape(a.l_in, a.l_max, a.channels, a.n_in());
   const at::Tensor incoming = result_gradient.contiguous();
   const std::vector<int64_t> bounds = balanced_ranges(a);
   const int64_t n_ranges = static_cast<int64_t>(bounds.size()) - 1;
-  // Receivers of different threads share senders: each thread adds to rows of its own.
-  at::Tensor state_parts, radial_gradient;
-  if (wants_state) {
-    state_parts = at::zeros({n_ranges, a.state.size(0), a.state.size(1)}, a.state.options());
-  }
-  if (wants_radial) radial_gradient = at::empty(a.radial.sizes(), a.radial.options());
+  const int64_t n_scratch = 2 * shape.scratch();
+  const at::Tensor packed = packed_table(a, shape);
+  at::Tensor scratch = at::empty({n_ranges, n_scratch}, a.state.options());
+  // Receivers of different threads share senders and knots: each thread adds to rows of its own.
+  at::Tensor state_parts, table_parts, radial;
+  if (wants_state) state_parts = parts_like(a.state, n_ranges);
+  if (wants_weights && a.has_table()) table_parts = parts_like(packed, n_ranges);
+  if (wants_weights && !a.has_table()) radial = at::empty(a.radial.sizes(), a.radial.options());
   AT_DISPATCH_FLOATING_TYPES(a.state.scalar_type(), "equivariant_convolution_backward", [&] {
-    const Inputs<scalar_t> inputs = inputs_of<scalar_t>(a);
+    const auto search = search_of<scalar_t>(a);
+    const Inputs<scalar_t> inputs = inputs_of<scalar_t>(a, search, packed);
     const Backward<scalar_t> kernel = backward_kernel<scalar_t>();
+    scalar_t* buffer = scratch.mutable_data_ptr<scalar_t>();
     for_receivers(bounds, [&](int64_t range, int64_t begin, int64_t end) {
       const Gradients<scalar_t> gradients{
           incoming.const_data_ptr<scalar_t>(),
-          wants_state ? state_parts.mutable_data_ptr<scalar_t>() + range * a.state.numel()
-                      : nullptr,
-          wants_radial ? radial_gradient.mutable_data_ptr<scalar_t>() : nullptr, a.state.size(1),
-          a.radial.size(1)};
-      kernel(shape.layout(), inputs, begin, end, gradients);
+          part_of<scalar_t>(state_parts, range),
+          radial.defined() ? radial.mutable_data_ptr<scalar_t>() : nullptr,
+          part_of<scalar_t>(table_parts, range),
+          a.state.size(1),
+          shape.n_radial()};
+      kernel(shape.layout(), inputs, begin, end, gradients, buffer + range * n_scratch);
     });
   });
-  if (!wants_state) return {at::Tensor(), radial_gradient};
-  return {n_ranges == 1 ? state_parts[0] : state_parts.sum(0), radial_gradient};
+  return {sum_of(state_parts), a.has_table() ? unpacked_table(sum_of(table_parts), shape) : radial};
 }
 
 }  // namespace glassml

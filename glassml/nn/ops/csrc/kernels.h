@@ -1,7 +1,7 @@
 // The arithmetic of the convolution on plain arrays: what the vectorised kernels take and return.
 //
-// kernels.cpp is compiled once for every vector extension and may run only where the processor has
-// it. Therefore this header and that file include nothing with inline functions (no torch, no
+// The kernels are compiled once for every vector extension and may run only where the processor has
+// it. Therefore this header and their files include nothing with inline functions (no torch, no
 // containers): the linker could otherwise pick a copy compiled for AVX-512 for the whole library.
 #pragma once
 
@@ -12,11 +12,17 @@ namespace glassml {
 // Largest degree of hidden features and spherical harmonics that the kernels are compiled for.
 constexpr int kMaxDegree = 4;
 
-// One nonzero Clebsch-Gordan coefficient of a path.
+// Edges of a receiver that are worked on at once; what is known of them stays in the caches.
+constexpr int kBlockEdges = 64;
+// Upper bound of the channels that are worked on at once.
+constexpr int kMaxLanes = 16;
+
+// One nonzero Clebsch-Gordan coefficient of a path, in both precisions.
 struct Coefficient {
   int product;  // m_I * (2 l_F + 1) + m_F
   int m_O;
   double value;
+  float value_float;
 };
 
 // One path (l_O, l_I, l_F).
@@ -36,21 +42,53 @@ struct PathGroup {
   int n_paths;
 };
 
-// Where everything lies in the rows of the arrays.
-struct Layout {
-  int l_in;
-  int l_max;
+// The channels of a part that are worked on at once. A chunk that does not fill its lanes costs as
+// much as a full one, but single channels would cost more.
+struct Chunk {
+  int64_t channel;
+  int valid;            // channels
+  int lanes;            // 16, 8 or 4
+  int64_t table_start;  // first column of [path][lane] in a row of the packed table
+};
+
+// The hidden features, or the plain scalars (which are features of degree 0): what couples them to
+// the spherical harmonics, and where they lie in the rows of the arrays.
+struct Part {
   int64_t channels;
-  int64_t n_in;            // plain scalars after the hidden features
-  int64_t hidden_width;    // (l_in + 1)^2 * channels
-  int64_t n_path_weights;  // paths * channels
-  int64_t result_width;
+  const Chunk* chunks;
+  int n_chunks;          // 0: there is no such part
+  int n_rows;            // (l, m) of its features
+  int64_t state_start;   // first column in a row of state
+  int64_t radial_start;  // first column in a row of radial
   const PathGroup* groups;
   int n_groups;
   const Path* paths;
-  const Coefficient* coefficients;
-  const int64_t* block_start;    // [l_max + 1] first column of the block of l_O in a result row
+  int n_paths;
+  const Coefficient* by_result;   // coefficients of a path by m_O
+  const Coefficient* by_product;  // the same by product
+  const int64_t* result_start;    // [l_max + 1] first column for m_O = -l_O in a result row
+};
+
+struct Layout {
+  int n_harmonics;  // (l_max + 1)^2
+  Part parts[2];
+  int64_t result_width;
   const int64_t* block_columns;  // [l_max + 1] K_lO, columns for one m_O
+};
+
+// Radial weights as piecewise linear functions of the distance.
+template <typename T>
+struct RadialTable {
+  const T* r;        // distances of the edges; null if the weights are given for every edge
+  const T* knots;    // [n_knots], sorted
+  const T* inverse;  // [n_knots - 1] 1 / width of the intervals, 0 for empty ones
+  const T* values;   // [n_knots, stride], for every chunk [path in the order of groups][lane]
+  int64_t stride;
+  int64_t n_knots;
+  const int32_t* first_interval;  // [n_cells] the interval where each cell of an even grid begins
+  int64_t n_cells;
+  T cells_per_length;
+  bool rectify;  // negative weights become 0
 };
 
 // Matrices by their first element and the distance between rows; rows themselves are contiguous.
@@ -60,31 +98,34 @@ struct Inputs {
   int64_t state_stride;
   const T* sh;
   int64_t sh_stride;
-  const T* radial;
+  const T* radial;  // null if there is a table
   int64_t radial_stride;
   const int64_t* sender;
   const int64_t* first_edge;
+  RadialTable<T> table;
 };
 
-// Contiguous gradients; state or radial may be null if not wanted. state is added to, radial is
-// overwritten.
+// Contiguous gradients; all but `result` may be null if not wanted. state and table are added to,
+// radial is overwritten.
 template <typename T>
 struct Gradients {
   const T* result;
   T* state;
   T* radial;
+  T* table;  // laid out like RadialTable::values
   int64_t state_width;
   int64_t radial_width;
 };
 
 // Results of the receivers begin <= i < end, written to rows of `result`.
 template <typename T>
-using Forward = void (*)(const Layout&, const Inputs<T>&, int64_t begin, int64_t end, T* result);
+using Forward = void (*)(const Layout&, const Inputs<T>&, int64_t begin, int64_t end, T* result,
+                         T* scratch);
 
 // Gradients through the receivers begin <= i < end and their edges.
 template <typename T>
 using Backward = void (*)(const Layout&, const Inputs<T>&, int64_t begin, int64_t end,
-                          const Gradients<T>&);
+                          const Gradients<T>&, T* scratch);
 
 struct Kernels {
   Forward<float> forward_float;

@@ -37,17 +37,21 @@ std::vector<std::pair<PathGroup, Path>> paths_in_order(int l_in, int l_max) {
 void append_coefficients(PathTable& table, Path& path, int l_I, int l_F) {
   const std::vector<double> dense = clebsch_gordan(l_I, l_F, path.l_O);
   const int n_O = 2 * path.l_O + 1;
-  path.first_coefficient = static_cast<int>(table.coefficients.size());
+  path.first_coefficient = static_cast<int>(table.by_product.size());
   for (std::size_t k = 0; k < dense.size(); ++k) {
     if (std::abs(dense[k]) < kZero) continue;
     const int entry = static_cast<int>(k);
-    table.coefficients.push_back({entry / n_O, entry % n_O, dense[k]});
+    table.by_product.push_back({entry / n_O, entry % n_O, dense[k], static_cast<float>(dense[k])});
   }
-  path.last_coefficient = static_cast<int>(table.coefficients.size());
+  path.last_coefficient = static_cast<int>(table.by_product.size());
+  const auto first = table.by_product.begin() + path.first_coefficient;
+  table.by_result.insert(table.by_result.end(), first, table.by_product.end());
+  std::stable_sort(table.by_result.begin() + path.first_coefficient, table.by_result.end(),
+                   [](const Coefficient& a, const Coefficient& b) { return a.m_O < b.m_O; });
 }
 
 PathTable make_table(int l_in, int l_max) {
-  PathTable table{l_in, l_max, {}, {}, {}, std::vector<int64_t>(l_max + 1, 0)};
+  PathTable table{l_in, l_max, {}, {}, {}, {}, std::vector<int64_t>(l_max + 1, 0)};
   const auto ordered = paths_in_order(l_in, l_max);
   for (const auto& [group, path] : ordered) ++table.paths_per_degree[path.l_O];
   for (int l_I = 0; l_I <= l_in; ++l_I) {
@@ -65,6 +69,23 @@ PathTable make_table(int l_in, int l_max) {
   return table;
 }
 
+Part part_of(const PathTable& table, int64_t channels, const std::vector<Chunk>& chunks,
+             int64_t state_start, int64_t radial_start, const std::vector<int64_t>& result_start) {
+  return Part{channels,
+              chunks.data(),
+              static_cast<int>(chunks.size()),
+              (table.l_in + 1) * (table.l_in + 1),
+              state_start,
+              radial_start,
+              table.groups.data(),
+              static_cast<int>(table.groups.size()),
+              table.paths.data(),
+              static_cast<int>(table.paths.size()),
+              table.by_result.data(),
+              table.by_product.data(),
+              result_start.data()};
+}
+
 }  // namespace
 
 const PathTable& path_table(int l_in, int l_max) {
@@ -76,26 +97,56 @@ const PathTable& path_table(int l_in, int l_max) {
   return *table;
 }
 
-ConvolutionShape::ConvolutionShape(const PathTable& table, int64_t channels, int64_t n_in) {
+ConvolutionShape::ConvolutionShape(int64_t l_in, int64_t l_max, int64_t channels, int64_t n_in) {
+  const PathTable& hidden = path_table(static_cast<int>(l_in), static_cast<int>(l_max));
+  // Plain scalars are features of degree 0: their paths are (l, 0, l).
+  const PathTable& scalar = path_table(0, static_cast<int>(l_max));
   int64_t width = 0;
-  for (int l_O = 0; l_O <= table.l_max; ++l_O) {
-    block_start_.push_back(width);
-    block_columns_.push_back(table.paths_per_degree[l_O] * channels + n_in);
+  for (int l_O = 0; l_O <= l_max; ++l_O) {
+    const int64_t of_hidden = hidden.paths_per_degree[l_O] * channels;
+    hidden_start_.push_back(width);
+    scalar_start_.push_back(width + of_hidden);
+    block_columns_.push_back(of_hidden + n_in);
     width += (2 * l_O + 1) * block_columns_.back();
   }
-  layout_ = Layout{table.l_in,
-                   table.l_max,
-                   channels,
-                   n_in,
-                   int64_t{table.l_in + 1} * (table.l_in + 1) * channels,
-                   static_cast<int64_t>(table.paths.size()) * channels,
+  const int64_t n_hidden = (l_in + 1) * (l_in + 1) * channels;
+  const int64_t n_hidden_weights = static_cast<int64_t>(hidden.paths.size()) * channels;
+  n_radial_ = n_hidden_weights + (l_max + 1) * n_in;
+  if (l_in >= 0) add_chunks(hidden, 0, channels, 0);
+  add_chunks(scalar, 1, n_in, n_hidden_weights);
+  // Rows that begin at cache lines.
+  while (table_columns_.size() % kMaxLanes != 0) table_columns_.push_back(-1);
+  layout_ = Layout{static_cast<int>((l_max + 1) * (l_max + 1)),
+                   {part_of(hidden, channels, chunks_[0], 0, 0, hidden_start_),
+                    part_of(scalar, n_in, chunks_[1], n_hidden, n_hidden_weights, scalar_start_)},
                    width,
-                   table.groups.data(),
-                   static_cast<int>(table.groups.size()),
-                   table.paths.data(),
-                   table.coefficients.data(),
-                   block_start_.data(),
                    block_columns_.data()};
+}
+
+void ConvolutionShape::add_chunks(const PathTable& table, int part, int64_t channels,
+                                  int64_t radial_start) {
+  // Scalars use the lanes of the features, for which the harmonics are packed already.
+  const bool wide = part == 1 && !chunks_[0].empty() && chunks_[0].back().lanes > 4;
+  int64_t channel = 0;
+  while (channel < channels) {
+    const int64_t rest = channels - channel;
+    const int lanes = rest >= 16 ? 16 : (rest > 4 || wide ? 8 : 4);
+    const int valid = static_cast<int>(std::min<int64_t>(rest, lanes));
+    chunks_[part].push_back({channel, valid, lanes, table_width()});
+    for (const Path& path : table.paths) {
+      for (int lane = 0; lane < lanes; ++lane) {
+        const int64_t column = radial_start + path.index * channels + channel + lane;
+        table_columns_.push_back(lane < valid ? column : -1);
+      }
+    }
+    channel += valid;
+  }
+}
+
+int64_t ConvolutionShape::scratch() const {
+  int64_t rows = layout_.n_harmonics;
+  for (const Part& part : layout_.parts) rows += part.n_rows + part.n_paths;
+  return rows * kBlockEdges * kMaxLanes;
 }
 
 }  // namespace glassml

@@ -12,9 +12,10 @@ namespace glassml {
 struct PathTable {
   int l_in;
   int l_max;
-  std::vector<PathGroup> groups;  // by (l_I, l_F)
-  std::vector<Path> paths;        // in the order of the groups
-  std::vector<Coefficient> coefficients;
+  std::vector<PathGroup> groups;          // by (l_I, l_F)
+  std::vector<Path> paths;                // in the order of the groups
+  std::vector<Coefficient> by_result;     // coefficients, those of a path by m_O
+  std::vector<Coefficient> by_product;    // the same, those of a path by product
   std::vector<int64_t> paths_per_degree;  // [l_max + 1], by l_O
 };
 
@@ -24,16 +25,32 @@ const PathTable& path_table(int l_in, int l_max);
 // Sizes of one call; owns the arrays that Layout points to.
 class ConvolutionShape {
  public:
-  ConvolutionShape(const PathTable& table, int64_t channels, int64_t n_in);
+  ConvolutionShape(int64_t l_in, int64_t l_max, int64_t channels, int64_t n_in);
   ConvolutionShape(const ConvolutionShape&) = delete;
   ConvolutionShape& operator=(const ConvolutionShape&) = delete;
 
   const Layout& layout() const { return layout_; }
-  int64_t n_radial() const { return layout_.n_path_weights + (layout_.l_max + 1) * layout_.n_in; }
+  int64_t n_paths() const { return layout_.parts[0].n_paths; }
+  int64_t n_radial() const { return n_radial_; }
+  int64_t result_width() const { return layout_.result_width; }
+
+  // Columns of a row of the packed table (see RadialTable), and for each of them the column of the
+  // table that it holds, or -1 for a lane that is not used.
+  int64_t table_width() const { return static_cast<int64_t>(table_columns_.size()); }
+  const std::vector<int64_t>& table_columns() const { return table_columns_; }
+
+  // Elements of scratch memory that a kernel needs; the backward kernels need twice as much.
+  int64_t scratch() const;
 
  private:
-  std::vector<int64_t> block_start_;
+  void add_chunks(const PathTable& table, int part, int64_t channels, int64_t radial_start);
+
+  std::vector<int64_t> hidden_start_;  // [l_max + 1] first column of the block of l_O
+  std::vector<int64_t> scalar_start_;  // [l_max + 1] first column of the scalars in that block
   std::vector<int64_t> block_columns_;
+  std::vector<Chunk> chunks_[2];  // of each part
+  std::vector<int64_t> table_columns_;
+  int64_t n_radial_;
   Layout layout_;
 };
 

@@ -6,6 +6,7 @@
 #include <torch/library.h>
 
 #include <string>
+#include <utility>
 
 #include "convolution.h"
 #include "simd.h"
@@ -17,83 +18,105 @@ using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+// Gradients go to `state` and to `weights`, which is either radial or table.
 class ConvolutionFunction : public torch::autograd::Function<ConvolutionFunction> {
  public:
-  static Tensor forward(AutogradContext* context, const Tensor& state, const Tensor& sh,
-                        const Tensor& radial, const Tensor& sender, const Tensor& first_edge,
-                        int64_t l_in, int64_t l_max, int64_t channels) {
+  static Tensor forward(AutogradContext* context, const Tensor& state, const Tensor& weights,
+                        const Arguments& a) {
     const at::AutoDispatchBelowADInplaceOrView below_autograd;
-    context->save_for_backward({state, sh, radial, sender, first_edge});
-    context->saved_data["l_in"] = l_in;
-    context->saved_data["l_max"] = l_max;
-    context->saved_data["channels"] = channels;
-    return convolution_forward({state, sh, radial, sender, first_edge, l_in, l_max, channels});
+    context->save_for_backward({state, weights, a.sh, a.sender, a.first_edge, a.r, a.knots});
+    context->saved_data["l_in"] = a.l_in;
+    context->saved_data["l_max"] = a.l_max;
+    context->saved_data["channels"] = a.channels;
+    context->saved_data["has_table"] = a.has_table();
+    context->saved_data["rectify"] = a.rectify;
+    return convolution_forward(a);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    TORCH_CHECK_NOT_IMPLEMENTED(
-        !at::GradMode::is_enabled(),
-        "equivariant_convolution: the native operator has no second derivatives; call backward "
-        "without create_graph or set GLASSML_BACKEND=reference before glassml is used");
     const variable_list saved = context->get_saved_variables();
+    const bool has_table = context->saved_data["has_table"].toBool();
     const Arguments arguments{saved[0],
-                              saved[1],
                               saved[2],
+                              has_table ? Tensor() : saved[1],
                               saved[3],
                               saved[4],
                               context->saved_data["l_in"].toInt(),
                               context->saved_data["l_max"].toInt(),
-                              context->saved_data["channels"].toInt()};
-    auto [state, radial] = convolution_backward(
-        arguments, gradients[0], context->needs_input_grad(0), context->needs_input_grad(2));
-    variable_list result(8);
-    result[0] = state;
-    result[2] = radial;
-    return result;
+                              context->saved_data["channels"].toInt(),
+                              saved[5],
+                              saved[6],
+                              has_table ? saved[1] : Tensor(),
+                              context->saved_data["rectify"].toBool()};
+    TORCH_CHECK_NOT_IMPLEMENTED(
+        !at::GradMode::is_enabled(), arguments.name(),
+        "the native operator has no second derivatives; call backward without create_graph or set "
+        "GLASSML_BACKEND=reference before glassml is used");
+    auto [state, weights] = convolution_backward(
+        arguments, gradients[0], context->needs_input_grad(0), context->needs_input_grad(1));
+    return {state, weights, Tensor()};
   }
 };
 
-// Devices without kernels of their own, and an operator by itself so that tests reach it on a CPU.
-Tensor generic(const Tensor& state, const Tensor& sh, const Tensor& radial, const Tensor& sender,
-               const Tensor& first_edge, int64_t l_in, int64_t l_max, int64_t channels) {
-  return convolution_aten({state, sh, radial, sender, first_edge, l_in, l_max, channels});
+Tensor cpu(const Arguments& a) {
+  return has_kernel(a) ? convolution_forward(a) : convolution_aten(a);
 }
 
-Tensor cpu(const Tensor& state, const Tensor& sh, const Tensor& radial, const Tensor& sender,
-           const Tensor& first_edge, int64_t l_in, int64_t l_max, int64_t channels) {
-  const Arguments arguments{state, sh, radial, sender, first_edge, l_in, l_max, channels};
-  return has_kernel(arguments) ? convolution_forward(arguments) : convolution_aten(arguments);
+Tensor autograd_cpu(const Arguments& a) {
+  if (!has_kernel(a)) return convolution_aten(a);
+  const bool records = at::GradMode::is_enabled();
+  for (const auto& [name, tensor] : {std::pair{"sh", a.sh}, {"r", a.r}, {"knots", a.knots}}) {
+    TORCH_CHECK_NOT_IMPLEMENTED(!(records && tensor.defined() && tensor.requires_grad()), a.name(),
+                                "the native operator has no gradient with respect to ", name,
+                                "; detach ", name,
+                                " or set GLASSML_BACKEND=reference before glassml is used");
+  }
+  return ConvolutionFunction::apply(a.state, a.has_table() ? a.table : a.radial, a);
 }
 
-Tensor autograd_cpu(const Tensor& state, const Tensor& sh, const Tensor& radial,
-                    const Tensor& sender, const Tensor& first_edge, int64_t l_in, int64_t l_max,
-                    int64_t channels) {
-  const Arguments arguments{state, sh, radial, sender, first_edge, l_in, l_max, channels};
-  if (!has_kernel(arguments)) return convolution_aten(arguments);
-  TORCH_CHECK_NOT_IMPLEMENTED(
-      !(at::GradMode::is_enabled() && sh.requires_grad()),
-      "equivariant_convolution: the native operator has no gradient with respect to sh; detach sh "
-      "or set GLASSML_BACKEND=reference before glassml is used");
-  return ConvolutionFunction::apply(state, sh, radial, sender, first_edge, l_in, l_max, channels);
+// The operators' signatures, for each of the implementations above.
+template <Tensor (*kImplementation)(const Arguments&)>
+Tensor equivariant(const Tensor& state, const Tensor& sh, const Tensor& radial,
+                   const Tensor& sender, const Tensor& first_edge, int64_t l_in, int64_t l_max,
+                   int64_t channels) {
+  return kImplementation({state, sh, radial, sender, first_edge, l_in, l_max, channels});
 }
 
-std::string schema(const std::string& name) {
-  return name +
-         "(Tensor state, Tensor sh, Tensor radial, Tensor sender, Tensor first_edge, int l_in, "
-         "int l_max, int channels) -> Tensor";
+template <Tensor (*kImplementation)(const Arguments&)>
+Tensor tabulated(const Tensor& state, const Tensor& sh, const Tensor& r, const Tensor& knots,
+                 const Tensor& table, const Tensor& sender, const Tensor& first_edge, int64_t l_in,
+                 int64_t l_max, int64_t channels, bool rectify) {
+  return kImplementation(
+      {state, sh, Tensor(), sender, first_edge, l_in, l_max, channels, r, knots, table, rectify});
+}
+
+const std::string kEquivariant =
+    "(Tensor state, Tensor sh, Tensor radial, Tensor sender, Tensor first_edge, int l_in, "
+    "int l_max, int channels) -> Tensor";
+const std::string kTabulated =
+    "(Tensor state, Tensor sh, Tensor r, Tensor knots, Tensor table, Tensor sender, "
+    "Tensor first_edge, int l_in, int l_max, int channels, bool rectify) -> Tensor";
+
+// The name with its schema; devices without kernels of their own use plain ATen operations.
+template <typename Generic, typename Cpu, typename Autograd>
+void define(torch::Library& library, const std::string& name, const std::string& schema,
+            Generic generic, Cpu cpu, Autograd autograd_cpu) {
+  library.def((name + schema).c_str());
+  library.impl(name.c_str(), torch::dispatch(c10::DispatchKey::CompositeImplicitAutograd, generic));
+  library.impl(name.c_str(), torch::dispatch(c10::DispatchKey::CPU, cpu));
+  library.impl(name.c_str(), torch::dispatch(c10::DispatchKey::AutogradCPU, autograd_cpu));
+  // By itself, so that tests reach it on a CPU.
+  library.def((name + "_aten" + schema).c_str(), generic);
 }
 
 TORCH_LIBRARY_FRAGMENT(glassml, library) {
   // A Python process may have registered the reference before LAMMPS loads this library with the
   // plugin. Registering twice would end the process; the operator that is there does the same.
   if (c10::Dispatcher::singleton().findSchema({"glassml::equivariant_convolution", ""})) return;
-  library.def(schema("equivariant_convolution").c_str());
-  library.impl("equivariant_convolution",
-               torch::dispatch(c10::DispatchKey::CompositeImplicitAutograd, TORCH_FN(generic)));
-  library.impl("equivariant_convolution", torch::dispatch(c10::DispatchKey::CPU, TORCH_FN(cpu)));
-  library.impl("equivariant_convolution",
-               torch::dispatch(c10::DispatchKey::AutogradCPU, TORCH_FN(autograd_cpu)));
-  library.def(schema("equivariant_convolution_aten").c_str(), TORCH_FN(generic));
+  define(library, "equivariant_convolution", kEquivariant, TORCH_FN(equivariant<convolution_aten>),
+         TORCH_FN(equivariant<cpu>), TORCH_FN(equivariant<autograd_cpu>));
+  define(library, "tabulated_convolution", kTabulated, TORCH_FN(tabulated<convolution_aten>),
+         TORCH_FN(tabulated<cpu>), TORCH_FN(tabulated<autograd_cpu>));
   library.def("simd_level() -> str", simd_level);
   library.def("simd_levels() -> str[]", simd_levels);
 }

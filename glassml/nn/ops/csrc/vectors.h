@@ -1,0 +1,117 @@
+// Vectors of any length, for the files that are compiled once for every vector extension (see
+// kernels.h). Everything here has internal linkage.
+#pragma once
+
+#include "kernels.h"
+
+#ifndef GLASSML_SIMD_LEVEL
+#define GLASSML_SIMD_LEVEL baseline
+#endif
+
+namespace glassml::GLASSML_SIMD_LEVEL {
+namespace {
+
+#if defined(__AVX512VL__)
+constexpr int kRegisters = 32;
+constexpr int kRegisterBytes = 64;
+#elif defined(__AVX__)
+constexpr int kRegisters = 16;
+constexpr int kRegisterBytes = 32;
+#elif defined(__aarch64__)
+constexpr int kRegisters = 32;
+constexpr int kRegisterBytes = 16;
+#else
+constexpr int kRegisters = 16;
+constexpr int kRegisterBytes = 16;
+#endif
+
+template <typename T, int kLanes>
+struct VectorType {
+  typedef T type __attribute__((vector_size(sizeof(T) * kLanes)));
+};
+template <typename T, int kLanes>
+using Vector = typename VectorType<T, kLanes>::type;
+
+template <typename V, typename T>
+inline V load(const T* source) {
+  V vector;
+  __builtin_memcpy(&vector, source, sizeof(V));
+  return vector;
+}
+
+template <typename V, typename T>
+inline void store(T* target, const V& vector) {
+  __builtin_memcpy(target, &vector, sizeof(V));
+}
+
+// The first `valid` of kLanes elements; the other lanes are 0. Through memory where not all are
+// valid: nothing may read past the end of an array.
+template <int kLanes, typename T>
+inline void copy_some(T* target, const T* source, int valid) {
+  using V = Vector<T, kLanes>;
+  if (valid == kLanes) return store<V>(target, load<V>(source));
+  for (int k = 0; k < kLanes; ++k) target[k] = k < valid ? source[k] : T{0};
+}
+
+template <int kLanes, typename T>
+inline Vector<T, kLanes> load_some(const T* source, int valid) {
+  if (valid == kLanes) return load<Vector<T, kLanes>>(source);
+  T elements[kLanes];
+  copy_some<kLanes>(elements, source, valid);
+  return load<Vector<T, kLanes>>(elements);
+}
+
+template <int kLanes, typename T>
+inline void add_some(T* target, const Vector<T, kLanes>& vector, int valid) {
+  using V = Vector<T, kLanes>;
+  if (valid == kLanes) return store<V>(target, load<V>(target) + vector);
+  T elements[kLanes];
+  store(elements, vector);
+  for (int k = 0; k < valid; ++k) target[k] += elements[k];
+}
+
+template <int kLanes, typename T>
+inline void store_some(T* target, const Vector<T, kLanes>& vector, int valid) {
+  if (valid == kLanes) return store<Vector<T, kLanes>>(target, vector);
+  T elements[kLanes];
+  store(elements, vector);
+  for (int k = 0; k < valid; ++k) target[k] = elements[k];
+}
+
+// Edges that share a vector: with few channels, the lanes are those of several edges.
+template <typename T, int kChannels>
+constexpr int kEdges = kChannels * sizeof(T) < kRegisterBytes
+                           ? kRegisterBytes / static_cast<int>(kChannels * sizeof(T))
+                           : 1;
+
+// [edge][channel]
+template <typename T, int kChannels>
+constexpr int kLanes = kChannels * kEdges<T, kChannels>;
+
+// Sum over the edges of a vector.
+template <typename T, int kChannels>
+inline Vector<T, kChannels> folded(const Vector<T, kLanes<T, kChannels>>& vector) {
+  T elements[kLanes<T, kChannels>];
+  store(elements, vector);
+  auto sum = load<Vector<T, kChannels>>(elements);
+  for (int edge = 1; edge < kEdges<T, kChannels>; ++edge) {
+    sum += load<Vector<T, kChannels>>(elements + edge * kChannels);
+  }
+  return sum;
+}
+
+// Calls body.operator()<lanes>() with the lanes of a chunk.
+template <typename Body>
+inline void with_lanes(int lanes, const Body& body) {
+  switch (lanes) {
+    case 16:
+      return body.template operator()<16>();
+    case 8:
+      return body.template operator()<8>();
+    default:
+      return body.template operator()<4>();
+  }
+}
+
+}  // namespace
+}  // namespace glassml::GLASSML_SIMD_LEVEL

@@ -1,0 +1,96 @@
+"""Radial networks that become tables at export: the bound holds and the file says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from systems import liquid
+
+from glassml.errors import ConfigError, ModelFileError
+from glassml.export import Predictor, read_manifest, save_model
+from glassml.export.baking import bake, largest_error, trial_systems
+from glassml.models import SE3GNN, build
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["published cutoff", "smooth cutoff"])
+def model(request: pytest.FixtureRequest) -> SE3GNN:
+    """Biases are random, so that the radial functions have kinks inside of the range."""
+    torch.manual_seed(4)
+    model = build("se3gnn-v2", n_layers=3, channels=4, l_max=2, smooth_cutoff=request.param)
+    for layer in model.convolutions:
+        torch.nn.init.normal_(layer.radial.layers[0].bias)
+    return model.eval()
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-4, 1e-6])
+def test_error_on_another_system_is_about_the_tolerance(model: SE3GNN, tolerance: float) -> None:
+    baked, entry = bake(model, tolerance)
+    assert entry.measured_error <= tolerance == entry.tolerance
+    exact = model.double()
+    fresh = trial_systems(build("se3gnn-v2", cutoff=1.9))[0]  # other distances than bake() saw
+    with torch.no_grad():
+        found, expected = baked.encode(*fresh), exact.encode(*fresh)
+    # Another system has other worst particles; the error is of the same order.
+    assert largest_error({"state": found}, {"state": expected}) < 3 * tolerance
+
+
+def test_finer_tolerance_takes_more_knots_and_error_falls_with_their_square(model: SE3GNN) -> None:
+    entries = [bake(model, tolerance)[1] for tolerance in (1e-4, 1e-6)]
+    coarse, fine = entries
+    assert fine.knots > coarse.knots
+    ratio = fine.knots / coarse.knots
+    # Without knots at the kinks the error would fall only like 1/ratio.
+    assert fine.measured_error < 4 * coarse.measured_error / ratio**2
+
+
+def test_file_predicts_within_its_bound_and_keeps_no_network(model: SE3GNN, tmp_path: Path) -> None:
+    written = save_model(model, tmp_path / "table.pt")
+    save_model(model, tmp_path / "exact.pt", radial="exact")
+    manifest = read_manifest(tmp_path / "table.pt")
+    assert manifest.radial_table == written.radial_table
+    assert manifest.radial_table.measured_error <= manifest.radial_table.tolerance == 1e-4
+    assert read_manifest(tmp_path / "exact.pt").radial_table is None
+    outputs = tuple(o.name for o in manifest.outputs)
+    table, exact = (
+        Predictor(tmp_path / f"{form}.pt", device="cpu").predict([liquid(100)], outputs)[0]
+        for form in ("table", "exact")
+    )
+    for name in outputs:
+        difference = abs(table[name] - exact[name]).max() / abs(exact[name]).max()
+        assert 0 < difference < 2e-4  # the bound, and rounding of float32
+
+
+def test_double_precision_keeps_the_network_unless_asked(model: SE3GNN, tmp_path: Path) -> None:
+    path = tmp_path / "m.pt"
+    assert save_model(model, path, dtype="float64").radial_table is None
+    assert save_model(model, path, dtype="float64", radial="table").radial_table is not None
+
+
+def test_model_trained_on_a_table_is_exported_with_it(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = build("se3gnn-v2", n_layers=2, channels=4, dropout=0.0, radial_table=33).eval()
+    for form in ("table", "exact"):
+        save_model(model, tmp_path / "m.pt", radial=form)
+        system = trial_systems(model)[0]
+        floats = [t.float() if t.is_floating_point() else t for t in system]
+        with torch.no_grad():
+            expected = model(*floats)
+            found = torch.jit.load(tmp_path / "m.pt")(*floats)
+        assert largest_error({"": found}, {"": expected}) < 1e-5
+    assert save_model(model, tmp_path / "m.pt").radial_table.knots == 33
+
+
+def test_models_without_radial_networks_are_exported_as_they_are(tmp_path: Path) -> None:
+    assert save_model(build("analytic"), tmp_path / "m.pt").radial_table is None
+
+
+def test_impossible_wishes_are_named(model: SE3GNN, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="tolerance: expected a positive number, found 0"):
+        save_model(model, tmp_path / "m.pt", tolerance=0)
+    with pytest.raises(ModelFileError, match="knots the outputs still differ by"):
+        save_model(model, tmp_path / "m.pt", tolerance=1e-15)
+    with pytest.raises(ModelFileError, match="radial: expected table or exact, found 'spline'"):
+        save_model(model, tmp_path / "m.pt", radial="spline")
+    assert list(tmp_path.iterdir()) == []
