@@ -1,15 +1,19 @@
-# make demo | test | lint | format: each sets up what it needs in .venv first; a second call is quick.
+# make demo | test | bench | lint | format: each sets up what it needs in .venv first; a second call is quick.
 #
 #   PYTHON=python3.12        the interpreter that .venv is made with (3.10 or newer)
 #   VENV=path                another place for the environment
 #   TORCH_ARGS=...           arguments of pip for torch alone, for instance for a build without CUDA:
 #                            make demo TORCH_ARGS="--index-url https://download.pytorch.org/whl/cpu"
 #   PYTEST_ARGS=...          arguments of pytest, for instance "-k lammps -x"
+#   SIZE=tiny                benchmarks that only show that they work; default: full
+#   BENCH_ARGS=...           arguments of the benchmarks, for instance "--only prediction --record"
 
 PYTHON ?= python3
 VENV ?= .venv
 TORCH_ARGS ?=
 PYTEST_ARGS ?=
+SIZE ?= full
+BENCH_ARGS ?=
 CXX ?= g++
 
 BIN := $(VENV)/bin
@@ -20,11 +24,12 @@ CXX_SOURCES := $(filter %.cpp %.h,$(NATIVE_SOURCES))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format clean
+.PHONY: help demo test bench lint format clean
 
 help:
 	@echo "make demo    set up, then LAMMPS with fix glassml on a Kob-Andersen liquid"
 	@echo "make test    set up, then linters, type checker and the whole test suite"
+	@echo "make bench   speed and memory against plain e3nn and in LAMMPS (SIZE=tiny: a minute)"
 	@echo "make lint    only the linters and the type checker"
 	@echo "make format  put the code into the project's format"
 	@echo "make clean   remove .venv and what was built"
@@ -34,6 +39,9 @@ demo: $(VENV)/.built
 
 test: lint $(VENV)/.built
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/.built
+	$(BIN)/python -m benchmarks.run --size $(SIZE) --out bench-output $(BENCH_ARGS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check
@@ -47,7 +55,7 @@ format: $(VENV)/.installed
 	$(if $(CXX_SOURCES),$(BIN)/clang-format -i $(CXX_SOURCES))
 
 clean:
-	rm -rf $(VENV) build dist demo-output .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist demo-output bench-output .pytest_cache .mypy_cache .ruff_cache
 
 # Stamp files: the newest of what they depend on decides whether anything is to be done.
 $(VENV)/.built: $(VENV)/.installed $(NATIVE_SOURCES)

@@ -1,0 +1,102 @@
+"""Run the benchmarks: ``python -m benchmarks.run``, or ``make bench``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import tempfile
+import time
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks import machine, report
+from benchmarks.outcome import Size
+from benchmarks.report import Entry
+from glassml.errors import GlassMLError
+
+__all__ = ["NAMES", "app", "main", "run_one"]
+
+NAMES = (
+    "prediction",
+    "training",
+    "lammps_overhead",
+    "lammps_evaluation",
+    "lammps_scaling",
+    "lammps_ranks",
+    "memory",
+)
+app = typer.Typer(add_completion=False)
+HISTORY = Path(__file__).with_name("RESULTS.md")
+
+
+class SizeOption(str, Enum):
+    """``full`` gives the figures; ``tiny`` shows in a minute that everything works."""
+
+    tiny = "tiny"
+    full = "full"
+
+
+def run_one(name: str, size: Size, folder: Path) -> Entry:
+    """Measure and check one benchmark; a failure is told, not raised.
+
+    Args:
+        name: one of `NAMES`.
+        size: how large the systems are.
+        folder: for temporary files; benchmarks share what they prepare in it.
+    """
+    start = time.perf_counter()
+    outcome, failure = None, None
+    try:
+        measured = importlib.import_module(f"benchmarks.{name}").measure(size, folder)
+        measured.verify()
+        outcome = measured
+    except GlassMLError as error:
+        failure = str(error)
+    return Entry(name, time.perf_counter() - start, outcome, failure)
+
+
+@app.command()
+def run(
+    size: Annotated[SizeOption, typer.Option(help="tiny only shows that it works")] = (
+        SizeOption.full
+    ),
+    only: Annotated[list[str] | None, typer.Option(help="one benchmark; repeatable")] = None,
+    out: Annotated[Path, typer.Option(help="folder of results.json and results.md")] = Path(
+        "bench-output"
+    ),
+    record: Annotated[bool, typer.Option(help="append the figures to RESULTS.md")] = False,
+) -> None:
+    """Measure, check, and write results.json and results.md."""
+    unknown = [name for name in only or () if name not in NAMES]
+    if unknown:
+        raise typer.BadParameter(f"{unknown[0]!r}: expected one of {', '.join(NAMES)}")
+    about = {"size": size.value, **machine.describe()}
+    entries = []
+    with tempfile.TemporaryDirectory(prefix="glassml-bench-") as folder:
+        for name in only or NAMES:
+            typer.echo(f"{name} ...", err=True)
+            entries.append(run_one(name, size.value, Path(folder)))
+            state = entries[-1].failure or "measured and checked"
+            typer.echo(f"{name}: {state} ({entries[-1].seconds:.0f} s)", err=True)
+            report.write_json(out / "results.json", about, entries)
+            report.write_markdown(out / "results.md", about, entries)
+    if record:
+        report.append_history(HISTORY, about, entries)
+    typer.echo((out / "results.md").read_text(encoding="utf-8"))
+    if any(entry.failure for entry in entries):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point."""
+    try:
+        app()
+    except GlassMLError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

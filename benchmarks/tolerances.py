@@ -1,0 +1,25 @@
+"""How closely results must agree, relative to the largest value, and why."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from glassml.export import Manifest
+
+__all__ = ["E3NN_FLOAT64", "FLOAT32", "fast_path"]
+
+# Some thousand operations on numbers of order one leave 1e-14; another network differs by 1e-2.
+E3NN_FLOAT64: Final = 1e-10
+
+# The bound of the project for the fast path; rounding in float32 leaves about 1e-6.
+FLOAT32: Final = 1e-5
+
+
+def fast_path(manifest: Manifest) -> float:
+    """The tolerance for an exported model against its network in float32.
+
+    A model whose radial networks were baked into tables states a bound of its own in the manifest,
+    under ``radial_table.bound``; rounding comes on top.
+    """
+    table = manifest.model_dump().get("radial_table")
+    return FLOAT32 + float(table["bound"]) if table else FLOAT32

@@ -1,0 +1,130 @@
+"""One training step: glassml against the same weights in plain e3nn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.outcome import Comparison, Figure, Outcome, Series, Size, ratios
+from benchmarks.plain_e3nn import PlainE3NN
+from benchmarks.reference import gradient_of, loss_of, reference_gradient
+from benchmarks.systems import Inputs, graph_inputs, liquid, network
+from benchmarks.timing import in_turn
+from benchmarks.tolerances import E3NN_FLOAT64, FLOAT32
+from glassml.data import Configuration
+from glassml.models import SE3GNN
+
+__all__ = ["measure"]
+
+THREADS = {"tiny": 1, "full": 2}
+CELLS = {"tiny": 5, "full": 16}
+CELLS_E3NN = {"tiny": 4, "full": 8}  # plain e3nn holds 4 GB for every 1000 particles
+ROUNDS = {"tiny": 2, "full": 4}
+CALLS = {"tiny": 2, "full": 3}
+
+
+def measure(size: Size, folder: Path) -> Outcome:
+    """Forward, backward and optimiser step, in training mode; compared a particle."""
+    torch.set_num_threads(THREADS[size])
+    large, small = liquid(CELLS[size]), liquid(CELLS_E3NN[size], seed=1)
+    n, n_small = large.n_particles, small.n_particles
+    times = in_turn(
+        ROUNDS[size],
+        large=(f"glassml, training step N = {n}", CALLS[size], _step(network(size), large)),
+        small=(f"glassml, training step N = {n_small}", CALLS[size], _step(network(size), small)),
+        e3nn=(
+            f"plain e3nn, training step N = {n_small}",
+            1,
+            _step(PlainE3NN(network(size)), small),
+        ),
+    )
+    particles = "training step a particle, plain e3nn / glassml"
+    return Outcome(
+        title=f"training step, {THREADS[size]} thread(s), against plain e3nn",
+        series=(
+            *times.values(),
+            ratios(f"training step, both at N = {n_small}", times["e3nn"], times["small"]),
+        ),
+        comparisons=_comparisons(size, small, folder),
+        figures=(
+            Figure(
+                _scaled(particles, times, n / n_small),
+                reach=60,
+                go_for=100,
+                better="higher",
+            ),
+        ),
+        notes=(
+            f"plain e3nn at N = {n_small}, where it holds {0.004 * n_small:.1f} GB or so, and "
+            f"scaled to N = {n} by the number of particles",
+            "without dropout, so that gradients can be compared; Adam; graphs are built beforehand",
+        ),
+    )
+
+
+def _scaled(name: str, times: Mapping[str, Series], particles: float) -> Series:
+    return ratios(name, times["e3nn"], times["large"], scale=particles)
+
+
+def _labelled(
+    configuration: Configuration, cutoff: float, dtype: torch.dtype
+) -> tuple[Inputs, Tensor]:
+    return graph_inputs(configuration, cutoff, dtype), torch.tensor(
+        configuration.propensity, dtype=dtype
+    )
+
+
+def _step(model: SE3GNN | PlainE3NN, configuration: Configuration) -> Callable[[], float]:
+    """A function that makes one training step."""
+    inputs, labels = _labelled(configuration, model.cutoff, torch.float32)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.99, 0.999))
+    model.train()
+
+    def step() -> float:
+        optimiser.zero_grad()
+        loss = loss_of(model, inputs, labels)
+        loss.backward()
+        optimiser.step()
+        return loss.item()
+
+    return step
+
+
+def _comparisons(size: Size, small: Configuration, folder: Path) -> tuple[Comparison, ...]:
+    """Gradients of every parameter: the e3nn network's, and those of the fast path."""
+    model = network(size, seed=7).double()
+    exact = _labelled(liquid(4, seed=7), model.cutoff, torch.float64)
+    fast = network(size)
+    single = _labelled(small, fast.cutoff, torch.float32)
+    return (
+        Comparison(
+            "gradient of plain e3nn against the float64 reference, N = 64",
+            _flat(_renamed(gradient_of(PlainE3NN(model), *exact))),
+            reference_gradient(model, *exact, folder),
+            E3NN_FLOAT64,
+        ),
+        Comparison(
+            f"gradient of glassml against the float32 reference, N = {small.n_particles}",
+            _flat(gradient_of(fast, *single)),
+            reference_gradient(fast, *single, folder),
+            FLOAT32,
+        ),
+    )
+
+
+def _renamed(gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Gradients of a `PlainE3NN` in the order of a `SE3GNN`'s parameters."""
+    n_layers = sum(name.endswith("linear.weight") for name in gradients)
+    prefixes = [f"layers.{k}.{part}" for k in range(n_layers) for part in ("radial.", "linear.")]
+    prefixes += [f"layers.{k}.norm." for k in range(n_layers)] + ["decoder."]
+    return {
+        name: value for p in prefixes for name, value in gradients.items() if name.startswith(p)
+    }
+
+
+def _flat(gradients: Mapping[str, Tensor]) -> np.ndarray:
+    return torch.cat([value.reshape(-1) for value in gradients.values()]).numpy()
