@@ -133,7 +133,7 @@ class GlassModel(nn.Module, ABC):
         return Output("propensity", columns, "[length]")
 
     @torch.jit.unused
-    def bake(self, n_knots: int) -> None:  # noqa: B027  # most models have nothing to bake
+    def bake(self, n_knots: int) -> None:
         """Turn radial networks into tables with ``n_knots`` even knots and more where they pay.
 
         Used at export, in float64 and evaluation mode. Outputs change by as much as the tables err.

@@ -50,13 +50,10 @@ class EquivariantConvolution(nn.Module):
         self.basis_size = basis_size
         n_weights = ops.n_radial(l_in, l_max, channels, n_inputs)
         self.radial = RadialNetwork(basis_size, hidden, n_weights, dropout)
-        paths = ops.convolution_paths(l_in, l_max)
-        self.widths = [
-            sum(path[0] == l for path in paths) * channels + n_inputs for l in range(l_max + 1)
-        ]
         # e3nn's convention: weights of unit variance, the fan-in divided out in the forward pass.
+        widths = ops.output_columns(l_in, l_max, channels, n_inputs)
         self.mixing = nn.ParameterList(
-            [nn.Parameter(torch.randn(width, channels)) for width in self.widths]
+            [nn.Parameter(torch.randn(width, channels)) for width in widths]
         )
 
     def forward(
