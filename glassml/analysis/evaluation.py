@@ -101,7 +101,7 @@ def evaluate(predictor: Predictor, dataset: Dataset, watch: Watch = iter) -> Eva
 
     Raises:
         InputError: no labels, labels at times that the model does not predict, or a configuration
-            that the model cannot be used on.
+            that the model cannot be used on or has no finite prediction for.
     """
     times = dataset.common_times()
     columns = _columns(predictor, dataset, times)

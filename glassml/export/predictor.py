@@ -55,7 +55,8 @@ class Predictor:
             One dict a configuration: output name to array [N, columns], in the model's dtype.
 
         Raises:
-            InputError: an unknown output or species, a missing scalar, or another length unit.
+            InputError: an unknown output or species, a missing scalar, another length unit, or an
+                output that is not finite.
         """
         known = [entry.name for entry in self.manifest.outputs]
         for name in outputs:
@@ -83,7 +84,21 @@ class Predictor:
             values = {name: getattr(self.module, name)(state).cpu().numpy() for name in outputs}
         ends = np.cumsum([c.n_particles for c in configurations])[:-1]
         parts = {name: np.split(array, ends) for name, array in values.items()}
-        return [{name: parts[name][k] for name in outputs} for k in range(len(configurations))]
+        results = [{name: parts[name][k] for name in outputs} for k in range(len(configurations))]
+        for configuration, result in zip(configurations, results, strict=True):
+            self._check_finite(configuration, result)
+        return results
+
+    def _check_finite(self, configuration: Configuration, result: dict[str, np.ndarray]) -> None:
+        for name, array in result.items():
+            bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
+            if len(bad):
+                raise InputError(
+                    f"{configuration.name}: output {name!r} of {self.path.name}: expected finite "
+                    f"numbers, found others for {len(bad)} of {len(array)} particles (the first "
+                    f"is number {bad[0]}); look for particles on top of each other and for "
+                    "scalars out of the range of the training data"
+                )
 
     def _species_of(self, configuration: Configuration) -> np.ndarray:
         """Species indices in the model's order."""

@@ -8,6 +8,7 @@ of the number of domains. Engines know nothing of a model but these methods and 
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -105,10 +106,21 @@ class GlassModel(nn.Module, ABC):
             raise ConfigError(
                 f"species: expected one or more different names, found {self.species}"
             )
-        if not self.times or any(not t > 0 for t in self.times):
+        for name in self.species:
+            # Engines take lists of names, separated by commas or white space.
+            if not name or "," in name or any(character.isspace() for character in name):
+                raise ConfigError(
+                    f"species: expected names without commas and white space, found {name!r}"
+                )
+        if not self.times or any(not 0 < t < math.inf for t in self.times):
             raise ConfigError(f"times: expected one or more positive times, found {self.times}")
-        if not self.cutoff > 0:
+        if len(set(self.times)) != len(self.times):
+            raise ConfigError(f"times: expected different times, found {self.times}")
+        if not 0 < self.cutoff < math.inf:
             raise ConfigError(f"cutoff: expected a positive length, found {self.cutoff}")
+        names = [scalar.name for scalar in self.scalar_inputs]
+        if len(set(names)) != len(names):
+            raise ConfigError(f"scalar_inputs: expected different names, found {tuple(names)}")
         if self.length_unit not in LENGTH_UNITS:
             raise ConfigError(
                 f"length_unit: expected one of {', '.join(LENGTH_UNITS)}, "

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any, get_type_hints
+
+from pydantic import BeforeValidator, FiniteFloat, StrictBool, StrictInt, StrictStr, TypeAdapter
+from pydantic import ValidationError as PydanticError
 
 from glassml.errors import ConfigError
 from glassml.models.contract import GlassModel
@@ -56,7 +59,7 @@ def build(name: str, **hyperparameters: Any) -> GlassModel:
         The model, with ``hyperparameters`` (complete) and ``name`` set.
 
     Raises:
-        ConfigError: unknown name or hyperparameter, or a value out of range.
+        ConfigError: unknown name or hyperparameter, or a value of the wrong type or out of range.
     """
     cls, preset = _find(name)
     known = parameters_of(name)
@@ -66,11 +69,60 @@ def build(name: str, **hyperparameters: Any) -> GlassModel:
             f"model {name}: unknown hyperparameter {unknown[0]!r}{_hint(unknown[0], known)}; "
             f"it has {', '.join(sorted(known))}"
         )
-    values = preset | hyperparameters
+    values = _converted(cls, preset | hyperparameters)
     model = cls(**values)
     model.name = name
     model.hyperparameters = known | values
     return model
+
+
+def _not_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a truth value is not a number")
+    return value
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ValueError("not a list")
+    return tuple(value)
+
+
+# YAML takes 1e-2 for a string, so a number may be one.
+_Number = Annotated[FiniteFloat, BeforeValidator(_not_bool)]
+
+# Annotation of a hyperparameter -> (what a value must be, the same in words). Pydantic's own
+# conversions are too kind: 10.0 or "10" would pass for a whole number, and "no" or 0 for false.
+_ACCEPTED: dict[Any, tuple[Any, str]] = {
+    bool: (StrictBool, "true or false"),
+    int: (StrictInt, "a whole number"),
+    float: (_Number, "a finite number"),
+    str: (StrictStr, "a name"),
+    Sequence[float]: (
+        Annotated[tuple[_Number, ...], BeforeValidator(_listed)],
+        "a list of finite numbers",
+    ),
+    Sequence[str]: (Annotated[tuple[StrictStr, ...], BeforeValidator(_listed)], "a list of names"),
+}
+
+
+def _converted(cls: type[GlassModel], values: dict[str, Any]) -> dict[str, Any]:
+    """Values of the types that the arguments of a model are annotated with.
+
+    Other annotations than those of `_ACCEPTED` are left to the model.
+
+    Raises:
+        ConfigError: a value is of another type; the message names it.
+    """
+    annotations = get_type_hints(cls.__init__)
+    result = dict(values)
+    for name, value in values.items():
+        accepted, words = _ACCEPTED.get(annotations.get(name), (Any, ""))
+        try:
+            result[name] = TypeAdapter(accepted).validate_python(value)
+        except PydanticError:
+            raise ConfigError(f"{name}: expected {words}, found {value!r}") from None
+    return result
 
 
 def _find(name: str) -> tuple[type[GlassModel], dict[str, Any]]:

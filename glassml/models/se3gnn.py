@@ -45,7 +45,9 @@ class SE3GNN(GlassModel):
     and time. State: features [(l_max + 1)^2 C], then the node inputs.
 
     Presets: ``se3gnn-v2`` (8 channels, dropout 0.3, a decoder for every species) and ``se3gnn-v1``
-    (the first, lighter version: 4 channels, dropout 0.5, one decoder, trained on A particles).
+    (the first, lighter version: 4 channels, dropout 0.5, one decoder for all species; published
+    trained on A particles alone, which is ``training.species_weight: {B: 0}``, not part of the
+    preset).
 
     Args:
         species: names of the species.
@@ -99,7 +101,8 @@ class SE3GNN(GlassModel):
         radial_table: int | None = None,
     ) -> None:
         super().__init__(species, times, cutoff, scalar_inputs, length_unit)
-        _check_sizes(l_max, channels, n_layers, radial_hidden, dropout)
+        _check_sizes(l_max, channels, n_layers, radial_basis_size, radial_hidden)
+        _check_weights(dropout, batchnorm_momentum)
         _check_table(radial_table, dropout)
         self.l_max = l_max
         self.channels = channels
@@ -259,18 +262,24 @@ class SE3GNN(GlassModel):
 
 
 def _check_sizes(
-    l_max: int, channels: int, n_layers: int, radial_hidden: int, dropout: float
+    l_max: int, channels: int, n_layers: int, radial_basis_size: int, radial_hidden: int
 ) -> None:
     for name, value, low in (
         ("l_max", l_max, 0),
         ("channels", channels, 1),
         ("n_layers", n_layers, 1),
+        ("radial_basis_size", radial_basis_size, 1),
         ("radial_hidden", radial_hidden, 1),
     ):
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
             raise ConfigError(f"{name}: expected a whole number of at least {low}, found {value}")
+
+
+def _check_weights(dropout: float, momentum: float) -> None:
     if not 0 <= dropout < 1:
         raise ConfigError(f"dropout: expected a probability in [0, 1), found {dropout}")
+    if not 0 < momentum <= 1:
+        raise ConfigError(f"batchnorm_momentum: expected a weight in (0, 1], found {momentum}")
 
 
 def _check_table(radial_table: int | None, dropout: float) -> None:

@@ -9,17 +9,42 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from glassml.errors import ModelFileError
+from glassml.files import atomic_write
 from glassml.models import GlassModel, build
 
-__all__ = ["BEST", "LAST", "TrainedModel", "load_trained_model", "read_checkpoint", "saver"]
+__all__ = [
+    "BEST",
+    "LAST",
+    "AtomicCheckpointIO",
+    "TrainedModel",
+    "load_trained_model",
+    "read_checkpoint",
+    "saver",
+]
 
 FORMAT = "glassml-checkpoint"
 FORMAT_VERSION = 1
 BEST = "checkpoints/best.ckpt"
 LAST = "checkpoints/last.ckpt"
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes checkpoints beside their final names.
+
+    Lightning writes them in the folder for temporary files; if that is on another file system, the
+    final name is not given by renaming but by copying, which can be interrupted.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint; the file is either whole or what it was before."""
+        with atomic_write(path) as partial:
+            torch.save(checkpoint, partial)
 
 
 class _Saver(ModelCheckpoint):

@@ -175,13 +175,13 @@ class TrainingConfig(_Section):
     )
     species_weight: dict[str, NonNegativeFloat] | None = Field(
         default=None,
-        description="weight of a species' particles in the loss; null: 1 for every species that "
-        "the model decodes",
+        description="weight of a species' particles in the loss; null: 1 for every species, "
+        "whatever the model",
     )
     gradient_clip: PositiveFloat | None = Field(
         default=None, description="largest norm of the gradient; null for no limit"
     )
-    seed: NonNegativeInt = Field(
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(
         default=0, description="initial parameters, dropout and order of the configurations"
     )
     dtype: Literal["float32", "float64"] = Field(default="float32", description="precision")
@@ -196,7 +196,8 @@ class TrainingConfig(_Section):
     @field_validator("devices", mode="before")
     @classmethod
     def _number_or_auto(cls, value: Any) -> Any:
-        if value != "auto" and (not isinstance(value, int) or value < 1):
+        # To Python true is the number 1.
+        if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise ValueError("expected a positive number of devices or auto")
         return value
 

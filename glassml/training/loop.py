@@ -12,14 +12,23 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy
 
-from glassml.training.checkpoint import BEST, LAST, saver
+from glassml.training.checkpoint import BEST, LAST, AtomicCheckpointIO, saver
 from glassml.training.config import TrainingConfig
 from glassml.training.data import DataModule
 from glassml.training.devices import Devices
 from glassml.training.module import PropensityModule
 
 __all__ = ["early_stopping", "fit", "is_finished", "savers"]
+
+
+class _EarlyStopping(EarlyStopping):
+    """Goes on counting where a checkpoint was, up to the patience that is asked for now."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the count and the best value; Lightning would take the old patience too."""
+        super().load_state_dict({**state_dict, "patience": self.patience})
 
 
 def fit(
@@ -54,7 +63,7 @@ def early_stopping(training: TrainingConfig) -> list[EarlyStopping]:
         return []
     monitor, mode = _monitor(training)
     return [
-        EarlyStopping(
+        _EarlyStopping(
             monitor,
             mode=mode,
             patience=training.early_stopping.patience,
@@ -90,7 +99,9 @@ def _trainer(
         accelerator=devices.accelerator,
         devices=devices.per_node,
         num_nodes=devices.nodes,
-        strategy="ddp" if devices.total > 1 else "auto",
+        # Broadcast buffers would be the batch statistics of the first process, before every step.
+        strategy=DDPStrategy(broadcast_buffers=False) if devices.total > 1 else "auto",
+        plugins=[AtomicCheckpointIO()],
         precision="64-true" if training.dtype == "float64" else "32-true",
         gradient_clip_val=training.gradient_clip,
         logger=TensorBoardLogger(folder, name="", version="tensorboard"),

@@ -16,8 +16,9 @@ class PropensityPearson(Metric):
 
     ``all`` pools the particles of all configurations; ``mean`` is the coefficient within each
     configuration, averaged over the configurations for which it is defined (two particles of the
-    species at least, and neither labels nor predictions all equal). Sums are kept in float64 and
-    added up over processes.
+    species at least, and neither labels nor predictions all equal). A prediction that is not finite
+    makes every coefficient that it is part of NaN. Sums are kept in float64 and added up over
+    processes.
 
     Args:
         n_species: number of species S.
@@ -55,13 +56,16 @@ class PropensityPearson(Metric):
         raw = _grouped(_terms(x, y), group, n_graphs * self.n_species)
         x, y = x - (raw[1] / raw[0])[group], y - (raw[2] / raw[0])[group]
         centred = _grouped(_terms(x, y), group, n_graphs * self.n_species)
-        r = _pearson(centred, raw).reshape(n_graphs, self.n_species, -1)
-        self.within += torch.nansum(r, dim=0)
-        self.n_within += r.isfinite().sum(dim=0)
+        defined = _is_defined(centred, raw)
+        r = torch.where(defined, _pearson(centred), 0.0)
+        self.within += r.reshape(n_graphs, self.n_species, -1).sum(dim=0)
+        self.n_within += defined.reshape(n_graphs, self.n_species, -1).sum(dim=0)
 
     def compute(self) -> dict[str, Tensor]:
         """``all`` and ``mean``, each [S, T]; NaN where no coefficient is defined."""
-        return {"all": _pearson(self.pooled, self.pooled), "mean": self.within / self.n_within}
+        defined = _is_defined(self.pooled, self.pooled)
+        pooled = torch.where(defined, _pearson(self.pooled), torch.nan)
+        return {"all": pooled, "mean": self.within / self.n_within}
 
 
 def metric_name(stage: str, kind: str, species: str, time: float) -> str:
@@ -91,10 +95,18 @@ def _grouped(terms: Tensor, group: Tensor, n_groups: int) -> Tensor:
     return result.index_add_(1, group, terms)
 
 
-def _pearson(moments: Tensor, raw: Tensor) -> Tensor:
-    """Coefficients of sums [6, ...] as in `_terms`; ``raw`` are those of the values themselves."""
+def _pearson(moments: Tensor) -> Tensor:
+    """Coefficients of sums [6, ...] as in `_terms`."""
     n, x, y, xx, yy, xy = moments
-    var_x, var_y = xx - x * x / n, yy - y * y / n
+    return (xy - x * y / n) / ((xx - x * x / n) * (yy - y * y / n)).sqrt()
+
+
+def _is_defined(moments: Tensor, raw: Tensor) -> Tensor:
+    """Whether there are two values at least, not all equal; ``raw`` as they are, not centred.
+
+    Values that are not finite count as defined: leaving them out would hide a broken model.
+    """
+    n, x, y, xx, yy, _ = moments
     # Rounding leaves equal values a variance of about 1e-16 of their square.
-    defined = (n > 1) & (var_x > 1e-12 * raw[3]) & (var_y > 1e-12 * raw[4])
-    return torch.where(defined, (xy - x * y / n) / (var_x * var_y).sqrt(), torch.nan)
+    spread = (xx - x * x / n > 1e-12 * raw[3]) & (yy - y * y / n > 1e-12 * raw[4])
+    return (n > 1) & (spread | ~raw.isfinite().all(dim=0))

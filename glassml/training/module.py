@@ -82,14 +82,7 @@ class PropensityModule(pl.LightningModule):
 
     def training_step(self, batch: Data, batch_idx: int) -> Tensor:
         """The loss of a batch."""
-        loss = self._evaluate(batch, "train", self.train_pearson)
-        if not loss.isfinite():
-            raise GlassMLError(
-                f"the training loss became {loss.item()} in epoch {self.current_epoch + 1}; lower "
-                "training.optimiser.lr or set training.gradient_clip (for example 1.0), and "
-                "look for outliers among the labels with `glassml data info`"
-            )
-        return loss
+        return self._evaluate(batch, "train", self.train_pearson)
 
     def validation_step(self, batch: Data, batch_idx: int) -> None:
         """Loss and metrics of a batch, with running batch statistics and without dropout."""
@@ -100,6 +93,13 @@ class PropensityModule(pl.LightningModule):
         loss = propensity_loss(
             prediction, batch.y, self.scale[batch.species], self.weight[batch.species]
         )
+        if not loss.isfinite():
+            name = "training" if stage == "train" else stage
+            raise GlassMLError(
+                f"the {name} loss became {loss.item()} in epoch {self.current_epoch + 1}; lower "
+                "training.optimiser.lr or set training.gradient_clip (for example 1.0), and "
+                "look for outliers among the labels with `glassml data info`"
+            )
         pearson.update(prediction.detach(), batch.y, batch.species, batch.batch)
         self.log(
             f"{stage}/loss",
@@ -146,6 +146,8 @@ class PropensityModule(pl.LightningModule):
             metric.reset()
             named = named_coefficients(stage, values, self.model.species, self.model.times)
             for kind, table in values.items():
+                # NaN is a coefficient that is not defined: a model that is broken has an infinite
+                # or undefined loss, which has stopped the run.
                 named[f"{stage}/pearson_{kind}"] = float(torch.nanmean(table[0]))
             # All processes hold the same values already; Lightning wants to be told so.
             self.log_dict(named, sync_dist=self._distributed)

@@ -31,6 +31,11 @@ class Source:
         """The configuration."""
         return self.dataset[self.index]
 
+    @property
+    def checksum(self) -> str:
+        """Checksum of its contents as stored in the file; nothing else is read."""
+        return str(self.dataset._group(self.name).attrs["sha256"])
+
     def __str__(self) -> str:
         return f"{self.dataset.path}: configuration {self.name!r}"
 
@@ -56,16 +61,17 @@ def open_split(config: DataConfig) -> Split:
 
     Raises:
         InputError: a file cannot be read or holds no labels.
-        ConfigError: the validation set is empty, takes everything, or is in the training set.
+        ConfigError: the validation set is empty or takes everything, or a configuration is there
+            twice.
     """
     train = [s for path in config.train for s in _sources(path)]
     if isinstance(config.validation, str):
         validation = _sources(config.validation)
-        _check_apart(train, validation)
     elif isinstance(config.validation, float):
         train, validation = _drawn(train, config.validation, config.split_seed)
     else:
         train, validation = _named(train, config.validation)
+    _check_apart(train, validation)
     first = train[0].read()
     if first.times is None:
         raise InputError(f"{train[0]} has no labels; training needs times and propensity")
@@ -110,12 +116,21 @@ def _sources(path: str | Path) -> list[Source]:
 
 
 def _check_apart(train: Sequence[Source], validation: Sequence[Source]) -> None:
-    for dataset in {s.dataset.path: s.dataset for s in train}.values():
-        if dataset.sha256 == validation[0].dataset.sha256:
+    """Refuse a configuration that counts twice, whatever its name and file, on either side."""
+    seen: dict[str, Source] = {}
+    for source in train:
+        first = seen.setdefault(source.checksum, source)
+        if first is not source:
             raise ConfigError(
-                f"data.validation: {validation[0].dataset.path} holds the same data as "
-                f"{dataset.path} in data.train; give other configurations, or a fraction such "
-                "as 0.2 of the training data"
+                f"data.train: {source} holds the same data as {first}; give every configuration "
+                "once"
+            )
+    for source in validation:
+        if source.checksum in seen:
+            raise ConfigError(
+                f"data.validation: {source} holds the same data as {seen[source.checksum]}, which "
+                "is trained on; give other configurations, or a fraction such as 0.2 of the "
+                "training data"
             )
 
 

@@ -50,6 +50,15 @@ def test_what_is_not_defined_is_left_out_of_the_mean() -> None:
 
 
 @pytest.mark.parametrize("statistic", [pearson_all, pearson_mean, spearman_all, spearman_mean])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_predictions_that_are_not_finite_are_not_left_out(statistic, value: float) -> None:
+    labels = [_column([1, 2, 3]), _column([4, 5, 7])]
+    predictions = [_column([1, 2, 3]), _column([value, value, value])]
+    species = [np.zeros(3, dtype=int)] * 2
+    assert np.isnan(statistic(predictions, labels, species, 1)).all()
+
+
+@pytest.mark.parametrize("statistic", [pearson_all, pearson_mean, spearman_all, spearman_mean])
 def test_a_species_without_particles_has_no_coefficient(statistic) -> None:
     result = statistic([_LABEL[:, None]], [_LABEL[:, None]], [np.zeros(4, dtype=int)], 2)
     assert np.isnan(result[1]).all()

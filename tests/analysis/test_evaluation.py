@@ -85,6 +85,21 @@ def test_labels_are_needed(model: Path, tmp_path: Path) -> None:
         evaluate(Predictor(model, "cpu"), Dataset(path))
 
 
+def test_a_configuration_without_finite_predictions_is_named(tmp_path: Path) -> None:
+    save_model(
+        build("analytic", times=TIMES, scalar_inputs=["charge"]), tmp_path / "m.pt", dtype="float64"
+    )
+    labels = np.random.default_rng(0).uniform(1.0, 2.0, (60, 2))
+    # The sum over neighbours of the second one's charges overflows.
+    with DatasetWriter(tmp_path / "d.h5") as writer:
+        for configuration, charge in zip(_configurations(), (1.0, 1e308, 1.0), strict=True):
+            scalars = {"charge": np.full(60, charge)}
+            fields = {"times": np.array(TIMES), "propensity": labels, "scalars": scalars}
+            writer.add(moved(configuration, **fields))
+    with pytest.raises(InputError, match=r"^c1: output 'propensity' of m\.pt: expected finite"):
+        evaluate(Predictor(tmp_path / "m.pt", "cpu"), Dataset(tmp_path / "d.h5"))
+
+
 def test_the_command_shows_a_table_and_writes_the_numbers(model: Path, tmp_path: Path) -> None:
     labels = [np.stack([p[:, 0], np.full(60, 0.5)], axis=1) for p in _predicted(model)]
     _write(tmp_path / "d.h5", labels, TIMES)

@@ -122,6 +122,18 @@ def test_lengths_in_another_unit_are_refused(small: Path) -> None:
         Predictor(small, device="cpu").predict([other])
 
 
+def test_outputs_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.pt"
+    save_model(build("analytic", scalar_inputs=["charge"]), path, dtype="float64")
+    good = liquid(name="good", scalars={"charge": np.ones(60)})
+    # The square in a norm overflows; the densities themselves do not.
+    bad = liquid(name="bad", scalars={"charge": np.full(60, 1e200)})
+    predictor = Predictor(path, device="cpu")
+    assert len(predictor.predict([good, bad])) == 2
+    with pytest.raises(InputError, match=r"^bad: output 'descriptors' of m\.pt: .* 60 of 60"):
+        predictor.predict([good, bad], ["propensity", "descriptors"])
+
+
 def test_unknown_output_is_refused(small: Path) -> None:
     with pytest.raises(InputError, match="gives propensity, descriptors, equivariant, found 'x'"):
         Predictor(small, device="cpu").predict([liquid(10)], outputs=["x"])

@@ -298,12 +298,42 @@ def test_three_species_scalars_and_gaussian_basis_work_together() -> None:
         ({"species": ("A", "A")}, "species: expected one or more different"),
         ({"radial_basis": "fourier"}, "radial_basis: expected one of bessel, gaussian"),
         ({"length_unit": "furlong"}, "length_unit: expected one of lj"),
+        ({"cutoff": "two"}, "cutoff: expected a finite number, found 'two'"),
+        ({"cutoff": None}, "cutoff: expected a finite number, found None"),
+        ({"cutoff": float("inf")}, "cutoff: expected a finite number, found inf"),
+        ({"dropout": "x"}, "dropout: expected a finite number, found 'x'"),
+        ({"dropout": False}, "dropout: expected a finite number, found False"),
+        ({"radial_basis_size": 10.5}, "radial_basis_size: expected a whole number, found 10.5"),
+        ({"radial_basis_size": "ten"}, "radial_basis_size: expected a whole number, found 'ten'"),
+        ({"radial_basis_size": 0}, "radial_basis_size: expected .* at least 1, found 0"),
+        ({"channels": True}, "channels: expected a whole number, found True"),
+        ({"batchnorm_momentum": 5}, r"batchnorm_momentum: expected a weight in \(0, 1\], found 5"),
+        ({"batchnorm_momentum": 0}, "batchnorm_momentum: expected a weight"),
+        ({"smooth_cutoff": "maybe"}, "smooth_cutoff: expected true or false, found 'maybe'"),
+        ({"smooth_cutoff": 1}, "smooth_cutoff: expected true or false, found 1"),
+        ({"radial_basis": 3}, "radial_basis: expected a name, found 3"),
+        ({"species": "AB"}, "species: expected a list of names, found 'AB'"),
+        ({"species": ("A", "B C")}, "species: expected names without commas and white space"),
+        ({"species": ("A,B",)}, "species: expected names without commas .* found 'A,B'"),
+        ({"species": ("",)}, "species: expected names"),
+        ({"times": (1.0, float("inf"))}, "times: expected a list of finite numbers"),
+        ({"times": 1.0}, "times: expected a list of finite numbers, found 1.0"),
+        ({"times": (1.0, 1)}, "times: expected different times"),
+        ({"scalar_inputs": ("q", "q")}, "scalar_inputs: expected different names"),
         ({"chanels": 4}, "unknown hyperparameter 'chanels' \\(did you mean 'channels'"),
     ],
 )
 def test_impossible_settings_are_named(arguments: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build("se3gnn-v2", **arguments)
+
+
+def test_hyperparameters_are_kept_as_plain_values() -> None:
+    model = build("se3gnn-v2", n_layers=1, times=np.array([1.0, 3.0]), cutoff=2, dropout="1e-1")
+    assert model.hyperparameters["times"] == (1.0, 3.0)
+    assert [type(t) for t in model.hyperparameters["times"]] == [float, float]
+    assert model.hyperparameters["cutoff"] == 2.0
+    assert model.hyperparameters["dropout"] == 0.1  # YAML takes 1e-1 for a string
 
 
 def test_unknown_model_names_the_known_ones() -> None:

@@ -76,6 +76,8 @@ def test_overrides_leave_the_given_values_alone() -> None:
         ("training.monitor=r2", ["training.monitor", "'pearson_mean'", "'r2'"]),
         ("training.standardise=3", ["training.standardise", "true or false", "3"]),
         ("training.devices=0", ["training.devices", "positive number of devices or auto", "0"]),
+        ("training.devices=true", ["training.devices", "positive number of devices", "True"]),
+        ("training.seed=5000000000", ["training.seed", "4294967295", "5000000000"]),
         ("training.early_stopping=3", ["training.early_stopping", "patience", "3"]),
         ("training.schedule.milestones=[5, 3]", ["training.schedule.milestones", "increasing"]),
         ("training.species_weight={A: -1}", ["training.species_weight.A", "-1"]),

@@ -73,7 +73,34 @@ def test_a_useless_split_is_refused(
 
 def test_validating_on_the_training_data_is_refused(settings: dict[str, Any]) -> None:
     settings["data"]["validation"] = settings["data"]["train"]
-    with pytest.raises(ConfigError, match=r"data\.validation: .*tiny\.h5 holds the same data"):
+    with pytest.raises(ConfigError, match=r"data\.validation: .*tiny\.h5.* holds the same data"):
+        _split(settings)
+
+
+def test_one_configuration_on_both_sides_is_refused_under_any_name(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    validation = [labelled(20), moved(labelled(3), name="renamed")]
+    settings["data"]["validation"] = str(write_dataset(tmp_path / "v.h5", validation))
+    message = r"data\.validation: .*v\.h5.*'renamed' holds .* as .*tiny\.h5.*'sample_3'"
+    with pytest.raises(ConfigError, match=message):
+        _split(settings)
+    # A fraction may draw one copy for validation and leave the other one.
+    twice = write_dataset(tmp_path / "twice.h5", [labelled(0), moved(labelled(0), name="again")])
+    settings["data"] |= {"train": str(twice), "validation": 0.5}
+    with pytest.raises(ConfigError, match=r"data\.validation: .*twice\.h5.* holds the same data"):
+        _split(settings)
+
+
+def test_training_twice_on_a_configuration_is_refused(
+    settings: dict[str, Any], dataset: Path, tmp_path: Path
+) -> None:
+    settings["data"]["train"] = [str(dataset), str(dataset)]
+    with pytest.raises(ConfigError, match=r"data\.train: .*'sample_\d' holds the same data as"):
+        _split(settings)
+    other = write_dataset(tmp_path / "v.h5", [labelled(20)])
+    settings["data"]["validation"] = str(other)
+    with pytest.raises(ConfigError, match=r"data\.train: .*'sample_0' holds .* as .*'sample_0'"):
         _split(settings)
 
 

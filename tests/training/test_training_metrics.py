@@ -71,6 +71,22 @@ def test_a_configuration_without_a_species_is_left_out_of_its_mean() -> None:
     torch.testing.assert_close(metric.compute()["mean"][1], before[1])
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_predictions_that_are_not_finite_are_no_coefficient_to_be_left_out(value: float) -> None:
+    data = _data()
+    prediction, label, species = data[1]
+    broken = prediction.clone()
+    broken[:, 1] = value
+    data[1] = (broken, label, species)
+    metric = PropensityPearson(2, 3)
+    for prediction, label, species in data:
+        metric.update(prediction, label, species, torch.zeros_like(species))
+    for table in metric.compute().values():
+        assert table[:, 1].isnan().all()
+        assert table[:, [0, 2]].isfinite().all()
+    _compare(metric, data)
+
+
 def test_loss_is_the_sum_over_times_of_the_mean_squared_error() -> None:
     prediction, label, _ = _data()[0]
     scale = torch.tensor([1.0, 2.0, 4.0]).expand_as(label)

@@ -1,0 +1,86 @@
+"""Runs that end before their last epoch: nothing improves, or the numbers are broken."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from glassml.errors import GlassMLError
+from glassml.training import RunResult, resume
+from glassml.training.module import PropensityModule
+
+Run = Callable[[], RunResult]
+
+
+def test_the_run_stops_when_nothing_improves(settings: dict[str, Any], run: Run) -> None:
+    settings["training"] |= {
+        "epochs": 50,
+        "early_stopping": {"patience": 2, "min_delta": 10.0},
+        "monitor": "loss",
+    }
+    result = run()
+    # No loss falls by 10 after the first epoch, and two more are waited for.
+    assert result.epochs == 3
+    assert resume(result.folder, console=Console(quiet=True)).epochs == 3
+
+
+def test_a_stopped_run_goes_on_with_more_patience(settings: dict[str, Any], run: Run) -> None:
+    settings["training"] |= {
+        "epochs": 50,
+        "early_stopping": {"patience": 2, "min_delta": 10.0},
+        "monitor": "loss",
+    }
+    folder = run().folder
+    override = "training.early_stopping.patience=6"
+    assert resume(folder, [override], Console(quiet=True)).epochs == 7
+    assert resume(folder, console=Console(quiet=True)).epochs == 7
+
+
+@pytest.mark.parametrize(("monitor", "sign"), [("loss", -1), ("pearson_mean", 1)])
+def test_the_run_goes_on_while_the_monitored_quantity_improves(
+    settings: dict[str, Any], run: Run, monitor: str, sign: int
+) -> None:
+    settings["model"]["dropout"] = 0.0
+    settings["training"] |= {
+        "epochs": 200,
+        "early_stopping": {"patience": 2},
+        "monitor": monitor,
+        "schedule": {"milestones": []},
+    }
+    result = run()
+    with (result.folder / "metrics.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    values = np.array([sign * float(row[f"validation/{monitor}"]) for row in rows])
+    best = np.maximum.accumulate(values)
+    without = np.flatnonzero(best[2:] == best[:-2])
+    assert result.epochs > 3
+    assert (without + 3).tolist() == [result.epochs]
+    assert result.best_epoch == values.argmax() + 1
+
+
+def test_a_diverging_run_says_what_to_change(settings: dict[str, Any], run: Run) -> None:
+    settings["training"]["optimiser"]["lr"] = 1e30
+    with pytest.raises(GlassMLError, match=r"loss became .* lower training\.optimiser\.lr"):
+        run()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_validation_loss_that_is_not_finite_stops_the_run(
+    settings: dict[str, Any], run: Run, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    predict = PropensityModule.predict
+
+    def broken(self: PropensityModule, batch: Any) -> torch.Tensor:
+        return predict(self, batch) * (1.0 if self.training else value)
+
+    monkeypatch.setattr(PropensityModule, "predict", broken)
+    with pytest.raises(GlassMLError, match=r"the validation loss became .* in epoch 1; lower"):
+        run()
+    assert not list(Path(settings["output"]).rglob("*.ckpt"))
