@@ -115,9 +115,16 @@ void FixGlassML::unpack_forward_comm(int n, int first, double* buffer) {
 void FixGlassML::store(const std::vector<double>& values) {
   for (int i = 0; i < atom->nlocal; i++) {
     const bool reported = atom->mask[i] & groupbit;
-    for (int column = 0; column < n_columns_; column++)
-      array_atom[i][column] =
+    for (int column = 0; column < n_columns_; column++) {
+      const double value =
           reported ? values[static_cast<std::size_t>(i) * n_columns_ + column] : 0.0;
+      if (!std::isfinite(value))
+        throw std::runtime_error(
+            fmt::format("output {} is {} for atom {}, expected a finite number: a scalar input is "
+                        "too large for a {} model, or its parameters are not finite",
+                        columns_[column], value, atom->tag[i], model_->manifest().dtype));
+      array_atom[i][column] = value;
+    }
   }
 }
 

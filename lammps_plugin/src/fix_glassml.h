@@ -41,6 +41,7 @@ class FixGlassML : public Fix {
  private:
   // set-up, in fix_glassml_setup.cpp
   void load_model();
+  void check_same_model() const;
   void map_species();
   void check_units() const;
   void select_outputs();
@@ -64,9 +65,10 @@ class FixGlassML : public Fix {
   glassml::EdgeFinder edge_finder_;
   std::vector<std::int64_t> species_of_type_;  // [ntypes + 1]
   std::vector<std::unique_ptr<ScalarInput>> scalars_;
-  int n_columns_ = 0;         // per-atom values
-  int first_propensity_ = 0;  // per-atom column of the first propensity
-  int n_propensity_ = 0;      // 0 if the propensity is not asked for
+  std::vector<std::string> columns_;  // [n_columns] output and column, for messages
+  int n_columns_ = 0;                 // per-atom values
+  int first_propensity_ = 0;          // per-atom column of the first propensity
+  int n_propensity_ = 0;              // 0 if the propensity is not asked for
 
   std::vector<double> scalar_values_;  // [nlocal, S]
   std::vector<double> means_;          // [n_propensity] of the group

@@ -60,7 +60,7 @@ FixGlassML::FixGlassML(LAMMPS* lmp, int narg, char** arg) : Fix(lmp, narg, arg),
   std::string failure;
   try {
     options_ = glassml::parse_options(words(narg, arg), atom->ntypes);
-  } catch (const std::runtime_error& problem) {
+  } catch (const std::exception& problem) {
     failure = problem.what();
   }
   stop_if_failed(failure);
@@ -85,10 +85,25 @@ void FixGlassML::load_model() {
     const std::string device = glassml::resolve_device(options_.device, rank);
     model_ = std::make_unique<glassml::ModelRunner>(options_.model_file, device);
     edge_finder_ = glassml::EdgeFinder(model_->manifest().cutoff);
-  } catch (const std::runtime_error& problem) {
+  } catch (const std::exception& problem) {
     failure = problem.what();
   }
   stop_if_failed(failure);
+  check_same_model();
+}
+
+/// Ranks may run on machines that hold different files of that name. With different models they
+/// would wait for each other for ever, or exchange features that mean different things.
+void FixGlassML::check_same_model() const {
+  // The complement turns the order round, so one reduction gives both minimum and maximum.
+  const long long mine[2] = {model_->fingerprint(), ~model_->fingerprint()};
+  long long least[2];
+  MPI_Allreduce(mine, least, 2, MPI_LONG_LONG, MPI_MIN, world);
+  if (least[0] == ~least[1]) return;
+  error->all(FLERR,
+             "fix {} glassml: model file {} is not the same on all MPI tasks: expected one file, "
+             "found different contents: give every machine the same copy",
+             id, options_.model_file);
 }
 
 void FixGlassML::map_species() {
@@ -131,7 +146,9 @@ void FixGlassML::select_outputs() {
       first_propensity_ = n_columns_;
       n_propensity_ = static_cast<int>(output->columns.size());
     }
-    n_columns_ += static_cast<int>(output->columns.size());
+    for (const std::string& column : output->columns)
+      columns_.push_back(fmt::format("'{}', column '{}'", name, column));
+    n_columns_ = static_cast<int>(columns_.size());
   }
 }
 

@@ -97,7 +97,7 @@ void check_version(const Reader& reader, const std::string& file) {
 
 void read_state_widths(const Reader& reader, Manifest& manifest) {
   const std::int64_t steps = reader.integer("n_steps");
-  if (steps < 0) reader.fail("n_steps", "no negative number", std::to_string(steps));
+  if (steps < 1) reader.fail("n_steps", "a positive integer", std::to_string(steps));
   manifest.n_steps = static_cast<int>(steps);
   for (const Json& value : reader.list("state_widths")) {
     if (!value.is_number_integer() || value.get<std::int64_t>() < 1)

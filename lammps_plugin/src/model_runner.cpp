@@ -74,12 +74,23 @@ struct EvaluationGuard {
   ThreadGuard threads_;
 };
 
-void check_readable(const std::string& file) {
+/// Reads the file once: 64-bit FNV-1a over its bytes.
+std::int64_t fingerprint_of(const std::string& file) {
   std::ifstream stream(file, std::ios::binary);
-  char byte = 0;
-  if (stream.is_open() && stream.get(byte)) return;
-  const std::string why = stream.is_open() ? "it is empty or a folder" : std::strerror(errno);
-  throw std::runtime_error("cannot read model file '" + file + "': " + why);
+  const std::string unreadable = "cannot read model file '" + file + "': ";
+  if (!stream.is_open()) throw std::runtime_error(unreadable + std::strerror(errno));
+  std::uint64_t hash = 14695981039346656037ULL;
+  std::vector<char> chunk(1 << 16);
+  std::int64_t length = 0;
+  while (stream) {
+    stream.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
+    const std::streamsize count = stream.gcount();
+    length += count;
+    for (std::streamsize k = 0; k < count; k++)
+      hash = (hash ^ static_cast<unsigned char>(chunk[k])) * 1099511628211ULL;
+  }
+  if (length == 0) throw std::runtime_error(unreadable + "it is empty or a folder");
+  return static_cast<std::int64_t>(hash);
 }
 
 /// The manifest alone: it must be judged before the code of the model is touched.
@@ -97,10 +108,22 @@ std::string read_manifest_text(const std::string& file) {
 }
 
 torch::jit::Module load_module(const std::string& file, const std::string& device) {
-  auto module = guarded("cannot load model '" + file + "' on device " + device,
-                        [&] { return torch::jit::load(file, torch::Device(device)); });
-  module.eval();
-  return module;
+  return guarded("cannot load model '" + file + "' on device " + device, [&] {
+    const ThreadGuard one_thread(1);
+    auto module = torch::jit::load(file, torch::Device(device));
+    module.eval();
+    return module;
+  });
+}
+
+void check_methods(const torch::jit::Module& module, const Manifest& manifest,
+                   const std::string& file) {
+  std::vector<std::string> methods = {"embed", "embed_edges", "step"};
+  for (const OutputEntry& output : manifest.outputs) methods.push_back(output.name);
+  for (const std::string& method : methods)
+    if (!module.find_method(method).has_value())
+      throw Problem("'" + file + "' has no method '" + method +
+                    "': it is damaged or was not written by 'glassml export'");
 }
 
 /// A tensor that owns a copy of these numbers.
@@ -152,6 +175,7 @@ std::string resolve_device(const std::string& wanted, int local_rank) {
 struct ModelRunner::State {
   Manifest manifest;
   std::string device_name;
+  std::int64_t fingerprint = 0;
   torch::Device device{torch::kCPU};
   torch::ScalarType type = torch::kFloat32;
   torch::jit::Module module;
@@ -202,19 +226,15 @@ struct ModelRunner::State {
 ModelRunner::ModelRunner(const std::string& file, const std::string& device)
     : state_(std::make_unique<State>()) {
   State& s = *state_;
-  check_readable(file);
+  s.fingerprint = fingerprint_of(file);
   s.manifest = parse_manifest(read_manifest_text(file), file);
   s.device_name = device;
-  s.device = torch::Device(device);
   s.type = s.manifest.dtype == "float64" ? torch::kFloat64 : torch::kFloat32;
-  const ThreadGuard one_thread(1);
   s.module = load_module(file, device);
-  std::vector<std::string> methods = {"embed", "embed_edges", "step"};
-  for (const OutputEntry& output : s.manifest.outputs) methods.push_back(output.name);
-  for (const std::string& method : methods)
-    if (!s.module.find_method(method).has_value())
-      throw std::runtime_error("'" + file + "' has no method '" + method +
-                               "': it is damaged or was not written by 'glassml export'");
+  guarded("model '" + file + "'", [&] {
+    s.device = torch::Device(device);
+    check_methods(s.module, s.manifest, file);
+  });
 }
 
 ModelRunner::~ModelRunner() = default;
@@ -222,6 +242,8 @@ ModelRunner::~ModelRunner() = default;
 const Manifest& ModelRunner::manifest() const { return state_->manifest; }
 
 const std::string& ModelRunner::device() const { return state_->device_name; }
+
+std::int64_t ModelRunner::fingerprint() const { return state_->fingerprint; }
 
 void ModelRunner::set_threads(int threads) { state_->threads = threads; }
 

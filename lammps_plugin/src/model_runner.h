@@ -33,6 +33,9 @@ class ModelRunner {
   const Manifest& manifest() const;
   const std::string& device() const;
 
+  /// A number made from every byte of the file: the same on all processes that loaded the same.
+  std::int64_t fingerprint() const;
+
   /// Threads that torch may use within the other calls (and only there).
   void set_threads(int threads);
 

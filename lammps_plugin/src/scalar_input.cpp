@@ -63,6 +63,15 @@ void ScalarInput::init_fix(int nevery) {
     refuse(fmt::format("fix {} is of style {}, which gives no per-atom values", id_, fix_->style));
   check_column(fix_->size_peratom_cols);
   check_group(fix_->igroup);
+  // Its values would be those of the last step at best; fix ave/atom holds unfinished sums until
+  // then, and nothing tells them from averages.
+  if (modify->get_fix_mask(fix_) & FixConst::END_OF_STEP)
+    refuse(
+        fmt::format("fix {} is of style {}, which works at the end of the step, but the model is "
+                    "evaluated before that, directly after the forces, when such a fix may hold "
+                    "unfinished values: use a compute, a variable of computes, or values kept by "
+                    "'fix store/state' with N = 0",
+                    id_, fix_->style));
   if (nevery % fix_->peratom_freq != 0)
     refuse(
         fmt::format("fix {} computes its values every {} steps, but they are needed every {}: "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from systems import liquid
 
 from glassml.export import save_model
 from glassml.models.analytic import Analytic
+from glassml.simulation.lammps import find_lammps
 
 
 class Broken(Analytic):
@@ -167,3 +169,34 @@ def test_a_model_that_breaks_its_promises(bench, models):
     rewritten(models(), bench.folder / "liar.pt", state_widths=[1, 4, 6])
     message = bench.refused(bench.start(liquid(60)) + "fix g all glassml 1 liar.pt A B\nrun 0")
     assert "result of step has the shape [60, 5], but its manifest promises [60, 4]" in message
+
+
+def start_two_ranks(bench, *files):
+    """One script on two ranks with a file each, as on machines that share no disk."""
+    (bench.folder / "in.lmp").write_text(
+        bench.start(liquid(60)) + "fix g all glassml 1 ${model} A B\nrun 0\n"
+    )
+    found = find_lammps()
+    ranks = [
+        ["-n", "1", str(found.lmp), "-in", "in.lmp", "-var", "model", str(file)] for file in files
+    ]
+    command = [str(found.mpiexec), *ranks[0], ":", *ranks[1]]
+    return subprocess.run(
+        command, cwd=bench.folder, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_ranks_with_different_models(bench, models):
+    # Analytic model and network differ in their number of exchanges: the ranks would wait for ever.
+    result = start_two_ranks(bench, models(), models.network())
+    message = " ".join(result.stdout.split())
+    assert result.returncode != 0
+    assert f"glassml: model file {models()} is not the same on all MPI tasks" in message
+
+
+def test_ranks_with_copies_of_one_model(bench, models):
+    copy = bench.folder / "copy.pt"
+    copy.write_bytes(models().read_bytes())
+    result = start_two_ranks(bench, models(), copy)
+    assert result.returncode == 0, result.stdout
+    assert "edges at step 0" in result.stdout

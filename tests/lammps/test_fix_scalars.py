@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -45,10 +46,23 @@ def test_potential_energy_during_a_run(bench, one, agrees, ranks):
         agrees(frame.values("g"), now, one)
 
 
-def test_potential_energy_without_anyone_else_asking(bench, one):
-    script = bench.start(liquid(120, seed=41)) + MOVE + ENERGY
+def test_potential_energy_without_anyone_else_asking(bench, one, agrees):
+    configuration = liquid(120, seed=41)
+    script = bench.start(configuration) + MOVE + ENERGY
     script += f"fix g all glassml 3 {one} A B scalar c_energy\nthermo 1000\n"
+    script += dump_with("", every=3)
     bench.run(script + "run 10\nrun 11\nminimize 0.0 0.0 8 1000\nrun 5 post no")
+    frames = bench.frames()
+    assert [frame.step for frame in frames] == list(range(0, 36, 3))
+    # The energies, which nothing but the fix asked for, are computed anew from the positions.
+    again = bench.start(configuration) + ENERGY + "dump e all custom 3 energy.out id c_energy\n"
+    again += "dump_modify e sort id format float %20.17g\nrerun dump.out dump x y z"
+    bench.run(again)
+    for frame, energies in zip(frames, bench.frames("energy.out"), strict=True):
+        assert energies.step == frame.step
+        now = frame.configuration(configuration)
+        scalars = {"potential_energy": energies["c_energy"]}
+        agrees(frame.values("g"), dataclasses.replace(now, scalars=scalars), one)
 
 
 def test_potential_energy_of_the_minimised_configuration(bench, one, agrees):
@@ -95,7 +109,8 @@ def test_columns_variables_and_fixes(bench, models, agrees):
         ("compute s all stress/atom NULL\n", "scalar c_s[7]", "in brackets from 1 to 6"),
         (ENERGY, "scalar c_energy[x]", "expected an index from 1 in brackets"),
         ("group a type 1\ncompute e a pe/atom\n", "scalar c_e", "every atom: define it for group"),
-        ("fix a all ave/atom 1 7 7 vx\n", "scalar f_a", "every 7 steps, but they are needed"),
+        ("fix a all ave/atom 1 2 2 vx\n", "scalar f_a", "fix a is of style ave/atom, which works"),
+        ("fix k all store/state 2 vx\n", "scalar f_k", "unfinished values: use a compute"),
         ("variable e atom 1/(id-3)\n", "scalar v_e", "Divide by 0"),
         ("variable e atom sqrt(2-id)\n", "scalar v_e", "Sqrt of negative"),
         ("variable e atom exp(id*100)\n", "scalar v_e", "is inf for atom"),
@@ -105,3 +120,27 @@ def test_misuse_is_explained(bench, one, commands, keywords, words):
     script = bench.start(liquid(60, seed=44)) + commands
     message = bench.refused(script + f"fix g all glassml 2 {one} A B {keywords}\nrun 0")
     assert words in message
+
+
+def test_a_fix_whose_values_come_too_seldom(bench, one, models):
+    script = bench.start(liquid(60, seed=45)) + f"fix a all glassml 7 {models()} A B\n"
+    message = bench.refused(script + f"fix g all glassml 2 {one} A B scalar f_a[1]\nrun 0")
+    assert "fix a computes its values every 7 steps, but they are needed every 2" in message
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_predictions_that_are_not_finite(bench, models, ranks):
+    # 1e300 is a number in double precision, but not in the model's: all that it enters overflows.
+    model = models("analytic", "float32", scalar_inputs=("potential_energy",))
+    script = bench.start(liquid(60, seed=46)) + "variable e atom (id==17)*1e300\n"
+    script += f"fix g all glassml 1 {model} A B scalar v_e output descriptors propensity\nrun 0"
+    message = bench.refused(script, ranks=ranks)
+    words = r"fix g glassml: output '\w+', column '[\w=.]+' is -?(inf|nan) for atom \d+, expected"
+    assert re.search(words, message), message
+    assert "too large for a float32 model" in message
+
+
+def test_predictions_outside_the_group_are_not_judged(bench, models):
+    model = models("analytic", "float32", scalar_inputs=("potential_energy",))
+    script = bench.start(liquid(60, seed=46)) + "variable e atom 1e300\ngroup none empty\n"
+    bench.run(script + f"fix g none glassml 1 {model} A B scalar v_e\nrun 0")

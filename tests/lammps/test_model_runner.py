@@ -180,6 +180,7 @@ def test_positions_that_are_not_finite(drive, models, bad):
         ("cutoff", -2.0, "field 'cutoff': expected a positive number, found -2.0"),
         ("dtype", "float16", "field 'dtype': expected float32 or float64, found 'float16'"),
         ("n_steps", 2.5, "field 'n_steps': expected an integer, found 2.5"),
+        ("n_steps", 0, "field 'n_steps': expected a positive integer, found 0"),
         ("state_widths", [1, 5], "expected 3 entries (n_steps + 1), found 2"),
         ("state_widths", [1, 0, 6], "expected a list of positive integers, found 0"),
         ("outputs", [], "field 'outputs': expected one output or more"),
@@ -205,6 +206,23 @@ def test_damaged_manifest(drive, models, tmp_path, field, value, words):
     error = drive(tmp_path / "m.pt", 0, [], [], [])[2]
     assert "m.pt'" in error
     assert words in error
+
+
+@pytest.mark.parametrize(
+    "table", [None, {"knots": 512, "tolerance": 1e-5, "measured_error": 3e-6}], ids=["null", "set"]
+)
+def test_fields_that_do_not_concern_an_engine_are_left_alone(drive, models, tmp_path, table):
+    extra = {"manifest.json": ""}
+    module = torch.jit.load(str(models()), _extra_files=extra)
+    manifest = {**json.loads(extra["manifest.json"]), "radial_table": table, "future": [1]}
+    torch.jit.save(
+        module, str(tmp_path / "m.pt"), _extra_files={"manifest.json": json.dumps(manifest)}
+    )
+    particles = (2, np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]), [0, 1], [0, 1])
+    rows, error = drive(tmp_path / "m.pt", *particles)[1:]
+    assert error is None
+    np.testing.assert_array_equal(rows, drive(models(), *particles)[1])
+    assert np.all(rows > 0.0)
 
 
 def test_manifest_that_is_not_json(drive, models, tmp_path):
