@@ -18,8 +18,8 @@ FLOAT32: Final = 1e-5
 def fast_path(manifest: Manifest) -> float:
     """The tolerance for an exported model against its network in float32.
 
-    A model whose radial networks were baked into tables states a bound of its own in the manifest,
-    under ``radial_table.bound``; rounding comes on top.
+    A model whose radial networks were baked into tables states its bound in the manifest; rounding
+    comes on top.
     """
-    table = manifest.model_dump().get("radial_table")
-    return FLOAT32 + float(table["bound"]) if table else FLOAT32
+    table = manifest.radial_table
+    return FLOAT32 + table.tolerance if table else FLOAT32
