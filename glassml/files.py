@@ -26,18 +26,18 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         renamed to ``path`` when the block ends and removed when the block raises.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError: the path is a folder, or cannot be written.
     """
     target = Path(path)
+    if target.is_dir():
+        raise InputError(f"{target}: expected a file to write, found a folder")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
             prefix=f".{target.stem}.", suffix=".partial" + target.suffix, dir=target.parent
         )
     except OSError as error:
-        raise InputError(
-            f"{target}: cannot write here ({error.strerror or error}); choose another output path"
-        ) from None
+        raise _unwritable(target, error) from None
     os.close(handle)
     partial = Path(name)
     try:
@@ -46,8 +46,16 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         os.umask(umask)
         partial.chmod(0o666 & ~umask)  # mkstemp makes files private; a result is not
         partial.replace(target)
+    except OSError as error:  # such as a full disk
+        raise _unwritable(target, error) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _unwritable(target: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{target}: cannot write here ({error.strerror or error}); make room or choose another path"
+    )
 
 
 def sha256_of(path: str | Path) -> str:

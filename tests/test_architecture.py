@@ -36,6 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "calculators": {"glassml_ase"},
     "analysis": BASE | set(FLOW) | {"pretrained", "simulation"},
 }
+ALLOWED["export"] |= {"pretrained"}  # a shipped model may be given by its name
 ALLOWED["cli"] = BASE | set(ALLOWED)
 
 MAX_FILE_LINES = 400

@@ -20,7 +20,12 @@ _SHOWN_COLUMNS = 4
 
 
 def info(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model file.", show_default=False)],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL", help="Model file, or the name of a shipped model.", show_default=False
+        ),
+    ],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the manifest itself, as JSON.")
     ] = False,
@@ -28,8 +33,9 @@ def info(
     """Show what a model file contains, where it comes from and how to use it."""
     from rich.console import Console
 
-    from glassml.export import read_manifest
+    from glassml.export import model_path, read_manifest
 
+    model = model_path(model)
     manifest = read_manifest(model)
     if as_json:
         typer.echo(manifest.model_dump_json(indent=2))

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from glassml.export.archive import load_module, read_manifest, save_model, script_model
+from glassml.export.archive import (
+    load_module,
+    model_path,
+    read_manifest,
+    save_model,
+    script_model,
+)
 from glassml.export.inputs import ModelInputs, ScalarSource
 from glassml.export.manifest import (
     FORMAT_VERSION,
@@ -26,6 +32,7 @@ __all__ = [
     "ScalarSource",
     "annotate_atoms",
     "load_module",
+    "model_path",
     "predict_file",
     "read_manifest",
     "save_model",

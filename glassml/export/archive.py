@@ -20,8 +20,9 @@ from glassml.export.manifest import FORMAT_VERSION, DType, Manifest, manifest_of
 from glassml.files import atomic_write
 from glassml.models import GlassModel
 from glassml.nn import ops
+from glassml.pretrained import pretrained_names, pretrained_path
 
-__all__ = ["load_module", "read_manifest", "save_model", "script_model"]
+__all__ = ["load_module", "model_path", "read_manifest", "save_model", "script_model"]
 
 _MANIFEST = "manifest.json"
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -104,6 +105,16 @@ def _deploy(module: nn.Module) -> nn.Module:
     return module
 
 
+def model_path(path: str | Path) -> Path:
+    """The file itself, or that of a model that ships with glassml, given by its name."""
+    file = Path(path)
+    return (
+        pretrained_path(str(path))
+        if not file.exists() and str(path) in pretrained_names()
+        else file
+    )
+
+
 def read_manifest(path: str | Path) -> Manifest:
     """The manifest of a model file; reads no code and no parameters.
 
@@ -111,9 +122,12 @@ def read_manifest(path: str | Path) -> Manifest:
         ModelFileError: the file is missing, truncated, not a glassml model, or of a format
             version that this glassml does not know.
     """
-    file = Path(path)
+    file = model_path(path)
     if not file.is_file():
-        raise ModelFileError(f"{file}: no such model file")
+        shipped = ", ".join(pretrained_names())
+        raise ModelFileError(
+            f"{file}: no such model file, nor one that ships with glassml ({shipped})"
+        )
     try:
         with zipfile.ZipFile(file) as archive:
             names = [n for n in archive.namelist() if n.endswith(f"/extra/{_MANIFEST}")]
@@ -163,7 +177,7 @@ def load_module(path: str | Path, device: torch.device) -> torch.jit.ScriptModul
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*torch.jit.* is deprecated")
-            module = torch.jit.load(str(path), map_location=device)
+            module = torch.jit.load(str(model_path(path)), map_location=device)
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelFileError(f"{path}: the model cannot be loaded: {reason}") from None

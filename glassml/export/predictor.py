@@ -10,7 +10,7 @@ import torch
 
 from glassml.data import Configuration
 from glassml.errors import InputError
-from glassml.export.archive import load_module, read_manifest
+from glassml.export.archive import load_module, model_path, read_manifest
 from glassml.graph import build_graph, collate, first_edge
 
 __all__ = ["Predictor"]
@@ -20,7 +20,7 @@ class Predictor:
     """Runs an exported model on configurations; the ASE calculator and the CLI use it too.
 
     Args:
-        path: model file.
+        path: model file, or the name of a model that ships with glassml.
         device: "cpu", "cuda", "cuda:N", or "auto" (a GPU if there is one).
         threads: CPU threads that torch uses in this process; None leaves its setting alone.
 
@@ -30,7 +30,7 @@ class Predictor:
     """
 
     def __init__(self, path: str | Path, device: str = "auto", threads: int | None = None) -> None:
-        self.path = Path(path)
+        self.path = model_path(path)
         self.manifest = read_manifest(path)
         self.device = _device(device)
         if threads is not None:

@@ -46,13 +46,17 @@ def build_graph(
     """
     if not cutoff > 0:
         raise InputError(f"cutoff: expected a positive length, found {cutoff}")
+    # In units of the cutoff, as matscipy takes the volume of a cell in metres for zero. The unit is
+    # a power of two, so that no digit is lost.
+    unit = 2.0 ** np.floor(np.log2(float(cutoff)))
     receiver, sender, vector = neighbour_list(
         "ijD",
-        cutoff=float(cutoff),
-        positions=configuration.positions,
-        cell=configuration.cell,
+        cutoff=float(cutoff) / unit,
+        positions=configuration.positions / unit,
+        cell=configuration.cell / unit,
         pbc=np.asarray(configuration.pbc),
     )
+    vector = vector * unit
     graph = Data(
         species=torch.from_numpy(np.array(configuration.species, dtype=np.int64)),
         scalars=torch.from_numpy(_scalar_columns(configuration, scalars)).to(dtype),

@@ -28,6 +28,8 @@ from glassml.nn.radial import polynomial_cutoff
 
 __all__ = ["SE3GNN"]
 
+_LARGEST_L = 11  # e3nn's spherical harmonics end there
+
 _CITATION = (
     "F. S. Pezzicoli, G. Charpiat, F. P. Landes, Rotation-equivariant graph neural networks for "
     "learning glassy liquids representations, SciPost Phys. 16, 136 (2024)"
@@ -273,6 +275,8 @@ def _check_sizes(
     ):
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
             raise ConfigError(f"{name}: expected a whole number of at least {low}, found {value}")
+    if l_max > _LARGEST_L:
+        raise ConfigError(f"l_max: expected 0 to {_LARGEST_L}, found {l_max}")
 
 
 def _check_weights(dropout: float, momentum: float) -> None:

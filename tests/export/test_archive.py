@@ -145,8 +145,14 @@ def test_unknown_device_is_refused(small: Path, device: str) -> None:
         Predictor(small, device=device)
 
 
+def test_a_shipped_model_is_found_by_its_name() -> None:
+    manifest = read_manifest("kob_andersen_T0.44")
+    assert manifest.training["origin"]["temperature"] == [0.44]
+    assert Predictor("kob_andersen_T0.44", device="cpu").path.is_file()
+
+
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="no such model file"):
+    with pytest.raises(ModelFileError, match=r"no such model file, nor one .*kob_andersen_T0\.44"):
         Predictor(tmp_path / "absent.pt")
 
 

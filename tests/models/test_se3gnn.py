@@ -291,6 +291,7 @@ def test_three_species_scalars_and_gaussian_basis_work_together() -> None:
     ("arguments", "message"),
     [
         ({"l_max": -1}, "l_max: expected a whole number of at least 0, found -1"),
+        ({"l_max": 20}, "l_max: expected 0 to 11, found 20"),
         ({"channels": 0}, "channels: expected"),
         ({"dropout": 1.0}, "dropout: expected a probability"),
         ({"cutoff": 0}, "cutoff: expected a positive length"),
