@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from systems import liquid
 
+from glassml.pretrained import pretrained_path
+
 OUTPUTS = ("propensity", "descriptors", "equivariant")
 
 
@@ -47,6 +49,15 @@ def test_equals_python_on_any_number_of_ranks(bench, models, dump, agrees, edges
         (frame,) = bench.frames(f"dump.{k}")
         for name, file in files.items():
             agrees(frame.values(name), configuration, file, OUTPUTS)
+
+
+def test_the_shipped_model_equals_python(bench, dump, agrees):
+    configuration = liquid(300, seed=10)
+    model = pretrained_path("kob_andersen_T0.44")
+    script = bench.start(configuration) + f"fix g all glassml 1 {model} A B\n" + dump("g") + "run 0"
+    bench.run(script, ranks=2)
+    (frame,) = bench.frames()
+    agrees(frame.values("g"), configuration, model)
 
 
 def test_tiled_communication_after_balancing(bench, models, dump, agrees):
