@@ -12,7 +12,7 @@ from glassml.data.configuration import Configuration
 from glassml.data.species import SpeciesMap
 from glassml.errors import InputError
 
-__all__ = ["atoms_from_configuration", "configuration_from_atoms"]
+__all__ = ["atoms_from_configuration", "configuration_from_atoms", "label_array"]
 
 # Unit cells of crystals may be a single layer of a few atoms; a liquid whose particles all lie in
 # one plane is a two-dimensional system.
@@ -42,7 +42,8 @@ def configuration_from_atoms(
         species: what each chemical symbol, or each LAMMPS type, stands for (see `SpeciesMap`).
             Types are ``atoms.arrays["type"]`` if present, else the atomic numbers.
         scalars: names of inputs in ``atoms.arrays`` or ``atoms.info``, or input -> name there.
-        labels: whether to take ``arrays["propensity"]``, ``info["times"]`` and ``info["n_runs"]``.
+        labels: whether to take the labels (see `label_array`), ``info["times"]`` and
+            ``info["n_runs"]``.
         times: replaces ``atoms.info["times"]``.
         length_unit: unit of the positions. Default: ``atoms.info["length_unit"]``, else "lj".
         name: names the configuration in messages.
@@ -98,6 +99,16 @@ def atoms_from_configuration(configuration: Configuration) -> Atoms:
     if configuration.n_runs is not None:
         atoms.info["n_runs"] = configuration.n_runs
     return atoms
+
+
+def label_array(atoms: Atoms) -> str | None:
+    """Name of the array that holds the labels; None if the atoms are unlabelled.
+
+    Where ``info["propensity_model"]`` says that a model predicted on these atoms, ``propensity`` is
+    its prediction, and labels that were known before are in ``propensity_label``.
+    """
+    name = "propensity_label" if "propensity_model" in atoms.info else "propensity"
+    return name if name in atoms.arrays else None
 
 
 def _species_labels(atoms: Atoms, species_map: SpeciesMap) -> np.ndarray:
@@ -171,7 +182,14 @@ def _scalars(
 def _labels(
     atoms: Atoms, times: Sequence[float] | None, name: str
 ) -> tuple[np.ndarray, np.ndarray, int | None]:
-    if "propensity" not in atoms.arrays:
+    source = label_array(atoms)
+    if source is None and "propensity_model" in atoms.info:
+        raise InputError(
+            f"{name}: propensity: expected labels in atoms.arrays['propensity_label']; found only "
+            f"predictions of the model {atoms.info['propensity_model']!r} "
+            "(atoms.info['propensity_model'])"
+        )
+    if source is None:
         raise InputError(
             f"{name}: propensity: expected labels in atoms.arrays['propensity']; "
             f"found {sorted(atoms.arrays)}"
@@ -183,7 +201,7 @@ def _labels(
         )
     known_times = np.atleast_1d(atoms.info["times"] if times is None else times)
     # extxyz files do not distinguish one column from none.
-    propensity = np.asarray(atoms.arrays["propensity"]).reshape(len(atoms), -1)
+    propensity = np.asarray(atoms.arrays[source]).reshape(len(atoms), -1)
     n_runs = atoms.info.get("n_runs")
     return known_times, propensity, None if n_runs is None else int(n_runs)
 

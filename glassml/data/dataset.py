@@ -249,6 +249,11 @@ class Dataset:
             self._file.close()
             self._file = None
         if self._file is None:
+            if self.path.is_dir():
+                raise InputError(
+                    f"{self.path}: expected a dataset; found a folder (`glassml data convert` "
+                    "writes datasets)"
+                )
             try:
                 self._file = h5py.File(self.path, "r")
             except FileNotFoundError:

@@ -109,8 +109,8 @@ class ModelInputs:
         raise InputError(
             f"{name}: species: expected a map from the symbols {', '.join(symbols)} (or from the "
             f"LAMMPS types) to the model's species {', '.join(self.manifest.species)}; found "
-            f"none. Give one, such as species={list(self.manifest.species)!r} for the types 1, "
-            "2, ..."
+            f"none. Give one, such as species={list(self.manifest.species)!r} (on the command "
+            f"line: --species {','.join(self.manifest.species)}) for the types 1, 2, ..."
         )
 
     def _with_scalars(

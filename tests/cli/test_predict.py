@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from ase import Atoms
 from systems import liquid
 
-from glassml.data import Configuration, DatasetWriter, atoms_from_configuration
+from glassml.data import Configuration, Dataset, DatasetWriter, atoms_from_configuration
 from glassml.export import Predictor
 
 Run = Callable[..., Any]
@@ -162,6 +163,34 @@ def test_dataset(analytic: MakeModel, glassml: Run, tmp_path: Path) -> None:
         np.testing.assert_allclose(values, wanted, atol=TOLERANCE)
 
 
+def test_predictions_do_not_become_labels(
+    analytic: MakeModel, glassml: Run, tmp_path: Path
+) -> None:
+    labelled = [
+        replace(
+            c, times=[7.0], propensity=np.random.default_rng(9).random((60, 1)) + 5.0, n_runs=32
+        )
+        for c in trajectory()[:2]
+    ]
+    unlabelled = [replace(c, name=f"plain-{c.name}") for c in trajectory()[2:]]
+    with DatasetWriter(tmp_path / "set.h5") as writer:
+        for c in [*labelled, *unlabelled]:
+            writer.add(c)
+    predicted, again = tmp_path / "out.extxyz", tmp_path / "again.h5"
+    glassml("predict", tmp_path / "set.h5", "-m", analytic(), "-o", predicted)
+    done = glassml("data", "convert", predicted, "-o", again)
+    assert (done.code, done.err) == (0, "")
+    found = list(Dataset(again))
+    for c, wanted in zip(found[:2], labelled, strict=True):
+        np.testing.assert_allclose(c.propensity, wanted.propensity, atol=TOLERANCE)
+        assert (c.times.tolist(), c.n_runs) == ([7.0], 32)
+    assert [(c.propensity, c.times, c.n_runs) for c in found[2:]] == [(None, None, None)] * 2
+    done = glassml("data", "convert", predicted, "-o", tmp_path / "no.h5", "--time", "7")
+    assert done.code == 1
+    assert "frame 2: propensity: expected labels" in done.err
+    assert "found predictions of a model" in done.err
+
+
 def blocks(language: str) -> list[str]:
     text = (Path(__file__).parents[2] / "docs" / "predict.md").read_text()
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
@@ -198,6 +227,7 @@ def nan_frame() -> Atoms:
     ("name", "options", "message"),
     [
         ("good.dump", [], "frame 0: species: expected a map from the symbols H, He"),
+        ("good.dump", [], r"species=\['A', 'B'\] \(on the command line: --species A,B\)"),
         ("good.dump", ["--species", "A"], "type 2 .*has no species"),
         ("good.dump", ["--species", "A,C"], "'C'; expected one of the model's species"),
         ("good.dump", ["--species", "A=,B"], "species: expected names of the types"),

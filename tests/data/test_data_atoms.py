@@ -176,3 +176,14 @@ def brute_force_distances(positions, cell, cutoff):
     vectors = positions[None, :, None] + shifts - positions[:, None, None]
     distances = np.linalg.norm(vectors, axis=-1)
     return distances[(distances < cutoff) & (distances > 0)]
+
+
+def test_predictions_are_no_labels(make_configuration):
+    configuration = make_configuration()
+    atoms = atoms_from_configuration(configuration)
+    atoms.info["propensity_model"] = "some"
+    with pytest.raises(InputError, match="found only predictions of the model 'some'"):
+        configuration_from_atoms(atoms, ("A", "B"), labels=True)
+    atoms.arrays["propensity_label"] = configuration.propensity + 1.0
+    again = configuration_from_atoms(atoms, ("A", "B"), labels=True)
+    np.testing.assert_array_equal(again.propensity, configuration.propensity + 1.0)

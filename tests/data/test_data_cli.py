@@ -164,3 +164,9 @@ def test_the_command_itself(folder, output):
     assert failed.returncode == 1
     assert failed.stderr.startswith(f"error: {folder / NAMES[0]}: expected an HDF5 dataset")
     assert "Traceback" not in failed.stderr
+
+
+def test_info_on_a_folder(run, folder):
+    result = run("info", folder)
+    assert isinstance(result.exception, InputError)
+    assert f"{folder}: expected a dataset; found a folder" in str(result.exception)

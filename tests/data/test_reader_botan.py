@@ -141,6 +141,13 @@ def test_the_number_of_particles_must_fit_the_file_name(write_botan):
         read_one(write_botan("isoconfig_N4096T0.44_1_tc07.npz"))
 
 
+def test_a_damaged_file_of_this_suffix_is_not_called_another_format(write_botan):
+    path = write_botan()
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match="npz: expected a complete npz file"):
+        read_one(path)
+
+
 def test_damaged_files(write_botan, tmp_path):
     path = write_botan()
     whole = path.read_bytes()

@@ -85,6 +85,9 @@ def recognise(path: Path, file_format: str = "auto") -> Format:
     for candidate in candidates:
         if candidate.recognises(path):
             return candidate
+    for candidate in candidates:
+        if path.suffix in candidate.suffixes:
+            return candidate  # its reader knows what is wrong with the file
     known = "; ".join(f"{name}: {known.description}" for name, known in FORMATS.items())
     raise InputError(f"{path}: expected a file of a known format ({known}); found another file")
 

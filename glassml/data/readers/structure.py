@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ase import Atoms
 
-from glassml.data.atoms import atoms_from_configuration, configuration_from_atoms
+from glassml.data.atoms import atoms_from_configuration, configuration_from_atoms, label_array
 from glassml.data.configuration import Configuration
 from glassml.data.readers.base import ReadOptions, source_provenance
 from glassml.data.readers.frames import ase_format, open_frames
@@ -26,7 +26,8 @@ def recognises_structure(path: Path) -> bool:
 def read_structures(path: Path, options: ReadOptions) -> Iterator[Configuration]:
     """Read every frame of a file through ASE, one at a time.
 
-    Labels are taken where a frame has an array ``propensity``; frames of a file that has several
+    Labels are taken where a frame has them (see `glassml.data.atoms.label_array`: predictions of a
+    model are no labels); frames of a file that has several
     are called ``<file>-<index>``. Species come from ``options``, or from ``species_names`` in the
     frame's ``info``, which files written by glassml have.
 
@@ -39,11 +40,13 @@ def read_structures(path: Path, options: ReadOptions) -> Iterator[Configuration]
     for index, (_, frame) in enumerate(chain(first_two, source.frames)):
         atoms = frame if isinstance(frame, Atoms) else atoms_from_configuration(frame)
         name = path.stem if len(first_two) == 1 else f"{path.stem}-{index}"
-        labelled = "propensity" in atoms.arrays
+        labelled = label_array(atoms) is not None
         if options.times is not None and not labelled:
+            predicted = "propensity_model" in atoms.info
             raise InputError(
                 f"{path}: frame {index}: propensity: expected labels, as times are given "
-                f"(--time); found the arrays {sorted(atoms.arrays)}"
+                f"(--time); found {'predictions of a model and ' if predicted else ''}the arrays "
+                f"{sorted(atoms.arrays)}"
             )
         yield configuration_from_atoms(
             atoms,
