@@ -20,7 +20,7 @@ from glassml.training.data import DataModule
 from glassml.training.devices import Devices
 from glassml.training.module import PropensityModule
 
-__all__ = ["early_stopping", "fit", "is_finished", "savers"]
+__all__ = ["early_stopping", "fit", "is_finished", "savers", "stopped_early"]
 
 
 class _EarlyStopping(EarlyStopping):
@@ -82,8 +82,14 @@ def savers(training: TrainingConfig, folder: Path) -> list[Callback]:
 
 def is_finished(training: TrainingConfig, checkpoint: dict[str, Any]) -> bool:
     """Whether the run of a checkpoint has come to its end, early or not."""
+    done = checkpoint["glassml"]["epoch"] >= training.epochs
+    return done or stopped_early(training, checkpoint)
+
+
+def stopped_early(training: TrainingConfig, checkpoint: dict[str, Any]) -> bool:
+    """Whether the run of a checkpoint ended before its last epoch, since nothing improved."""
     if checkpoint["glassml"]["epoch"] >= training.epochs:
-        return True
+        return False
     states = checkpoint["callbacks"]
     return any(
         states.get(stop.state_key, {}).get("wait_count", 0) >= stop.patience

@@ -28,7 +28,7 @@ def progress_bar(console: Console) -> Progress:
     """A bar with counts and times, shown only where it can be redrawn."""
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=20),  # leaves a line room for the coefficients
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
@@ -51,6 +51,8 @@ def watch(console: Console, items: Iterable[Any], total: int, text: str) -> Iter
 class EpochProgress(ProgressBar):
     """A bar over the steps of the epoch, and a line with loss and Pearson coefficients after it.
 
+    The bar shows the loss of the step and the coefficients of the last epoch.
+
     Args:
         console: where to write; other processes than the first are silent.
         species: the species whose coefficients are shown.
@@ -71,6 +73,7 @@ class EpochProgress(ProgressBar):
         )
         self._progress: Progress | None = None
         self._task = TaskID(0)
+        self._last_epoch = ""
 
     def disable(self) -> None:
         """Silence this process (Lightning calls it in all but the first)."""
@@ -99,13 +102,14 @@ class EpochProgress(ProgressBar):
     ) -> None:
         """Advance the bar."""
         if self._progress is not None:
-            loss = f"loss {float(outputs['loss']):.4f}"
-            self._progress.update(self._task, completed=batch_idx + 1, values=loss)
+            values = f"loss {float(outputs['loss']):.4f}{self._last_epoch}"
+            self._progress.update(self._task, completed=batch_idx + 1, values=values)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """A line for the epoch."""
         values = trainer.callback_metrics
         pearson = " ".join(f"{float(values[name]):.3f}" for name in self.names)
+        self._last_epoch = f"  Pearson {pearson}"
         width = len(str(trainer.max_epochs))
         self._print(
             f"epoch {trainer.current_epoch + 1:{width}}/{trainer.max_epochs}  "

@@ -18,7 +18,7 @@ from rich.console import Console
 from glassml.errors import ConfigError
 from glassml.models import GlassModel, build
 from glassml.training.checkpoint import BEST, FORMAT, FORMAT_VERSION, LAST, read_checkpoint
-from glassml.training.config import TrainConfig
+from glassml.training.config import DataConfig, TrainConfig, TrainingConfig
 from glassml.training.data import DataModule
 from glassml.training.devices import check_batch_size, choose_devices
 from glassml.training.folder import (
@@ -29,7 +29,7 @@ from glassml.training.folder import (
     write_folder,
 )
 from glassml.training.history import History
-from glassml.training.loop import early_stopping, fit, is_finished, savers
+from glassml.training.loop import early_stopping, fit, is_finished, savers, stopped_early
 from glassml.training.module import PropensityModule
 from glassml.training.progress import EpochProgress, watch
 from glassml.training.sources import Split, open_split
@@ -111,8 +111,9 @@ def _run(config: TrainConfig, folder: Path, last: Path | None, console: Console)
     checkpoint = read_checkpoint(last) if last else None
     done = checkpoint["glassml"]["epoch"] if checkpoint else 0
     if checkpoint and is_finished(config.training, checkpoint):
-        _say(console, f"{folder}: all {done} epochs are done")
-        return _result(folder, done, console)
+        if not stopped_early(config.training, checkpoint):
+            _say(console, f"{folder}: all {done} epochs are done")
+        return _result(folder, done, config.training, console)
     config = _with_absolute_paths(config)
     split = open_split(config.data)
     devices = choose_devices(config.training)
@@ -133,7 +134,7 @@ def _run(config: TrainConfig, folder: Path, last: Path | None, console: Console)
     ]
     _introduce(console, config, folder, model, split, done)
     fit(module, data, folder, devices, callbacks, last)
-    return _result(folder, len(history.rows), console)
+    return _result(folder, len(history.rows), config.training, console)
 
 
 def _is_first_process() -> bool:
@@ -141,14 +142,21 @@ def _is_first_process() -> bool:
 
 
 def _model(config: TrainConfig, split: Split) -> GlassModel:
-    model = build(
-        config.model.name,
-        species=split.species,
-        times=split.times,
-        scalar_inputs=config.data.scalars,
-        length_unit=split.length_unit,
-        **config.model.hyperparameters,
-    )
+    given = config.model.hyperparameters
+    try:
+        model = build(
+            config.model.name,
+            species=split.species,
+            times=split.times,
+            scalar_inputs=config.data.scalars,
+            length_unit=split.length_unit,
+            **given,
+        )
+    except ConfigError as error:
+        # The model names its argument; the user knows it as a field of the configuration.
+        if str(error).partition(":")[0] in given:
+            raise ConfigError(f"model.{error}") from None
+        raise
     if not any(p.requires_grad for p in model.parameters()):
         raise ConfigError(f"model.name: {model.name} has no parameters to train")
     return model
@@ -173,15 +181,31 @@ def _module(
         "format_version": FORMAT_VERSION,
         "model": {"name": model.name, "hyperparameters": model.hyperparameters},
         "provenance": {
-            "data": data_record(data.split)["files"],
-            "train_configurations": len(data.split.train),
-            "validation_configurations": len(data.split.validation),
+            **_data_provenance(data.split, config.data),
             "origin": data.about,
             "recipe": config.training.model_dump(mode="json"),
             "versions": versions(),
         },
     }
     return PropensityModule(model, config.training, scale.to(dtype), _plain(record))
+
+
+def _data_provenance(split: Split, config: DataConfig) -> dict[str, Any]:
+    """Which configurations the model has seen and which were held out, and who chose them."""
+    record = data_record(split)
+    validation = config.validation
+    return {
+        "data": record["files"],
+        "train_configurations": len(split.train),
+        "validation_configurations": len(split.validation),
+        "train": record["train"],
+        "validation": record["validation"],
+        "split": {
+            # Of a path the name alone, as for the files: the model goes to other machines.
+            "validation": Path(validation).name if isinstance(validation, str) else validation,
+            "split_seed": config.split_seed,
+        },
+    }
 
 
 def _introduce(
@@ -210,7 +234,10 @@ def _with_absolute_paths(config: TrainConfig) -> TrainConfig:
     return config.model_copy(update={"data": data})
 
 
-def _result(folder: Path, epochs: int, console: Console) -> RunResult:
+def _result(folder: Path, epochs: int, training: TrainingConfig, console: Console) -> RunResult:
+    if training.early_stopping and stopped_early(training, read_checkpoint(folder / LAST)):
+        patience = training.early_stopping.patience
+        _say(console, f"stopped early: {training.monitor} did not improve for {patience} epoch(s)")
     record = read_checkpoint(folder / BEST)["glassml"]
     result = RunResult(folder, epochs, record["epoch"], record["metrics"])
     loss, pearson = (

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_dataset import labelled, write_dataset
 from typer.testing import CliRunner, Result
 
 from glassml.cli import app, main
+from glassml.data import Dataset
 from glassml.errors import ConfigError
 from glassml.export import read_manifest
-from glassml.training import RunResult, parse_config
+from glassml.training import RunResult, load_trained_model, parse_config
 from glassml.training.config_file import write_config
 
 
@@ -91,3 +93,14 @@ def test_an_interrupted_export_leaves_the_old_model(
     _glassml("export", folder, "-o", model)
     assert model.read_bytes() == b"old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model.pt", "run"]
+
+
+def test_the_validation_file_is_named_without_its_folder(
+    settings: dict[str, Any], run: Callable[[], RunResult], tmp_path: Path
+) -> None:
+    path = write_dataset(tmp_path / "held_out.h5", [labelled(99)])
+    settings["data"]["validation"] = str(path)
+    settings["training"]["epochs"] = 1
+    provenance = load_trained_model(run().folder).provenance
+    assert provenance["split"]["validation"] == "held_out.h5"
+    assert provenance["validation"] == list(Dataset(path).names)

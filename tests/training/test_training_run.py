@@ -23,7 +23,7 @@ from glassml.data import Dataset
 from glassml.errors import ConfigError, InputError, ModelFileError
 from glassml.export import Predictor, save_model
 from glassml.models import build
-from glassml.training import RunResult, load_trained_model, parse_config, resume
+from glassml.training import RunResult, load_trained_model, parse_config, resume, train
 from glassml.training.checkpoint import LAST, read_checkpoint
 from glassml.training.config_file import write_config
 
@@ -94,6 +94,24 @@ def test_a_run_learns_and_keeps_its_records(settings: dict[str, Any], run: Run) 
     data = json.loads((result.folder / "data.json").read_text(encoding="utf-8"))
     assert data["files"][0]["sha256"] == Dataset(settings["data"]["train"]).sha256
     assert len(data["train"]) == 6
+
+
+def test_the_bar_shows_the_coefficients_of_the_last_epoch(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(
+        "rich.progress.Progress.update", lambda *_, **fields: shown.append(fields["values"])
+    )
+    settings["training"]["epochs"] = 2
+    result = train(parse_config(settings), Console(quiet=True))
+    first = _curves(result.folder)[0]
+    columns = [c for c in first if c.startswith("validation/pearson_mean/A/")]
+    pearson = " ".join(f"{float(first[c]):.3f}" for c in columns)
+    assert len(columns) == len(Dataset(settings["data"]["train"])[0].times)
+    assert len(shown) == 12
+    assert not any("Pearson" in text for text in shown[:6])
+    assert all(text.endswith(f"  Pearson {pearson}") for text in shown[6:])
 
 
 def test_the_schedule_halves_the_rate_at_its_milestones(run: Run) -> None:
@@ -184,6 +202,13 @@ def test_the_exported_model_predicts_physical_units(
     assert manifest.training["metrics"] == result.metrics
     assert manifest.training["data"][0]["file"] == "tiny.h5"
     assert manifest.training["train_configurations"] == 6
+    names = json.loads((result.folder / "data.json").read_text(encoding="utf-8"))
+    assert manifest.training["train"] == names["train"]
+    assert manifest.training["validation"] == names["validation"]
+    assert sorted(names["train"] + names["validation"]) == sorted(
+        Dataset(settings["data"]["train"]).names
+    )
+    assert manifest.training["split"] == {"validation": 0.25, "split_seed": 0}
     assert manifest.training["origin"] == {"n_runs": [32], "temperature": [0.44]}
     assert predicted_loss(path, settings) == pytest.approx(
         result.metrics["validation/loss"], rel=TOLERANCE[dtype]
@@ -223,7 +248,8 @@ def test_gradients_are_clipped(settings: dict[str, Any], run: Run) -> None:
         ("training", {"devices": 3}, r"training\.devices: 3 devices .* found 2"),
         ("training", {"species_weight": {"C": 1.0}}, r"species_weight\.C: .*\(A, B\)"),
         ("training", {"species_weight": {"A": 0, "B": 0}}, "positive weight"),
-        ("model", {"channels": 0}, "channels: .*at least 1, found 0"),
+        ("model", {"channels": 0}, r"^model\.channels: .*at least 1, found 0"),
+        ("model", {"cutoff": -1}, r"^model\.cutoff: expected a positive length, found -1"),
     ],
 )
 def test_settings_that_do_not_fit_leave_no_folder(

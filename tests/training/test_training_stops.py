@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from rich.console import Console
 
 from glassml.errors import GlassMLError
-from glassml.training import RunResult, resume
+from glassml.training import RunResult, parse_config, resume, train
 from glassml.training.module import PropensityModule
 
 Run = Callable[[], RunResult]
@@ -41,6 +42,24 @@ def test_a_stopped_run_goes_on_with_more_patience(settings: dict[str, Any], run:
     override = "training.early_stopping.patience=6"
     assert resume(folder, [override], Console(quiet=True)).epochs == 7
     assert resume(folder, console=Console(quiet=True)).epochs == 7
+
+
+def test_an_early_stop_is_reported(settings: dict[str, Any]) -> None:
+    settings["training"] |= {
+        "epochs": 4,
+        "early_stopping": {"patience": 2, "min_delta": 10.0},
+        "monitor": "loss",
+    }
+    first, again, longer = (Console(file=io.StringIO(), width=200) for _ in range(3))
+    folder = train(parse_config(settings), first).folder
+    resume(folder, console=again)
+    # With more patience the run gets to its last epoch, which is no early stop.
+    resume(folder, ["training.early_stopping.patience=3"], longer)
+    reason = "stopped early: loss did not improve for 2 epoch(s)"
+    for console in (first, again):
+        assert reason in console.file.getvalue()
+        assert "epochs are done" not in console.file.getvalue()
+    assert "stopped early" not in longer.file.getvalue()
 
 
 @pytest.mark.parametrize(("monitor", "sign"), [("loss", -1), ("pearson_mean", 1)])
