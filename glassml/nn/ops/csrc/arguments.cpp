@@ -24,9 +24,10 @@ void check_indices(const Arguments& a, const char* name, const at::Tensor& tenso
 }
 
 void check_devices(const Arguments& a) {
-  const at::Tensor* tensors[] = {&a.sh, &a.radial, &a.sender, &a.first_edge,
-                                 &a.r,  &a.knots,  &a.table};
-  const char* names[] = {"sh", "radial", "sender", "first_edge", "r", "knots", "table"};
+  const at::Tensor* tensors[] = {&a.edge_vector, &a.radial, &a.sender, &a.first_edge,
+                                 &a.knots,       &a.table,  &a.mixing};
+  const char* names[] = {"edge_vector", "radial", "sender", "first_edge",
+                         "knots",       "table",  "mixing"};
   for (int k = 0; k < 7; ++k) {
     if (!tensors[k]->defined()) continue;
     TORCH_CHECK(tensors[k]->device() == a.state.device(), a.name(), names[k], " is on ",
@@ -34,9 +35,8 @@ void check_devices(const Arguments& a) {
   }
 }
 
-void check_weights(const Arguments& a) {
-  const ConvolutionShape shape(a.l_in, a.l_max, a.channels, a.n_in());
-  const at::Tensor& weights = a.has_table() ? a.table : a.radial;
+void check_weights(const Arguments& a, const ConvolutionShape& shape) {
+  const at::Tensor& weights = a.weights();
   const int64_t rows = a.has_table() ? a.knots.size(0) : a.n_edges();
   TORCH_CHECK(weights.size(0) == rows && weights.size(1) == shape.n_radial(), a.name(),
               a.has_table() ? "table" : "radial", " has shape ", weights.sizes(), ", expected [",
@@ -44,8 +44,6 @@ void check_weights(const Arguments& a) {
               shape.n_paths(), " paths x ", a.channels, " channels + ", a.l_max + 1, " degrees x ",
               a.n_in(), " scalars]");
   if (!a.has_table()) return;
-  TORCH_CHECK(a.r.size(0) == a.n_edges(), a.name(), "r has shape ", a.r.sizes(), ", expected [",
-              a.n_edges(), "] = [edges]");
   TORCH_CHECK(a.knots.size(0) >= 2, a.name(), "knots has ", a.knots.size(0),
               " entries, expected 2 or more");
 }
@@ -57,11 +55,11 @@ void check(const Arguments& a) {
   TORCH_CHECK(a.l_max >= 0, a.name(), "l_max is ", a.l_max, ", expected 0 or more");
   TORCH_CHECK(a.channels >= 1, a.name(), "channels is ", a.channels, ", expected 1 or more");
   check_matrix(a, "state", a.state);
-  check_matrix(a, "sh", a.sh);
+  check_matrix(a, "edge_vector", a.edge_vector);
+  if (a.has_mixing()) check_matrix(a, "mixing", a.mixing);
   if (a.has_table()) {
     check_matrix(a, "table", a.table);
     check_matrix(a, "knots", a.knots, 1);
-    check_matrix(a, "r", a.r, 1);
   } else {
     check_matrix(a, "radial", a.radial);
   }
@@ -74,10 +72,15 @@ void check(const Arguments& a) {
   TORCH_CHECK(a.n_in() >= 0, a.name(), "state has ", a.state.size(1),
               " columns, expected at least ", hidden,
               " = (l_in + 1)^2 x channels for l_in = ", a.l_in, " and ", a.channels, " channels");
-  const int64_t n_sh = (a.l_max + 1) * (a.l_max + 1);
-  TORCH_CHECK(a.sh.size(0) == a.n_edges() && a.sh.size(1) == n_sh, a.name(), "sh has shape ",
-              a.sh.sizes(), ", expected [", a.n_edges(), ", ", n_sh, "] = [edges, (l_max + 1)^2]");
-  check_weights(a);
+  TORCH_CHECK(a.edge_vector.size(0) == a.n_edges() && a.edge_vector.size(1) == 3, a.name(),
+              "edge_vector has shape ", a.edge_vector.sizes(), ", expected [", a.n_edges(),
+              ", 3] = [edges, 3]");
+  const ConvolutionShape shape(a.l_in, a.l_max, a.channels, a.n_in());
+  check_weights(a, shape);
+  if (!a.has_mixing()) return;
+  TORCH_CHECK(a.mixing.size(0) == shape.n_columns() && a.mixing.size(1) >= 1, a.name(),
+              "mixing has shape ", a.mixing.sizes(), ", expected [", shape.n_columns(),
+              ", 1 or more] = [columns of all degrees, mixed columns]");
 }
 
 }  // namespace glassml

@@ -9,25 +9,29 @@
 
 namespace glassml {
 
-// state  [n_all, (l_in + 1)^2 channels + n_in]: [(l, m)][channel] and n_in plain scalars
-// sh     [E, >= (l_max + 1)^2], radial [E, paths * channels + (l_max + 1) n_in]
+// state       [n_all, (l_in + 1)^2 channels + n_in]: [(l, m)][channel] and n_in plain scalars
+// edge_vector [E, 3]
+// radial      [E, paths * channels + (l_max + 1) n_in]
 // sender [E], first_edge [n_local + 1]: edges sorted by receiver, row pointer over receivers
 struct Arguments {
   at::Tensor state;
-  at::Tensor sh;
+  at::Tensor edge_vector;
   at::Tensor radial;
   at::Tensor sender;
   at::Tensor first_edge;
   int64_t l_in;
   int64_t l_max;
   int64_t channels;
-  // Instead of radial (then undefined): r [E], knots [K] sorted, table [K, P] weights at the knots.
-  at::Tensor r = {};
+  // [sum over l of K_l, D] linear maps of the columns of every degree; may be undefined.
+  at::Tensor mixing = {};
+  // Instead of radial (then undefined): knots [K] sorted, table [K, P] weights at the knots.
   at::Tensor knots = {};
   at::Tensor table = {};
   bool rectify = false;  // negative weights become 0
 
   bool has_table() const { return table.defined(); }
+  bool has_mixing() const { return mixing.defined(); }
+  const at::Tensor& weights() const { return has_table() ? table : radial; }
   const char* name() const {
     return has_table() ? "tabulated_convolution: " : "equivariant_convolution: ";
   }
@@ -46,13 +50,22 @@ at::Tensor convolution_aten(const Arguments& arguments);
 // Whether the CPU kernels were compiled for these degrees; otherwise use convolution_aten.
 bool has_kernel(const Arguments& arguments);
 
-// CPU kernels. They also check the values of sender, first_edge and knots.
-at::Tensor convolution_forward(const Arguments& arguments);
+// CPU kernels. They also check the values of sender, first_edge and knots. The result is that of
+// mixing, if there is any; then what is mixed can be kept for the gradient of mixing, as second.
+std::tuple<at::Tensor, at::Tensor> convolution_forward(const Arguments& arguments,
+                                                       bool keeps_product);
 
-// Gradients with respect to state and to radial or table; one that is not wanted is an undefined
-// tensor.
-std::tuple<at::Tensor, at::Tensor> convolution_backward(const Arguments& arguments,
-                                                        const at::Tensor& result_gradient,
-                                                        bool wants_state, bool wants_weights);
+// Gradients; those that are not wanted are undefined tensors.
+struct ConvolutionGradients {
+  at::Tensor state;
+  at::Tensor weights;  // radial or table
+  at::Tensor mixing;
+};
+
+// `product` is what convolution_forward kept, needed if there is mixing and wants_mixing.
+ConvolutionGradients convolution_backward(const Arguments& arguments,
+                                          const at::Tensor& result_gradient,
+                                          const at::Tensor& product, bool wants_state,
+                                          bool wants_weights, bool wants_mixing);
 
 }  // namespace glassml

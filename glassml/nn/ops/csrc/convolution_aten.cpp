@@ -2,11 +2,13 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
 #include <cstddef>
 #include <vector>
 
 #include "clebsch_gordan.h"
 #include "convolution.h"
+#include "harmonics.h"
 #include "paths.h"
 
 namespace glassml {
@@ -19,6 +21,27 @@ at::Tensor coupling(int l_I, int l_F, int l_O, const at::Tensor& like) {
       at::from_blob(values.data(), {2 * l_I + 1, 2 * l_F + 1, 2 * l_O + 1}, at::kDouble);
   // A copy in any case: the values end with this function.
   return table.permute({1, 0, 2}).reshape({2 * l_F + 1, -1}).to(like.options(), false, true);
+}
+
+// Spherical harmonics of edges of the lengths r [E]: [E, (l_max + 1)^2].
+at::Tensor harmonics(const Arguments& a, const at::Tensor& r) {
+  const at::Tensor length = r.unsqueeze(1);
+  // Functions of the direction, of which a vector of length 0 has none.
+  const at::Tensor safe = at::where(length > 0, length, at::ones_like(length));
+  const at::Tensor first = a.edge_vector * std::sqrt(3.0) / safe;
+  std::vector<at::Tensor> columns{at::ones_like(r)};
+  if (a.l_max > 0) {
+    for (const at::Tensor& axis : first.unbind(1)) columns.push_back(axis);
+  }
+  for (const HarmonicTerm& term : harmonic_terms(static_cast<int>(a.l_max))) {
+    const at::Tensor product = columns[term.previous] * columns[1 + term.axis] * term.value;
+    if (static_cast<std::size_t>(term.target) == columns.size()) {
+      columns.push_back(product);
+    } else {
+      columns[term.target] = columns[term.target] + product;
+    }
+  }
+  return at::stack(columns, 1);
 }
 
 // One call's tensors for every edge.
@@ -62,14 +85,14 @@ at::Tensor scalar_message(const PerEdge& edges, int64_t l, int64_t l_max, int64_
   return edges.harmonics(l).unsqueeze(2) * (weights * scalars).unsqueeze(1);
 }
 
-// Weights of every edge, [E, P].
-at::Tensor weights_of(const Arguments& a) {
+// Weights of every edge of the lengths r [E]: [E, P].
+at::Tensor weights_of(const Arguments& a, const at::Tensor& r) {
   if (!a.has_table()) return a.radial;
-  const at::Tensor last = at::searchsorted(a.knots, a.r.contiguous(), false, true) - 1;
+  const at::Tensor last = at::searchsorted(a.knots, r.contiguous(), false, true) - 1;
   const at::Tensor interval = last.clamp(0, a.knots.size(0) - 2);
   const at::Tensor low = a.knots.index_select(0, interval);
   const at::Tensor width = a.knots.index_select(0, interval + 1) - low;
-  const at::Tensor inside = ((a.r - low) / width).clamp(0, 1);
+  const at::Tensor inside = ((r - low) / width).clamp(0, 1);
   const at::Tensor t = at::where(width > 0, inside, at::zeros_like(inside)).unsqueeze(1);
   const at::Tensor weights =
       a.table.index_select(0, interval) * (1 - t) + a.table.index_select(0, interval + 1) * t;
@@ -79,7 +102,17 @@ at::Tensor weights_of(const Arguments& a) {
 PerEdge gather(const Arguments& a) {
   const at::Tensor edge = at::arange(a.n_edges(), a.sender.options());
   const at::Tensor receiver = at::searchsorted(a.first_edge, edge, false, true) - 1;
-  return PerEdge{a.state.index_select(0, a.sender), a.sh, weights_of(a), receiver, a.n_local()};
+  const at::Tensor r = a.edge_vector.norm(2, 1);
+  return PerEdge{a.state.index_select(0, a.sender), harmonics(a, r), weights_of(a, r), receiver,
+                 a.n_local()};
+}
+
+// Maps the columns of a block [n, m_O, K_l] by their rows of the mixing, if there is any.
+at::Tensor mixed(const Arguments& a, const at::Tensor& block, int64_t& first_row) {
+  if (!a.has_mixing()) return block;
+  const at::Tensor rows = a.mixing.narrow(0, first_row, block.size(2));
+  first_row += block.size(2);
+  return block.matmul(rows);
 }
 
 }  // namespace
@@ -98,13 +131,14 @@ at::Tensor convolution_aten(const Arguments& a) {
     }
   }
   std::vector<at::Tensor> blocks;
+  int64_t first_row = 0;
   for (int l_O = 0; l_O <= a.l_max; ++l_O) {
     std::vector<at::Tensor> columns;
     for (std::size_t k = 0; k < by_index.size(); ++k) {
       if (degree[k] == l_O) columns.push_back(by_index[k]);
     }
     columns.push_back(edges.sum(scalar_message(edges, l_O, a.l_max, a.n_in())));
-    const at::Tensor block = at::cat(columns, 2);
+    const at::Tensor block = mixed(a, at::cat(columns, 2), first_row);
     blocks.push_back(block.reshape({block.size(0), block.size(1) * block.size(2)}));
   }
   return at::cat(blocks, 1);

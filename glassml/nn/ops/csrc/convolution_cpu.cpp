@@ -41,9 +41,8 @@ void check_index_values(const Arguments& a) {
 Arguments prepare(const Arguments& a) {
   Arguments prepared = a;
   prepared.state = with_dense_rows(a.state);
-  prepared.sh = with_dense_rows(a.sh);
+  prepared.edge_vector = a.edge_vector.contiguous();
   if (a.has_table()) {
-    prepared.r = a.r.contiguous();
     prepared.knots = a.knots.contiguous();
     prepared.table = with_dense_rows(a.table);
   } else {
@@ -78,11 +77,15 @@ class Search {
   }
 
   RadialTable<T> table(const Arguments& a, const at::Tensor& packed) const {
-    return RadialTable<T>{a.r.const_data_ptr<T>(), knots_,
-                          inverse_.data(),         packed.const_data_ptr<T>(),
-                          packed.stride(0),        n_knots_,
-                          first_interval_.data(),  static_cast<int64_t>(first_interval_.size()),
-                          cells_per_length_,       a.rectify};
+    return RadialTable<T>{knots_,
+                          inverse_.data(),
+                          packed.const_data_ptr<T>(),
+                          packed.stride(0),
+                          n_knots_,
+                          first_interval_.data(),
+                          static_cast<int64_t>(first_interval_.size()),
+                          cells_per_length_,
+                          a.rectify};
   }
 
  private:
@@ -93,18 +96,54 @@ class Search {
   std::vector<int32_t> first_interval_;
 };
 
+// The maps of the columns as the kernels read them (see Mixing); zeros where they are padded.
+struct PackedMixing {
+  at::Tensor rows;
+  at::Tensor transposed;
+  int64_t n_columns = 0;
+
+  template <typename T>
+  Mixing<T> view() const {
+    if (n_columns == 0) return Mixing<T>{};
+    return Mixing<T>{rows.const_data_ptr<T>(), transposed.const_data_ptr<T>(), n_columns,
+                     rows.size(1)};
+  }
+};
+
+int64_t rounded_up(int64_t columns) {
+  return (columns + kMixingLanes - 1) / kMixingLanes * kMixingLanes;
+}
+
+PackedMixing packed_mixing(const Arguments& a, const ConvolutionShape& shape) {
+  if (!a.has_mixing()) return PackedMixing{};
+  const int64_t n_columns = a.mixing.size(1);
+  PackedMixing packed{
+      at::constant_pad_nd(a.mixing, {0, rounded_up(n_columns) - n_columns}).contiguous(),
+      {},
+      n_columns};
+  std::vector<at::Tensor> transposed;
+  int64_t row = 0;
+  for (int64_t n_rows : shape.block_columns()) {
+    const at::Tensor map = a.mixing.narrow(0, row, n_rows).t();
+    transposed.push_back(at::constant_pad_nd(map, {0, rounded_up(n_rows) - n_rows}).flatten());
+    row += n_rows;
+  }
+  packed.transposed = at::cat(transposed);
+  return packed;
+}
+
 template <typename T>
 Inputs<T> inputs_of(const Arguments& a, const std::optional<Search<T>>& search,
-                    const at::Tensor& packed) {
+                    const at::Tensor& packed, const PackedMixing& mixing) {
   return Inputs<T>{a.state.const_data_ptr<T>(),
                    a.state.stride(0),
-                   a.sh.const_data_ptr<T>(),
-                   a.sh.stride(0),
+                   a.edge_vector.const_data_ptr<T>(),
                    a.has_table() ? nullptr : a.radial.const_data_ptr<T>(),
                    a.has_table() ? 0 : a.radial.stride(0),
                    a.sender.const_data_ptr<int64_t>(),
                    a.first_edge.const_data_ptr<int64_t>(),
-                   search ? search->table(a, packed) : RadialTable<T>{}};
+                   search ? search->table(a, packed) : RadialTable<T>{},
+                   mixing.view<T>()};
 }
 
 template <typename T>
@@ -192,6 +231,11 @@ at::Tensor parts_like(const at::Tensor& matrix, int64_t n_ranges) {
 }
 
 template <typename T>
+T* data_of(at::Tensor& tensor) {
+  return tensor.defined() ? tensor.mutable_data_ptr<T>() : nullptr;
+}
+
+template <typename T>
 T* part_of(at::Tensor& parts, int64_t range) {
   if (!parts.defined()) return nullptr;
   return parts.mutable_data_ptr<T>() + range * parts.stride(0);
@@ -207,62 +251,78 @@ at::Tensor sum_of(const at::Tensor& parts) {
 
 bool has_kernel(const Arguments& a) { return a.l_in <= kMaxDegree && a.l_max <= kMaxDegree; }
 
-at::Tensor convolution_forward(const Arguments& given) {
+std::tuple<at::Tensor, at::Tensor> convolution_forward(const Arguments& given, bool keeps_product) {
   check(given);
   const Arguments a = prepare(given);
   check_index_values(a);
   const ConvolutionShape shape(a.l_in, a.l_max, a.channels, a.n_in());
   const std::vector<int64_t> bounds = balanced_ranges(a);
   const int64_t n_ranges = static_cast<int64_t>(bounds.size()) - 1;
-  at::Tensor result = at::empty({a.n_local(), shape.result_width()}, a.state.options());
+  const int64_t n_scratch = shape.scratch(false);
+  at::Tensor product, mixed;
+  if (keeps_product || !a.has_mixing()) {
+    product = at::empty({a.n_local(), shape.result_width()}, a.state.options());
+  }
+  if (a.has_mixing()) {
+    const int64_t n_mixed = shape.layout().n_harmonics * a.mixing.size(1);
+    mixed = at::empty({a.n_local(), n_mixed}, a.state.options());
+  }
   const at::Tensor packed = packed_table(a, shape);
-  at::Tensor scratch = at::empty({n_ranges, shape.scratch()}, a.state.options());
+  const PackedMixing mixing = packed_mixing(a, shape);
+  at::Tensor scratch = at::empty({n_ranges, n_scratch}, a.state.options());
   AT_DISPATCH_FLOATING_TYPES(a.state.scalar_type(), "equivariant_convolution", [&] {
     const auto search = search_of<scalar_t>(a);
-    const Inputs<scalar_t> inputs = inputs_of<scalar_t>(a, search, packed);
+    const Inputs<scalar_t> inputs = inputs_of<scalar_t>(a, search, packed, mixing);
     const Forward<scalar_t> kernel = forward_kernel<scalar_t>();
-    scalar_t* rows = result.mutable_data_ptr<scalar_t>();
     scalar_t* buffer = scratch.mutable_data_ptr<scalar_t>();
     for_receivers(bounds, [&](int64_t range, int64_t begin, int64_t end) {
-      kernel(shape.layout(), inputs, begin, end, rows, buffer + range * shape.scratch());
+      kernel(shape.layout(), inputs, begin, end, data_of<scalar_t>(product),
+             data_of<scalar_t>(mixed), buffer + range * n_scratch);
     });
   });
-  return result;
+  return {a.has_mixing() ? mixed : product, keeps_product ? product : at::Tensor()};
 }
 
-std::tuple<at::Tensor, at::Tensor> convolution_backward(const Arguments& given,
-                                                        const at::Tensor& result_gradient,
-                                                        bool wants_state, bool wants_weights) {
+ConvolutionGradients convolution_backward(const Arguments& given, const at::Tensor& result_gradient,
+                                          const at::Tensor& product, bool wants_state,
+                                          bool wants_weights, bool wants_mixing) {
   const Arguments a = prepare(given);
   const ConvolutionShape shape(a.l_in, a.l_max, a.channels, a.n_in());
   const at::Tensor incoming = result_gradient.contiguous();
   const std::vector<int64_t> bounds = balanced_ranges(a);
   const int64_t n_ranges = static_cast<int64_t>(bounds.size()) - 1;
-  const int64_t n_scratch = 2 * shape.scratch();
+  const int64_t n_scratch = shape.scratch(true);
   const at::Tensor packed = packed_table(a, shape);
+  const PackedMixing mixing = packed_mixing(a, shape);
   at::Tensor scratch = at::empty({n_ranges, n_scratch}, a.state.options());
-  // Receivers of different threads share senders and knots: each thread adds to rows of its own.
-  at::Tensor state_parts, table_parts, radial;
+  // Receivers of different threads share senders, knots and maps: each adds to rows of its own.
+  at::Tensor state_parts, table_parts, mixing_parts, radial;
   if (wants_state) state_parts = parts_like(a.state, n_ranges);
   if (wants_weights && a.has_table()) table_parts = parts_like(packed, n_ranges);
   if (wants_weights && !a.has_table()) radial = at::empty(a.radial.sizes(), a.radial.options());
+  if (wants_mixing) mixing_parts = parts_like(mixing.rows, n_ranges);
   AT_DISPATCH_FLOATING_TYPES(a.state.scalar_type(), "equivariant_convolution_backward", [&] {
     const auto search = search_of<scalar_t>(a);
-    const Inputs<scalar_t> inputs = inputs_of<scalar_t>(a, search, packed);
+    const Inputs<scalar_t> inputs = inputs_of<scalar_t>(a, search, packed, mixing);
     const Backward<scalar_t> kernel = backward_kernel<scalar_t>();
     scalar_t* buffer = scratch.mutable_data_ptr<scalar_t>();
     for_receivers(bounds, [&](int64_t range, int64_t begin, int64_t end) {
       const Gradients<scalar_t> gradients{
           incoming.const_data_ptr<scalar_t>(),
           part_of<scalar_t>(state_parts, range),
-          radial.defined() ? radial.mutable_data_ptr<scalar_t>() : nullptr,
+          data_of<scalar_t>(radial),
           part_of<scalar_t>(table_parts, range),
+          part_of<scalar_t>(mixing_parts, range),
+          product.defined() ? product.const_data_ptr<scalar_t>() : nullptr,
           a.state.size(1),
           shape.n_radial()};
       kernel(shape.layout(), inputs, begin, end, gradients, buffer + range * n_scratch);
     });
   });
-  return {sum_of(state_parts), a.has_table() ? unpacked_table(sum_of(table_parts), shape) : radial};
+  at::Tensor mixing_gradient = sum_of(mixing_parts);
+  if (wants_mixing) mixing_gradient = mixing_gradient.narrow(1, 0, mixing.n_columns);
+  return {sum_of(state_parts), a.has_table() ? unpacked_table(sum_of(table_parts), shape) : radial,
+          mixing_gradient};
 }
 
 }  // namespace glassml

@@ -16,22 +16,36 @@ constexpr int kMaxDegree = 4;
 constexpr int kBlockEdges = 64;
 // Upper bound of the channels that are worked on at once.
 constexpr int kMaxLanes = 16;
+// Columns that are mixed at once.
+constexpr int kMixingLanes = 8;
 
-// One nonzero Clebsch-Gordan coefficient of a path, in both precisions.
-struct Coefficient {
-  int product;  // m_I * (2 l_F + 1) + m_F
-  int m_O;
+// Degrees that are worked out of one another, in both precisions: the spherical harmonic `target`
+// is a sum of value * Y[previous] * Y[1 + axis], `previous` being one degree lower.
+struct HarmonicTerm {
+  int target;
+  int previous;
+  int axis;
   double value;
   float value_float;
 };
 
-// One path (l_O, l_I, l_F).
+// One Clebsch-Gordan coefficient of a path, in both precisions, and what it is multiplied with.
+struct Coefficient {
+  int index;
+  float value_float;
+  double value;
+};
+
+// One path (l_O, l_I, l_F). Its coefficients are listed twice. All lists of a path have the same
+// length, filled up with zeros: the processor then foresees the ends of the loops over them.
 struct Path {
   int l_O;
-  int index;     // its place among all paths: its radial weights start at index * channels
-  int position;  // its place among the paths of the same l_O
-  int first_coefficient;
-  int last_coefficient;  // one past the last
+  int index;          // its place among all paths: its radial weights start at index * channels
+  int position;       // its place among the paths of the same l_O
+  int by_result;      // where its lists for every m_O start, of products m_I * (2 l_F + 1) + m_F
+  int result_terms;   // their length
+  int by_product;     // where its lists for every product start, of orders m_O
+  int product_terms;  // their length
 };
 
 // All paths of one pair (l_I, l_F): they share the products of features and spherical harmonics.
@@ -57,30 +71,31 @@ struct Part {
   int64_t channels;
   const Chunk* chunks;
   int n_chunks;          // 0: there is no such part
-  int n_rows;            // (l, m) of its features
+  int l_in;              // largest degree of its features
   int64_t state_start;   // first column in a row of state
   int64_t radial_start;  // first column in a row of radial
   const PathGroup* groups;
   int n_groups;
   const Path* paths;
   int n_paths;
-  const Coefficient* by_result;   // coefficients of a path by m_O
-  const Coefficient* by_product;  // the same by product
-  const int64_t* result_start;    // [l_max + 1] first column for m_O = -l_O in a result row
+  const Coefficient* coefficients;
+  const int64_t* result_start;  // [l_max + 1] first column for m_O = -l_O in a result row
 };
 
 struct Layout {
-  int n_harmonics;  // (l_max + 1)^2
+  int l_max;
+  int n_harmonics;                     // (l_max + 1)^2
+  const HarmonicTerm* harmonic_terms;  // by target
+  int n_harmonic_terms;
   Part parts[2];
-  int64_t result_width;
+  int64_t result_width;          // before channels are mixed
   const int64_t* block_columns;  // [l_max + 1] K_lO, columns for one m_O
 };
 
 // Radial weights as piecewise linear functions of the distance.
 template <typename T>
 struct RadialTable {
-  const T* r;        // distances of the edges; null if the weights are given for every edge
-  const T* knots;    // [n_knots], sorted
+  const T* knots;    // [n_knots], sorted; null if the weights are given for every edge
   const T* inverse;  // [n_knots - 1] 1 / width of the intervals, 0 for empty ones
   const T* values;   // [n_knots, stride], for every chunk [path in the order of groups][lane]
   int64_t stride;
@@ -91,36 +106,48 @@ struct RadialTable {
   bool rectify;  // negative weights become 0
 };
 
+// Linear maps of the columns of every degree, applied to each of its orders alike.
+template <typename T>
+struct Mixing {
+  const T* rows;        // [sum over l of K_l, stride], columns that fill up the stride are 0
+  const T* transposed;  // for every l [n_columns][K_l and zeros up to a multiple of kMixingLanes]
+  int64_t n_columns;    // 0: columns are not mixed
+  int64_t stride;       // a multiple of kMixingLanes
+};
+
 // Matrices by their first element and the distance between rows; rows themselves are contiguous.
 template <typename T>
 struct Inputs {
   const T* state;
   int64_t state_stride;
-  const T* sh;
-  int64_t sh_stride;
-  const T* radial;  // null if there is a table
+  const T* edge_vector;  // [edges, 3]
+  const T* radial;       // null if there is a table
   int64_t radial_stride;
   const int64_t* sender;
   const int64_t* first_edge;
   RadialTable<T> table;
+  Mixing<T> mixing;
 };
 
-// Contiguous gradients; all but `result` may be null if not wanted. state and table are added to,
-// radial is overwritten.
+// Contiguous gradients; all but `result` may be null if not wanted. state, table and mixing are
+// added to, radial is overwritten.
 template <typename T>
 struct Gradients {
   const T* result;
   T* state;
   T* radial;
-  T* table;  // laid out like RadialTable::values
+  T* table;          // laid out like RadialTable::values
+  T* mixing;         // laid out like Mixing::rows
+  const T* product;  // what was mixed, [receivers, result_width]; needed for `mixing`
   int64_t state_width;
   int64_t radial_width;
 };
 
-// Results of the receivers begin <= i < end, written to rows of `result`.
+// Results of the receivers begin <= i < end, written to rows of `product` (before mixing; may be
+// null) and, if columns are mixed, `mixed`.
 template <typename T>
-using Forward = void (*)(const Layout&, const Inputs<T>&, int64_t begin, int64_t end, T* result,
-                         T* scratch);
+using Forward = void (*)(const Layout&, const Inputs<T>&, int64_t begin, int64_t end, T* product,
+                         T* mixed, T* scratch);
 
 // Gradients through the receivers begin <= i < end and their edges.
 template <typename T>

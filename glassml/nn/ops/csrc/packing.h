@@ -1,10 +1,14 @@
 // A block of edges of one receiver, gathered and laid out for the vectors of the edge loops.
 //
-// Features, harmonics and weights are copied once and then read many times, from the caches:
-//   sh      [vector][l_F, m_F][lane]   each value repeated for all channels
-//   h       [vector][l_I, m_I][lane]
-//   weights [vector][path][lane]       paths in the order of the groups
-// A lane is (edge of the vector, channel). Edges and channels that fill up a vector are 0.
+// What is known of the edges is copied once and then read many times, from the caches:
+//   r, y    [l_F, m_F][edge]                  distances and spherical harmonics
+//   sh      for each l_F [vector][m_F][lane]  each harmonic repeated for all channels; only where
+//                                             edges share a vector, elsewhere y is used
+//   h       for each l_I [vector][m_I][lane]
+//   weights [vector][path][lane]              paths in the order of the groups
+// A lane is (edge of the vector, channel). Edges and channels that fill up a vector are 0. Features
+// are kept by degree because rows a power of two apart would fall into the same sets of the cache
+// and push each other out.
 #pragma once
 
 #include "vectors.h"
@@ -17,7 +21,8 @@ struct Block {
   int64_t first;  // first edge
   int n_edges;
   int n_vectors;
-  int n_harmonics;
+  T* r;
+  T* y;
   T* sh;
   T* h;
   T* weights;
@@ -28,9 +33,60 @@ struct Block {
 };
 
 template <typename T>
+inline T value_of(double in_double, float in_float);
+template <>
+inline float value_of<float>(double, float in_float) {
+  return in_float;
+}
+template <>
+inline double value_of<double>(double in_double, float) {
+  return in_double;
+}
+
+// Distances and spherical harmonics, the latter degree by degree from those of degree 1.
+template <typename T>
+inline void evaluate_harmonics(const Layout& layout, const Inputs<T>& in, Block<T>& block) {
+  const T* vector = in.edge_vector + 3 * block.first;
+  T* x = block.y + kBlockEdges;  // rows 1 to 3, which are unused for l_max = 0
+  for (int e = 0; e < block.n_edges; ++e, vector += 3) {
+    for (int axis = 0; axis < 3; ++axis) x[axis * kBlockEdges + e] = vector[axis];
+  }
+  const int n = (block.n_edges + kMaxLanes - 1) / kMaxLanes * kMaxLanes;
+  for (int e = block.n_edges; e < n; ++e) {
+    for (int axis = 0; axis < 3; ++axis) x[axis * kBlockEdges + e] = 0;
+  }
+  const T* y = x + kBlockEdges;
+  const T* z = y + kBlockEdges;
+  T factor[kBlockEdges];
+  for (int e = 0; e < n; ++e) {
+    block.r[e] = __builtin_sqrt(x[e] * x[e] + y[e] * y[e] + z[e] * z[e]);
+    // Harmonics are functions of the direction, of which a vector of length 0 has none.
+    factor[e] = block.r[e] > 0 ? static_cast<T>(1.7320508075688772) / block.r[e] : T{0};
+    block.y[e] = e < block.n_edges ? T{1} : T{0};
+  }
+  for (int axis = 0; axis < 3; ++axis) {
+    for (int e = 0; e < n; ++e) x[axis * kBlockEdges + e] *= factor[e];
+  }
+  const HarmonicTerm* term = layout.harmonic_terms;
+  const HarmonicTerm* end = term + layout.n_harmonic_terms;
+  while (term != end) {
+    T sum[kBlockEdges] = {};
+    T* target = block.y + term->target * kBlockEdges;
+    const int of_target = term->target;
+    for (; term != end && term->target == of_target; ++term) {
+      const T value = value_of<T>(term->value, term->value_float);
+      const T* previous = block.y + term->previous * kBlockEdges;
+      const T* first = x + term->axis * kBlockEdges;
+      for (int e = 0; e < n; ++e) sum[e] += value * previous[e] * first[e];
+    }
+    for (int e = 0; e < n; ++e) target[e] = sum[e];
+  }
+}
+
+template <typename T>
 inline void locate(const RadialTable<T>& table, Block<T>& block) {
   for (int edge = 0; edge < block.n_edges; ++edge) {
-    const T r = table.r[block.first + edge];
+    const T r = block.r[edge];
     const T cell = (r - table.knots[0]) * table.cells_per_length;
     // Written so that NaN ends at the first knot and not outside of the table.
     const int64_t last = table.n_cells - 1;
@@ -45,11 +101,19 @@ inline void locate(const RadialTable<T>& table, Block<T>& block) {
   }
 }
 
+// Where the harmonics or features of degree l of an edge lie, which are kLanes apart.
 template <typename T, int kChannels>
-inline T* slot(T* packed, int n_rows, int edge, int row) {
+inline T* slot(T* packed, const Block<T>& block, int l, int edge) {
   constexpr int kE = kEdges<T, kChannels>;
-  return packed + (static_cast<int64_t>(edge / kE) * n_rows + row) * kLanes<T, kChannels> +
-         edge % kE * kChannels;
+  const int64_t row = int64_t{l} * l * block.n_vectors + edge / kE * (2 * l + 1);
+  return packed + row * kLanes<T, kChannels> + edge % kE * kChannels;
+}
+
+// Where the weights of an edge lie, which are kLanes apart.
+template <typename T, int kChannels>
+inline T* weight_slot(T* packed, const Part& part, int edge) {
+  constexpr int kE = kEdges<T, kChannels>;
+  return packed + int64_t{edge / kE} * part.n_paths * kLanes<T, kChannels> + edge % kE * kChannels;
 }
 
 // Calls body(edge) for the edges that fill up the last vector.
@@ -59,92 +123,110 @@ inline void for_padding(const Block<T>& block, const Body& body) {
 }
 
 template <typename T, int kChannels>
-inline void pack_harmonics(const Inputs<T>& in, Block<T>& block) {
+inline void pack_harmonics(const Layout& layout, Block<T>& block) {
+  constexpr int kE = kEdges<T, kChannels>;
   using U = Vector<T, kChannels>;
-  block.n_vectors = (block.n_edges + kEdges<T, kChannels> - 1) / kEdges<T, kChannels>;
-  const int n_rows = block.n_harmonics;
-  for (int edge = 0; edge < block.n_edges; ++edge) {
-    const T* sh = in.sh + (block.first + edge) * in.sh_stride;
-    for (int row = 0; row < n_rows; ++row) {
-      store(slot<T, kChannels>(block.sh, n_rows, edge, row), U{} + sh[row]);
+  block.n_vectors = (block.n_edges + kE - 1) / kE;
+  if constexpr (kE > 1) {
+    for (int l = 0; l <= layout.l_max; ++l) {
+      for (int edge = 0; edge < block.n_vectors * kE; ++edge) {
+        T* target = slot<T, kChannels>(block.sh, block, l, edge);
+        for (int m = 0; m < 2 * l + 1; ++m, target += kLanes<T, kChannels>) {
+          store(target, broadcast<U>(block.y[(l * l + m) * kBlockEdges + edge]));
+        }
+      }
     }
   }
-  for_padding<T, kChannels>(block, [&](int edge) {
-    for (int row = 0; row < n_rows; ++row) {
-      store(slot<T, kChannels>(block.sh, n_rows, edge, row), U{});
-    }
-  });
+}
+
+// Calls body.operator()<valid>() with the channels of a chunk: as a constant where all lanes are
+// used, which is what speed matters for, else 0, which stands for chunk.valid.
+template <int kChannels, typename Body>
+inline void with_valid(const Chunk& chunk, const Body& body) {
+  if (chunk.valid == kChannels) return body.template operator()<kChannels>();
+  body.template operator()<0>();
 }
 
 template <typename T, int kChannels>
 inline void pack_features(const Part& part, const Inputs<T>& in, Block<T>& block,
                           const Chunk& chunk) {
-  using U = Vector<T, kChannels>;
-  for (int edge = 0; edge < block.n_edges; ++edge) {
-    const int64_t sender = in.sender[block.first + edge];
-    const T* state = in.state + sender * in.state_stride + part.state_start + chunk.channel;
-    for (int row = 0; row < part.n_rows; ++row) {
-      copy_some<kChannels>(slot<T, kChannels>(block.h, part.n_rows, edge, row),
-                           state + row * part.channels, chunk.valid);
+  constexpr int kL = kLanes<T, kChannels>;
+  with_valid<kChannels>(chunk, [&]<int kValid>() {
+    for (int edge = 0; edge < block.n_edges; ++edge) {
+      const T* source = in.state + in.sender[block.first + edge] * in.state_stride +
+                        part.state_start + chunk.channel;
+      for (int l = 0; l <= part.l_in; ++l) {
+        T* target = slot<T, kChannels>(block.h, block, l, edge);
+        for (int m = 0; m < 2 * l + 1; ++m, target += kL, source += part.channels) {
+          copy_some<kChannels>(target, source, kValid > 0 ? kValid : chunk.valid);
+        }
+      }
     }
-  }
+  });
   for_padding<T, kChannels>(block, [&](int edge) {
-    for (int row = 0; row < part.n_rows; ++row) {
-      store(slot<T, kChannels>(block.h, part.n_rows, edge, row), U{});
+    for (int l = 0; l <= part.l_in; ++l) {
+      T* target = slot<T, kChannels>(block.h, block, l, edge);
+      for (int m = 0; m < 2 * l + 1; ++m) store(target + m * kL, Vector<T, kChannels>{});
     }
   });
 }
 
-// Weights of one edge: read, or interpolated in the table.
+// Weights of one edge, interpolated in the table.
 template <typename T, int kChannels>
-inline void pack_weights_of(const Part& part, const Inputs<T>& in, Block<T>& block,
-                            const Chunk& chunk, int edge) {
+inline void interpolate(const RadialTable<T>& table, int64_t interval, T fraction, int n_paths,
+                        const Chunk& chunk, T* target) {
   using U = Vector<T, kChannels>;
-  const RadialTable<T>& table = in.table;
-  T* target = slot<T, kChannels>(block.weights, part.n_paths, edge, 0);
-  if (!table.r) {
-    const T* radial = in.radial + (block.first + edge) * in.radial_stride + part.radial_start;
-    for (int p = 0; p < part.n_paths; ++p) {
-      const T* source = radial + part.paths[p].index * part.channels + chunk.channel;
-      copy_some<kChannels>(target + p * kLanes<T, kChannels>, source, chunk.valid);
-    }
-    return;
-  }
-  const T* low = table.values + block.interval[edge] * table.stride + chunk.table_start;
+  const T* low = table.values + interval * table.stride + chunk.table_start;
   const T* high = low + table.stride;
-  const T t = block.fraction[edge];
-  const T lowest = table.rectify ? T{0} : -__builtin_huge_val();
-  for (int p = 0; p < part.n_paths; ++p) {
-    const U weight = load<U>(low + p * kChannels) * (1 - t) + load<U>(high + p * kChannels) * t;
-    store<U>(target + p * kLanes<T, kChannels>, weight < lowest ? U{} + lowest : weight);
+  const U lowest = broadcast<U>(table.rectify ? T{0} : -static_cast<T>(__builtin_huge_val()));
+  for (int p = 0; p < n_paths; ++p) {
+    const U weight =
+        load<U>(low + p * kChannels) * (1 - fraction) + load<U>(high + p * kChannels) * fraction;
+    store<U>(target + p * kLanes<T, kChannels>, weight < lowest ? lowest : weight);
   }
 }
 
 template <typename T, int kChannels>
 inline void pack_weights(const Part& part, const Inputs<T>& in, Block<T>& block,
                          const Chunk& chunk) {
+  constexpr int kL = kLanes<T, kChannels>;
+  const int n_paths = part.n_paths;
   for (int edge = 0; edge < block.n_edges; ++edge) {
-    pack_weights_of<T, kChannels>(part, in, block, chunk, edge);
+    T* target = weight_slot<T, kChannels>(block.weights, part, edge);
+    if (in.table.knots) {
+      interpolate<T, kChannels>(in.table, block.interval[edge], block.fraction[edge], n_paths,
+                                chunk, target);
+      continue;
+    }
+    const T* row = in.radial + (block.first + edge) * in.radial_stride + part.radial_start;
+    for (int p = 0; p < n_paths; ++p) {
+      copy_some<kChannels>(target + p * kL,
+                           row + part.paths[p].index * part.channels + chunk.channel, chunk.valid);
+    }
   }
   for_padding<T, kChannels>(block, [&](int edge) {
-    for (int p = 0; p < part.n_paths; ++p) {
-      store(slot<T, kChannels>(block.weights, part.n_paths, edge, p), Vector<T, kChannels>{});
-    }
+    T* target = weight_slot<T, kChannels>(block.weights, part, edge);
+    for (int p = 0; p < n_paths; ++p) store(target + p * kL, Vector<T, kChannels>{});
   });
 }
 
 template <typename T, int kChannels>
 inline void unpack_feature_gradient(const Part& part, const Inputs<T>& in, const Block<T>& block,
                                     const Chunk& chunk, const Gradients<T>& gradients) {
-  for (int edge = 0; edge < block.n_edges; ++edge) {
-    T* target = gradients.state + in.sender[block.first + edge] * gradients.state_width +
-                part.state_start + chunk.channel;
-    for (int row = 0; row < part.n_rows; ++row) {
-      const T* source = slot<T, kChannels>(block.h_gradient, part.n_rows, edge, row);
-      add_some<kChannels>(target + row * part.channels, load<Vector<T, kChannels>>(source),
-                          chunk.valid);
+  with_valid<kChannels>(chunk, [&]<int kValid>() {
+    for (int edge = 0; edge < block.n_edges; ++edge) {
+      T* target = gradients.state + in.sender[block.first + edge] * gradients.state_width +
+                  part.state_start + chunk.channel;
+      for (int l = 0; l <= part.l_in; ++l) {
+        const T* source = slot<T, kChannels>(block.h_gradient, block, l, edge);
+        for (int m = 0; m < 2 * l + 1; ++m, target += part.channels) {
+          add_some<kChannels>(target, load<Vector<T, kChannels>>(source),
+                              kValid > 0 ? kValid : chunk.valid);
+          source += kLanes<T, kChannels>;
+        }
+      }
     }
-  }
+  });
 }
 
 template <typename T, int kChannels>
@@ -152,8 +234,8 @@ inline void unpack_radial_gradient(const Part& part, const Block<T>& block, cons
                                    const Gradients<T>& gradients) {
   for (int edge = 0; edge < block.n_edges; ++edge) {
     T* row = gradients.radial + (block.first + edge) * gradients.radial_width + part.radial_start;
-    for (int p = 0; p < part.n_paths; ++p) {
-      const T* source = slot<T, kChannels>(block.weight_gradient, part.n_paths, edge, p);
+    const T* source = weight_slot<T, kChannels>(block.weight_gradient, part, edge);
+    for (int p = 0; p < part.n_paths; ++p, source += kLanes<T, kChannels>) {
       store_some<kChannels>(row + part.paths[p].index * part.channels + chunk.channel,
                             load<Vector<T, kChannels>>(source), chunk.valid);
     }
@@ -164,17 +246,17 @@ template <typename T, int kChannels>
 inline void unpack_table_gradient(const Part& part, const Inputs<T>& in, const Block<T>& block,
                                   const Chunk& chunk, const Gradients<T>& gradients) {
   using U = Vector<T, kChannels>;
-  const int64_t width = in.table.stride;
+  constexpr int kL = kLanes<T, kChannels>;
+  const int n_paths = part.n_paths;
   for (int edge = 0; edge < block.n_edges; ++edge) {
-    const T* source = slot<T, kChannels>(block.weight_gradient, part.n_paths, edge, 0);
-    const T* weights = slot<T, kChannels>(block.weights, part.n_paths, edge, 0);
-    T* low = gradients.table + block.interval[edge] * width + chunk.table_start;
-    T* high = low + width;
+    const T* source = weight_slot<T, kChannels>(block.weight_gradient, part, edge);
+    const T* weights = weight_slot<T, kChannels>(block.weights, part, edge);
+    T* low = gradients.table + block.interval[edge] * in.table.stride + chunk.table_start;
+    T* high = low + in.table.stride;
     const T t = block.fraction[edge];
-    for (int p = 0; p < part.n_paths; ++p) {
-      U gradient = load<U>(source + p * kLanes<T, kChannels>);
-      const U weight = load<U>(weights + p * kLanes<T, kChannels>);
-      if (in.table.rectify) gradient = weight > 0 ? gradient : U{};
+    for (int p = 0; p < n_paths; ++p) {
+      U gradient = load<U>(source + p * kL);
+      if (in.table.rectify) gradient = load<U>(weights + p * kL) > 0 ? gradient : U{};
       store<U>(low + p * kChannels, load<U>(low + p * kChannels) + gradient * (1 - t));
       store<U>(high + p * kChannels, load<U>(high + p * kChannels) + gradient * t);
     }

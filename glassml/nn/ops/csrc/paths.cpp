@@ -7,9 +7,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <utility>
 
 #include "clebsch_gordan.h"
+#include "harmonics.h"
 
 namespace glassml {
 namespace {
@@ -27,31 +29,47 @@ std::vector<std::pair<PathGroup, Path>> paths_in_order(int l_in, int l_max) {
       for (int l_F = 0; l_F <= l_max; ++l_F) {
         if (std::abs(l_I - l_F) > l_O || l_O > l_I + l_F) continue;
         const int index = static_cast<int>(paths.size());
-        paths.push_back({PathGroup{l_I, l_F, 0, 0}, Path{l_O, index, position++, 0, 0}});
+        paths.push_back({PathGroup{l_I, l_F, 0, 0}, Path{l_O, index, position++, 0, 0, 0, 0}});
       }
     }
   }
   return paths;
 }
 
+// Appends the lists, all as long as the longest of them, and returns that length.
+int append_lists(std::vector<Coefficient>& coefficients,
+                 const std::vector<std::vector<Coefficient>>& lists) {
+  std::size_t length = 0;
+  for (const auto& list : lists) length = std::max(length, list.size());
+  for (const auto& list : lists) {
+    coefficients.insert(coefficients.end(), list.begin(), list.end());
+    coefficients.resize(coefficients.size() + length - list.size(), Coefficient{0, 0.0f, 0.0});
+  }
+  return static_cast<int>(length);
+}
+
 void append_coefficients(PathTable& table, Path& path, int l_I, int l_F) {
   const std::vector<double> dense = clebsch_gordan(l_I, l_F, path.l_O);
   const int n_O = 2 * path.l_O + 1;
-  path.first_coefficient = static_cast<int>(table.by_product.size());
-  for (std::size_t k = 0; k < dense.size(); ++k) {
-    if (std::abs(dense[k]) < kZero) continue;
-    const int entry = static_cast<int>(k);
-    table.by_product.push_back({entry / n_O, entry % n_O, dense[k], static_cast<float>(dense[k])});
+  const int n_products = (2 * l_I + 1) * (2 * l_F + 1);
+  std::vector<std::vector<Coefficient>> by_result(n_O), by_product(n_products);
+  for (int product = 0; product < n_products; ++product) {
+    for (int m_O = 0; m_O < n_O; ++m_O) {
+      const double value = dense[product * n_O + m_O];
+      if (std::abs(value) < kZero) continue;
+      by_result[m_O].push_back({product, static_cast<float>(value), value});
+      by_product[product].push_back({m_O, static_cast<float>(value), value});
+    }
   }
-  path.last_coefficient = static_cast<int>(table.by_product.size());
-  const auto first = table.by_product.begin() + path.first_coefficient;
-  table.by_result.insert(table.by_result.end(), first, table.by_product.end());
-  std::stable_sort(table.by_result.begin() + path.first_coefficient, table.by_result.end(),
-                   [](const Coefficient& a, const Coefficient& b) { return a.m_O < b.m_O; });
+  path.by_result = static_cast<int>(table.coefficients.size());
+  path.result_terms = append_lists(table.coefficients, by_result);
+  path.by_product = static_cast<int>(table.coefficients.size());
+  path.product_terms = append_lists(table.coefficients, by_product);
 }
 
 PathTable make_table(int l_in, int l_max) {
   PathTable table{l_in, l_max, {}, {}, {}, {}, std::vector<int64_t>(l_max + 1, 0)};
+  table.harmonic_terms = harmonic_terms(l_max);
   const auto ordered = paths_in_order(l_in, l_max);
   for (const auto& [group, path] : ordered) ++table.paths_per_degree[path.l_O];
   for (int l_I = 0; l_I <= l_in; ++l_I) {
@@ -74,15 +92,14 @@ Part part_of(const PathTable& table, int64_t channels, const std::vector<Chunk>&
   return Part{channels,
               chunks.data(),
               static_cast<int>(chunks.size()),
-              (table.l_in + 1) * (table.l_in + 1),
+              table.l_in,
               state_start,
               radial_start,
               table.groups.data(),
               static_cast<int>(table.groups.size()),
               table.paths.data(),
               static_cast<int>(table.paths.size()),
-              table.by_result.data(),
-              table.by_product.data(),
+              table.coefficients.data(),
               result_start.data()};
 }
 
@@ -116,7 +133,10 @@ ConvolutionShape::ConvolutionShape(int64_t l_in, int64_t l_max, int64_t channels
   add_chunks(scalar, 1, n_in, n_hidden_weights);
   // Rows that begin at cache lines.
   while (table_columns_.size() % kMaxLanes != 0) table_columns_.push_back(-1);
-  layout_ = Layout{static_cast<int>((l_max + 1) * (l_max + 1)),
+  layout_ = Layout{static_cast<int>(l_max),
+                   static_cast<int>((l_max + 1) * (l_max + 1)),
+                   hidden.harmonic_terms.data(),
+                   static_cast<int>(hidden.harmonic_terms.size()),
                    {part_of(hidden, channels, chunks_[0], 0, 0, hidden_start_),
                     part_of(scalar, n_in, chunks_[1], n_hidden, n_hidden_weights, scalar_start_)},
                    width,
@@ -143,10 +163,21 @@ void ConvolutionShape::add_chunks(const PathTable& table, int part, int64_t chan
   }
 }
 
-int64_t ConvolutionShape::scratch() const {
-  int64_t rows = layout_.n_harmonics;
-  for (const Part& part : layout_.parts) rows += part.n_rows + part.n_paths;
-  return rows * kBlockEdges * kMaxLanes;
+int64_t ConvolutionShape::n_columns() const {
+  return std::accumulate(block_columns_.begin(), block_columns_.end(), int64_t{0});
+}
+
+int64_t ConvolutionShape::scratch(bool backward) const {
+  const int64_t harmonics = std::max(layout_.n_harmonics, 4);
+  int64_t features = 0, paths = 0;
+  for (const Part& part : layout_.parts) {
+    features = std::max<int64_t>(features, (part.l_in + 1) * (part.l_in + 1));
+    paths = std::max<int64_t>(paths, part.n_paths);
+  }
+  const int64_t slots = kBlockEdges * kMaxLanes;
+  const int64_t row = layout_.result_width + kMaxLanes;
+  return (1 + harmonics) * kBlockEdges + harmonics * slots + row +
+         (backward ? 2 : 1) * (features + paths) * slots;
 }
 
 }  // namespace glassml

@@ -12,10 +12,10 @@ namespace glassml {
 struct PathTable {
   int l_in;
   int l_max;
-  std::vector<PathGroup> groups;          // by (l_I, l_F)
-  std::vector<Path> paths;                // in the order of the groups
-  std::vector<Coefficient> by_result;     // coefficients, those of a path by m_O
-  std::vector<Coefficient> by_product;    // the same, those of a path by product
+  std::vector<HarmonicTerm> harmonic_terms;
+  std::vector<PathGroup> groups;  // by (l_I, l_F)
+  std::vector<Path> paths;        // in the order of the groups
+  std::vector<Coefficient> coefficients;
   std::vector<int64_t> paths_per_degree;  // [l_max + 1], by l_O
 };
 
@@ -39,8 +39,12 @@ class ConvolutionShape {
   int64_t table_width() const { return static_cast<int64_t>(table_columns_.size()); }
   const std::vector<int64_t>& table_columns() const { return table_columns_; }
 
-  // Elements of scratch memory that a kernel needs; the backward kernels need twice as much.
-  int64_t scratch() const;
+  // Columns K_l of each degree before they are mixed, and all of them.
+  const std::vector<int64_t>& block_columns() const { return block_columns_; }
+  int64_t n_columns() const;
+
+  // Elements of scratch memory that a kernel needs.
+  int64_t scratch(bool backward) const;
 
  private:
   void add_chunks(const PathTable& table, int part, int64_t channels, int64_t radial_start);

@@ -44,6 +44,13 @@ inline void store(T* target, const V& vector) {
   __builtin_memcpy(target, &vector, sizeof(V));
 }
 
+// One number in all lanes. Subtracting 0 changes no number, not even -0, so no instruction is
+// spent.
+template <typename V, typename T>
+inline V broadcast(T value) {
+  return value - V{};
+}
+
 // The first `valid` of kLanes elements; the other lanes are 0. Through memory where not all are
 // valid: nothing may read past the end of an array.
 template <int kLanes, typename T>

@@ -1,0 +1,105 @@
+// Backward, the transpose of edge_sums.h: coefficients once per block, then one pass over the
+// edges.
+#pragma once
+
+#include "edge_sums.h"
+
+namespace glassml::GLASSML_SIMD_LEVEL {
+namespace {
+
+constexpr int kMaxPathsOfPair = kMaxDegree + 1;
+
+// From `products`, the gradient [path][m_I][m_F] of a receiver's sums, to gradients of its edges.
+template <typename T, int kChannels, int kOrders, int kPaths>
+void spread_over_edges(Columns<T> columns, int n_vectors,
+                       const Vector<T, kLanes<T, kChannels>>* products, int n_I, T* h_gradients,
+                       T* weight_gradients) {
+  constexpr int kL = kLanes<T, kChannels>;
+  using V = Vector<T, kL>;
+  using Y = Harmonics<T, kChannels, kOrders>;
+  for (int vector = 0; vector < n_vectors; ++vector) {
+    V harmonics[kOrders], weights[kPaths], of_weights[kPaths] = {};
+    for (int m = 0; m < kOrders; ++m) harmonics[m] = Y::of(columns.sh, m);
+    for (int p = 0; p < kPaths; ++p) weights[p] = load<V>(columns.weights + p * kL);
+    for (int m_I = 0; m_I < n_I; ++m_I) {
+      const V h = load<V>(columns.h + m_I * kL);
+      V of_h = load<V>(h_gradients + m_I * kL);
+      for (int p = 0; p < kPaths; ++p) {
+        const V* product = products + (p * n_I + m_I) * kOrders;
+        V contracted = product[0] * harmonics[0];
+        for (int m = 1; m < kOrders; ++m) contracted += product[m] * harmonics[m];
+        of_weights[p] += contracted * h;
+        of_h += contracted * weights[p];
+      }
+      store(h_gradients + m_I * kL, of_h);
+    }
+    for (int p = 0; p < kPaths; ++p) store(weight_gradients + p * kL, of_weights[p]);
+    columns.sh += Y::kStride;
+    columns.h += columns.h_stride;
+    h_gradients += columns.h_stride;
+    columns.weights += columns.weight_stride;
+    weight_gradients += columns.weight_stride;
+  }
+}
+
+template <typename T, int kChannels>
+using SpreadOverEdges = void (*)(Columns<T>, int, const Vector<T, kLanes<T, kChannels>>*, int, T*,
+                                 T*);
+
+template <typename T, int kChannels, int kOrders>
+constexpr SpreadOverEdges<T, kChannels> kSpreadOfTile[kMaxTile] = {
+    spread_over_edges<T, kChannels, kOrders, 1>, spread_over_edges<T, kChannels, kOrders, 2>,
+    spread_over_edges<T, kChannels, kOrders, 3>, spread_over_edges<T, kChannels, kOrders, 4>};
+
+template <typename T, int kChannels>
+constexpr const SpreadOverEdges<T, kChannels>* kSpread[kMaxDegree + 1] = {
+    kSpreadOfTile<T, kChannels, 1>, kSpreadOfTile<T, kChannels, 3>, kSpreadOfTile<T, kChannels, 5>,
+    kSpreadOfTile<T, kChannels, 7>, kSpreadOfTile<T, kChannels, 9>};
+
+// Gradients of the products [path][m_I][m_F] of a group, the same for every edge of a vector.
+template <typename T, int kChannels>
+inline void transposed_coefficients(const Layout& layout, const Part& part, const PathGroup& group,
+                                    const Chunk& chunk, const T* row, T* products) {
+  constexpr int kL = kLanes<T, kChannels>;
+  const int n_products = (2 * group.l_I + 1) * (2 * group.l_F + 1);
+  with_valid<kChannels>(chunk, [&]<int kValid>() {
+    for (int p = group.first_path; p < group.first_path + group.n_paths; ++p) {
+      const Path& path = part.paths[p];
+      const T* source =
+          row + part.result_start[path.l_O] + path.position * part.channels + chunk.channel;
+      const int64_t row_stride = layout.block_columns[path.l_O];
+      const Coefficient* c = part.coefficients + path.by_product;
+      for (int product = 0; product < n_products; ++product, products += kL) {
+        Vector<T, kChannels> sum = {};
+        for (int term = 0; term < path.product_terms; ++term, ++c) {
+          sum += load_some<kChannels>(source + c->index * row_stride,
+                                      kValid > 0 ? kValid : chunk.valid) *
+                 value_of<T>(c->value, c->value_float);
+        }
+        for (int e = 0; e < kL; e += kChannels) store(products + e, sum);
+      }
+    }
+  });
+}
+
+template <typename T, int kChannels>
+void backward_group(const Layout& layout, const Part& part, const Block<T>& block,
+                    const PathGroup& group, const Chunk& chunk, const T* row) {
+  constexpr int kL = kLanes<T, kChannels>;
+  using V = Vector<T, kL>;
+  const int n_I = 2 * group.l_I + 1;
+  V products[kMaxPathsOfPair * kMaxProducts];
+  transposed_coefficients<T, kChannels>(layout, part, group, chunk, row,
+                                        reinterpret_cast<T*>(products));
+  for (int tile = 0; tile < group.n_paths; tile += kMaxTile) {
+    const int n_tile = group.n_paths - tile < kMaxTile ? group.n_paths - tile : kMaxTile;
+    const Columns<T> columns = columns_of<T, kChannels>(part, block, group, tile);
+    kSpread<T, kChannels>[group.l_F][n_tile - 1](
+        columns, block.n_vectors, products + tile* n_I*(2 * group.l_F + 1), n_I,
+        block.h_gradient + (columns.h - block.h),
+        block.weight_gradient + (columns.weights - block.weights));
+  }
+}
+
+}  // namespace
+}  // namespace glassml::GLASSML_SIMD_LEVEL
