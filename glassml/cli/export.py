@@ -24,7 +24,8 @@ def export(
         bool, typer.Option("--exact", help="Keep the radial networks instead of tables (slower).")
     ] = False,
     tolerance: Annotated[
-        float, typer.Option(help="Largest relative error of the outputs that tables may cause.")
+        float,
+        typer.Option(help="Largest relative error of the outputs due to tables and rounding."),
     ] = 1e-4,
 ) -> None:
     """Write a trained model as the one file that LAMMPS, ASE and `glassml predict` use.
@@ -54,5 +55,5 @@ def export(
         table = manifest.radial_table
         typer.echo(
             f"radial tables with {table.knots} knots: outputs within {table.measured_error:.1e} "
-            f"of the networks (asked for: {table.tolerance:.1e})"
+            f"of the trained model's in float64 (asked for: {table.tolerance:.1e})"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import io
 import json
 import warnings
@@ -12,10 +11,9 @@ from typing import Any, cast
 
 import torch
 from pydantic import ValidationError
-from torch import nn
 
 from glassml.errors import ModelFileError
-from glassml.export.baking import bake
+from glassml.export.baking import bake, deployed
 from glassml.export.manifest import FORMAT_VERSION, DType, Manifest, manifest_of
 from glassml.files import atomic_write
 from glassml.models import GlassModel
@@ -46,8 +44,8 @@ def save_model(
         radial: "table" (the default in float32) replaces each radial network by a table, which is
             several times faster; "exact" (the default in float64) keeps it. A model that was
             trained with ``radial_table`` keeps its tables in any case.
-        tolerance: largest relative error of the outputs that tables may cause, on a fixed test
-            system; it and the error found go into the manifest.
+        tolerance: largest relative error of the outputs that tables and their rounding may cause,
+            on a fixed test system; it and the error found go into the manifest.
         training: provenance for the manifest.
 
     Returns:
@@ -63,7 +61,7 @@ def save_model(
     radial = radial or ("table" if dtype == "float32" else "exact")
     if radial not in ("table", "exact"):
         raise ModelFileError(f"radial: expected table or exact, found {radial!r}")
-    baked, table = bake(model, tolerance) if radial == "table" else (model, None)
+    baked, table = bake(model, tolerance, _DTYPES[dtype]) if radial == "table" else (model, None)
     manifest = manifest_of(model, cast(DType, dtype), training or {}, table)
     script = script_model(baked, _DTYPES[dtype])
     buffer = io.BytesIO()
@@ -89,20 +87,12 @@ def _copy_without_traces(archive: io.BytesIO, path: Path) -> None:
 def script_model(model: GlassModel, dtype: torch.dtype) -> torch.jit.ScriptModule:
     """The model as TorchScript in evaluation mode, on the CPU; the model itself is left alone.
 
-    Every submodule that has a form for deployment (``deployed()``) is replaced by it.
+    It is turned into its form for deployment first (`GlassModel.deploy`).
     """
-    copied = copy.deepcopy(model).eval().to(device="cpu", dtype=dtype)
     with warnings.catch_warnings():
         # TorchScript is frozen upstream but is the format that LAMMPS' C++ side can load.
         warnings.filterwarnings("ignore", message=".*torch.jit.* is deprecated")
-        return torch.jit.script(_deploy(copied))
-
-
-def _deploy(module: nn.Module) -> nn.Module:
-    for name, child in module.named_children():
-        deployed = getattr(child, "deployed", None)
-        setattr(module, name, deployed() if deployed else _deploy(child))
-    return module
+        return torch.jit.script(deployed(model, dtype))
 
 
 def model_path(path: str | Path) -> Path:

@@ -9,11 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from glassml.errors import ConfigError
+from glassml.nn.ops.reference import locate
 
 __all__ = [
+    "FoldedNetwork",
     "RadialBasis",
     "RadialNetwork",
-    "RadialTable",
+    "TableKnots",
+    "even_knots",
     "kink_knots",
     "polynomial_cutoff",
 ]
@@ -69,9 +72,10 @@ def polynomial_cutoff(r: Tensor, cutoff: float) -> Tensor:
     1 - 28 x^6 + 48 x^7 - 21 x^8 with x = r / r_c (Gasteiger et al., ICLR 2020, equation 8, p = 6).
     The published SE(3)-GNN has none: its outputs jump by a little when a pair crosses r_c.
     """
+    # In factors, since the sum of large terms of either sign loses digits: (1 - x)^3 times this.
     x = (r / cutoff).clamp(max=1.0)
-    x6 = x**6
-    return 1 - 28 * x6 + 48 * x6 * x - 21 * x6 * x * x
+    rest = 1 + x * (3 + x * (6 + x * (10 + x * (15 + x * 21))))
+    return (1 - x) * (1 - x) * (1 - x) * rest
 
 
 class RadialNetwork(nn.Module):
@@ -101,23 +105,70 @@ class RadialNetwork(nn.Module):
         """Basis values [E, N_b] to filter weights [E, P]."""
         return self.layers(basis)
 
-    @torch.jit.unused
-    def tabulated(self, basis: Tensor, envelope: Tensor, weight: Tensor) -> Tensor:
-        """The weights at the knots of a table, before the last ReLU.
+    def before_relu(self, basis: Tensor, counts: Tensor | None = None) -> Tensor:
+        """What the last ReLU is given, at the knots of a table: [K, N_b] to [K, P].
 
-        With the ReLU after the interpolation, its kinks cost no accuracy. The envelope is not
-        negative, so it may go before the ReLU. Batch statistics are those over edges, whose
-        functions of r are taken as linear between knots.
+        With the ReLU after the interpolation, its kinks cost no accuracy.
 
         Args:
             basis: [K, N_b] at the knots.
-            envelope: [K, 1] factor of the filters, or [K, 0] for none.
-            weight: [K] how many edges each knot stands for; only looked at in training mode.
+            counts: [K] how many edges each knot stands for; needed in training mode. Batch
+                statistics are those over edges, whose functions of r are taken as linear between
+                knots.
         """
         linear, relu, norm, _, last, _ = self.layers
-        hidden = relu(linear(basis))
-        values = last(_weighted_batch_norm(cast(nn.BatchNorm1d, norm), hidden, weight))
-        return values * envelope if envelope.shape[1] > 0 else values
+        counts = torch.zeros_like(basis[:, 0]) if counts is None else counts
+        return last(_weighted_batch_norm(cast(nn.BatchNorm1d, norm), relu(linear(basis)), counts))
+
+    def deployed(self) -> FoldedNetwork:
+        """The same functions with the present running statistics, as a scriptable module."""
+        linear, last = cast(nn.Linear, self.layers[0]), cast(nn.Linear, self.layers[4])
+        factor, offset = _affine(cast(nn.BatchNorm1d, self.layers[2]))
+        with torch.no_grad():
+            bias = last.bias + last.weight @ offset
+            return FoldedNetwork(linear.weight, linear.bias, last.weight * factor, bias)
+
+
+class FoldedNetwork(nn.Module):
+    """A `RadialNetwork` in evaluation mode, its BatchNorm part of the last linear layer.
+
+    Args:
+        weight: [H, N_b] of the first layer.
+        bias: [H].
+        last_weight: [P, H] of the last layer.
+        last_bias: [P].
+    """
+
+    if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
+        weight: Tensor
+        bias: Tensor
+        last_weight: Tensor
+        last_bias: Tensor
+
+    def __init__(
+        self, weight: Tensor, bias: Tensor, last_weight: Tensor, last_bias: Tensor
+    ) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight.detach())
+        self.register_buffer("bias", bias.detach())
+        self.register_buffer("last_weight", last_weight)
+        self.register_buffer("last_bias", last_bias)
+
+    def forward(self, basis: Tensor) -> Tensor:
+        """Basis values [E, N_b] to filter weights [E, P]."""
+        return self.before_relu(basis, None).relu()
+
+    def before_relu(self, basis: Tensor, counts: Tensor | None) -> Tensor:
+        """Basis values [K, N_b] to [K, P]; the counts of `RadialNetwork` make no difference."""
+        hidden = nn.functional.linear(basis, self.weight, self.bias).relu()
+        return nn.functional.linear(hidden, self.last_weight, self.last_bias)
+
+
+def _affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """Factor and offset [H] that a BatchNorm1d applies with its running statistics."""
+    running_mean, running_var = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
+    factor = torch.rsqrt(running_var + norm.eps) * norm.weight
+    return factor, norm.bias - running_mean * factor
 
 
 def _weighted_batch_norm(norm: nn.BatchNorm1d, values: Tensor, weight: Tensor) -> Tensor:
@@ -125,8 +176,8 @@ def _weighted_batch_norm(norm: nn.BatchNorm1d, values: Tensor, weight: Tensor) -
     running_mean, running_var = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
     total = weight.sum()
     if not norm.training or not bool(total > 1):  # too few edges have no statistics of their own
-        factor = torch.rsqrt(running_var + norm.eps) * norm.weight
-        return (values - running_mean) * factor + norm.bias
+        factor, offset = _affine(norm)
+        return values * factor + offset
     share = (weight / total).unsqueeze(1)
     mean = (share * values).sum(dim=0)
     variance = (share * (values - mean).square()).sum(dim=0)
@@ -158,32 +209,49 @@ def kink_knots(basis: RadialBasis, network: RadialNetwork, fine: int = 20001) ->
         return (low + high) / 2
 
 
-class RadialTable(nn.Module):
-    """The filter weights as a table: what replaces a `RadialNetwork` in an exported model.
+class TableKnots(nn.Module):
+    """Distances at which radial networks are evaluated, to be interpolated between them.
+
+    A file holds the knots alone, since a network has far fewer numbers than its table: what it
+    gives at a few hundred knots is computed again in every call.
 
     Args:
-        knots: [K] sorted distances [length].
-        values: [K, P] weights before the last ReLU.
+        basis: the radial basis.
+        knots: [K] sorted distances [length], two or more.
+        smooth_cutoff: whether the filters are multiplied by `polynomial_cutoff`.
     """
 
     if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
         knots: Tensor
-        values: Tensor
 
-    def __init__(self, knots: Tensor, values: Tensor) -> None:
+    def __init__(self, basis: RadialBasis, knots: Tensor, smooth_cutoff: bool) -> None:
         super().__init__()
-        self.register_buffer("knots", knots)
-        self.register_buffer("values", values)
+        self.basis = basis
+        self.smooth_cutoff = smooth_cutoff
+        self.register_buffer("knots", knots, persistent=False)
 
-    @classmethod
-    def of(
-        cls, network: RadialNetwork, basis: RadialBasis, n_knots: int, smooth_cutoff: bool
-    ) -> RadialTable:
-        """Tabulate a float64 network in evaluation mode: even knots and those at its kinks."""
-        even = torch.linspace(0, basis.cutoff, n_knots, dtype=torch.float64)
-        knots = torch.cat([even, kink_knots(basis, network)]).sort().values
-        with torch.no_grad():
-            factor = polynomial_cutoff(knots, basis.cutoff).unsqueeze(1)
-            envelope = factor if smooth_cutoff else factor[:, :0]
-            values = network.tabulated(basis(knots), envelope, torch.ones_like(knots))
-        return cls(knots, values)
+    def forward(self) -> tuple[Tensor, Tensor]:
+        """At the knots, the basis [K, N_b] and the factor of the filters [K, 1].
+
+        The factor is not negative, so the filters' ReLU may come after it.
+        """
+        r = self.knots.double()  # single precision would lose digits of the fastest sine
+        factor = torch.ones_like(r)
+        if self.smooth_cutoff:
+            factor = polynomial_cutoff(r, self.basis.cutoff)
+        return self.basis(r).to(self.knots.dtype), factor.to(self.knots.dtype).unsqueeze(1)
+
+    def counts(self, edge_vector: Tensor) -> Tensor:
+        """How many edges each knot stands for, [K], with the weights of the interpolation."""
+        counts = torch.zeros_like(self.knots)
+        if edge_vector.shape[0] > 0:
+            r = torch.linalg.vector_norm(edge_vector, dim=1)
+            interval, fraction = locate(r, self.knots)
+            counts.index_add_(0, interval, 1 - fraction)
+            counts.index_add_(0, interval + 1, fraction)
+        return counts
+
+
+def even_knots(cutoff: float, n_knots: int) -> Tensor:
+    """Evenly spaced distances on [0, r_c]: float64 [K]."""
+    return torch.linspace(0, cutoff, n_knots, dtype=torch.float64)
