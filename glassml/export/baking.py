@@ -69,7 +69,8 @@ def bake(
     raise ModelFileError(
         f"tolerance: with {knots if trained else _MOST_KNOTS} knots the outputs in "
         f"{str(dtype).removeprefix('torch.')} still differ by {error:.1e}, expected at most "
-        f"{tolerance:.1e}; ask for less or export with dtype='float64' (--dtype float64)"
+        f"{tolerance:.1e}; ask for less, keep the networks (radial='exact', --exact) or write "
+        f"float64 (--dtype float64)"
     )
 
 
