@@ -18,8 +18,8 @@ FLOAT32: Final = 1e-5
 def fast_path(manifest: Manifest) -> float:
     """The tolerance for an exported model against its network in float32.
 
-    A model whose radial networks were baked into tables states its bound in the manifest; rounding
-    comes on top.
+    A model whose radial networks were baked into tables states its bound in the manifest, from the
+    network in float64; rounding of the network in float32 comes on top.
     """
     table = manifest.radial_table
     return FLOAT32 + table.tolerance if table else FLOAT32

@@ -24,25 +24,33 @@ def export(
         bool, typer.Option("--exact", help="Keep the radial networks instead of tables (slower).")
     ] = False,
     tolerance: Annotated[
-        float, typer.Option(help="Largest relative error of the outputs that tables may cause.")
-    ] = 1e-4,
+        float | None,
+        typer.Option(
+            help="Make tables with this largest relative error of the outputs, rounding included.",
+            show_default="1e-4 in float32",
+        ),
+    ] = None,
 ) -> None:
     """Write a trained model as the one file that LAMMPS, ASE and `glassml predict` use.
 
     Of a run folder the best epoch is exported. The file says how it was trained.
     In float32 the radial networks become tables, made as fine as the tolerance asks for; float64
-    files keep the networks.
+    files keep the networks unless a tolerance is given.
     """
+    from glassml.errors import ConfigError
     from glassml.export import save_model
     from glassml.training import load_trained_model
 
+    if exact and tolerance is not None:
+        raise ConfigError("--tolerance: is of tables, which --exact does without; give one of them")
+    radial = "exact" if exact else "table" if tolerance is not None else None
     trained = load_trained_model(run)
     manifest = save_model(
         trained.model,
         output,
         dtype=dtype,
-        radial="exact" if exact else None,
-        tolerance=tolerance,
+        radial=radial,
+        tolerance=1e-4 if tolerance is None else tolerance,
         training=trained.provenance,
     )
     columns = len(manifest.outputs[0].columns)
@@ -54,5 +62,5 @@ def export(
         table = manifest.radial_table
         typer.echo(
             f"radial tables with {table.knots} knots: outputs within {table.measured_error:.1e} "
-            f"of the networks (asked for: {table.tolerance:.1e})"
+            f"of the trained model's in float64 (asked for: {table.tolerance:.1e})"
         )

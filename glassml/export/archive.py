@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import copy
 import io
 import json
-import warnings
 import zipfile
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from pydantic import ValidationError
-from torch import nn
 
 from glassml.errors import ModelFileError
 from glassml.export.baking import bake
 from glassml.export.manifest import FORMAT_VERSION, DType, Manifest, manifest_of
+from glassml.export.scripting import load_script, save_script, script_model
 from glassml.files import atomic_write
 from glassml.models import GlassModel
 from glassml.nn import ops
 from glassml.pretrained import pretrained_names, pretrained_path
 
-__all__ = ["load_module", "model_path", "read_manifest", "save_model", "script_model"]
+__all__ = ["load_module", "model_path", "read_manifest", "save_model"]
 
 _MANIFEST = "manifest.json"
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -46,8 +44,8 @@ def save_model(
         radial: "table" (the default in float32) replaces each radial network by a table, which is
             several times faster; "exact" (the default in float64) keeps it. A model that was
             trained with ``radial_table`` keeps its tables in any case.
-        tolerance: largest relative error of the outputs that tables may cause, on a fixed test
-            system; it and the error found go into the manifest.
+        tolerance: largest relative error of the outputs that tables and their rounding may cause,
+            on a fixed test system; it and the error found go into the manifest.
         training: provenance for the manifest.
 
     Returns:
@@ -63,13 +61,10 @@ def save_model(
     radial = radial or ("table" if dtype == "float32" else "exact")
     if radial not in ("table", "exact"):
         raise ModelFileError(f"radial: expected table or exact, found {radial!r}")
-    baked, table = bake(model, tolerance) if radial == "table" else (model, None)
+    baked, table = bake(model, tolerance, _DTYPES[dtype]) if radial == "table" else (model, None)
     manifest = manifest_of(model, cast(DType, dtype), training or {}, table)
     script = script_model(baked, _DTYPES[dtype])
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*torch.jit.* is deprecated")
-        torch.jit.save(script, buffer, {_MANIFEST: manifest.model_dump_json(indent=2)})
+    buffer = save_script(script, {_MANIFEST: manifest.model_dump_json(indent=2)})
     with atomic_write(path) as partial:
         _copy_without_traces(buffer, partial)
     return manifest
@@ -84,25 +79,6 @@ def _copy_without_traces(archive: io.BytesIO, path: Path) -> None:
         for entry in source.infolist():
             if not entry.filename.endswith(".debug_pkl"):
                 target.writestr(entry, source.read(entry))
-
-
-def script_model(model: GlassModel, dtype: torch.dtype) -> torch.jit.ScriptModule:
-    """The model as TorchScript in evaluation mode, on the CPU; the model itself is left alone.
-
-    Every submodule that has a form for deployment (``deployed()``) is replaced by it.
-    """
-    copied = copy.deepcopy(model).eval().to(device="cpu", dtype=dtype)
-    with warnings.catch_warnings():
-        # TorchScript is frozen upstream but is the format that LAMMPS' C++ side can load.
-        warnings.filterwarnings("ignore", message=".*torch.jit.* is deprecated")
-        return torch.jit.script(_deploy(copied))
-
-
-def _deploy(module: nn.Module) -> nn.Module:
-    for name, child in module.named_children():
-        deployed = getattr(child, "deployed", None)
-        setattr(module, name, deployed() if deployed else _deploy(child))
-    return module
 
 
 def model_path(path: str | Path) -> Path:
@@ -175,10 +151,7 @@ def load_module(path: str | Path, device: torch.device) -> torch.jit.ScriptModul
     """
     ops.load()
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*torch.jit.* is deprecated")
-            module = torch.jit.load(str(model_path(path)), map_location=device)
+        return load_script(str(model_path(path)), device)
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelFileError(f"{path}: the model cannot be loaded: {reason}") from None
-    return module.eval()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from glassml.errors import ConfigError, ModelFileError
 from glassml.export.manifest import RadialTableEntry
+from glassml.export.scripting import reloaded
 from glassml.graph import first_edge
 from glassml.models import GlassModel
 
@@ -21,15 +23,20 @@ _MOST_KNOTS = 65536
 Inputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
-def bake(model: GlassModel, tolerance: float) -> tuple[GlassModel, RadialTableEntry | None]:
+def bake(
+    model: GlassModel, tolerance: float, dtype: torch.dtype
+) -> tuple[GlassModel, RadialTableEntry | None]:
     """A copy of the model, in float64, whose radial networks are tables.
 
     The number of even knots is doubled from 256 until the error is below the tolerance; each
-    network's kinks are knots in addition.
+    network's kinks are knots in addition. A model that was trained on a table keeps it, and only
+    rounding remains as an error.
 
     Args:
         model: left alone. One without radial networks comes back as a copy.
-        tolerance: of `largest_error` on each of `trial_systems`.
+        tolerance: of `largest_error` on each of `trial_systems`, between the outputs in ``dtype``
+            and those of ``model`` in float64.
+        dtype: of the file that is to be written.
 
     Returns:
         The copy, and what the manifest says of the tables.
@@ -40,26 +47,30 @@ def bake(model: GlassModel, tolerance: float) -> tuple[GlassModel, RadialTableEn
     """
     if not tolerance > 0 or not math.isfinite(tolerance):
         raise ConfigError(f"tolerance: expected a positive number, found {tolerance}")
-    exact = copy.deepcopy(model).eval().to(device="cpu", dtype=torch.float64)
-    if not exact.has_radial_networks:
-        return exact, None
-    trained_knots = model.hyperparameters.get("radial_table")
-    if trained_knots is not None:
-        return exact, RadialTableEntry(knots=trained_knots, tolerance=tolerance, measured_error=0.0)
-    systems = trial_systems(exact)
-    expected = [_outputs(exact, system) for system in systems]
-    knots, error = _FIRST_KNOTS, math.inf
-    while knots <= _MOST_KNOTS:
-        baked = copy.deepcopy(exact)
+    network = copy.deepcopy(model).eval().to(device="cpu", dtype=torch.float64)
+    if not network.has_radial_networks:
+        return network, None
+    systems = trial_systems(network)
+    names = [output.name for output in network.outputs]
+    expected = [_outputs(network, names, system) for system in systems]
+    trained = model.hyperparameters.get("radial_table")
+    knots, error = trained or _FIRST_KNOTS, math.inf
+    while trained or knots <= _MOST_KNOTS:
+        baked = copy.deepcopy(network)
         baked.bake(knots)
-        found = [_outputs(baked, system) for system in systems]
+        written = reloaded(baked, dtype)
+        found = [_outputs(written, names, _rounded(system, dtype)) for system in systems]
         error = max(largest_error(f, e) for f, e in zip(found, expected, strict=True))
         if error <= tolerance:
             return baked, RadialTableEntry(knots=knots, tolerance=tolerance, measured_error=error)
+        if trained:
+            break
         knots *= 2
     raise ModelFileError(
-        f"tolerance: with {_MOST_KNOTS} knots the outputs still differ by {error:.1e}, expected "
-        f"at most {tolerance:.1e}; ask for less or export with radial='exact' (--exact)"
+        f"tolerance: with {knots if trained else _MOST_KNOTS} knots the outputs in "
+        f"{str(dtype).removeprefix('torch.')} still differ by {error:.1e}, expected at most "
+        f"{tolerance:.1e}; ask for less, keep the networks (radial='exact', --exact) or write "
+        f"float64 (--dtype float64)"
     )
 
 
@@ -114,7 +125,13 @@ def _system(
     return species, scalars, edge_vector, sender, first_edge(receiver, n)
 
 
-def _outputs(model: GlassModel, system: Inputs) -> dict[str, Tensor]:
+def _rounded(system: Inputs, dtype: torch.dtype) -> Inputs:
+    species, scalars, edge_vector, sender, first = system
+    return species, scalars.to(dtype), edge_vector.to(dtype), sender, first
+
+
+def _outputs(module: Any, names: list[str], system: Inputs) -> dict[str, Tensor]:
+    """Outputs by name of a model or of its script."""
     with torch.no_grad():
-        state = model.encode(*system)
-        return {output.name: getattr(model, output.name)(state) for output in model.outputs}
+        state = module.encode(*system)
+        return {name: getattr(module, name)(state) for name in names}

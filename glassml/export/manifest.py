@@ -48,8 +48,10 @@ class OutputEntry(_Entry):
 class RadialTableEntry(_Entry):
     """Tables in place of the radial networks, and what they cost in accuracy.
 
-    ``measured_error`` is the largest difference of an output from that of the model before, over
-    the largest value of that output, on a fixed test system (`glassml.export.baking`) in float64.
+    ``measured_error`` is the largest difference of an output of this file, in its own precision,
+    from that of the trained model in float64, over the largest value of that output, on fixed test
+    systems (`glassml.export.baking`). The trained model has a network on every edge, or the same
+    tables if it was trained on such (hyperparameter ``radial_table``).
     """
 
     knots: int = Field(ge=2)

@@ -152,6 +152,13 @@ class GlassModel(nn.Module, ABC):
         """
 
     @torch.jit.unused
+    def deploy(self) -> None:
+        """Become what is exported: the same outputs, without what only training needs.
+
+        Used on a copy in evaluation mode, which is scripted afterwards.
+        """
+
+    @torch.jit.unused
     def trial_scalars(self, n: int, generator: torch.Generator) -> Tensor:
         """Scalar inputs [n, S] of usual size, to try the model out: float64."""
         return torch.randn(n, len(self.scalar_inputs), generator=generator, dtype=torch.float64)

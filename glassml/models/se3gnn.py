@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from e3nn import o3
 from torch import Tensor, nn
 
 from glassml.errors import ConfigError
@@ -15,20 +14,16 @@ from glassml.models.registry import register
 from glassml.nn import (
     EquivariantBatchNorm,
     EquivariantConvolution,
-    KnotConvolution,
     RadialBasis,
-    RadialTable,
     TableKnots,
-    TabulatedConvolution,
     channel_irreps,
     invariants,
     to_irreps_order,
 )
-from glassml.nn.radial import polynomial_cutoff
+from glassml.nn.ops import LARGEST_L
+from glassml.nn.radial import even_knots, kink_knots, polynomial_cutoff
 
 __all__ = ["SE3GNN"]
-
-_LARGEST_L = 11  # e3nn's spherical harmonics end there
 
 _CITATION = (
     "F. S. Pezzicoli, G. Charpiat, F. P. Landes, Rotation-equivariant graph neural networks for "
@@ -112,14 +107,9 @@ class SE3GNN(GlassModel):
         self.smooth_cutoff = smooth_cutoff
         self.tabulated = radial_table is not None
         self.has_radial_networks = True
-        self.n_harmonics = (l_max + 1) ** 2
-        self.n_features = self.n_harmonics * channels
+        self.n_features = (l_max + 1) ** 2 * channels
         self.basis = RadialBasis(radial_basis, radial_basis_size, self.cutoff)
-        self.spherical_harmonics = o3.SphericalHarmonics(
-            list(range(l_max + 1)), normalize=True, normalization="component"
-        )
-        table = radial_table and TableKnots(self.basis, radial_table, smooth_cutoff)
-        self._add_layers(radial_hidden, dropout, batchnorm_momentum, table or None)
+        self._add_layers(radial_hidden, dropout, batchnorm_momentum, radial_table)
         self.n_decoders = self.n_species if decoder_per_species else 1
         self.decoder = nn.Linear((l_max + 1) * channels, self.n_decoders * self.n_times)
         self._add_scales()
@@ -147,7 +137,7 @@ class SE3GNN(GlassModel):
         )
 
     def _add_layers(
-        self, hidden: int, dropout: float, momentum: float, table: TableKnots | None
+        self, hidden: int, dropout: float, momentum: float, radial_table: int | None
     ) -> None:
         settings: dict[str, Any] = {
             "l_max": self.l_max,
@@ -156,13 +146,14 @@ class SE3GNN(GlassModel):
             "basis_size": self.basis.size,
             "hidden": hidden,
             "dropout": dropout,
+            "table": None,
         }
+        if radial_table is not None:
+            knots = even_knots(self.cutoff, radial_table).to(torch.get_default_dtype())
+            settings["table"] = TableKnots(self.basis, knots, self.smooth_cutoff)
         degrees = [self.l_max if k else -1 for k in range(self.n_layers)]
         self.convolutions = nn.ModuleList(
-            KnotConvolution(table, l_in=l_in, **settings)
-            if table is not None
-            else EquivariantConvolution(l_in=l_in, **settings)
-            for l_in in degrees
+            EquivariantConvolution(l_in=l_in, **settings) for l_in in degrees
         )
         self.norms = nn.ModuleList(
             EquivariantBatchNorm(self.l_max, self.channels, momentum) for _ in range(self.n_layers)
@@ -181,13 +172,18 @@ class SE3GNN(GlassModel):
         """Turn the radial networks into tables, for export; needs float64 and evaluation mode."""
         if self.tabulated:  # trained on a table already: it stays what it is
             return
-        self.convolutions = nn.ModuleList(
-            TabulatedConvolution(
-                layer, RadialTable.of(layer.radial, self.basis, n_knots, self.smooth_cutoff)
-            )
-            for layer in cast(list[EquivariantConvolution], list(self.convolutions))
-        )
+        even = even_knots(self.cutoff, n_knots)
+        for layer in cast(list[EquivariantConvolution], list(self.convolutions)):
+            knots = torch.cat([even, kink_knots(self.basis, layer.radial)]).sort().values
+            layer.table = TableKnots(self.basis, knots, self.smooth_cutoff)
         self.tabulated = True
+
+    @torch.jit.unused
+    def deploy(self) -> None:
+        """Fold batch norms into the linear maps around them; an offset remains of each layer's."""
+        for k, layer in enumerate(cast(list[EquivariantConvolution], list(self.convolutions))):
+            factor, self.norms[k] = cast(EquivariantBatchNorm, self.norms[k]).deployed()
+            self.convolutions[k] = layer.deployed(factor)
 
     @torch.jit.unused
     def trial_scalars(self, n: int, generator: torch.Generator) -> Tensor:
@@ -214,12 +210,11 @@ class SE3GNN(GlassModel):
 
     @torch.jit.export
     def embed_edges(self, edge_vector: Tensor) -> Tensor:
-        """Spherical harmonics, then radial basis and smooth cutoff or (tables) distance: [E, F]."""
-        r = torch.linalg.vector_norm(edge_vector, dim=1)
-        sh = self.spherical_harmonics(edge_vector)
+        """The vectors, then unless there are tables radial basis and smooth cutoff: [E, F]."""
         if self.tabulated:
-            return torch.cat([sh, r.unsqueeze(1)], dim=1)
-        parts = [sh, self.basis(r)]
+            return edge_vector
+        r = torch.linalg.vector_norm(edge_vector, dim=1)
+        parts = [edge_vector, self.basis(r)]
         if self.smooth_cutoff:
             parts.append(polynomial_cutoff(r, self.cutoff).unsqueeze(1))
         return torch.cat(parts, dim=1)
@@ -230,12 +225,11 @@ class SE3GNN(GlassModel):
     ) -> Tensor:
         """Layer k for the receivers: [n_all, W_k] to [n, W_(k+1)]."""
         n = first_edge.shape[0] - 1
-        sh, radial = edges[:, : self.n_harmonics], edges[:, self.n_harmonics :]
         features = state
         # TorchScript cannot index a ModuleList by a variable, so it unrolls this loop.
         for i, (convolution, norm) in enumerate(zip(self.convolutions, self.norms)):  # noqa: B905
             if i == k:
-                new = norm(convolution(state, sh, radial, sender, first_edge))
+                new = norm(convolution(state, edges, sender, first_edge))
                 features = new if i == 0 else new + state[:n, : self.n_features]
         return torch.cat([features, state[:n, -self.n_inputs :]], dim=1)
 
@@ -275,8 +269,8 @@ def _check_sizes(
     ):
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
             raise ConfigError(f"{name}: expected a whole number of at least {low}, found {value}")
-    if l_max > _LARGEST_L:
-        raise ConfigError(f"l_max: expected 0 to {_LARGEST_L}, found {l_max}")
+    if l_max > LARGEST_L:
+        raise ConfigError(f"l_max: expected 0 to {LARGEST_L}, found {l_max}")
 
 
 def _check_weights(dropout: float, momentum: float) -> None:

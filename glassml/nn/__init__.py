@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from glassml.nn.batchnorm import EquivariantBatchNorm
-from glassml.nn.convolution import (
-    EquivariantConvolution,
-    KnotConvolution,
-    TableKnots,
-    TabulatedConvolution,
-)
+from glassml.nn.convolution import EquivariantConvolution
 from glassml.nn.layout import channel_irreps, invariants, to_irreps_order
-from glassml.nn.radial import RadialBasis, RadialNetwork, RadialTable
+from glassml.nn.radial import RadialBasis, RadialNetwork, TableKnots
 
 __all__ = [
     "EquivariantBatchNorm",
     "EquivariantConvolution",
-    "KnotConvolution",
     "RadialBasis",
     "RadialNetwork",
-    "RadialTable",
     "TableKnots",
-    "TabulatedConvolution",
     "channel_irreps",
     "invariants",
     "to_irreps_order",

@@ -1,4 +1,4 @@
-"""Equivariant batch normalisation: e3nn's while training, a factor per channel once deployed."""
+"""Equivariant batch normalisation: e3nn's while training, an offset once deployed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from glassml.nn.layout import channel_irreps, to_irreps_order
 
-__all__ = ["ChannelAffine", "EquivariantBatchNorm"]
+__all__ = ["ChannelOffset", "EquivariantBatchNorm"]
 
 
 class EquivariantBatchNorm(BatchNorm):
@@ -37,35 +37,34 @@ class EquivariantBatchNorm(BatchNorm):
         """Normalise features [n, (l_max + 1)^2 * C]; training mode also updates the statistics."""
         return super().forward(features[:, self.to_irreps])[:, self.from_irreps]
 
-    def deployed(self) -> ChannelAffine:
-        """The same map with the present running statistics, as a scriptable module."""
+    def deployed(self) -> tuple[Tensor, ChannelOffset]:
+        """The same map with the present running statistics, in two steps.
+
+        Returns:
+            A factor [l_max + 1, C] of the features of every order and channel, for whoever makes
+            them, and the module that does the rest.
+        """
         with torch.no_grad():
-            factor = self.weight * torch.rsqrt(self.running_var + self.eps)  # [(l, channel)]
-            per_order = factor.reshape(self.l_max + 1, self.channels)
-            repeats = torch.tensor([2 * l + 1 for l in range(self.l_max + 1)], device=factor.device)
-            rows = torch.repeat_interleave(per_order, repeats, dim=0)  # [(l, m), channel]
-            offset = torch.zeros_like(rows)
-            offset[0] = self.bias - self.running_mean * per_order[0]
-            return ChannelAffine(rows.reshape(-1), offset.reshape(-1))
+            factor = self.weight * torch.rsqrt(self.running_var + self.eps)
+            factor = factor.reshape(self.l_max + 1, self.channels)
+            return factor, ChannelOffset(self.bias - self.running_mean * factor[0])
 
 
-class ChannelAffine(nn.Module):
-    """features * factor + offset, the offset being zero for l >= 1.
+class ChannelOffset(nn.Module):
+    """Shifts the features of order 0, which lie in front.
 
     Args:
-        factor: [(l_max + 1)^2 * C].
-        offset: the same shape.
+        offset: [C].
     """
 
     if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
-        factor: Tensor
         offset: Tensor
 
-    def __init__(self, factor: Tensor, offset: Tensor) -> None:
+    def __init__(self, offset: Tensor) -> None:
         super().__init__()
-        self.register_buffer("factor", factor)
         self.register_buffer("offset", offset)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Scale and shift features [n, (l_max + 1)^2 * C]."""
-        return torch.addcmul(self.offset, features, self.factor)
+        """Shift features [n, (l_max + 1)^2 * C] in place."""
+        features[:, : self.offset.shape[0]] += self.offset
+        return features

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from glassml.nn import ops
-from glassml.nn.ops.reference import locate
-from glassml.nn.radial import RadialBasis, RadialNetwork, RadialTable, polynomial_cutoff
+from glassml.nn.radial import RadialNetwork, TableKnots
 
-__all__ = ["EquivariantConvolution", "KnotConvolution", "TableKnots", "TabulatedConvolution"]
+__all__ = ["DeployedConvolution", "EquivariantConvolution"]
 
 
 class EquivariantConvolution(nn.Module):
     """Equations 11 and 12 of Pezzicoli et al., SciPost Phys. 16, 136.
 
     The tensor product with the spherical harmonics of the edges, weighted by the radial filters
-    and summed over neighbours, is the operator `glassml::equivariant_convolution`; a linear map
-    per l_O then mixes paths and channels.
+    and summed over neighbours, and the linear map per l_O that then mixes paths and channels, are
+    one operator: `glassml::equivariant_convolution`, or with a table of the filters
+    `glassml::tabulated_convolution`.
 
     Args:
         l_in: highest order of the incoming features, -1 if there are only plain scalars.
         l_max: highest order of filters and outgoing features.
         channels: number of channels C.
         n_inputs: number of plain scalars (one-hot species and the model's scalar inputs).
-        basis_size: number of radial basis functions.
+        basis_size: number of radial basis functions N_b.
         hidden: hidden width of the radial network.
-        dropout: dropout probability in the radial network.
+        dropout: dropout probability in the radial network; 0 with a table.
+        table: where the radial network is evaluated, None for on every edge. May be set later.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class EquivariantConvolution(nn.Module):
         basis_size: int,
         hidden: int,
         dropout: float,
+        table: TableKnots | None = None,
     ) -> None:
         super().__init__()
         ops.load()
@@ -48,156 +50,92 @@ class EquivariantConvolution(nn.Module):
         self.l_max = l_max
         self.channels = channels
         self.basis_size = basis_size
+        self.table = table
         n_weights = ops.n_radial(l_in, l_max, channels, n_inputs)
         self.radial = RadialNetwork(basis_size, hidden, n_weights, dropout)
-        # e3nn's convention: weights of unit variance, the fan-in divided out in the forward pass.
         widths = ops.output_columns(l_in, l_max, channels, n_inputs)
         self.mixing = nn.ParameterList(
             [nn.Parameter(torch.randn(width, channels)) for width in widths]
         )
 
-    def forward(
-        self,
-        state: Tensor,
-        sh: Tensor,
-        radial: Tensor,
-        sender: Tensor,
-        first_edge: Tensor,
-    ) -> Tensor:
+    def forward(self, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor) -> Tensor:
         """New features of the receivers.
 
         Args:
             state: [n_all, (l_in + 1)^2 C + n_inputs] features and plain scalars of the senders.
-            sh: [E, (l_max + 1)^2] spherical harmonics of the edges.
-            radial: [E, N_b] radial basis, or [E, N_b + 1] with a factor of the filters.
+            edges: [E, 3] x_j - x_i [length]; without a table [E, 3 + N_b], the radial basis after
+                them, or [E, 3 + N_b + 1], a factor of the filters in the end.
             sender: int64 [E].
             first_edge: int64 [n + 1].
 
         Returns:
             [n, (l_max + 1)^2 C].
         """
-        weights = self.radial(radial[:, : self.basis_size])
-        if radial.shape[1] > self.basis_size:
-            weights = weights * radial[:, self.basis_size :]
-        product = torch.ops.glassml.equivariant_convolution(
-            state, sh, weights, sender, first_edge, self.l_in, self.l_max, self.channels
-        )
-        return _mixed(product, list(self.mixing), self.channels)
+        vector, mixing = edges[:, :3], self.mixing_matrix()
+        if self.table is None:
+            weights = self.radial(edges[:, 3 : 3 + self.basis_size])
+            if edges.shape[1] > 3 + self.basis_size:
+                weights = weights * edges[:, 3 + self.basis_size :]
+            return torch.ops.glassml.equivariant_convolution(
+                state, vector, weights, sender, first_edge, self.l_in, self.l_max, self.channels,
+                mixing,
+            )  # fmt: skip
+        return torch.ops.glassml.tabulated_convolution(
+            state, vector, self.table.knots, self.table(self.radial, vector), sender, first_edge,
+            self.l_in, self.l_max, self.channels, True, mixing,
+        )  # fmt: skip
+
+    def mixing_matrix(self) -> Tensor:
+        """The linear maps of all l, one below the other: [sum of K, C]."""
+        # e3nn's convention: weights of unit variance, the fan-in divided out here.
+        return torch.cat([weight / math.sqrt(weight.shape[0]) for weight in self.mixing])
+
+    def deployed(self, factor: Tensor) -> DeployedConvolution:
+        """The layer in evaluation mode, its result times a factor [l_max + 1, C]."""
+        return DeployedConvolution(self, factor)
 
 
-class TableKnots(nn.Module):
-    """Even knots on [0, r_c] at which radial networks are evaluated during training.
+class DeployedConvolution(nn.Module):
+    """An `EquivariantConvolution` in evaluation mode that TorchScript can compile.
 
     Args:
-        basis: the radial basis.
-        n_knots: K, two or more.
-        smooth_cutoff: whether the filters are multiplied by `polynomial_cutoff`.
+        layer: the layer that it replaces.
+        factor: [l_max + 1, C] of the result of every order and channel.
     """
 
     if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
-        knots: Tensor
-        basis: Tensor
-        envelope: Tensor
+        mixing: Tensor
 
-    def __init__(self, basis: RadialBasis, n_knots: int, smooth_cutoff: bool) -> None:
+    def __init__(self, layer: EquivariantConvolution, factor: Tensor) -> None:
         super().__init__()
-        knots = torch.linspace(0, basis.cutoff, n_knots, dtype=torch.float64)
-        factor = polynomial_cutoff(knots, basis.cutoff).unsqueeze(1)
-        dtype = torch.get_default_dtype()
-        self.register_buffer("knots", knots.to(dtype), persistent=False)
-        self.register_buffer("basis", basis(knots).to(dtype), persistent=False)
-        envelope = factor if smooth_cutoff else factor[:, :0]
-        self.register_buffer("envelope", envelope.to(dtype), persistent=False)
-
-    def forward(self, network: RadialNetwork, r: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Knots [K] and weights [K, P] before the last ReLU, for edges of the lengths r [E].
-
-        The lengths matter in training mode only.
-        """
-        weight = torch.zeros_like(self.knots)
-        if self.training and r is not None and r.shape[0] > 0:
-            interval, fraction = locate(r, self.knots)
-            weight.index_add_(0, interval, 1 - fraction)
-            weight.index_add_(0, interval + 1, fraction)
-        return self.knots, network.tabulated(self.basis, self.envelope, weight)
-
-
-class KnotConvolution(EquivariantConvolution):
-    """The same layer, with its radial network on the knots of a table instead of on every edge.
-
-    Args:
-        table: the knots.
-        arguments: those of `EquivariantConvolution`; ``dropout`` must be 0.
-    """
-
-    def __init__(self, table: TableKnots, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self.table = table
-
-    def forward(
-        self, state: Tensor, sh: Tensor, radial: Tensor, sender: Tensor, first_edge: Tensor
-    ) -> Tensor:
-        """New features of the receivers; ``radial`` [E, 1] holds the distances [length]."""
-        r = radial[:, 0]
-        knots, values = self.table(self.radial, r)
-        product = torch.ops.glassml.tabulated_convolution(
-            state, sh, r, knots, values, sender, first_edge, self.l_in, self.l_max, self.channels,
-            True,
-        )  # fmt: skip
-        return _mixed(product, list(self.mixing), self.channels)
-
-    def deployed(self) -> TabulatedConvolution:
-        """The layer in evaluation mode: the table that it was trained with."""
+        self.l_in = layer.l_in
+        self.l_max = layer.l_max
+        self.channels = layer.channels
+        self.basis_size = layer.basis_size
+        network = layer.radial.deployed()
+        # One of them is None, and TorchScript then leaves out what would use it.
+        self.table = None if layer.table is None else layer.table.deployed(network)
+        self.network = network if layer.table is None else None
         with torch.no_grad():
-            return TabulatedConvolution(self, RadialTable(*self.table(self.radial)))
+            widths = torch.tensor([len(weight) for weight in layer.mixing], device=factor.device)
+            mixing = layer.mixing_matrix() * torch.repeat_interleave(factor, widths, dim=0)
+        self.register_buffer("mixing", mixing)
 
-
-class TabulatedConvolution(nn.Module):
-    """An `EquivariantConvolution` whose radial network has become a table.
-
-    Args:
-        convolution: the layer that it replaces.
-        table: its filter weights.
-    """
-
-    def __init__(self, convolution: EquivariantConvolution, table: RadialTable) -> None:
-        super().__init__()
-        self.l_in = convolution.l_in
-        self.l_max = convolution.l_max
-        self.channels = convolution.channels
-        self.mixing = convolution.mixing
-        self.table = table
-
-    def forward(
-        self, state: Tensor, sh: Tensor, radial: Tensor, sender: Tensor, first_edge: Tensor
-    ) -> Tensor:
-        """New features of the receivers; ``radial`` [E, 1] holds the distances [length]."""
-        product = torch.ops.glassml.tabulated_convolution(
-            state,
-            sh,
-            radial[:, 0],
-            self.table.knots,
-            self.table.values,
-            sender,
-            first_edge,
-            self.l_in,
-            self.l_max,
-            self.channels,
-            True,
-        )
-        return _mixed(product, list(self.mixing), self.channels)
-
-
-def _mixed(product: Tensor, mixing: list[Tensor], channels: int) -> Tensor:
-    """Mix paths and channels of each l: [n, sum of (2 l + 1) K_l] to [n, sum of (2 l + 1) C]."""
-    mixed: list[Tensor] = []
-    start = 0
-    for l, weight in enumerate(mixing):
-        width = weight.shape[0]
-        stop = start + (2 * l + 1) * width
-        block = product[:, start:stop].reshape(-1, width)
-        # The shape is written out because -1 is ambiguous on a rank without particles.
-        shape = [product.shape[0], (2 * l + 1) * channels]
-        mixed.append((block @ weight / math.sqrt(width)).reshape(shape))
-        start = stop
-    return torch.cat(mixed, dim=1)
+    def forward(self, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor) -> Tensor:
+        """As `EquivariantConvolution.forward`."""
+        result = state
+        if self.network is not None:
+            weights = self.network(edges[:, 3 : 3 + self.basis_size])
+            if edges.shape[1] > 3 + self.basis_size:
+                weights = weights * edges[:, 3 + self.basis_size :]
+            result = torch.ops.glassml.equivariant_convolution(
+                state, edges[:, :3], weights, sender, first_edge, self.l_in, self.l_max,
+                self.channels, self.mixing,
+            )  # fmt: skip
+        if self.table is not None:
+            knots, values = self.table()
+            result = torch.ops.glassml.tabulated_convolution(
+                state, edges[:, :3], knots, values, sender, first_edge, self.l_in, self.l_max,
+                self.channels, True, self.mixing,
+            )  # fmt: skip
+        return result

@@ -9,11 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from glassml.errors import ConfigError
+from glassml.nn.ops.reference import locate
 
 __all__ = [
+    "FoldedNetwork",
     "RadialBasis",
     "RadialNetwork",
     "RadialTable",
+    "TableKnots",
+    "even_knots",
     "kink_knots",
     "polynomial_cutoff",
 ]
@@ -54,13 +58,16 @@ class RadialBasis(nn.Module):
 
     def forward(self, r: Tensor) -> Tensor:
         """Distances [E] [length] to basis values [E, N_b]."""
-        nodes = self.nodes.to(r.dtype)
-        if self.kind == "bessel":
-            # sinc keeps the limit n pi / r_c at r = 0, where two particles coincide.
-            scale = math.sqrt(2 / self.cutoff) * math.pi / self.cutoff
-            return scale * nodes * torch.sinc(r.unsqueeze(1) * nodes / self.cutoff)
-        width = self.cutoff / max(self.size - 1, 1)
-        return torch.exp(-0.5 * ((r.unsqueeze(1) - nodes) / width) ** 2)
+        return _basis_values(self.kind, self.nodes.to(r.dtype), self.cutoff, r)
+
+
+def _basis_values(kind: str, nodes: Tensor, cutoff: float, r: Tensor) -> Tensor:
+    if kind == "bessel":
+        # sinc keeps the limit n pi / r_c at r = 0, where two particles coincide.
+        scale = math.sqrt(2 / cutoff) * math.pi / cutoff
+        return scale * nodes * torch.sinc(r.unsqueeze(1) * nodes / cutoff)
+    width = cutoff / max(nodes.shape[0] - 1, 1)
+    return torch.exp(-0.5 * ((r.unsqueeze(1) - nodes) / width) ** 2)
 
 
 def polynomial_cutoff(r: Tensor, cutoff: float) -> Tensor:
@@ -69,9 +76,10 @@ def polynomial_cutoff(r: Tensor, cutoff: float) -> Tensor:
     1 - 28 x^6 + 48 x^7 - 21 x^8 with x = r / r_c (Gasteiger et al., ICLR 2020, equation 8, p = 6).
     The published SE(3)-GNN has none: its outputs jump by a little when a pair crosses r_c.
     """
+    # In factors, since the sum of large terms of either sign loses digits: (1 - x)^3 times this.
     x = (r / cutoff).clamp(max=1.0)
-    x6 = x**6
-    return 1 - 28 * x6 + 48 * x6 * x - 21 * x6 * x * x
+    rest = 1 + x * (3 + x * (6 + x * (10 + x * (15 + x * 21))))
+    return (1 - x) * (1 - x) * (1 - x) * rest
 
 
 class RadialNetwork(nn.Module):
@@ -101,23 +109,65 @@ class RadialNetwork(nn.Module):
         """Basis values [E, N_b] to filter weights [E, P]."""
         return self.layers(basis)
 
-    @torch.jit.unused
-    def tabulated(self, basis: Tensor, envelope: Tensor, weight: Tensor) -> Tensor:
-        """The weights at the knots of a table, before the last ReLU.
+    def before_relu(self, basis: Tensor, counts: Tensor) -> Tensor:
+        """What the last ReLU is given, at the knots of a table: [K, N_b] to [K, P].
 
-        With the ReLU after the interpolation, its kinks cost no accuracy. The envelope is not
-        negative, so it may go before the ReLU. Batch statistics are those over edges, whose
-        functions of r are taken as linear between knots.
+        With the ReLU after the interpolation, its kinks cost no accuracy.
 
         Args:
             basis: [K, N_b] at the knots.
-            envelope: [K, 1] factor of the filters, or [K, 0] for none.
-            weight: [K] how many edges each knot stands for; only looked at in training mode.
+            counts: [K] how many edges each knot stands for; only looked at in training mode. Batch
+                statistics are those over edges, whose functions of r are taken as linear between
+                knots.
         """
         linear, relu, norm, _, last, _ = self.layers
-        hidden = relu(linear(basis))
-        values = last(_weighted_batch_norm(cast(nn.BatchNorm1d, norm), hidden, weight))
-        return values * envelope if envelope.shape[1] > 0 else values
+        return last(_weighted_batch_norm(cast(nn.BatchNorm1d, norm), relu(linear(basis)), counts))
+
+    def deployed(self) -> FoldedNetwork:
+        """The same functions with the present running statistics, as a scriptable module."""
+        linear, last = cast(nn.Linear, self.layers[0]), cast(nn.Linear, self.layers[4])
+        factor, offset = _affine(cast(nn.BatchNorm1d, self.layers[2]))
+        with torch.no_grad():
+            bias = last.bias + last.weight @ offset
+            return FoldedNetwork(linear.weight, linear.bias, last.weight * factor, bias)
+
+
+class FoldedNetwork(nn.Module):
+    """A `RadialNetwork` in evaluation mode, its BatchNorm part of the last linear layer.
+
+    Args:
+        weight: [H, N_b] of the first layer.
+        bias: [H].
+        last_weight: [P, H] of the last layer.
+        last_bias: [P].
+    """
+
+    if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
+        weight: Tensor
+        bias: Tensor
+        last_weight: Tensor
+        last_bias: Tensor
+
+    def __init__(
+        self, weight: Tensor, bias: Tensor, last_weight: Tensor, last_bias: Tensor
+    ) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight.detach())
+        self.register_buffer("bias", bias.detach())
+        self.register_buffer("last_weight", last_weight)
+        self.register_buffer("last_bias", last_bias)
+
+    def forward(self, basis: Tensor) -> Tensor:
+        """Basis values [E, N_b] to filter weights [E, P]."""
+        hidden = nn.functional.linear(basis, self.weight, self.bias).relu()
+        return nn.functional.linear(hidden, self.last_weight, self.last_bias).relu()
+
+
+def _affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """Factor and offset [H] that a BatchNorm1d applies with its running statistics."""
+    running_mean, running_var = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
+    factor = torch.rsqrt(running_var + norm.eps) * norm.weight
+    return factor, norm.bias - running_mean * factor
 
 
 def _weighted_batch_norm(norm: nn.BatchNorm1d, values: Tensor, weight: Tensor) -> Tensor:
@@ -125,8 +175,8 @@ def _weighted_batch_norm(norm: nn.BatchNorm1d, values: Tensor, weight: Tensor) -
     running_mean, running_var = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
     total = weight.sum()
     if not norm.training or not bool(total > 1):  # too few edges have no statistics of their own
-        factor = torch.rsqrt(running_var + norm.eps) * norm.weight
-        return (values - running_mean) * factor + norm.bias
+        factor, offset = _affine(norm)
+        return values * factor + offset
     share = (weight / total).unsqueeze(1)
     mean = (share * values).sum(dim=0)
     variance = (share * (values - mean).square()).sum(dim=0)
@@ -158,32 +208,130 @@ def kink_knots(basis: RadialBasis, network: RadialNetwork, fine: int = 20001) ->
         return (low + high) / 2
 
 
-class RadialTable(nn.Module):
-    """The filter weights as a table: what replaces a `RadialNetwork` in an exported model.
+class TableKnots(nn.Module):
+    """Distances at which radial networks are evaluated, to be interpolated between them.
 
     Args:
-        knots: [K] sorted distances [length].
-        values: [K, P] weights before the last ReLU.
+        basis: the radial basis.
+        knots: [K] sorted distances [length], two or more.
+        smooth_cutoff: whether the filters are multiplied by `polynomial_cutoff`.
     """
 
     if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
         knots: Tensor
+
+    def __init__(self, basis: RadialBasis, knots: Tensor, smooth_cutoff: bool) -> None:
+        super().__init__()
+        self.basis = basis
+        self.smooth_cutoff = smooth_cutoff
+        self.register_buffer("knots", knots, persistent=False)
+
+    def forward(self, network: RadialNetwork, edge_vector: Tensor) -> Tensor:
+        """Weights [K, P] at the knots, before the last ReLU.
+
+        Args:
+            network: gives the weights.
+            edge_vector: [E, 3] edges that batch statistics are taken over, in training mode.
+        """
+        r = self.knots.double()  # single precision would lose digits of the fastest sine
+        counts = self._counts(edge_vector) if self.training else torch.zeros_like(self.knots)
+        values = network.before_relu(self.basis(r).to(self.knots.dtype), counts)
+        if not self.smooth_cutoff:
+            return values
+        # This factor is not negative, so it may come before the ReLU.
+        return values * polynomial_cutoff(r, self.basis.cutoff).to(values.dtype).unsqueeze(1)
+
+    def _counts(self, edge_vector: Tensor) -> Tensor:
+        """How many edges each knot stands for, [K], with the weights of the interpolation."""
+        counts = torch.zeros_like(self.knots)
+        if edge_vector.shape[0] > 0:
+            r = torch.linalg.vector_norm(edge_vector, dim=1)
+            interval, fraction = locate(r, self.knots)
+            counts.index_add_(0, interval, 1 - fraction)
+            counts.index_add_(0, interval + 1, fraction)
+        return counts
+
+    def deployed(self, network: FoldedNetwork) -> RadialTable:
+        """Knots and weights, as a scriptable module."""
+        basis = self.basis
+        return RadialTable(
+            network, self.knots, basis.nodes, basis.kind, basis.cutoff, self.smooth_cutoff
+        )
+
+
+class RadialTable(nn.Module):
+    """The filter weights at the knots of a table, in an exported model.
+
+    A network has far fewer numbers than its table, so a file holds the network and the knots; the
+    table is made when the file is loaded.
+
+    Args:
+        network: gives the weights.
+        knots: [K] sorted distances [length].
+        nodes: as in `RadialBasis`, like the next two.
+        kind: likewise.
+        cutoff: likewise.
+        smooth_cutoff: whether the filters are multiplied by `polynomial_cutoff`.
+    """
+
+    if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
+        knots: Tensor
+        nodes: Tensor
         values: Tensor
 
-    def __init__(self, knots: Tensor, values: Tensor) -> None:
+    def __init__(
+        self,
+        network: FoldedNetwork,
+        knots: Tensor,
+        nodes: Tensor,
+        kind: str,
+        cutoff: float,
+        smooth_cutoff: bool,
+    ) -> None:
         super().__init__()
+        self.kind = kind
+        self.cutoff = cutoff
+        self.smooth_cutoff = smooth_cutoff
         self.register_buffer("knots", knots)
-        self.register_buffer("values", values)
+        self.register_buffer("nodes", nodes)
+        for name in ("weight", "bias", "last_weight", "last_bias"):
+            self.register_buffer(name, getattr(network, name))
+        self.register_buffer("values", self._computed())
 
-    @classmethod
-    def of(
-        cls, network: RadialNetwork, basis: RadialBasis, n_knots: int, smooth_cutoff: bool
-    ) -> RadialTable:
-        """Tabulate a float64 network in evaluation mode: even knots and those at its kinks."""
-        even = torch.linspace(0, basis.cutoff, n_knots, dtype=torch.float64)
-        knots = torch.cat([even, kink_knots(basis, network)]).sort().values
-        with torch.no_grad():
-            factor = polynomial_cutoff(knots, basis.cutoff).unsqueeze(1)
-            envelope = factor if smooth_cutoff else factor[:, :0]
-            values = network.tabulated(basis(knots), envelope, torch.ones_like(knots))
-        return cls(knots, values)
+    def forward(self) -> tuple[Tensor, Tensor]:
+        """Knots [K] and weights before the last ReLU [K, P]."""
+        return self.knots, self.values
+
+    def _computed(self) -> Tensor:
+        # In double precision: single precision would lose digits of the fastest sine.
+        r = self.knots.double()
+        basis = _basis_values(self.kind, self.nodes.double(), self.cutoff, r)
+        hidden = torch.relu(basis @ self.weight.double().T + self.bias.double())
+        values = hidden @ self.last_weight.double().T + self.last_bias.double()
+        if self.smooth_cutoff:
+            values = values * polynomial_cutoff(r, self.cutoff).unsqueeze(1)
+        return values.to(self.knots.dtype)
+
+    @torch.jit.export
+    def __getstate__(self) -> tuple[list[Tensor], str, float, bool]:
+        """What a file holds; TorchScript calls this when it writes one."""
+        tensors = [self.knots, self.nodes, self.weight, self.bias, self.last_weight, self.last_bias]
+        return tensors, self.kind, self.cutoff, self.smooth_cutoff
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[list[Tensor], str, float, bool]) -> None:
+        """Make the table; TorchScript calls this when it loads a file."""
+        tensors = state[0]
+        self.knots, self.nodes = tensors[0], tensors[1]
+        self.weight, self.bias = tensors[2], tensors[3]
+        self.last_weight, self.last_bias = tensors[4], tensors[5]
+        self.kind = state[1]
+        self.cutoff = state[2]
+        self.smooth_cutoff = state[3]
+        self.training = False
+        self.values = self._computed()
+
+
+def even_knots(cutoff: float, n_knots: int) -> Tensor:
+    """Evenly spaced distances on [0, r_c]: float64 [K]."""
+    return torch.linspace(0, cutoff, n_knots, dtype=torch.float64)

@@ -12,9 +12,17 @@ from e3nn.nn import BatchNorm
 from systems import rotation, wigner_d
 
 from glassml.errors import ConfigError
-from glassml.nn import EquivariantBatchNorm, RadialBasis, RadialNetwork, channel_irreps, invariants
+from glassml.nn import (
+    EquivariantBatchNorm,
+    EquivariantConvolution,
+    RadialBasis,
+    RadialNetwork,
+    TableKnots,
+    channel_irreps,
+    invariants,
+)
 from glassml.nn.layout import to_irreps_order
-from glassml.nn.radial import polynomial_cutoff
+from glassml.nn.radial import even_knots, polynomial_cutoff
 
 
 def _features(n: int, l_max: int, channels: int, seed: int = 0) -> torch.Tensor:
@@ -78,6 +86,15 @@ def test_polynomial_cutoff_vanishes_with_two_derivatives() -> None:
     np.testing.assert_allclose(curvature.numpy(), [0, 0, 0], atol=1e-11)
 
 
+def test_polynomial_cutoff_keeps_its_digits_near_the_cutoff() -> None:
+    """The published sum 1 - 28 x^6 + 48 x^7 - 21 x^8, which cancels there, in double precision."""
+    r = torch.linspace(0, 2, 1001)
+    x = r.double() / 2
+    expected = 1 - 28 * x**6 + 48 * x**7 - 21 * x**8
+    difference = (polynomial_cutoff(r, 2.0).double() - expected).abs().max()
+    assert difference < 1e-6  # a few roundings of numbers up to one; the sum itself: 4e-6
+
+
 def test_radial_network_has_the_published_size() -> None:
     assert sum(p.numel() for p in RadialNetwork(10, 16, 284, 0.3).parameters()) == 5036
 
@@ -104,9 +121,38 @@ def test_deployed_batch_norm_equals_evaluation_mode() -> None:
         norm.bias.normal_()
     norm(_features(50, 3, 4))
     features = _features(11, 3, 4, seed=3)
-    torch.testing.assert_close(
-        norm.deployed()(features), norm.eval()(features), rtol=1e-13, atol=1e-13
+    factor, offset = norm.deployed()
+    rows = factor.repeat_interleave(torch.tensor([1, 3, 5, 7]), dim=0).flatten()
+    expected = norm.eval()(features)
+    torch.testing.assert_close(offset(features * rows), expected, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+@pytest.mark.parametrize("tabulated", [False, True])
+def test_deployed_convolution_equals_evaluation_mode_times_a_factor(
+    tabulated: bool, smooth: bool
+) -> None:
+    torch.manual_seed(0)
+    basis = RadialBasis("bessel", 5, 2.0)
+    table = TableKnots(basis, even_knots(2.0, 9), smooth) if tabulated else None
+    layer = EquivariantConvolution(1, 2, 3, 2, 5, 7, 0.0, table).double()
+    norm = layer.radial.layers[2]
+    for tensor in (norm.running_mean, norm.bias.data):
+        tensor.normal_()
+    for tensor in (norm.running_var, norm.weight.data):
+        tensor.uniform_(0.5, 2)
+    state, vector = _features(4, 1, 3), torch.randn(6, 3, dtype=torch.float64)
+    r = vector.norm(dim=1)
+    edges = torch.cat(
+        [vector, basis(r), polynomial_cutoff(r, 2.0)[:, None]][: 3 if smooth else 2], 1
     )
+    graph = torch.tensor([1, 2, 3, 0, 1, 2]), torch.tensor([0, 4, 6])
+    inputs = torch.cat([state, _features(4, 0, 2)], dim=1), edges, *graph
+    factor = torch.rand(3, 3, dtype=torch.float64)
+    rows = factor.repeat_interleave(torch.tensor([1, 3, 5]), dim=0).flatten()
+    expected = layer.eval()(*inputs) * rows
+    torch.testing.assert_close(layer.deployed(factor)(*inputs), expected, rtol=1e-12, atol=1e-12)
+    assert expected.abs().max() > 0.1
 
 
 @pytest.mark.parametrize(

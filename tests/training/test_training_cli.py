@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from tiny_dataset import labelled, write_dataset
 from typer.testing import CliRunner, Result
 
 from glassml.cli import app, main
 from glassml.data import Dataset
-from glassml.errors import ConfigError
-from glassml.export import read_manifest
-from glassml.training import RunResult, load_trained_model, parse_config
+from glassml.errors import ConfigError, ModelFileError
+from glassml.export import Predictor, read_manifest
+from glassml.training import RunResult, load_trained_model, parse_config, train
 from glassml.training.config_file import write_config
 
 
@@ -42,6 +43,90 @@ def test_a_run_is_trained_resumed_and_exported(settings: dict[str, Any], tmp_pat
     last = _glassml("export", run / "checkpoints" / "last.ckpt", "-o", tmp_path / "last.pt")
     assert last.exit_code == 0, last.output
     assert read_manifest(tmp_path / "last.pt").training["epoch"] == 2
+
+
+@pytest.fixture(scope="module")
+def trained(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of one epoch."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    settings = {
+        "data": {"train": str(dataset), "validation": 0.25},
+        "model": {"name": "se3gnn-v2", "l_max": 1, "channels": 2, "n_layers": 2},
+        "training": {"epochs": 1, "accelerator": "cpu"},
+        "output": str(folder),
+    }
+    return train(parse_config(settings), Console(quiet=True)).folder
+
+
+@pytest.mark.parametrize(
+    ("options", "tolerance", "says"),
+    [
+        ([], 1e-4, "(asked for: 1.0e-04)"),
+        (["--tolerance", "1e-2"], 1e-2, "(asked for: 1.0e-02)"),
+        (["--tolerance", "1e-6", "--dtype", "float64"], 1e-6, "(asked for: 1.0e-06)"),
+    ],
+)
+def test_tables_are_as_fine_as_asked_for(
+    trained: Path, tmp_path: Path, options: list[str], tolerance: float, says: str
+) -> None:
+    result = _glassml("export", trained, "-o", tmp_path / "m.pt", *options)
+    assert result.exit_code == 0, result.output
+    table = read_manifest(tmp_path / "m.pt").radial_table
+    assert table.tolerance == tolerance
+    assert 0 < table.measured_error <= tolerance
+    assert f"radial tables with {table.knots} knots" in result.stdout
+    assert says in result.stdout
+
+
+@pytest.mark.parametrize("options", [["--exact"], ["--dtype", "float64"]])
+def test_networks_are_kept(trained: Path, tmp_path: Path, options: list[str]) -> None:
+    result = _glassml("export", trained, "-o", tmp_path / "m.pt", *options)
+    assert result.exit_code == 0, result.output
+    assert "table" not in result.stdout
+    assert read_manifest(tmp_path / "m.pt").radial_table is None
+
+
+def test_network_and_table_predict_the_same_within_the_tolerance(
+    trained: Path, tmp_path: Path
+) -> None:
+    options = {"exact": ["--exact"], "table": ["--tolerance", "1e-3"]}
+    values = []
+    for name, chosen in options.items():
+        _glassml("export", trained, "-o", tmp_path / f"{name}.pt", *chosen)
+        predictor = Predictor(tmp_path / f"{name}.pt", device="cpu")
+        values.append(predictor.predict([labelled(50)])[0]["propensity"])
+    difference = abs(values[0] - values[1]).max() / abs(values[0]).max()
+    assert 0 < difference < 3e-3  # the bound is measured on another system
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--tolerance", "0"], "tolerance: expected a positive number, found 0.0"),
+        (["--tolerance", "-1e-4"], "tolerance: expected a positive number, found -0.0001"),
+        (["--tolerance", "nan"], "tolerance: expected a positive number, found nan"),
+        (["--tolerance", "inf"], "tolerance: expected a positive number, found inf"),
+        (["--tolerance", "1e-12"], "in float32 still differ by .*, expected at most 1.0e-12"),
+        (["--exact", "--tolerance", "1e-3"], "--tolerance: is of tables, which --exact"),
+        (["--dtype", "float16"], "dtype: expected float32 or float64, found 'float16'"),
+    ],
+)
+def test_impossible_exports_are_explained_and_write_nothing(
+    trained: Path, tmp_path: Path, options: list[str], message: str
+) -> None:
+    with pytest.raises((ConfigError, ModelFileError), match=message):
+        CliRunner().invoke(
+            app, ["export", str(trained), "-o", str(tmp_path / "m.pt"), *options],
+            catch_exceptions=False,
+        )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tolerance_that_is_no_number_is_a_mistake_of_usage(trained: Path, tmp_path: Path) -> None:
+    result = _glassml("export", trained, "-o", tmp_path / "m.pt", "--tolerance", "fine")
+    assert result.exit_code == 2
+    assert "'fine'" in result.output
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

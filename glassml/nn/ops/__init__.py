@@ -1,14 +1,16 @@
 """The fused equivariant convolution in ``torch.ops.glassml``, in two forms.
 
 ``equivariant_convolution`` takes the radial weights of every edge, ``tabulated_convolution`` a
-table of them. `load` registers both once per process: from the native library (csrc/) where
-`glassml build` has made one, else from the PyTorch reference. Results agree to rounding.
+table of them; both mix the columns of the result if they are given a matrix for it. `load`
+registers both once per process: from the native library (csrc/) where `glassml build` has made
+one, else from the PyTorch reference. Results agree to rounding.
 """
 
 from __future__ import annotations
 
 from glassml.nn.ops.loading import backend, load
 from glassml.nn.ops.paths import (
+    LARGEST_L,
     clebsch_gordan,
     convolution_paths,
     n_radial,
@@ -17,6 +19,7 @@ from glassml.nn.ops.paths import (
 )
 
 __all__ = [
+    "LARGEST_L",
     "backend",
     "clebsch_gordan",
     "convolution_paths",

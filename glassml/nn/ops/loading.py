@@ -24,13 +24,14 @@ Backend = Literal["native", "reference"]
 _CHOICES = ("auto", "native", "reference")
 _OPERATORS = {
     "equivariant_convolution": (
-        "(Tensor state, Tensor sh, Tensor radial, Tensor sender, Tensor first_edge, int l_in, "
-        "int l_max, int channels) -> Tensor",
+        "(Tensor state, Tensor edge_vector, Tensor radial, Tensor sender, Tensor first_edge, "
+        "int l_in, int l_max, int channels, Tensor? mixing=None) -> Tensor",
         reference.equivariant_convolution,
     ),
     "tabulated_convolution": (
-        "(Tensor state, Tensor sh, Tensor r, Tensor knots, Tensor table, Tensor sender, "
-        "Tensor first_edge, int l_in, int l_max, int channels, bool rectify) -> Tensor",
+        "(Tensor state, Tensor edge_vector, Tensor knots, Tensor table, Tensor sender, "
+        "Tensor first_edge, int l_in, int l_max, int channels, bool rectify, "
+        "Tensor? mixing=None) -> Tensor",
         reference.tabulated_convolution,
     ),
 }

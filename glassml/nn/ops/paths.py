@@ -15,12 +15,15 @@ import torch
 from glassml.errors import InputError
 
 __all__ = [
+    "LARGEST_L",
     "clebsch_gordan",
     "convolution_paths",
     "n_radial",
     "output_columns",
     "state_width",
 ]
+
+LARGEST_L = 11  # e3nn's spherical harmonics end there
 
 
 def convolution_paths(l_in: int, l_max: int) -> list[tuple[int, int, int]]:

@@ -9,26 +9,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 import torch
+from torch import Tensor
 
 from glassml.errors import InputError
-from glassml.nn.ops.paths import clebsch_gordan, convolution_paths, n_radial, state_width
+from glassml.nn.ops.paths import (
+    LARGEST_L,
+    clebsch_gordan,
+    convolution_paths,
+    n_radial,
+    output_columns,
+    state_width,
+)
 
 __all__ = ["equivariant_convolution", "interpolate", "locate", "tabulated_convolution"]
 
 
 def equivariant_convolution(
-    state: torch.Tensor,
-    sh: torch.Tensor,
-    radial: torch.Tensor,
-    sender: torch.Tensor,
-    first_edge: torch.Tensor,
+    state: Tensor,
+    edge_vector: Tensor,
+    radial: Tensor,
+    sender: Tensor,
+    first_edge: Tensor,
     l_in: int,
     l_max: int,
     channels: int,
-) -> torch.Tensor:
+    mixing: Tensor | None = None,
+) -> Tensor:
     r"""Sum messages over the neighbours of every receiver, keeping their behaviour under rotation.
 
     For a path (l_O, l_I, l_F), C channels c and the edges e of receiver i, this is
@@ -36,59 +46,58 @@ def equivariant_convolution(
     .. math:: \sqrt{2 l_O + 1} \sum_{e, m_I, m_F} w^{m_I m_F m_O} R_{e,c} Y_{e, m_F} h_{j(e) m_I c}
 
     with Wigner 3j symbols w, radial weights R, spherical harmonics Y and features h: the
-    convolution of Pezzicoli, Charpiat and Landes, SciPost Phys. 16, 136 (2024), before channels
-    are mixed. Plain scalars take part as features of degree 0.
+    convolution of Pezzicoli, Charpiat and Landes, SciPost Phys. 16, 136 (2024). Plain scalars take
+    part as features of degree 0. Y are e3nn's, of the edge's direction and with "component"
+    normalisation; an edge of length zero has Y = 1 for degree 0 and zeros otherwise.
 
     Args:
         state: [n_all, (l_in + 1)^2 C + n_in], hidden features [(l, m)][channel], then n_in plain
             scalars. Local particles come first.
-        sh: [E, (l_max + 1)^2] spherical harmonics of the edges.
+        edge_vector: [E, 3] x_j - x_i [length].
         radial: [E, n_radial] weights: C for each path of `convolution_paths`, then n_in for each
             degree 0..l_max.
         sender: int64 [E], rows of ``state``.
         first_edge: int64 [n_local + 1]; receiver i has edges first_edge[i] to first_edge[i+1] - 1.
         l_in: largest degree of the hidden features; -1 for none.
-        l_max: largest degree of ``sh`` and of the result.
+        l_max: largest degree of the spherical harmonics and of the result, at most 11.
         channels: C.
+        mixing: [sum over l_O of K, D] a matrix [K, D] for each l_O = 0..l_max, one below the other,
+            that the columns of each block of the result are multiplied with.
 
     Returns:
         [n_local, sum over l_O of (2 l_O + 1) K], for each l_O a block [m_O][K] with K columns: the
-        paths of that l_O in order, C each, then the n_in scalars.
+        paths of that l_O in order, C each, then the n_in scalars. With ``mixing``
+        [n_local, (l_max + 1)^2 D], in the layout [(l, m)][D] that ``state`` has.
 
     Raises:
         InputError: shapes, dtypes or devices do not fit together.
     """
-    _check_tensors(state, sh, radial, sender, first_edge)
-    n_in = _check_sizes(state, sh, radial, sender, first_edge, l_in, l_max, channels)
-    n_local = first_edge.shape[0] - 1
-    edge = torch.arange(sender.shape[0], device=sender.device)
-    receiver = torch.searchsorted(first_edge, edge, right=True) - 1
-    blocks: list[list[torch.Tensor]] = [[] for _ in range(l_max + 1)]
-    for l_O, message in _messages(state.index_select(0, sender), sh, radial, l_in, channels, n_in):
-        total = message.new_zeros(n_local, *message.shape[1:]).index_add(0, receiver, message)
-        blocks[l_O].append(total)
-    return torch.cat([torch.cat(block, dim=2).flatten(1) for block in blocks], dim=1)
+    with _errors_of("equivariant_convolution"):
+        tensors = {"state": state, "edge_vector": edge_vector, "radial": radial}
+        _check_tensors(tensors, mixing, sender, first_edge)
+        n_in = _check_sizes(state, edge_vector, mixing, sender, first_edge, l_in, l_max, channels)
+        _check_columns("radial", radial, "edges", len(sender), l_in, l_max, channels, n_in)
+    return _convolve(state, edge_vector, radial, sender, first_edge, l_in, l_max, channels, mixing)
 
 
 def tabulated_convolution(
-    state: torch.Tensor,
-    sh: torch.Tensor,
-    r: torch.Tensor,
-    knots: torch.Tensor,
-    table: torch.Tensor,
-    sender: torch.Tensor,
-    first_edge: torch.Tensor,
+    state: Tensor,
+    edge_vector: Tensor,
+    knots: Tensor,
+    table: Tensor,
+    sender: Tensor,
+    first_edge: Tensor,
     l_in: int,
     l_max: int,
     channels: int,
     rectify: bool,
-) -> torch.Tensor:
+    mixing: Tensor | None = None,
+) -> Tensor:
     """`equivariant_convolution` with radial weights that are piecewise linear functions of r.
 
     Args:
         state: as for `equivariant_convolution`, like all arguments that are not named here.
-        sh: likewise.
-        r: [E] distances [length]; those outside of the knots get the values at the ends.
+        edge_vector: likewise; those longer or shorter than all knots get the values at the ends.
         knots: [K] sorted distances [length], at least two; two equal ones make a step.
         table: [K, n_radial] weights at the knots.
         sender: likewise.
@@ -98,22 +107,25 @@ def tabulated_convolution(
         channels: likewise.
         rectify: set negative interpolated weights to 0. A network that ends in a ReLU is tabulated
             before it: linear pieces then have its kinks exactly where they are.
+        mixing: likewise.
 
     Raises:
         InputError: shapes, dtypes or devices do not fit together.
     """
-    try:
-        _check_table(state, r, knots, table, sender)
-        weights = interpolate(r, knots, table)
-        radial = weights.relu() if rectify else weights
-        return equivariant_convolution(state, sh, radial, sender, first_edge, l_in, l_max, channels)
-    except InputError as error:
-        message = str(error).removeprefix("equivariant_convolution: ")
-        message = message.replace("radial has shape", "table has shape (rows are edges here)")
-        raise InputError(f"tabulated_convolution: {message}") from None
+    with _errors_of("tabulated_convolution"):
+        tensors = {"state": state, "edge_vector": edge_vector, "knots": knots, "table": table}
+        _check_tensors(tensors, mixing, sender, first_edge)
+        n_in = _check_sizes(state, edge_vector, mixing, sender, first_edge, l_in, l_max, channels)
+        n_knots = knots.shape[0]
+        if n_knots < 2:
+            raise InputError(f"knots has {n_knots} entries, expected 2 or more")
+        _check_columns("table", table, "knots", n_knots, l_in, l_max, channels, n_in)
+    weights = interpolate(torch.linalg.vector_norm(edge_vector, dim=1), knots, table)
+    radial = weights.relu() if rectify else weights
+    return _convolve(state, edge_vector, radial, sender, first_edge, l_in, l_max, channels, mixing)
 
 
-def locate(r: torch.Tensor, knots: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def locate(r: Tensor, knots: Tensor) -> tuple[Tensor, Tensor]:
     """The interval that each distance lies in, int64 [E], and where in it, in [0, 1], [E]."""
     last = torch.searchsorted(knots, r.contiguous(), right=True) - 1
     interval = last.clamp(0, knots.shape[0] - 2)
@@ -123,21 +135,56 @@ def locate(r: torch.Tensor, knots: torch.Tensor) -> tuple[torch.Tensor, torch.Te
     return interval, torch.where(width > 0, inside, torch.zeros_like(inside))
 
 
-def interpolate(r: torch.Tensor, knots: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
+def interpolate(r: Tensor, knots: Tensor, table: Tensor) -> Tensor:
     """Rows of ``table`` [K, P] at the distances r [E], linear between the knots: [E, P]."""
     interval, fraction = locate(r, knots)
     t = fraction.unsqueeze(1)
     return table[interval] * (1 - t) + table[interval + 1] * t
 
 
+def _convolve(
+    state: Tensor,
+    edge_vector: Tensor,
+    radial: Tensor,
+    sender: Tensor,
+    first_edge: Tensor,
+    l_in: int,
+    l_max: int,
+    channels: int,
+    mixing: Tensor | None,
+) -> Tensor:
+    """`equivariant_convolution` of arguments that have been checked."""
+    n_local = first_edge.shape[0] - 1
+    edge = torch.arange(sender.shape[0], device=sender.device)
+    receiver = torch.searchsorted(first_edge, edge, right=True) - 1
+    n_in = state.shape[1] - state_width(l_in, channels, 0)
+    sh = _spherical_harmonics(edge_vector, l_max)
+    parts: list[list[Tensor]] = [[] for _ in range(l_max + 1)]
+    for l_O, message in _messages(state.index_select(0, sender), sh, radial, l_in, channels, n_in):
+        total = message.new_zeros(n_local, *message.shape[1:]).index_add(0, receiver, message)
+        parts[l_O].append(total)
+    blocks = [torch.cat(part, dim=2) for part in parts]  # [n_local, 2 l_O + 1, K]
+    if mixing is not None:
+        matrices = mixing.split([block.shape[2] for block in blocks])
+        blocks = [block @ matrix for block, matrix in zip(blocks, matrices, strict=True)]
+    return torch.cat([block.flatten(1) for block in blocks], dim=1)
+
+
+def _spherical_harmonics(edge_vector: Tensor, l_max: int) -> Tensor:
+    from e3nn import o3
+
+    degrees = list(range(l_max + 1))
+    return o3.spherical_harmonics(degrees, edge_vector, normalize=True, normalization="component")
+
+
 def _messages(
-    features: torch.Tensor,
-    sh: torch.Tensor,
-    radial: torch.Tensor,
+    features: Tensor,
+    sh: Tensor,
+    radial: Tensor,
     l_in: int,
     channels: int,
     n_in: int,
-) -> Iterator[tuple[int, torch.Tensor]]:
+) -> Iterator[tuple[int, Tensor]]:
     """For every path and then every degree of the scalars: l_O and messages [E, m_O, columns].
 
     One at a time, so that without autograd only one of them takes memory. ``features`` are the
@@ -164,7 +211,7 @@ def _messages(
 @lru_cache(maxsize=64)
 def _couplings(
     l_in: int, l_max: int, dtype: torch.dtype, device: torch.device
-) -> tuple[torch.Tensor, ...]:
+) -> tuple[Tensor, ...]:
     """For every path the Clebsch-Gordan coefficients as a matrix [m_F, m_O * m_I]."""
     with torch.inference_mode(False):  # kept: see paths._clebsch_gordan
         return tuple(
@@ -176,93 +223,96 @@ def _couplings(
         )
 
 
+@contextmanager
+def _errors_of(operator: str) -> Iterator[None]:
+    """Put the operator's name in front of messages."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{operator}: {error}") from None
+
+
 def _check_tensors(
-    state: torch.Tensor,
-    sh: torch.Tensor,
-    radial: torch.Tensor,
-    sender: torch.Tensor,
-    first_edge: torch.Tensor,
+    floats: dict[str, Tensor], mixing: Tensor | None, sender: Tensor, first_edge: Tensor
 ) -> None:
-    for name, tensor in {"state": state, "sh": sh, "radial": radial}.items():
-        if tensor.dim() != 2:
-            raise _error(f"{name} has shape {list(tensor.shape)}, expected two dimensions")
+    """Check dimensions, dtypes and devices; ``floats`` are arguments by name, ``state`` first."""
+    state = floats["state"]
+    if mixing is not None:
+        floats = {**floats, "mixing": mixing}
+    integers = {"sender": sender, "first_edge": first_edge}
+    for name, tensor in {**floats, **integers}.items():
+        one = name in ("knots", *integers)
+        if tensor.dim() != (1 if one else 2):
+            words = "one dimension" if one else "two dimensions"
+            raise InputError(f"{name} has shape {list(tensor.shape)}, expected {words}")
+    for name, tensor in floats.items():
         if tensor.dtype not in (torch.float32, torch.float64):
-            raise _error(f"{name} is {tensor.dtype}, expected float32 or float64")
+            raise InputError(f"{name} is {tensor.dtype}, expected float32 or float64")
         if tensor.dtype != state.dtype:
-            raise _error(
+            raise InputError(
                 f"{name} is {tensor.dtype} but state is {state.dtype}; convert them to one dtype"
             )
-    for name, tensor in {"sender": sender, "first_edge": first_edge}.items():
-        if tensor.dim() != 1:
-            raise _error(f"{name} has shape {list(tensor.shape)}, expected one dimension")
+    for name, tensor in integers.items():
         if tensor.dtype != torch.int64:
-            raise _error(f"{name} is {tensor.dtype}, expected int64")
-    others = {"sh": sh, "radial": radial, "sender": sender, "first_edge": first_edge}
-    for name, tensor in others.items():
+            raise InputError(f"{name} is {tensor.dtype}, expected int64")
+    for name, tensor in {**floats, **integers}.items():
         if tensor.device != state.device:
-            raise _error(f"{name} is on {tensor.device} but state is on {state.device}")
+            raise InputError(f"{name} is on {tensor.device} but state is on {state.device}")
 
 
 def _check_sizes(
-    state: torch.Tensor,
-    sh: torch.Tensor,
-    radial: torch.Tensor,
-    sender: torch.Tensor,
-    first_edge: torch.Tensor,
+    state: Tensor,
+    edge_vector: Tensor,
+    mixing: Tensor | None,
+    sender: Tensor,
+    first_edge: Tensor,
     l_in: int,
     l_max: int,
     channels: int,
 ) -> int:
     """Check what the degrees and channels imply, and return n_in."""
-    n_paths = len(convolution_paths(l_in, l_max))
+    convolution_paths(l_in, l_max)  # refuses degrees that are too small
+    if l_max > LARGEST_L:
+        raise InputError(f"l_max is {l_max}, expected 0 to {LARGEST_L}")
     if channels < 1:
-        raise _error(f"channels is {channels}, expected 1 or more")
+        raise InputError(f"channels is {channels}, expected 1 or more")
     if first_edge.shape[0] < 1:
-        raise _error("first_edge is empty, expected n_local + 1 entries, the first of them 0")
+        raise InputError("first_edge is empty, expected n_local + 1 entries, the first of them 0")
     hidden = state_width(l_in, channels, 0)
     n_in = state.shape[1] - hidden
     if n_in < 0:
-        raise _error(
+        raise InputError(
             f"state has {state.shape[1]} columns, expected at least {hidden} = "
             f"(l_in + 1)^2 x channels for l_in = {l_in} and {channels} channels"
         )
-    n_edges = sender.shape[0]
-    expected = [n_edges, (l_max + 1) ** 2]
-    if list(sh.shape) != expected:
-        raise _error(f"sh has shape {list(sh.shape)}, expected {expected} = [edges, (l_max + 1)^2]")
-    expected = [n_edges, n_radial(l_in, l_max, channels, n_in)]
-    if list(radial.shape) != expected:
-        raise _error(
-            f"radial has shape {list(radial.shape)}, expected {expected} = [edges, {n_paths} paths "
-            f"x {channels} channels + {l_max + 1} degrees x {n_in} scalars]"
+    expected = [sender.shape[0], 3]
+    if list(edge_vector.shape) != expected:
+        raise InputError(
+            f"edge_vector has shape {list(edge_vector.shape)}, expected {expected} = [edges, 3]"
+        )
+    rows = sum(output_columns(l_in, l_max, channels, n_in))
+    if mixing is not None and mixing.shape[0] != rows:
+        raise InputError(
+            f"mixing has shape {list(mixing.shape)}, expected [{rows}, any] = [columns of the "
+            f"unmixed result, summed over {l_max + 1} degrees, columns of the mixed one]"
         )
     return n_in
 
 
-def _check_table(
-    state: torch.Tensor,
-    r: torch.Tensor,
-    knots: torch.Tensor,
-    table: torch.Tensor,
-    sender: torch.Tensor,
+def _check_columns(
+    name: str,
+    weights: Tensor,
+    of_rows: str,
+    rows: int,
+    l_in: int,
+    l_max: int,
+    channels: int,
+    n_in: int,
 ) -> None:
-    for name, tensor, dim in (("r", r, 1), ("knots", knots, 1), ("table", table, 2)):
-        if tensor.dim() != dim:
-            words = "one dimension" if dim == 1 else "two dimensions"
-            raise _error(f"{name} has shape {list(tensor.shape)}, expected {words}")
-        if tensor.dtype != state.dtype:
-            raise _error(
-                f"{name} is {tensor.dtype} but state is {state.dtype}; convert them to one dtype"
-            )
-        if tensor.device != state.device:
-            raise _error(f"{name} is on {tensor.device} but state is on {state.device}")
-    if knots.shape[0] < 2:
-        raise _error(f"knots has {knots.shape[0]} entries, expected 2 or more")
-    if table.shape[0] != knots.shape[0]:
-        raise _error(f"table has shape {list(table.shape)}, expected [{knots.shape[0]}, ...]")
-    if r.shape[0] != sender.shape[0]:
-        raise _error(f"r has shape {list(r.shape)}, expected [{sender.shape[0]}] = [edges]")
-
-
-def _error(message: str) -> InputError:
-    return InputError(f"equivariant_convolution: {message}")
+    expected = [rows, n_radial(l_in, l_max, channels, n_in)]
+    if list(weights.shape) != expected:
+        raise InputError(
+            f"{name} has shape {list(weights.shape)}, expected {expected} = [{of_rows}, "
+            f"{len(convolution_paths(l_in, l_max))} paths x {channels} channels + {l_max + 1} "
+            f"degrees x {n_in} scalars]"
+        )

@@ -18,19 +18,23 @@ class Scripted(torch.nn.Module):
     def forward(
         self,
         state: torch.Tensor,
-        sh: torch.Tensor,
+        edge_vector: torch.Tensor,
         radial: torch.Tensor,
         sender: torch.Tensor,
         first_edge: torch.Tensor,
+        mixing: torch.Tensor | None,
     ) -> torch.Tensor:
         return torch.ops.glassml.equivariant_convolution(
-            state, sh, radial, sender, first_edge, 1, 2, 4
+            state, edge_vector, radial, sender, first_edge, 1, 2, 4, mixing
         )
 
 
-def test_scripted_archive_runs_with_either_backend(native: Operator, tmp_path: Path) -> None:
-    problem = make_problem(1, 2, 4, 2)
-    tensors = problem.arguments()[:5]
+@pytest.mark.parametrize("mixed_to", [None, 4])
+def test_scripted_archive_runs_with_either_backend(
+    native: Operator, mixed_to: int | None, tmp_path: Path
+) -> None:
+    problem = make_problem(1, 2, 4, 2, mixed_to=mixed_to)
+    tensors = [*problem.arguments()[:5], problem.mixing]
     buffer = io.BytesIO()
     torch.jit.save(torch.jit.script(Scripted()), buffer)
     buffer.seek(0)

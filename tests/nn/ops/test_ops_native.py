@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from ops_problems import CLOSE, GRAPHS, Operator, gradients, make_problem, run_python
+from ops_problems import (
+    CLOSE,
+    GRAPHS,
+    Operator,
+    gradients,
+    make_problem,
+    run_python,
+    with_gradients,
+)
 
 from glassml.errors import InputError
 from glassml.nn.ops import reference
@@ -19,13 +27,23 @@ DEGREES = [(l_in, l_max) for l_in in range(-1, 4) for l_max in range(4)] + [(4, 
 WIDTHS = [(1, 0), (3, 2), (4, 1), (8, 3), (29, 0)]  # 29 channels = 16 + 8 + 4 + 1 lanes
 
 
+MIXED = pytest.mark.parametrize("mixed_to", [None, 8], ids=["unmixed", "mixed"])
+
+
+@MIXED
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize(("channels", "n_in"), WIDTHS)
 @pytest.mark.parametrize(("l_in", "l_max"), DEGREES)
 def test_native_agrees_with_reference(
-    native: Operator, l_in: int, l_max: int, channels: int, n_in: int, dtype: torch.dtype
+    native: Operator,
+    l_in: int,
+    l_max: int,
+    channels: int,
+    n_in: int,
+    dtype: torch.dtype,
+    mixed_to: int | None,
 ) -> None:
-    problem = make_problem(l_in, l_max, channels, n_in, dtype=dtype)
+    problem = make_problem(l_in, l_max, channels, n_in, dtype=dtype, mixed_to=mixed_to)
     result = native(*problem.arguments())
     expected = reference.equivariant_convolution(*problem.arguments())
     torch.testing.assert_close(result, expected, **CLOSE[dtype])
@@ -36,11 +54,41 @@ def test_native_agrees_with_reference(
     )
 
 
+@pytest.mark.parametrize("mixed_to", [1, 3, 16, 29])
+def test_native_mixes_to_any_number_of_columns(native: Operator, mixed_to: int) -> None:
+    problem = make_problem(2, 3, 8, 2, mixed_to=mixed_to)
+    expected = reference.equivariant_convolution(*problem.arguments())
+    torch.testing.assert_close(native(*problem.arguments()), expected, **CLOSE[torch.float64])
+    torch.testing.assert_close(
+        gradients(native, problem),
+        gradients(reference.equivariant_convolution, problem),
+        **CLOSE[torch.float64],
+    )
+
+
+@MIXED
+def test_edges_of_length_zero_have_no_direction(operator: Operator, mixed_to: int | None) -> None:
+    problem = make_problem(2, 2, 4, 1, mixed_to=mixed_to)
+    still = replace(problem, edge_vector=torch.zeros_like(problem.edge_vector))
+    result = operator(*still.arguments())
+    torch.testing.assert_close(
+        result, reference.equivariant_convolution(*still.arguments()), **CLOSE[torch.float64]
+    )
+    # Without a direction a message of degree l is made of features of degree l alone.
+    scalars = torch.zeros_like(problem.state)
+    scalars[:, :4] = 1
+    result = operator(*replace(still, state=scalars).arguments())
+    n_scalar = result.shape[1] // 9 if mixed_to else 3 * 4 + 1
+    assert result[:, :n_scalar].abs().max() > 0.1
+    assert result[:, n_scalar:].abs().max() == 0
+
+
+@MIXED
 @pytest.mark.parametrize("graph", GRAPHS)
 def test_native_agrees_on_any_graph_and_number_of_threads(
-    native: Operator, graph: str, threads: int
+    native: Operator, graph: str, threads: int, mixed_to: int | None
 ) -> None:
-    problem = make_problem(3, 3, 8, 2, graph=graph)
+    problem = make_problem(3, 3, 8, 2, graph=graph, mixed_to=mixed_to)
     expected = reference.equivariant_convolution(*problem.arguments())
     torch.testing.assert_close(native(*problem.arguments()), expected, **CLOSE[torch.float64])
     found = gradients(native, problem)
@@ -51,41 +99,45 @@ def test_native_agrees_on_any_graph_and_number_of_threads(
     assert all(torch.equal(a, b) for a, b in zip(found, again, strict=True))
 
 
+@MIXED
 @pytest.mark.parametrize("graph", GRAPHS)
 @pytest.mark.parametrize(("l_in", "l_max"), [(-1, 3), (3, 3)])
 def test_fallback_for_other_devices_agrees_with_reference(
-    native: Operator, l_in: int, l_max: int, graph: str
+    native: Operator, l_in: int, l_max: int, graph: str, mixed_to: int | None
 ) -> None:
-    problem = make_problem(l_in, l_max, 4, 2, graph=graph)
+    problem = make_problem(l_in, l_max, 4, 2, graph=graph, mixed_to=mixed_to)
     aten = torch.ops.glassml.equivariant_convolution_aten
     expected = reference.equivariant_convolution(*problem.arguments())
     torch.testing.assert_close(aten(*problem.arguments()), expected, **CLOSE[torch.float64])
+    names = ("state", "edge_vector", "radial", "mixing")
     torch.testing.assert_close(
-        gradients(aten, problem),
-        gradients(reference.equivariant_convolution, problem),
+        gradients(aten, problem, *names),
+        gradients(reference.equivariant_convolution, problem, *names),
         **CLOSE[torch.float64],
     )
 
 
-def test_other_devices_reach_the_fallback(native: Operator) -> None:
-    problem = make_problem(2, 3, 4, 2)
-    on_meta = [t.to("meta") for t in problem.arguments() if isinstance(t, torch.Tensor)]
-    result = native(*on_meta, problem.l_in, problem.l_max, problem.channels)
+@MIXED
+def test_other_devices_reach_the_fallback(native: Operator, mixed_to: int | None) -> None:
+    problem = make_problem(2, 3, 4, 2, mixed_to=mixed_to)
+    on_meta = [t.to("meta") if torch.is_tensor(t) else t for t in problem.arguments()]
+    result = native(*on_meta)
     assert result.device.type == "meta"
     assert result.shape == native(*problem.arguments()).shape
 
 
-def test_degrees_without_kernel_use_the_fallback(native: Operator) -> None:
-    problem = make_problem(1, 5, 2, 1)
+@MIXED
+def test_degrees_without_kernel_use_the_fallback(native: Operator, mixed_to: int | None) -> None:
+    problem = make_problem(1, 5, 2, 1, mixed_to=mixed_to)
     expected = reference.equivariant_convolution(*problem.arguments())
     torch.testing.assert_close(native(*problem.arguments()), expected, **CLOSE[torch.float64])
 
 
 def test_columns_of_wider_matrices_need_no_copy(operator: Operator) -> None:
-    problem = make_problem(2, 2, 4, 1)
+    problem = make_problem(2, 2, 4, 1, mixed_to=4)
     wide = {
         name: torch.nn.functional.pad(getattr(problem, name), (3, 2))[:, 3:-2]
-        for name in ("state", "sh", "radial")
+        for name in ("state", "edge_vector", "radial", "mixing")
     }
     transposed = {name: t.T.contiguous().T for name, t in wide.items()}
     expected = reference.equivariant_convolution(*problem.arguments())
@@ -94,41 +146,42 @@ def test_columns_of_wider_matrices_need_no_copy(operator: Operator) -> None:
         torch.testing.assert_close(result, expected, **CLOSE[torch.float64])
 
 
-@pytest.mark.parametrize("wanted", ["state", "radial"])
+@pytest.mark.parametrize("wanted", ["state", "radial", "mixing"])
 def test_one_gradient_alone_is_the_same(native: Operator, wanted: str) -> None:
-    problem = make_problem(2, 2, 4, 2)
-    of_state, of_radial = gradients(native, problem)
-    leaf = getattr(problem, wanted).clone().requires_grad_()
-    result = native(*replace(problem, **{wanted: leaf}).arguments())
-    direction = torch.linspace(-1, 1, result.numel(), dtype=result.dtype).view(result.shape)
-    (found,) = torch.autograd.grad(result, leaf, direction)
-    assert torch.equal(found, {"state": of_state, "radial": of_radial}[wanted])
+    problem = make_problem(2, 2, 4, 2, mixed_to=4)
+    together = dict(zip(("state", "radial", "mixing"), gradients(native, problem), strict=True))
+    (alone,) = gradients(native, problem, wanted)
+    assert torch.equal(alone, together[wanted])
 
 
+@pytest.mark.parametrize("mixed_to", [None, 3], ids=["unmixed", "mixed"])
 @pytest.mark.parametrize(("l_in", "l_max", "n_in"), [(-1, 2, 2), (1, 2, 1), (2, 1, 0)])
 def test_gradients_are_those_of_finite_differences(
-    operator: Operator, l_in: int, l_max: int, n_in: int
+    operator: Operator, l_in: int, l_max: int, n_in: int, mixed_to: int | None
 ) -> None:
-    p = make_problem(l_in, l_max, 2, n_in).with_gradients()
+    problem = make_problem(l_in, l_max, 2, n_in, mixed_to=mixed_to)
+    p, leaves = with_gradients(problem, "state", "radial", "mixing")
+    names = ("state", "radial", "mixing")[: len(leaves)]
 
-    def function(state: torch.Tensor, radial: torch.Tensor) -> torch.Tensor:
-        return operator(*replace(p, state=state, radial=radial).arguments())
+    def function(*tensors: torch.Tensor) -> torch.Tensor:
+        return operator(*replace(p, **dict(zip(names, tensors, strict=True))).arguments())
 
-    assert torch.autograd.gradcheck(function, (p.state, p.radial))
+    assert torch.autograd.gradcheck(function, leaves)
 
 
+@pytest.mark.parametrize("mixed_to", [None, 29], ids=["unmixed", "mixed"])
 def test_every_vector_extension_gives_the_same_numbers(
-    native: Operator, library: Path, tmp_path: Path
+    native: Operator, library: Path, mixed_to: int | None, tmp_path: Path
 ) -> None:
-    problem = make_problem(3, 3, 29, 1, dtype=torch.float32)
+    problem = make_problem(3, 3, 29, 1, dtype=torch.float32, mixed_to=mixed_to)
     file = tmp_path / "problem.pt"
     expected = (native(*problem.arguments()), *gradients(native, problem))
-    torch.save([*problem.arguments(), *expected], file)
+    torch.save([problem.arguments(), expected], file)
     script = """
         import sys, torch
         torch.ops.load_library(sys.argv[1])
-        *arguments, result, of_state, of_radial = torch.load(sys.argv[2], weights_only=True)
-        leaves = arguments[0].requires_grad_(), arguments[2].requires_grad_()
+        arguments, (result, *gradients) = torch.load(sys.argv[2], weights_only=True)
+        leaves = [arguments[k].requires_grad_() for k in (0, 2, 8) if arguments[k] is not None]
         found = torch.ops.glassml.equivariant_convolution(*arguments)
         direction = torch.linspace(-1, 1, found.numel()).view(found.shape)
         found_gradients = torch.autograd.grad(found, leaves, direction)
@@ -150,8 +203,17 @@ def test_every_vector_extension_gives_the_same_numbers(
         ({"channels": 0}, "channels is 0"),
         ({"channels": 9}, "state has 17 columns, expected at least 36"),
         ({"state": torch.zeros(8)}, "state has shape .8., expected two dimensions"),
-        ({"sh": torch.zeros(13, 9)}, "sh is .*, expected|sh is .* but state is"),
-        ({"sh": torch.zeros(13, 4, dtype=torch.float64)}, "sh has shape .13, 4., expected .13, 9."),
+        ({"edge_vector": torch.zeros(13, 3)}, "edge_vector is .* but state is"),
+        (
+            {"edge_vector": torch.zeros(13, 4, dtype=torch.float64)},
+            "edge_vector has shape .13, 4., expected .13, 3.",
+        ),
+        ({"mixing": torch.zeros(39, 4)}, "mixing is .* but state is"),
+        ({"mixing": torch.zeros(39, dtype=torch.float64)}, "mixing has .* expected two dimensions"),
+        (
+            {"mixing": torch.zeros(38, 4, dtype=torch.float64)},
+            "mixing has shape .38, 4., expected .39, ",
+        ),
         ({"radial": torch.zeros(13, 5, dtype=torch.float64)}, r"radial has .* expected \[13, 39\]"),
         ({"radial": torch.zeros(13, 39, dtype=torch.float16)}, "radial is .*, expected float32 or"),
         ({"sender": torch.zeros(13)}, "sender is .*, expected int64"),
@@ -188,9 +250,10 @@ def test_native_refuses_indices_out_of_range(
 
 
 def test_native_names_the_derivatives_that_it_lacks(native: Operator) -> None:
-    problem = make_problem(1, 2, 4, 1).with_gradients()
-    result = native(*problem.arguments())
+    problem = make_problem(1, 2, 4, 1, mixed_to=4)
+    p, (state, *_) = with_gradients(problem, "state", "radial", "mixing")
+    result = native(*p.arguments())
     with pytest.raises(NotImplementedError, match="no second derivatives"):
-        torch.autograd.grad(result.sum(), problem.state, create_graph=True)
-    with pytest.raises(NotImplementedError, match="no gradient with respect to sh"):
-        native(*replace(problem, sh=problem.sh.clone().requires_grad_()).arguments())
+        torch.autograd.grad(result.sum(), state, create_graph=True)
+    with pytest.raises(NotImplementedError, match="no gradient with respect to edge_vector"):
+        native(*with_gradients(problem, "edge_vector")[0].arguments())
