@@ -7,7 +7,6 @@ from glassml.export.archive import (
     model_path,
     read_manifest,
     save_model,
-    script_model,
 )
 from glassml.export.inputs import ModelInputs, ScalarSource
 from glassml.export.manifest import (
@@ -19,6 +18,7 @@ from glassml.export.manifest import (
 )
 from glassml.export.offline import PredictionReport, annotate_atoms, predict_file
 from glassml.export.predictor import Predictor
+from glassml.export.scripting import script_model
 
 __all__ = [
     "FORMAT_VERSION",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import warnings
 import zipfile
 from pathlib import Path
 from typing import Any, cast
@@ -13,14 +12,15 @@ import torch
 from pydantic import ValidationError
 
 from glassml.errors import ModelFileError
-from glassml.export.baking import bake, deployed
+from glassml.export.baking import bake
 from glassml.export.manifest import FORMAT_VERSION, DType, Manifest, manifest_of
+from glassml.export.scripting import load_script, save_script, script_model
 from glassml.files import atomic_write
 from glassml.models import GlassModel
 from glassml.nn import ops
 from glassml.pretrained import pretrained_names, pretrained_path
 
-__all__ = ["load_module", "model_path", "read_manifest", "save_model", "script_model"]
+__all__ = ["load_module", "model_path", "read_manifest", "save_model"]
 
 _MANIFEST = "manifest.json"
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -64,10 +64,7 @@ def save_model(
     baked, table = bake(model, tolerance, _DTYPES[dtype]) if radial == "table" else (model, None)
     manifest = manifest_of(model, cast(DType, dtype), training or {}, table)
     script = script_model(baked, _DTYPES[dtype])
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*torch.jit.* is deprecated")
-        torch.jit.save(script, buffer, {_MANIFEST: manifest.model_dump_json(indent=2)})
+    buffer = save_script(script, {_MANIFEST: manifest.model_dump_json(indent=2)})
     with atomic_write(path) as partial:
         _copy_without_traces(buffer, partial)
     return manifest
@@ -82,17 +79,6 @@ def _copy_without_traces(archive: io.BytesIO, path: Path) -> None:
         for entry in source.infolist():
             if not entry.filename.endswith(".debug_pkl"):
                 target.writestr(entry, source.read(entry))
-
-
-def script_model(model: GlassModel, dtype: torch.dtype) -> torch.jit.ScriptModule:
-    """The model as TorchScript in evaluation mode, on the CPU; the model itself is left alone.
-
-    It is turned into its form for deployment first (`GlassModel.deploy`).
-    """
-    with warnings.catch_warnings():
-        # TorchScript is frozen upstream but is the format that LAMMPS' C++ side can load.
-        warnings.filterwarnings("ignore", message=".*torch.jit.* is deprecated")
-        return torch.jit.script(deployed(model, dtype))
 
 
 def model_path(path: str | Path) -> Path:
@@ -165,10 +151,7 @@ def load_module(path: str | Path, device: torch.device) -> torch.jit.ScriptModul
     """
     ops.load()
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*torch.jit.* is deprecated")
-            module = torch.jit.load(str(model_path(path)), map_location=device)
+        return load_script(str(model_path(path)), device)
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelFileError(f"{path}: the model cannot be loaded: {reason}") from None
-    return module.eval()

@@ -1,31 +1,26 @@
-"""From a network to what is exported: tables with as many knots as needed, nothing superfluous."""
+"""Turning radial networks into tables, with as many knots as the outputs need."""
 
 from __future__ import annotations
 
 import copy
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from glassml.errors import ConfigError, ModelFileError
 from glassml.export.manifest import RadialTableEntry
+from glassml.export.scripting import reloaded
 from glassml.graph import first_edge
 from glassml.models import GlassModel
 
-__all__ = ["bake", "deployed", "largest_error", "trial_systems"]
+__all__ = ["bake", "largest_error", "trial_systems"]
 
 _FIRST_KNOTS = 256
 _MOST_KNOTS = 65536
 
 Inputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
-
-
-def deployed(model: GlassModel, dtype: torch.dtype) -> GlassModel:
-    """A copy of the model as it goes into a file: on the CPU, rounded to ``dtype`` in the end."""
-    copied = copy.deepcopy(model).eval().to(device="cpu", dtype=torch.float64)
-    copied.deploy()
-    return copied.to(dtype)
 
 
 def bake(
@@ -56,14 +51,15 @@ def bake(
     if not network.has_radial_networks:
         return network, None
     systems = trial_systems(network)
-    expected = [_outputs(network, system) for system in systems]
+    names = [output.name for output in network.outputs]
+    expected = [_outputs(network, names, system) for system in systems]
     trained = model.hyperparameters.get("radial_table")
     knots, error = trained or _FIRST_KNOTS, math.inf
     while trained or knots <= _MOST_KNOTS:
         baked = copy.deepcopy(network)
         baked.bake(knots)
-        written = deployed(baked, dtype)
-        found = [_outputs(written, _rounded(system, dtype)) for system in systems]
+        written = reloaded(baked, dtype)
+        found = [_outputs(written, names, _rounded(system, dtype)) for system in systems]
         error = max(largest_error(f, e) for f, e in zip(found, expected, strict=True))
         if error <= tolerance:
             return baked, RadialTableEntry(knots=knots, tolerance=tolerance, measured_error=error)
@@ -133,7 +129,8 @@ def _rounded(system: Inputs, dtype: torch.dtype) -> Inputs:
     return species, scalars.to(dtype), edge_vector.to(dtype), sender, first
 
 
-def _outputs(model: GlassModel, system: Inputs) -> dict[str, Tensor]:
+def _outputs(module: Any, names: list[str], system: Inputs) -> dict[str, Tensor]:
+    """Outputs by name of a model or of its script."""
     with torch.no_grad():
-        state = model.encode(*system)
-        return {output.name: getattr(model, output.name)(state) for output in model.outputs}
+        state = module.encode(*system)
+        return {name: getattr(module, name)(state) for name in names}

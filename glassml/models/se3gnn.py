@@ -183,7 +183,7 @@ class SE3GNN(GlassModel):
         """Fold batch norms into the linear maps around them; an offset remains of each layer's."""
         for k, layer in enumerate(cast(list[EquivariantConvolution], list(self.convolutions))):
             factor, self.norms[k] = cast(EquivariantBatchNorm, self.norms[k]).deployed()
-            layer.deploy(factor)
+            self.convolutions[k] = layer.deployed(factor)
 
     @torch.jit.unused
     def trial_scalars(self, n: int, generator: torch.Generator) -> Tensor:

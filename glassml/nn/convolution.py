@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from glassml.nn import ops
 from glassml.nn.radial import RadialNetwork, TableKnots
 
-__all__ = ["EquivariantConvolution"]
+__all__ = ["DeployedConvolution", "EquivariantConvolution"]
 
 
 class EquivariantConvolution(nn.Module):
@@ -54,7 +53,10 @@ class EquivariantConvolution(nn.Module):
         self.table = table
         n_weights = ops.n_radial(l_in, l_max, channels, n_inputs)
         self.radial = RadialNetwork(basis_size, hidden, n_weights, dropout)
-        self.mixing = Mixing(ops.output_columns(l_in, l_max, channels, n_inputs), channels)
+        widths = ops.output_columns(l_in, l_max, channels, n_inputs)
+        self.mixing = nn.ParameterList(
+            [nn.Parameter(torch.randn(width, channels)) for width in widths]
+        )
 
     def forward(self, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor) -> Tensor:
         """New features of the receivers.
@@ -69,73 +71,71 @@ class EquivariantConvolution(nn.Module):
         Returns:
             [n, (l_max + 1)^2 C].
         """
-        vector = edges[:, :3]
+        vector, mixing = edges[:, :3], self.mixing_matrix()
         if self.table is None:
             weights = self.radial(edges[:, 3 : 3 + self.basis_size])
             if edges.shape[1] > 3 + self.basis_size:
                 weights = weights * edges[:, 3 + self.basis_size :]
             return torch.ops.glassml.equivariant_convolution(
                 state, vector, weights, sender, first_edge, self.l_in, self.l_max, self.channels,
-                self.mixing.matrix(),
+                mixing,
             )  # fmt: skip
-        basis, factor = self.table()
-        counts: Tensor | None = None
-        if not torch.jit.is_scripting():  # what is scripted is not trained any more
-            counts = self.table.counts(vector) if self.training else None
-        values = self.radial.before_relu(basis, counts) * factor
         return torch.ops.glassml.tabulated_convolution(
-            state, vector, self.table.knots, values, sender, first_edge, self.l_in, self.l_max,
-            self.channels, True, self.mixing.matrix(),
+            state, vector, self.table.knots, self.table(self.radial, vector), sender, first_edge,
+            self.l_in, self.l_max, self.channels, True, mixing,
         )  # fmt: skip
 
-    @torch.jit.unused
-    def deploy(self, factor: Tensor) -> None:
-        """Become what is exported; evaluation mode only, with the present running statistics.
+    def mixing_matrix(self) -> Tensor:
+        """The linear maps of all l, one below the other: [sum of K, C]."""
+        # e3nn's convention: weights of unit variance, the fan-in divided out here.
+        return torch.cat([weight / math.sqrt(weight.shape[0]) for weight in self.mixing])
 
-        Args:
-            factor: [l_max + 1, C] that the result is to be multiplied with from now on.
-        """
-        self.register_module("radial", self.radial.deployed())
-        self.register_module("mixing", self.mixing.deployed(factor))
-
-
-class Mixing(nn.ParameterList):
-    """For each l the linear map from paths and channels to channels.
-
-    Args:
-        widths: K, for each l how many columns come in.
-        channels: C, how many go out.
-    """
-
-    def __init__(self, widths: Sequence[int], channels: int) -> None:
-        # e3nn's convention: weights of unit variance, the fan-in divided out in the forward pass.
-        super().__init__([nn.Parameter(torch.randn(width, channels)) for width in widths])
-
-    def matrix(self) -> Tensor:
-        """The maps one below the other: [sum of K, C]."""
-        return torch.cat([weight / math.sqrt(weight.shape[0]) for weight in self])
-
-    def deployed(self, factor: Tensor) -> FixedMixing:
-        """The same maps times a factor [l_max + 1, C], as a scriptable module."""
-        with torch.no_grad():
-            widths = torch.tensor([len(weight) for weight in self], device=factor.device)
-            return FixedMixing(self.matrix() * torch.repeat_interleave(factor, widths, dim=0))
+    def deployed(self, factor: Tensor) -> DeployedConvolution:
+        """The layer in evaluation mode, its result times a factor [l_max + 1, C]."""
+        return DeployedConvolution(self, factor)
 
 
-class FixedMixing(nn.Module):
-    """What a `Mixing` gives, for once and all.
+class DeployedConvolution(nn.Module):
+    """An `EquivariantConvolution` in evaluation mode that TorchScript can compile.
 
     Args:
-        stored: [sum of K, C].
+        layer: the layer that it replaces.
+        factor: [l_max + 1, C] of the result of every order and channel.
     """
 
     if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
-        stored: Tensor
+        mixing: Tensor
 
-    def __init__(self, stored: Tensor) -> None:
+    def __init__(self, layer: EquivariantConvolution, factor: Tensor) -> None:
         super().__init__()
-        self.register_buffer("stored", stored)
+        self.l_in = layer.l_in
+        self.l_max = layer.l_max
+        self.channels = layer.channels
+        self.basis_size = layer.basis_size
+        network = layer.radial.deployed()
+        # One of them is None, and TorchScript then leaves out what would use it.
+        self.table = None if layer.table is None else layer.table.deployed(network)
+        self.network = network if layer.table is None else None
+        with torch.no_grad():
+            widths = torch.tensor([len(weight) for weight in layer.mixing], device=factor.device)
+            mixing = layer.mixing_matrix() * torch.repeat_interleave(factor, widths, dim=0)
+        self.register_buffer("mixing", mixing)
 
-    def matrix(self) -> Tensor:
-        """As `Mixing.matrix`."""
-        return self.stored
+    def forward(self, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor) -> Tensor:
+        """As `EquivariantConvolution.forward`."""
+        result = state
+        if self.network is not None:
+            weights = self.network(edges[:, 3 : 3 + self.basis_size])
+            if edges.shape[1] > 3 + self.basis_size:
+                weights = weights * edges[:, 3 + self.basis_size :]
+            result = torch.ops.glassml.equivariant_convolution(
+                state, edges[:, :3], weights, sender, first_edge, self.l_in, self.l_max,
+                self.channels, self.mixing,
+            )  # fmt: skip
+        if self.table is not None:
+            knots, values = self.table()
+            result = torch.ops.glassml.tabulated_convolution(
+                state, edges[:, :3], knots, values, sender, first_edge, self.l_in, self.l_max,
+                self.channels, True, self.mixing,
+            )  # fmt: skip
+        return result

@@ -15,6 +15,7 @@ __all__ = [
     "FoldedNetwork",
     "RadialBasis",
     "RadialNetwork",
+    "RadialTable",
     "TableKnots",
     "even_knots",
     "kink_knots",
@@ -57,13 +58,16 @@ class RadialBasis(nn.Module):
 
     def forward(self, r: Tensor) -> Tensor:
         """Distances [E] [length] to basis values [E, N_b]."""
-        nodes = self.nodes.to(r.dtype)
-        if self.kind == "bessel":
-            # sinc keeps the limit n pi / r_c at r = 0, where two particles coincide.
-            scale = math.sqrt(2 / self.cutoff) * math.pi / self.cutoff
-            return scale * nodes * torch.sinc(r.unsqueeze(1) * nodes / self.cutoff)
-        width = self.cutoff / max(self.size - 1, 1)
-        return torch.exp(-0.5 * ((r.unsqueeze(1) - nodes) / width) ** 2)
+        return _basis_values(self.kind, self.nodes.to(r.dtype), self.cutoff, r)
+
+
+def _basis_values(kind: str, nodes: Tensor, cutoff: float, r: Tensor) -> Tensor:
+    if kind == "bessel":
+        # sinc keeps the limit n pi / r_c at r = 0, where two particles coincide.
+        scale = math.sqrt(2 / cutoff) * math.pi / cutoff
+        return scale * nodes * torch.sinc(r.unsqueeze(1) * nodes / cutoff)
+    width = cutoff / max(nodes.shape[0] - 1, 1)
+    return torch.exp(-0.5 * ((r.unsqueeze(1) - nodes) / width) ** 2)
 
 
 def polynomial_cutoff(r: Tensor, cutoff: float) -> Tensor:
@@ -105,19 +109,18 @@ class RadialNetwork(nn.Module):
         """Basis values [E, N_b] to filter weights [E, P]."""
         return self.layers(basis)
 
-    def before_relu(self, basis: Tensor, counts: Tensor | None = None) -> Tensor:
+    def before_relu(self, basis: Tensor, counts: Tensor) -> Tensor:
         """What the last ReLU is given, at the knots of a table: [K, N_b] to [K, P].
 
         With the ReLU after the interpolation, its kinks cost no accuracy.
 
         Args:
             basis: [K, N_b] at the knots.
-            counts: [K] how many edges each knot stands for; needed in training mode. Batch
+            counts: [K] how many edges each knot stands for; only looked at in training mode. Batch
                 statistics are those over edges, whose functions of r are taken as linear between
                 knots.
         """
         linear, relu, norm, _, last, _ = self.layers
-        counts = torch.zeros_like(basis[:, 0]) if counts is None else counts
         return last(_weighted_batch_norm(cast(nn.BatchNorm1d, norm), relu(linear(basis)), counts))
 
     def deployed(self) -> FoldedNetwork:
@@ -156,12 +159,8 @@ class FoldedNetwork(nn.Module):
 
     def forward(self, basis: Tensor) -> Tensor:
         """Basis values [E, N_b] to filter weights [E, P]."""
-        return self.before_relu(basis, None).relu()
-
-    def before_relu(self, basis: Tensor, counts: Tensor | None) -> Tensor:
-        """Basis values [K, N_b] to [K, P]; the counts of `RadialNetwork` make no difference."""
         hidden = nn.functional.linear(basis, self.weight, self.bias).relu()
-        return nn.functional.linear(hidden, self.last_weight, self.last_bias)
+        return nn.functional.linear(hidden, self.last_weight, self.last_bias).relu()
 
 
 def _affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
@@ -212,9 +211,6 @@ def kink_knots(basis: RadialBasis, network: RadialNetwork, fine: int = 20001) ->
 class TableKnots(nn.Module):
     """Distances at which radial networks are evaluated, to be interpolated between them.
 
-    A file holds the knots alone, since a network has far fewer numbers than its table: what it
-    gives at a few hundred knots is computed again in every call.
-
     Args:
         basis: the radial basis.
         knots: [K] sorted distances [length], two or more.
@@ -230,18 +226,22 @@ class TableKnots(nn.Module):
         self.smooth_cutoff = smooth_cutoff
         self.register_buffer("knots", knots, persistent=False)
 
-    def forward(self) -> tuple[Tensor, Tensor]:
-        """At the knots, the basis [K, N_b] and the factor of the filters [K, 1].
+    def forward(self, network: RadialNetwork, edge_vector: Tensor) -> Tensor:
+        """Weights [K, P] at the knots, before the last ReLU.
 
-        The factor is not negative, so the filters' ReLU may come after it.
+        Args:
+            network: gives the weights.
+            edge_vector: [E, 3] edges that batch statistics are taken over, in training mode.
         """
         r = self.knots.double()  # single precision would lose digits of the fastest sine
-        factor = torch.ones_like(r)
-        if self.smooth_cutoff:
-            factor = polynomial_cutoff(r, self.basis.cutoff)
-        return self.basis(r).to(self.knots.dtype), factor.to(self.knots.dtype).unsqueeze(1)
+        counts = self._counts(edge_vector) if self.training else torch.zeros_like(self.knots)
+        values = network.before_relu(self.basis(r).to(self.knots.dtype), counts)
+        if not self.smooth_cutoff:
+            return values
+        # This factor is not negative, so it may come before the ReLU.
+        return values * polynomial_cutoff(r, self.basis.cutoff).to(values.dtype).unsqueeze(1)
 
-    def counts(self, edge_vector: Tensor) -> Tensor:
+    def _counts(self, edge_vector: Tensor) -> Tensor:
         """How many edges each knot stands for, [K], with the weights of the interpolation."""
         counts = torch.zeros_like(self.knots)
         if edge_vector.shape[0] > 0:
@@ -250,6 +250,86 @@ class TableKnots(nn.Module):
             counts.index_add_(0, interval, 1 - fraction)
             counts.index_add_(0, interval + 1, fraction)
         return counts
+
+    def deployed(self, network: FoldedNetwork) -> RadialTable:
+        """Knots and weights, as a scriptable module."""
+        basis = self.basis
+        return RadialTable(
+            network, self.knots, basis.nodes, basis.kind, basis.cutoff, self.smooth_cutoff
+        )
+
+
+class RadialTable(nn.Module):
+    """The filter weights at the knots of a table, in an exported model.
+
+    A network has far fewer numbers than its table, so a file holds the network and the knots; the
+    table is made when the file is loaded.
+
+    Args:
+        network: gives the weights.
+        knots: [K] sorted distances [length].
+        nodes: as in `RadialBasis`, like the next two.
+        kind: likewise.
+        cutoff: likewise.
+        smooth_cutoff: whether the filters are multiplied by `polynomial_cutoff`.
+    """
+
+    if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
+        knots: Tensor
+        nodes: Tensor
+        values: Tensor
+
+    def __init__(
+        self,
+        network: FoldedNetwork,
+        knots: Tensor,
+        nodes: Tensor,
+        kind: str,
+        cutoff: float,
+        smooth_cutoff: bool,
+    ) -> None:
+        super().__init__()
+        self.kind = kind
+        self.cutoff = cutoff
+        self.smooth_cutoff = smooth_cutoff
+        self.register_buffer("knots", knots)
+        self.register_buffer("nodes", nodes)
+        for name in ("weight", "bias", "last_weight", "last_bias"):
+            self.register_buffer(name, getattr(network, name))
+        self.register_buffer("values", self._computed())
+
+    def forward(self) -> tuple[Tensor, Tensor]:
+        """Knots [K] and weights before the last ReLU [K, P]."""
+        return self.knots, self.values
+
+    def _computed(self) -> Tensor:
+        # In double precision: single precision would lose digits of the fastest sine.
+        r = self.knots.double()
+        basis = _basis_values(self.kind, self.nodes.double(), self.cutoff, r)
+        hidden = torch.relu(basis @ self.weight.double().T + self.bias.double())
+        values = hidden @ self.last_weight.double().T + self.last_bias.double()
+        if self.smooth_cutoff:
+            values = values * polynomial_cutoff(r, self.cutoff).unsqueeze(1)
+        return values.to(self.knots.dtype)
+
+    @torch.jit.export
+    def __getstate__(self) -> tuple[list[Tensor], str, float, bool]:
+        """What a file holds; TorchScript calls this when it writes one."""
+        tensors = [self.knots, self.nodes, self.weight, self.bias, self.last_weight, self.last_bias]
+        return tensors, self.kind, self.cutoff, self.smooth_cutoff
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[list[Tensor], str, float, bool]) -> None:
+        """Make the table; TorchScript calls this when it loads a file."""
+        tensors = state[0]
+        self.knots, self.nodes = tensors[0], tensors[1]
+        self.weight, self.bias = tensors[2], tensors[3]
+        self.last_weight, self.last_bias = tensors[4], tensors[5]
+        self.kind = state[1]
+        self.cutoff = state[2]
+        self.smooth_cutoff = state[3]
+        self.training = False
+        self.values = self._computed()
 
 
 def even_knots(cutoff: float, n_knots: int) -> Tensor:

@@ -151,8 +151,7 @@ def test_deployed_convolution_equals_evaluation_mode_times_a_factor(
     factor = torch.rand(3, 3, dtype=torch.float64)
     rows = factor.repeat_interleave(torch.tensor([1, 3, 5]), dim=0).flatten()
     expected = layer.eval()(*inputs) * rows
-    layer.deploy(factor)
-    torch.testing.assert_close(layer(*inputs), expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(layer.deployed(factor)(*inputs), expected, rtol=1e-12, atol=1e-12)
     assert expected.abs().max() > 0.1
 
 
