@@ -13,6 +13,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from functools import cache, lru_cache, partial
+from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
@@ -63,8 +64,8 @@ def problem() -> str | None:
     if not installed():
         return "cuEquivariance is not installed"
     try:
-        for name in _PACKAGES:
-            __import__(name)
+        import_module("cuequivariance_torch")
+        import_module("cuequivariance_ops_torch.uniform_1d")
     except (ImportError, OSError, RuntimeError) as error:
         return f"cuEquivariance does not load: {error}"
     return None
