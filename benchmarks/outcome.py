@@ -11,13 +11,26 @@ import numpy as np
 
 from glassml.errors import GlassMLError
 
-__all__ = ["CheckError", "Comparison", "Figure", "Outcome", "Series", "Size", "ratios"]
+__all__ = [
+    "CheckError",
+    "Comparison",
+    "Figure",
+    "Outcome",
+    "Series",
+    "Size",
+    "SkippedError",
+    "ratios",
+]
 
 Size = Literal["tiny", "full"]
 
 
 class CheckError(GlassMLError):
     """What was measured computed something wrong, so its speed means nothing."""
+
+
+class SkippedError(GlassMLError):
+    """This machine lacks what the benchmark measures on."""
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ class PlainE3NN(nn.Module):
         one_hot = nn.functional.one_hot(species, self.n_species).to(scalars.dtype)
         inputs = torch.cat([one_hot, (scalars - self.scalar_mean) / self.scalar_scale], dim=1)
         r = torch.linalg.vector_norm(edge_vector, dim=1)
-        order = torch.arange(1, self.n_basis + 1, dtype=r.dtype)
+        order = torch.arange(1, self.n_basis + 1, dtype=r.dtype, device=r.device)
         phase = torch.pi * order * r[:, None] / self.cutoff
         basis = (2 / self.cutoff) ** 0.5 * torch.sin(phase) / r[:, None]
         sh = o3.spherical_harmonics(self.irreps_sh, edge_vector, True, normalization="component")
@@ -162,7 +162,7 @@ class _Layer(nn.Module):
     ) -> Tensor:
         """New features [n, (l_max + 1)^2 C] in e3nn's order."""
         n = first_edge.shape[0] - 1
-        receiver = torch.repeat_interleave(torch.arange(n), first_edge.diff())
+        receiver = torch.arange(n, device=sender.device).repeat_interleave(first_edge.diff())
         sums = []
         for start in range(0, n, chunk):
             stop = min(start + chunk, n)

@@ -22,13 +22,15 @@ class Entry:
         name: of the benchmark.
         seconds: that it took.
         outcome: its outcome if every check passed, else None: what is wrong has no speed.
-        failure: why there is no outcome.
+        failure: why there is no outcome, if something is wrong.
+        skipped: why there is none, if this machine lacks what is measured.
     """
 
     name: str
     seconds: float
     outcome: Outcome | None = None
     failure: str | None = None
+    skipped: str | None = None
 
 
 def write_json(path: Path, about: Mapping[str, Any], entries: Sequence[Entry]) -> None:
@@ -82,6 +84,8 @@ def append_history(path: Path, about: Mapping[str, Any], entries: Sequence[Entry
 
 def _entry_record(entry: Entry) -> dict[str, Any]:
     record: dict[str, Any] = {"seconds": round(entry.seconds, 1)}
+    if entry.skipped is not None:
+        return {"status": "skipped", **record, "reason": entry.skipped}
     if entry.outcome is None:
         return {"status": "failed", **record, "failure": entry.failure}
     outcome = entry.outcome
@@ -120,6 +124,8 @@ def _series_record(series: Series) -> dict[str, Any]:
 
 
 def _section(entry: Entry) -> list[str]:
+    if entry.skipped is not None:
+        return [f"## {entry.name}: skipped", "", f"    {entry.skipped}", ""]
     if entry.outcome is None:
         return [f"## {entry.name}: failed", "", f"    {entry.failure}", ""]
     outcome = entry.outcome

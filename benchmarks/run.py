@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from benchmarks import machine, report
-from benchmarks.outcome import Size
+from benchmarks.outcome import Size, SkippedError
 from benchmarks.report import Entry
 from glassml.errors import GlassMLError
 
@@ -27,6 +27,7 @@ NAMES = (
     "lammps_scaling",
     "lammps_ranks",
     "memory",
+    "cuda",
 )
 app = typer.Typer(add_completion=False)
 HISTORY = Path(__file__).with_name("RESULTS.md")
@@ -48,14 +49,16 @@ def run_one(name: str, size: Size, folder: Path) -> Entry:
         folder: for temporary files; benchmarks share what they prepare in it.
     """
     start = time.perf_counter()
-    outcome, failure = None, None
+    outcome, failure, skipped = None, None, None
     try:
         measured = importlib.import_module(f"benchmarks.{name}").measure(size, folder)
         measured.verify()
         outcome = measured
+    except SkippedError as error:
+        skipped = str(error)
     except GlassMLError as error:
         failure = str(error)
-    return Entry(name, time.perf_counter() - start, outcome, failure)
+    return Entry(name, time.perf_counter() - start, outcome, failure, skipped)
 
 
 @app.command()
@@ -79,8 +82,10 @@ def run(
         for name in only or NAMES:
             typer.echo(f"{name} ...", err=True)
             entries.append(run_one(name, size.value, Path(folder)))
-            state = entries[-1].failure or "measured and checked"
-            typer.echo(f"{name}: {state} ({entries[-1].seconds:.0f} s)", err=True)
+            entry = entries[-1]
+            skipped = f"skipped: {entry.skipped}" if entry.skipped else None
+            state = entry.failure or skipped or "measured and checked"
+            typer.echo(f"{name}: {state} ({entry.seconds:.0f} s)", err=True)
             report.write_json(out / "results.json", about, entries)
             report.write_markdown(out / "results.md", about, entries)
     if record:

@@ -18,7 +18,7 @@ from benchmarks.tolerances import E3NN_FLOAT64, FLOAT32
 from glassml.data import Configuration
 from glassml.models import SE3GNN
 
-__all__ = ["measure"]
+__all__ = ["flat", "labelled", "measure", "training_step"]
 
 THREADS = {"tiny": 1, "full": 2}
 CELLS = {"tiny": 5, "full": 16}
@@ -34,12 +34,16 @@ def measure(size: Size, folder: Path) -> Outcome:
     n, n_small = large.n_particles, small.n_particles
     times = in_turn(
         ROUNDS[size],
-        large=(f"glassml, training step N = {n}", CALLS[size], _step(network(size), large)),
-        small=(f"glassml, training step N = {n_small}", CALLS[size], _step(network(size), small)),
+        large=(f"glassml, training step N = {n}", CALLS[size], training_step(network(size), large)),
+        small=(
+            f"glassml, training step N = {n_small}",
+            CALLS[size],
+            training_step(network(size), small),
+        ),
         e3nn=(
             f"plain e3nn, training step N = {n_small}",
             1,
-            _step(PlainE3NN(network(size)), small),
+            training_step(PlainE3NN(network(size)), small),
         ),
     )
     particles = "training step a particle, plain e3nn / glassml"
@@ -70,17 +74,24 @@ def _scaled(name: str, times: Mapping[str, Series], particles: float) -> Series:
     return ratios(name, times["e3nn"], times["large"], scale=particles)
 
 
-def _labelled(
-    configuration: Configuration, cutoff: float, dtype: torch.dtype
+def labelled(
+    configuration: Configuration,
+    cutoff: float,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | None = None,
 ) -> tuple[Inputs, Tensor]:
-    return graph_inputs(configuration, cutoff, dtype), torch.tensor(
-        configuration.propensity, dtype=dtype
+    """The arguments of a model for one configuration, and its labels [n, T]."""
+    species, scalars, edge_vector, sender, rows = (
+        tensor.to(device) for tensor in graph_inputs(configuration, cutoff, dtype)
     )
+    labels = torch.tensor(configuration.propensity, dtype=dtype, device=device)
+    return (species, scalars, edge_vector, sender, rows), labels
 
 
-def _step(model: SE3GNN | PlainE3NN, configuration: Configuration) -> Callable[[], float]:
-    """A function that makes one training step."""
-    inputs, labels = _labelled(configuration, model.cutoff, torch.float32)
+def training_step(model: SE3GNN | PlainE3NN, configuration: Configuration) -> Callable[[], float]:
+    """A function that makes one training step, where the model is, and waits for its end."""
+    device = next(model.parameters()).device
+    inputs, labels = labelled(configuration, model.cutoff, device=device)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.99, 0.999))
     model.train()
 
@@ -97,19 +108,19 @@ def _step(model: SE3GNN | PlainE3NN, configuration: Configuration) -> Callable[[
 def _comparisons(size: Size, small: Configuration, folder: Path) -> tuple[Comparison, ...]:
     """Gradients of every parameter: the e3nn network's, and those of the fast path."""
     model = network(size, seed=7).double()
-    exact = _labelled(liquid(4, seed=7), model.cutoff, torch.float64)
+    exact = labelled(liquid(4, seed=7), model.cutoff, torch.float64)
     fast = network(size)
-    single = _labelled(small, fast.cutoff, torch.float32)
+    single = labelled(small, fast.cutoff)
     return (
         Comparison(
             "gradient of plain e3nn against the float64 reference, N = 64",
-            _flat(_renamed(gradient_of(PlainE3NN(model), *exact))),
+            flat(_renamed(gradient_of(PlainE3NN(model), *exact))),
             reference_gradient(model, *exact, folder),
             E3NN_FLOAT64,
         ),
         Comparison(
             f"gradient of glassml against the float32 reference, N = {small.n_particles}",
-            _flat(gradient_of(fast, *single)),
+            flat(gradient_of(fast, *single)),
             reference_gradient(fast, *single, folder),
             FLOAT32,
         ),
@@ -126,5 +137,6 @@ def _renamed(gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def _flat(gradients: Mapping[str, Tensor]) -> np.ndarray:
-    return torch.cat([value.reshape(-1) for value in gradients.values()]).numpy()
+def flat(gradients: Mapping[str, Tensor]) -> np.ndarray:
+    """All gradients as one row."""
+    return torch.cat([value.reshape(-1) for value in gradients.values()]).cpu().numpy()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from glassml.export import save_model
 from glassml.models import build
@@ -20,6 +21,14 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the published data sets in {folder} (BOTAN, DeepMind)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def cuda() -> torch.device:
+    """An NVIDIA GPU; tests that use it carry the mark ``cuda``."""
+    if not torch.cuda.is_available():
+        pytest.skip("needs an NVIDIA GPU that torch can use")
+    return torch.device("cuda")
 
 
 @pytest.fixture(scope="session")

@@ -45,8 +45,11 @@ except Exception as error:
     found["problems"]["torch"] = f"{type(error).__name__}: {error}"
 try:
     from glassml.nn import ops
+    from glassml.nn.ops import cuequivariance
     ops.load()
     found["backend"] = ops.backend()
+    found["cuda_backend"] = ops.cuda_backend() if found["devices"] else None
+    found["cuda_problem"] = cuequivariance.problem() if found["devices"] else None
 except Exception as error:
     found["problems"]["convolution"] = f"{type(error).__name__}: {error}"
 print("glassml-probe " + json.dumps(found))
@@ -181,6 +184,7 @@ def _tool(name: str, look: Callable[[], str]) -> Check:
 def _native(probe: dict[str, Any]) -> list[Check]:
     operators, plugin = location.build_status("operators"), location.build_status("plugin")
     checks = [_built("operators", operators), _convolution(probe, operators)]
+    checks += _convolution_on_gpus(probe)
     checks.append(_built("LAMMPS plugin", plugin))
     if plugin.is_fresh:
         checks.append(_fix_in_lammps(plugin.path))
@@ -202,6 +206,19 @@ def _convolution(probe: dict[str, Any], operators: location.BuildStatus) -> Chec
             name, "optional", f"{found}; {operators.path} was not used", "glassml build --clean"
         )
     return Check(name, "ok", found)
+
+
+def _convolution_on_gpus(probe: dict[str, Any]) -> list[Check]:
+    """Whether NVIDIA's library is used; only asked where there is a GPU."""
+    name, backend = "convolution on GPUs", probe.get("cuda_backend")
+    if backend is None:
+        return []
+    if backend == "cuequivariance":
+        return [Check(name, "ok", backend)]
+    extra = "cuda12" if str(probe["cuda"]).startswith("12.") else "cuda"
+    problem = probe.get("cuda_problem") or "GLASSML_BACKEND=reference"
+    found = f"{backend}: the same numbers without NVIDIA's kernels; {problem}"
+    return [Check(name, "optional", found, f'pip install "glassml[{extra}]"')]
 
 
 def _built(name: str, status: location.BuildStatus) -> Check:

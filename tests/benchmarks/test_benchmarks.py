@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from benchmarks import lammps_overhead, machine
@@ -38,7 +39,14 @@ def native_build() -> None:
 def outcome_of(tmp_path_factory: pytest.TempPathFactory):
     """Measures a benchmark at the first call with its name; all share a folder, as in a run."""
     folder = tmp_path_factory.mktemp("benchmarks")
-    return cache(lambda name: import_module(f"benchmarks.{name}").measure("tiny", folder))
+
+    def measure(name: str) -> Outcome:
+        benchmark = import_module(f"benchmarks.{name}")
+        if name == "cuda":  # the same code on the CPU, wherever the tests run
+            return benchmark.measure_on(torch.device("cpu"), "tiny", folder)
+        return benchmark.measure("tiny", folder)
+
+    return cache(measure)
 
 
 def perturbed(comparison: Comparison) -> Comparison:
@@ -127,6 +135,23 @@ def test_command_line_reports_no_speed_of_a_wrong_result(
     record = json.loads((tmp_path / "results.json").read_text())["benchmarks"]["lammps_overhead"]
     assert set(record) == {"status", "seconds", "failure"}
     assert "additional time" not in (tmp_path / "results.md").read_text()
+
+
+def test_command_line_says_what_was_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    result = CliRunner().invoke(app, ["--size", "tiny", "--only", "cuda", "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    record = json.loads((tmp_path / "results.json").read_text())["benchmarks"]["cuda"]
+    assert record["status"] == "skipped"
+    assert "needs an NVIDIA GPU" in record["reason"]
+    assert "cuda: skipped" in (tmp_path / "results.md").read_text()
+
+
+@pytest.mark.cuda
+def test_measures_on_a_gpu(cuda: torch.device, tmp_path: Path):
+    outcome = import_module("benchmarks.cuda").measure("tiny", tmp_path)
+    outcome.verify()
+    assert torch.cuda.get_device_name(cuda) in outcome.title
 
 
 def test_command_line_refuses_an_unknown_benchmark(tmp_path: Path):

@@ -139,6 +139,17 @@ def test_gpus_are_named(native_dir: Path, probe: Callable[..., None]):
     assert check("torch").found.endswith("built for CUDA 13.0, no GPU found")
 
 
+def test_convolution_on_gpus(native_dir: Path, probe: Callable[..., None]):
+    probe(cuda="13.0", devices=["NVIDIA H200"], cuda_backend="cuequivariance")
+    assert check("convolution on GPUs") == Check("convolution on GPUs", "ok", "cuequivariance")
+    reason = "cuEquivariance is not installed"
+    probe(cuda="12.8", devices=["A100"], cuda_backend="plain PyTorch", cuda_problem=reason)
+    found = check("convolution on GPUs")
+    assert found.state == "optional"
+    assert reason in found.found
+    assert found.advice == 'pip install "glassml[cuda12]"'
+
+
 def test_bare_machine(
     native_dir: Path, probe: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):

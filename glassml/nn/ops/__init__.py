@@ -3,12 +3,13 @@
 ``equivariant_convolution`` takes the radial weights of every edge, ``tabulated_convolution`` a
 table of them; both mix the columns of the result if they are given a matrix for it. `load`
 registers both once per process: from the native library (csrc/) where `glassml build` has made
-one, else from the PyTorch reference. Results agree to rounding.
+one, else from the PyTorch reference; for tensors on GPUs from cuEquivariance where that is
+installed. Results agree to rounding.
 """
 
 from __future__ import annotations
 
-from glassml.nn.ops.loading import backend, load
+from glassml.nn.ops.loading import backend, cuda_backend, load
 from glassml.nn.ops.paths import (
     LARGEST_L,
     clebsch_gordan,
@@ -23,6 +24,7 @@ __all__ = [
     "backend",
     "clebsch_gordan",
     "convolution_paths",
+    "cuda_backend",
     "load",
     "n_radial",
     "output_columns",

@@ -1,7 +1,7 @@
 """Makes the operators of ``torch.ops.glassml`` available: native code or the reference.
 
 Both register the same operators under the same names, so scripted models do not know which one
-they call. A process can register them only once.
+they call. A process can register them only once. On GPUs cuEquivariance comes before both.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Literal
 import torch
 
 from glassml.errors import BuildError, ConfigError
-from glassml.nn.ops import reference
+from glassml.nn.ops import cuequivariance, reference
 
-__all__ = ["Backend", "backend", "load"]
+__all__ = ["Backend", "CudaBackend", "backend", "cuda_backend", "load"]
 
 Backend = Literal["native", "reference"]
+CudaBackend = Literal["cuequivariance", "plain PyTorch"]
 
 _CHOICES = ("auto", "native", "reference")
 _OPERATORS = {
@@ -38,6 +39,7 @@ _OPERATORS = {
 
 _lock = threading.Lock()
 _loaded: Backend | None = None
+_cuda: CudaBackend = "plain PyTorch"
 _library: torch.library.Library | None = None  # the registration lasts as long as this object
 
 
@@ -46,22 +48,35 @@ def load() -> Backend:
 
     The environment variable ``GLASSML_BACKEND`` chooses at the first call: ``auto`` (default: the
     native library if there is a fresh build, else the reference), ``native`` or ``reference``.
+    Where ``glassml[cuda]`` is installed, tensors on GPUs go to cuEquivariance, except with
+    ``reference``.
 
     Raises:
         ConfigError: ``GLASSML_BACKEND`` has another value, or asks for the reference when the
             LAMMPS plugin has already registered the native operator in this process.
         BuildError: ``GLASSML_BACKEND=native`` and there is no usable build.
     """
-    global _loaded
+    global _cuda, _loaded
     with _lock:
         if _loaded is None:
-            _loaded = _register(_wanted())
+            wanted = _wanted()
+            _loaded = _register(wanted)
+            if wanted != "reference" and cuequivariance.installed():
+                cuequivariance.register()
+                _cuda = "cuequivariance"
         return _loaded
 
 
 def backend() -> Backend:
     """Who provides the operator in this process; loads it if that has not been done."""
     return load()
+
+
+def cuda_backend() -> CudaBackend:
+    """Who provides the operator for tensors on GPUs; imports the library to see that it loads."""
+    load()
+    usable = _cuda == "cuequivariance" and cuequivariance.problem() is None
+    return "cuequivariance" if usable else "plain PyTorch"
 
 
 def _wanted() -> str:

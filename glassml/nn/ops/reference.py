@@ -8,7 +8,7 @@ keeps a few tensors for every edge and path.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -25,7 +25,17 @@ from glassml.nn.ops.paths import (
     state_width,
 )
 
-__all__ = ["equivariant_convolution", "interpolate", "locate", "tabulated_convolution"]
+__all__ = [
+    "Sums",
+    "equivariant_convolution",
+    "interpolate",
+    "locate",
+    "neighbour_sums",
+    "tabulated_convolution",
+]
+
+# Arguments and result of `neighbour_sums`.
+Sums = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, int, int, int], list[Tensor]]
 
 
 def equivariant_convolution(
@@ -38,6 +48,7 @@ def equivariant_convolution(
     l_max: int,
     channels: int,
     mixing: Tensor | None = None,
+    sums: Sums | None = None,
 ) -> Tensor:
     r"""Sum messages over the neighbours of every receiver, keeping their behaviour under rotation.
 
@@ -63,6 +74,7 @@ def equivariant_convolution(
         channels: C.
         mixing: [sum over l_O of K, D] a matrix [K, D] for each l_O = 0..l_max, one below the other,
             that the columns of each block of the result are multiplied with.
+        sums: what sums over neighbours; by default `neighbour_sums`. Not part of the operator.
 
     Returns:
         [n_local, sum over l_O of (2 l_O + 1) K], for each l_O a block [m_O][K] with K columns: the
@@ -77,7 +89,9 @@ def equivariant_convolution(
         _check_tensors(tensors, mixing, sender, first_edge)
         n_in = _check_sizes(state, edge_vector, mixing, sender, first_edge, l_in, l_max, channels)
         _check_columns("radial", radial, "edges", len(sender), l_in, l_max, channels, n_in)
-    return _convolve(state, edge_vector, radial, sender, first_edge, l_in, l_max, channels, mixing)
+    return _convolve(
+        state, edge_vector, radial, sender, first_edge, l_in, l_max, channels, mixing, sums
+    )
 
 
 def tabulated_convolution(
@@ -92,6 +106,7 @@ def tabulated_convolution(
     channels: int,
     rectify: bool,
     mixing: Tensor | None = None,
+    sums: Sums | None = None,
 ) -> Tensor:
     """`equivariant_convolution` with radial weights that are piecewise linear functions of r.
 
@@ -108,6 +123,7 @@ def tabulated_convolution(
         rectify: set negative interpolated weights to 0. A network that ends in a ReLU is tabulated
             before it: linear pieces then have its kinks exactly where they are.
         mixing: likewise.
+        sums: likewise.
 
     Raises:
         InputError: shapes, dtypes or devices do not fit together.
@@ -122,7 +138,9 @@ def tabulated_convolution(
         _check_columns("table", table, "knots", n_knots, l_in, l_max, channels, n_in)
     weights = interpolate(torch.linalg.vector_norm(edge_vector, dim=1), knots, table)
     radial = weights.relu() if rectify else weights
-    return _convolve(state, edge_vector, radial, sender, first_edge, l_in, l_max, channels, mixing)
+    return _convolve(
+        state, edge_vector, radial, sender, first_edge, l_in, l_max, channels, mixing, sums
+    )
 
 
 def locate(r: Tensor, knots: Tensor) -> tuple[Tensor, Tensor]:
@@ -152,22 +170,52 @@ def _convolve(
     l_max: int,
     channels: int,
     mixing: Tensor | None,
+    sums: Sums | None,
 ) -> Tensor:
     """`equivariant_convolution` of arguments that have been checked."""
     n_local = first_edge.shape[0] - 1
     edge = torch.arange(sender.shape[0], device=sender.device)
     receiver = torch.searchsorted(first_edge, edge, right=True) - 1
-    n_in = state.shape[1] - state_width(l_in, channels, 0)
     sh = _spherical_harmonics(edge_vector, l_max)
-    parts: list[list[Tensor]] = [[] for _ in range(l_max + 1)]
-    for l_O, message in _messages(state.index_select(0, sender), sh, radial, l_in, channels, n_in):
-        total = message.new_zeros(n_local, *message.shape[1:]).index_add(0, receiver, message)
-        parts[l_O].append(total)
-    blocks = [torch.cat(part, dim=2) for part in parts]  # [n_local, 2 l_O + 1, K]
+    blocks = (sums or neighbour_sums)(state, sh, radial, sender, receiver, n_local, l_in, channels)
     if mixing is not None:
         matrices = mixing.split([block.shape[2] for block in blocks])
         blocks = [block @ matrix for block, matrix in zip(blocks, matrices, strict=True)]
     return torch.cat([block.flatten(1) for block in blocks], dim=1)
+
+
+def neighbour_sums(
+    state: Tensor,
+    sh: Tensor,
+    radial: Tensor,
+    sender: Tensor,
+    receiver: Tensor,
+    n_local: int,
+    l_in: int,
+    channels: int,
+) -> list[Tensor]:
+    """The sums over neighbours before mixing, of arguments that have been checked.
+
+    Args:
+        state: as for `equivariant_convolution`, like all arguments that are not named here.
+        sh: [E, (l_max + 1)^2] spherical harmonics of the edges.
+        radial: likewise.
+        sender: likewise.
+        receiver: int64 [E], ascending.
+        n_local: number of receivers.
+        l_in: likewise.
+        channels: likewise.
+
+    Returns:
+        For each l_O = 0..l_max a block [n_local, 2 l_O + 1, K].
+    """
+    l_max = math.isqrt(sh.shape[1]) - 1
+    n_in = state.shape[1] - state_width(l_in, channels, 0)
+    parts: list[list[Tensor]] = [[] for _ in range(l_max + 1)]
+    for l_O, message in _messages(state.index_select(0, sender), sh, radial, l_in, channels, n_in):
+        total = message.new_zeros(n_local, *message.shape[1:]).index_add(0, receiver, message)
+        parts[l_O].append(total)
+    return [torch.cat(part, dim=2) for part in parts]
 
 
 def _spherical_harmonics(edge_vector: Tensor, l_max: int) -> Tensor:
