@@ -99,7 +99,7 @@ def predict(
         f"{report.particles} particles, {report.seconds:.1f} s"
     )
     if report.unused_species:
-        typer.echo(f"note: --species: in no frame: {', '.join(report.unused_species)}", err=True)
+        typer.echo(f"note: --species: not used: {', '.join(report.unused_species)}", err=True)
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

@@ -69,8 +69,9 @@ class SpeciesMap:
             return cls(species, names)
         if names is None or species.names == tuple(names):
             return species
-        targets = species._targets
-        return cls(list(targets.values()) if species.by_type else targets, names)
+        if species.by_type:
+            return cls(list(species._targets.values()), names)
+        return cls({str(symbol): name for symbol, name in species._targets.items()}, names)
 
     @classmethod
     def parse(cls, text: str, names: Sequence[str] | None = None) -> SpeciesMap:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 import numpy as np
@@ -59,6 +59,6 @@ def _values(atoms: Atoms, name: str) -> np.ndarray | None:
     return None if values is None else np.asarray(values)
 
 
-def _digits(values: np.ndarray) -> Sequence[str]:
+def _digits(values: np.ndarray) -> tuple[str, ...]:
     # The text of numpy's numbers is the shortest that is read back as the same number.
     return tuple(str(value).rjust(_WIDTH) for value in values)

@@ -34,7 +34,8 @@ class PredictionReport:
         frames: number of frames.
         particles: number of particles, summed over the frames.
         seconds: wall time of reading, prediction and writing.
-        unused_species: entries of the species map that occur in no frame, such as "type 3 -> B".
+        unused_species: entries of the species map that no frame has needed, such as "type 3 -> B"
+            (all of them for a dataset, which names the species itself).
     """
 
     output: Path

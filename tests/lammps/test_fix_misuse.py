@@ -138,6 +138,21 @@ def test_two_dimensions(bench, models):
     assert "the models are three-dimensional, this is a 2d simulation" in message
 
 
+@pytest.mark.parametrize("names", ["A B A", "A B B"])
+def test_a_type_without_atoms_needs_a_name_too(bench, models, agrees, dump, names):
+    # In Python it does not, where nothing tells how many types there are.
+    configuration = liquid(60, seed=39)
+    three_types = dataclasses.replace(configuration, species_names=("A", "B", "none"))
+    script = bench.start(three_types, pair="pair_style none")
+    bench.run(script + f"fix g all glassml 1 {models()} {names}\n" + dump("g") + "run 0")
+    (frame,) = bench.frames()
+    agrees(frame.values("g"), configuration, models())
+    for wrong in ("A B", "A B C", "A B A B"):
+        message = bench.refused(script + f"fix g all glassml 1 {models()} {wrong}\nrun 0")
+        assert "species" in message
+        assert "fix g glassml: " in message
+
+
 def layer(per_side, triclinic):
     """Particles in one plane of a box that is three-dimensional otherwise, in random order."""
     cell = np.diag([1.1 * per_side, 1.1 * per_side, 6.0])
@@ -179,7 +194,7 @@ def test_a_flat_unit_cell_is_accepted_as_in_python(bench, models, agrees, dump, 
 
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_position_that_is_not_finite_is_told_with_the_atom(bench, models, ranks):
-    # No reneighbouring, at which LAMMPS itself would look; one step takes atom 17 out of all bounds.
+    # One step takes atom 17 out of all bounds; LAMMPS itself would look when it reneighbours only.
     script = bench.start(liquid(60, seed=53), pair="pair_style none", before="processors * 1 1")
     script += "neigh_modify every 100 delay 100 check no\ntimestep 1000.0\nfix n all nve\n"
     script += "group fast id 17\nvelocity fast set 0.0 1.0e308 0.0\nthermo 100\n"
