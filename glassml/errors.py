@@ -6,6 +6,10 @@ it is not obvious, what to do. The command line prints the message without a tra
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 __all__ = [
     "BuildError",
     "ConfigError",
@@ -13,7 +17,26 @@ __all__ = [
     "InputError",
     "ModelFileError",
     "SimulationError",
+    "field_problem",
+    "shown",
 ]
+
+# Pydantic speaks of inputs and tuples; people write fields and lists.
+_WORDING = (
+    (r"^Value error, ", ""),
+    (r"^Input should be greater", "expected a number greater"),
+    (r"^Input should be less", "expected a number less"),
+    (r"^Input should be a valid integer.*", "expected a whole number"),
+    (r"^Input should be a valid number.*", "expected a number"),
+    (r"^Input should be a valid string", "expected a text"),
+    (r"^Input should be a valid tuple", "expected a list"),
+    (r"^Input should be a valid dictionary( or instance of .*)?", "expected a mapping"),
+    (r"^Input should be a valid boolean.*", "expected true or false"),
+    (r"^Input should be a valid", "expected a"),
+    (r"^Input should be", "expected"),
+    (r"^Input is not a valid path for <class 'pathlib.Path'>", "expected a path"),
+    (r"^(?:Tuple|List) should have at least (\d+) items?.*", r"expected \1 or more in the list"),
+)
 
 
 class GlassMLError(Exception):
@@ -38,3 +61,17 @@ class BuildError(GlassMLError):
 
 class SimulationError(GlassMLError):
     """LAMMPS could not be started, or stopped with an error of its own."""
+
+
+def field_problem(error: Mapping[str, Any]) -> str:
+    """What one of pydantic's errors says of its field, for people: "expected ..., found ..."."""
+    message = str(error["msg"])
+    for pydantic_says, we_say in _WORDING:
+        message = re.sub(pydantic_says, we_say, message)
+    return f"{message}, found {shown(error['input'])}"
+
+
+def shown(value: Any) -> str:
+    """A value in a message: as Python writes it, cut if it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

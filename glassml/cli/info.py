@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
     from glassml.export import Manifest
 
 __all__ = ["info"]
 
-# An output may have hundreds of columns; --json lists them all.
-_MOST_COLUMNS = 10
-_SHOWN_COLUMNS = 4
+# An output may have hundreds of columns, a run hundreds of configurations; --json lists them all.
+_MOST_ENTRIES = 10
+_SHOWN_ENTRIES = 4
 
 
 def info(
@@ -44,7 +45,7 @@ def info(
     console.print(_model_table(model, manifest))
     console.print(_output_table(manifest))
     if manifest.training:
-        console.print(_training_table(manifest.training))
+        console.print(_two_columns("Training", manifest.training))
     for title, text in _usage(model, manifest).items():
         console.print(f"[bold]{title}[/bold]")
         console.print(text, markup=False, soft_wrap=True)  # one line each, to be copied
@@ -55,8 +56,7 @@ def info(
 def _model_table(path: Path, manifest: Manifest) -> Table:
     unit = "sigma (LJ units)" if manifest.length_unit == "lj" else manifest.length_unit
     scalars = "\n".join(f"{s.name} {s.dimension}: {s.meaning}" for s in manifest.scalar_inputs)
-    hyperparameters = ", ".join(f"{k}={v}" for k, v in manifest.hyperparameters.items())
-    rows = {
+    rows: dict[str, Any] = {
         "model": manifest.model,
         "species, in order": " ".join(manifest.species),
         "cutoff": f"{manifest.cutoff:g} {unit}",
@@ -66,7 +66,7 @@ def _model_table(path: Path, manifest: Manifest) -> Table:
         "precision": manifest.dtype,
         "file": f"{path.stat().st_size / 1024:.0f} KiB, format {manifest.format_version}, "
         f"written by glassml {manifest.glassml_version}",
-        "hyperparameters": hyperparameters or "none",
+        "hyperparameters": manifest.hyperparameters,
     }
     return _two_columns(str(path), rows)
 
@@ -77,35 +77,48 @@ def _output_table(manifest: Manifest) -> Table:
 
     table = Table("output", "dimension", "columns", title="Outputs", title_justify="left")
     for entry in manifest.outputs:
-        shown = ", ".join(entry.columns)
-        if len(entry.columns) > _MOST_COLUMNS:
-            first = ", ".join(entry.columns[:_SHOWN_COLUMNS])
-            shown = f"{first}, ... ({len(entry.columns)} in all)"
+        shown = _plain(entry.columns)
         if entry.irreps:
             shown += f"\nirreps {entry.irreps}"
         table.add_row(*(Text(cell) for cell in (entry.name, entry.dimension, shown)))
     return table
 
 
-def _training_table(training: dict[str, Any]) -> Table:
-    return _two_columns("Training", {key: _plain(value) for key, value in training.items()})
+def _nested(value: Any) -> RenderableType:
+    """Settings one below the other, those of a section indented beside its name."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    if isinstance(value, dict) and value:
+        table = Table.grid(padding=(0, 1))
+        for key, inner in value.items():
+            table.add_row(Text(f"{key}:"), _nested(inner))
+        return table
+    if isinstance(value, list | tuple) and any(isinstance(entry, dict) for entry in value):
+        return Group(*(_nested(entry) for entry in value))
+    return Text(_plain(value), overflow="fold")  # Text: "[energy]" is no markup
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, dict):
-        return "\n".join(f"{key}: {_plain(inner)}" for key, inner in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(_plain(inner) for inner in value)
+    if isinstance(value, list | tuple) and len(value) > _MOST_ENTRIES:
+        return f"{_plain(value[:_SHOWN_ENTRIES])}, ... ({len(value)} in all)"
+    if isinstance(value, list | tuple) and value:
+        return ", ".join(_plain(entry) for entry in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None or value in ({}, [], ()):
+        return "none"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _two_columns(title: str, rows: dict[str, str]) -> Table:
+def _two_columns(title: str, rows: dict[str, Any]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=title, title_justify="left", show_header=False)
     for key, value in rows.items():
-        table.add_row(Text(key), Text(value))  # Text: "[energy]" is no markup
+        table.add_row(Text(key), _nested(value), end_section=isinstance(value, dict | list))
     return table
 
 

@@ -98,6 +98,8 @@ def predict(
         f"{report.output}: {report.frames} frame{'s' if report.frames != 1 else ''}, "
         f"{report.particles} particles, {report.seconds:.1f} s"
     )
+    if report.unused_species:
+        typer.echo(f"note: --species: not used: {', '.join(report.unused_species)}", err=True)
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

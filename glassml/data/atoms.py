@@ -14,9 +14,6 @@ from glassml.errors import InputError
 
 __all__ = ["atoms_from_configuration", "configuration_from_atoms", "label_array"]
 
-# Unit cells of crystals may be a single layer of a few atoms; a liquid whose particles all lie in
-# one plane is a two-dimensional system.
-_LARGEST_PLANAR_CELL = 16
 # Room [length] beyond the outermost particles in a direction that has no cell vector.
 _MARGIN = 1.0
 
@@ -118,7 +115,7 @@ def _species_labels(atoms: Atoms, species_map: SpeciesMap) -> np.ndarray:
 
 
 def _check_structure(atoms: Atoms, name: str) -> None:
-    """Refuse what is not finite or has no particles, and two-dimensional systems."""
+    """Refuse what is not finite or has no particles, and layers in a cell of two vectors."""
     if len(atoms) == 0:
         raise InputError(f"{name}: positions: expected at least one particle; found none")
     _check_finite(atoms.positions, f"{name}: positions")
@@ -126,14 +123,14 @@ def _check_structure(atoms: Atoms, name: str) -> None:
     has_vector = atoms.cell.any(axis=1)
     fractional = atoms.positions @ np.linalg.pinv(complete_cell(atoms.cell.array))
     flat = np.ptp(fractional, axis=0) < 1e-9
-    for axis in np.flatnonzero(flat & (len(atoms) > 1)):
-        layer_without_cell = not has_vector[axis] and has_vector.any()
-        if len(atoms) > _LARGEST_PLANAR_CELL or layer_without_cell:
-            raise InputError(
-                f"{name}: positions: expected a three-dimensional system; found all "
-                f"{len(atoms)} particles in one plane across lattice direction {axis + 1} "
-                "(two-dimensional systems are not supported)"
-            )
+    # `Configuration` looks at the others; what the cell lacks is made up before it sees them.
+    layer = flat & ~has_vector & has_vector.any() & (len(atoms) > 1)
+    for axis in np.flatnonzero(layer):
+        raise InputError(
+            f"{name}: positions: expected a three-dimensional system; found all "
+            f"{len(atoms)} particles in one plane across lattice direction {axis + 1} "
+            "(two-dimensional systems are not supported)"
+        )
 
 
 def _check_finite(values: np.ndarray, what: str) -> None:

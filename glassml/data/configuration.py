@@ -19,6 +19,11 @@ LENGTH_UNITS = ("lj", "angstrom", "nm", "bohr", "m", "cm", "um")
 # one plane to within rounding, and fractional coordinates have lost all their digits.
 _SMALLEST_RELATIVE_VOLUME = 1e-10
 
+# Unit cells of crystals may be a single layer of a few atoms; a liquid whose particles all lie in
+# one plane is a two-dimensional system. `fix glassml` has the same limits.
+_LARGEST_PLANAR_CELL = 16
+_FLAT = 1e-9  # of the lattice vector across the plane
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Configuration:
@@ -42,8 +47,9 @@ class Configuration:
         provenance: where the data come from, in plain strings and numbers.
 
     Raises:
-        InputError: an array has a wrong shape, is not finite or contradicts another; the message
-            names the configuration and the field.
+        InputError: an array has a wrong shape, is not finite or contradicts another, or all of
+            more than 16 particles lie in one plane; the message names the configuration and the
+            field.
     """
 
     positions: np.ndarray
@@ -98,9 +104,21 @@ class Configuration:
         pbc = np.asarray(self.pbc)
         if pbc.shape != (3,) or pbc.dtype.kind not in "bi":
             raise self._error("pbc", "three booleans", repr(self.pbc))
+        if len(positions) > _LARGEST_PLANAR_CELL:
+            self._check_three_dimensional(positions, cell)
         self._set(positions=positions, cell=cell, pbc=tuple(bool(periodic) for periodic in pbc))
         if self.length_unit not in LENGTH_UNITS:
             raise self._error("length_unit", f"one of {list(LENGTH_UNITS)}", repr(self.length_unit))
+
+    def _check_three_dimensional(self, positions: np.ndarray, cell: np.ndarray) -> None:
+        extent = np.ptp(positions @ np.linalg.inv(cell), axis=0)
+        for axis in np.flatnonzero(extent < _FLAT):
+            raise self._error(
+                "positions",
+                "a three-dimensional system",
+                f"all {len(positions)} particles in one plane across lattice direction {axis + 1} "
+                "(two-dimensional systems are not supported)",
+            )
 
     def _check_species(self) -> None:
         names = self.species_names

@@ -184,8 +184,20 @@ class Dataset:
         """Checksum of the contents: names, arrays and units, in order; not of provenance."""
         digest = hashlib.sha256()
         for name in self.names:
-            digest.update(f"{name}:{self._group(name).attrs['sha256']};".encode())
+            digest.update(f"{name}:{self.checksum(name)};".encode())
         return digest.hexdigest()
+
+    def checksum(self, name: str) -> str:
+        """Checksum of the contents of one configuration as stored; no array is read.
+
+        Two configurations that differ in nothing but name and provenance have the same one.
+
+        Raises:
+            InputError: there is no configuration of that name.
+        """
+        if name not in self.names:
+            raise InputError(f"{self.path}: expected a configuration's name; found {name!r}")
+        return str(self._group(name).attrs["sha256"])
 
     def common_times(self) -> np.ndarray:
         """The times [T] [time] of the labels, which all configurations share.
@@ -221,8 +233,7 @@ class Dataset:
         Raises:
             InputError: they do not match.
         """
-        stored = self._group(configuration.name).attrs["sha256"]
-        if stored != content_hash(configuration):
+        if self.checksum(configuration.name) != content_hash(configuration):
             raise InputError(
                 f"{self.path}: {configuration.name}: the arrays do not match their checksum; the "
                 "file was changed or damaged after it was written"

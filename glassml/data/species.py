@@ -17,7 +17,8 @@ class SpeciesMap:
     Args:
         mapping: chemical symbol -> species name, such as ``{"H": "A", "He": "B"}``; or one
             species name for each of the LAMMPS types 1, 2, ..., such as ``("A", "B")``.
-            Several symbols or types may stand for the same species.
+            Several symbols or types may stand for the same species, and some may occur nowhere:
+            configurations do not say how many types there are, and one may lack a species.
         names: all species names in the model's order. Default: those of ``mapping``, each once.
 
     Attributes:
@@ -43,6 +44,7 @@ class SpeciesMap:
         else:
             self._targets = dict(enumerate(mapping, start=1))
         self.names = tuple(dict.fromkeys(self._targets.values()) if names is None else names)
+        self._met: set[str | int] = set()
         if not self._targets:
             raise InputError("species map: expected at least one species; found none")
         for label, name in self._targets.items():
@@ -58,21 +60,35 @@ class SpeciesMap:
         species: SpeciesMap | Mapping[str, str] | Sequence[str],
         names: Sequence[str] | None = None,
     ) -> SpeciesMap:
-        """``species`` itself if it is a map already, else the map that it describes."""
-        return species if isinstance(species, SpeciesMap) else cls(species, names)
+        """The map that ``species`` is or describes, checked against ``names`` if they are given.
+
+        Raises:
+            InputError: see `SpeciesMap`.
+        """
+        if not isinstance(species, SpeciesMap):
+            return cls(species, names)
+        if names is None or species.names == tuple(names):
+            return species
+        if species.by_type:
+            return cls(list(species._targets.values()), names)
+        return cls({str(symbol): name for symbol, name in species._targets.items()}, names)
 
     @classmethod
     def parse(cls, text: str, names: Sequence[str] | None = None) -> SpeciesMap:
         """Read ``"A,B"`` (names of types 1, 2) or ``"H=A,He=B"`` (by chemical symbol).
 
         Raises:
-            InputError: the text has neither form.
+            InputError: the text has neither form, or gives a symbol twice.
         """
         items = [item.strip() for item in text.split(",")]
         pairs = [item.partition("=") for item in items]
         if all(items) and not any("=" in item for item in items):
             return cls(items, names)
         if all(key.strip() and name.strip() for key, _, name in pairs):
+            symbols = [key.strip() for key, _, _ in pairs]
+            for symbol in symbols:
+                if symbols.count(symbol) > 1:
+                    raise InputError(f"species: expected each symbol once; found {text!r}")
             return cls({key.strip(): name.strip() for key, _, name in pairs}, names)
         raise InputError(
             f'species: expected names of the types 1, 2, ... such as "A,B", or symbol=name pairs '
@@ -103,7 +119,22 @@ class SpeciesMap:
                     f"the species map knows {self}"
                 )
             lookup.append(self.names.index(self._targets[label]))
+        self._met.update(unique.tolist())
         return np.asarray(lookup, np.int64)[inverse]
+
+    @property
+    def labels(self) -> tuple[str | int, ...]:
+        """The chemical symbols or LAMMPS types that it knows."""
+        return tuple(self._targets)
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The entries that `indices` has not met so far, such as "type 3 -> B"."""
+        return tuple(
+            f"{self._kind} {label} -> {name}"
+            for label, name in self._targets.items()
+            if label not in self._met
+        )
 
     @property
     def _kind(self) -> str:

@@ -8,6 +8,7 @@ from glassml.export.archive import (
     read_manifest,
     save_model,
 )
+from glassml.export.extxyz import write_frame
 from glassml.export.inputs import ModelInputs, ScalarSource
 from glassml.export.manifest import (
     FORMAT_VERSION,
@@ -37,4 +38,5 @@ __all__ = [
     "read_manifest",
     "save_model",
     "script_model",
+    "write_frame",
 ]

@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from pydantic import ValidationError
 
-from glassml.errors import ModelFileError
+from glassml.errors import ModelFileError, field_problem, shown
 from glassml.export.baking import bake
 from glassml.export.manifest import FORMAT_VERSION, DType, Manifest, manifest_of
 from glassml.export.scripting import load_script, save_script, script_model
@@ -124,9 +124,17 @@ def read_manifest(path: str | Path) -> Manifest:
 def _parse(file: Path, text: bytes) -> Manifest:
     try:
         content = json.loads(text)
-        version = content["format_version"]
-    except (ValueError, KeyError, TypeError):
-        raise ModelFileError(f"{file}: its {_MANIFEST} cannot be read") from None
+    except ValueError as error:
+        raise ModelFileError(
+            f"{file}: {_MANIFEST}: expected JSON, found something else or a part ({error}); "
+            "export the model again"
+        ) from None
+    if not isinstance(content, dict) or "format_version" not in content:
+        found = ", ".join(content) if isinstance(content, dict) else shown(content)
+        raise ModelFileError(
+            f"{file}: {_MANIFEST}: expected the field format_version, found {found or 'no fields'}"
+        )
+    version = content["format_version"]
     if version != FORMAT_VERSION:
         raise ModelFileError(
             f"{file}: format version {version}; this glassml knows version {FORMAT_VERSION}. "
@@ -136,9 +144,24 @@ def _parse(file: Path, text: bytes) -> Manifest:
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "manifest"
-        raise ModelFileError(f"{file}: {_MANIFEST}: {field}: {first['msg']}") from None
+        problems = [_problem(dict(item)) for item in error.errors()]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise ModelFileError(
+            f"{file}: {_MANIFEST}: {problems[0]}{more}; export the model again"
+        ) from None
+
+
+def _problem(error: dict[str, Any]) -> str:
+    """One of pydantic's errors on a manifest: the field, what was expected, what was found."""
+    field = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "missing":
+        return f"field '{field}': expected a value, found nothing"
+    if error["type"] == "extra_forbidden":
+        return f"field '{field}': expected no such field, found {shown(error['input'])}"
+    if not field:  # what the manifest's own check says: "field: expected ..., found ..."
+        field, _, text = str(error["msg"]).removeprefix("Value error, ").partition(": ")
+        return f"field '{field}': {text}"
+    return f"field '{field}': {field_problem(error)}"
 
 
 def load_module(path: str | Path, device: torch.device) -> torch.jit.ScriptModule:

@@ -31,7 +31,8 @@ class ModelInputs:
     Args:
         manifest: the model's.
         species: what the particles stand for: chemical symbol -> species of the model, or the
-            species of the LAMMPS types 1, 2, ... (see `glassml.data.SpeciesMap`). Default:
+            species of the LAMMPS types 1, 2, ... (see `glassml.data.SpeciesMap`). It may hold
+            symbols and types that do not occur, as Atoms do not say which there are. Default:
             ``atoms.info["species_names"]`` (in the order of types) if present, else the chemical
             symbols themselves if the model's species are chemical symbols.
         scalars: scalar of the model -> where it comes from: a property of the base calculator
@@ -96,7 +97,15 @@ class ModelInputs:
         return _in_unit(configuration, self.manifest.length_unit)
 
     def _species_map(self, species: SpeciesMap | Mapping[str, str] | Sequence[str]) -> SpeciesMap:
-        return SpeciesMap.of(species, self.manifest.species)
+        result = SpeciesMap.of(species, self.manifest.species)
+        for label in result.labels:
+            if not result.by_type and label not in atomic_numbers:
+                raise InputError(
+                    f"species map: expected chemical symbols to map from; found {label!r}, which "
+                    f"no particle can have (for the LAMMPS types 1, 2, ... give their species "
+                    f"alone, such as {list(self.manifest.species)!r})"
+                )
+        return result
 
     def _species_of(self, atoms: Atoms, name: str) -> SpeciesMap:
         if self.species is not None:

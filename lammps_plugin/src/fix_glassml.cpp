@@ -18,9 +18,12 @@ using namespace FixConst;
 int FixGlassML::setmask() { return POST_FORCE | MIN_POST_FORCE; }
 
 /// At the start of a run the values are computed whatever the step is: thermo and dump write them.
-void FixGlassML::setup(int /*vflag*/) { evaluate(); }
+void FixGlassML::setup(int /*vflag*/) {
+  check_three_dimensional();
+  evaluate();
+}
 
-void FixGlassML::min_setup(int /*vflag*/) { evaluate(); }
+void FixGlassML::min_setup(int vflag) { setup(vflag); }
 
 /// After the forces, the positions of own atoms and ghosts belong together and are those of this
 /// step. At the end of the step other fixes may have moved the box or the atoms.
@@ -79,9 +82,7 @@ void FixGlassML::begin_evaluation() {
                     "expected a finite number",
                     scalar.source(), scalar.name(), scalar_values_[k], atom->tag[k / columns]));
   }
-  const std::size_t n_all = atom->nlocal + atom->nghost;
-  const double* x = n_all > 0 ? atom->x[0] : nullptr;
-  const glassml::Edges& edges = edge_finder_.find({x, 3 * n_all}, atom->nlocal);
+  const glassml::Edges& edges = find_edges();
   n_edges_ = static_cast<std::int64_t>(edges.size());
 
   std::vector<std::int64_t> species(atom->nlocal);
@@ -89,6 +90,17 @@ void FixGlassML::begin_evaluation() {
   model_->set_threads(options_.threads > 0 ? options_.threads : comm->nthreads);
   model_->embed(species, scalar_values_);
   model_->embed_edges(edges);
+}
+
+const glassml::Edges& FixGlassML::find_edges() {
+  const std::size_t n_all = atom->nlocal + atom->nghost;
+  const double* x = n_all > 0 ? atom->x[0] : nullptr;
+  try {
+    return edge_finder_.find({x, 3 * n_all}, atom->nlocal);
+  } catch (const glassml::BadPosition& problem) {
+    // Ghosts have the IDs of their owners, so that every rank names the same atoms.
+    throw std::runtime_error(problem.text(fmt::format("atom {}", atom->tag[problem.row()])));
+  }
 }
 
 /// Gives the ghosts the state of their owners. Every rank takes part, also one without atoms.

@@ -48,6 +48,7 @@ class FixGlassML : public Fix {
   void create_scalars();
   void allocate();
   void provide_ghosts();
+  void check_three_dimensional() const;
   void describe() const;
   void log_outputs() const;
 
@@ -55,6 +56,7 @@ class FixGlassML : public Fix {
   void evaluate();
   void collect_scalars();
   void begin_evaluation();
+  const glassml::Edges& find_edges();
   void exchange_state(int step, bool failed);
   void store(const std::vector<double>& values);
   void reduce(const std::string& failure);

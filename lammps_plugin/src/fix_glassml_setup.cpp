@@ -1,5 +1,6 @@
 // fix glassml: arguments, checks and what the log tells.
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 #include <stdexcept>
@@ -23,6 +24,10 @@ namespace {
 
 constexpr const char* kPropensity = "propensity";
 constexpr std::size_t kColumnsInLog = 16;
+
+// As in glassml/data/configuration.py: unit cells of crystals may be a single layer of a few atoms.
+constexpr bigint kLargestPlanarCell = 16;
+constexpr double kFlat = 1.0e-9;  // of the box
 
 const std::map<std::string, std::string> kLengthUnits = {
     {"lj", "lj"},   {"real", "angstrom"}, {"metal", "angstrom"}, {"electron", "bohr"},
@@ -49,9 +54,9 @@ FixGlassML::FixGlassML(LAMMPS* lmp, int narg, char** arg) : Fix(lmp, narg, arg),
                "fix {} glassml: expected Nevery, a model file and one species for each of the {} "
                "atom types, found {} arguments",
                id, atom->ntypes, narg - 3);
-  nevery = utils::inumeric(FLERR, arg[3], false, lmp);
+  nevery = utils::is_integer(arg[3]) ? utils::inumeric(FLERR, arg[3], false, lmp) : 0;
   if (nevery <= 0)
-    error->all(FLERR, "fix {} glassml: Nevery: expected a positive integer, found {}", id, nevery);
+    error->all(FLERR, "fix {} glassml: Nevery: expected a positive integer, found {}", id, arg[3]);
   if (domain->dimension == 2)
     error->all(FLERR,
                "fix {} glassml: the models are three-dimensional, this is a 2d simulation "
@@ -154,6 +159,13 @@ void FixGlassML::select_outputs() {
 
 void FixGlassML::create_scalars() {
   const auto& inputs = model_->manifest().scalar_inputs;
+  if (inputs.empty() && !options_.scalars.empty()) {
+    std::string given;
+    for (const std::string& source : options_.scalars)
+      given += (given.empty() ? "'scalar " : ", 'scalar ") + source + "'";
+    error->all(FLERR, "fix {} glassml: model {} takes no scalar inputs, found {}: remove {}", id,
+               options_.model_file, given, options_.scalars.size() == 1 ? "it" : "them");
+  }
   if (options_.scalars.size() != inputs.size()) {
     std::string needed;
     for (const auto& input : inputs)
@@ -165,7 +177,7 @@ void FixGlassML::create_scalars() {
                options_.scalars.size());
   }
   for (std::size_t k = 0; k < inputs.size(); k++)
-    scalars_.push_back(std::make_unique<ScalarInput>(lmp, options_.scalars[k], inputs[k].name));
+    scalars_.push_back(std::make_unique<ScalarInput>(lmp, id, options_.scalars[k], inputs[k].name));
 }
 
 void FixGlassML::allocate() {
@@ -216,6 +228,30 @@ void FixGlassML::provide_ghosts() {
   if (described_ && comm->me == 0)
     utils::logmesg(lmp, "fix {} glassml: ghost cutoff raised from {:g} to {:g}\n", id, present,
                    needed);
+}
+
+/// A liquid whose atoms all lie in one plane is a two-dimensional system in a box of three
+/// dimensions: models of such liquids do not exist, and Python refuses it too. Collective.
+void FixGlassML::check_three_dimensional() const {
+  if (atom->natoms <= kLargestPlanarCell) return;
+  double mine[6];  // smallest place along each lattice direction, largest with the sign turned
+  std::fill_n(mine, 6, std::numeric_limits<double>::infinity());
+  for (int i = 0; i < atom->nlocal; i++) {
+    double place[3];
+    domain->x2lamda(atom->x[i], place);
+    for (int d = 0; d < 3; d++) {
+      mine[d] = std::min(mine[d], place[d]);
+      mine[d + 3] = std::min(mine[d + 3], -place[d]);
+    }
+  }
+  double all[6];
+  MPI_Allreduce(mine, all, 6, MPI_DOUBLE, MPI_MIN, world);
+  for (int d = 0; d < 3; d++)
+    if (-all[d + 3] - all[d] < kFlat)
+      error->all(FLERR,
+                 "fix {} glassml: expected a three-dimensional system, found all {} atoms in one "
+                 "plane across lattice direction {} (two-dimensional systems are not supported)",
+                 id, atom->natoms, d + 1);
 }
 
 void FixGlassML::describe() const {

@@ -11,8 +11,9 @@
 
 using namespace LAMMPS_NS;
 
-ScalarInput::ScalarInput(LAMMPS* lmp, const std::string& source, const std::string& name)
-    : Pointers(lmp), source_(source), name_(name) {
+ScalarInput::ScalarInput(LAMMPS* lmp, const std::string& fix, const std::string& source,
+                         const std::string& name)
+    : Pointers(lmp), owner_(fix), source_(source), name_(name) {
   const std::string prefix = source.substr(0, 2);
   if (prefix == "c_")
     kind_ = Kind::kCompute;
@@ -75,8 +76,8 @@ void ScalarInput::init_fix(int nevery) {
   if (nevery % fix_->peratom_freq != 0)
     refuse(
         fmt::format("fix {} computes its values every {} steps, but they are needed every {}: "
-                    "Nevery of fix glassml must be a multiple",
-                    id_, fix_->peratom_freq, nevery));
+                    "Nevery of fix {} must be a multiple",
+                    id_, fix_->peratom_freq, nevery, owner_));
 }
 
 void ScalarInput::init_variable() {
@@ -131,5 +132,6 @@ void ScalarInput::collect(std::vector<double>& values, int column, int columns) 
 }
 
 void ScalarInput::refuse(const std::string& why) const {
-  error->all(FLERR, "fix glassml: scalar {} for the model's input '{}': {}", source_, name_, why);
+  error->all(FLERR, "fix {} glassml: scalar {} for the model's input '{}': {}", owner_, source_,
+             name_, why);
 }

@@ -13,9 +13,11 @@ class Fix;
 
 class ScalarInput : protected Pointers {
  public:
+  /// @param fix ID of the fix that needs it, for messages
   /// @param source c_ID, c_ID[i], f_ID, f_ID[i] or v_name
   /// @param name what the model calls this scalar, for messages
-  ScalarInput(class LAMMPS* lmp, const std::string& source, const std::string& name);
+  ScalarInput(class LAMMPS* lmp, const std::string& fix, const std::string& source,
+              const std::string& name);
 
   /// Finds the source and checks that it gives what is needed; before every run.
   /// @param nevery the values are needed every so many steps
@@ -38,7 +40,7 @@ class ScalarInput : protected Pointers {
   void check_group(int igroup) const;
   [[noreturn]] void refuse(const std::string& why) const;
 
-  std::string source_, name_;
+  std::string owner_, source_, name_;  // owner_: ID of the fix that needs it
   Kind kind_;
   std::string id_;
   int index_ = 0;  // column from 1, or 0 for a per-atom vector

@@ -32,13 +32,16 @@ def test_documentation_runs(
     text = (ROOT / "docs" / "ase.md").read_text()
     names: dict[str, object] = {}
     snippets = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(snippets) == 4
+    assert len(snippets) == 5
     for snippet in snippets:
         exec(compile(snippet, "docs/ase.md", "exec"), names)
     frames = ase.io.read("annotated.extxyz", index=":")
     assert [sorted({"propensity", "descriptors"} & set(f.arrays)) for f in frames] == [
         ["descriptors", "propensity"]
     ] * 3
+    for atoms, annotated in zip(ase.io.read("exact.extxyz", ":"), names["frames"], strict=True):
+        for name in ("positions", "propensity", "descriptors"):
+            np.testing.assert_array_equal(atoms.arrays[name], annotated.arrays[name])
 
 
 def test_example_runs(

@@ -39,6 +39,13 @@ def test_species_by_symbol_equal_species_by_type(
     assert np.array_equal(swapped.get_propensity(dimer()), calculator.get_propensity(dimer())[::-1])
 
 
+def test_species_that_do_not_occur(analytic: MakeModel, calculator: GlassMLCalculator) -> None:
+    expected = calculator.get_propensity(dimer())
+    for species in (("A", "B", "A"), {"H": "A", "He": "B", "Li": "A"}):
+        wider = GlassMLCalculator(analytic(), species=species)
+        assert np.array_equal(wider.get_propensity(dimer()), expected)
+
+
 def test_chemical_symbols_need_no_map(analytic: MakeModel) -> None:
     calculator = GlassMLCalculator(analytic(species=("Ni", "P"), length_unit="angstrom"))
     atoms = Atoms("NiP", positions=[[0, 0, 0], [1.2, 0, 0]])
@@ -112,6 +119,8 @@ def test_bad_arguments_are_refused(analytic: MakeModel, calculator: GlassMLCalcu
         GlassMLCalculator(analytic(), cutof=3.0)
     with pytest.raises(InputError, match=r"model's species \['A', 'B'\]"):
         GlassMLCalculator(analytic(), species=("A", "C"))
+    with pytest.raises(InputError, match="expected chemical symbols to map from; found 'A'"):
+        GlassMLCalculator(analytic(), species={"A": "A", "B": "B"})
     with pytest.raises(InputError, match="'charge' is not an input"):
         GlassMLCalculator(analytic(), scalars={"charge": "q"})
     with pytest.raises(InputError, match=r"propensity, descriptors, equivariant.*'dipole'"):

@@ -36,6 +36,39 @@ def test_shows_the_model_and_its_use(analytic: MakeModel, glassml: Run) -> None:
         assert text in done.out
 
 
+def test_nested_settings_stay_apart(
+    glassml: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = {
+        "data": [{"file": "a.h5", "sha256": "0123456789abcdef" * 4}, {"file": "b.h5"}],
+        "train": [f"sample-{k}" for k in range(300)],
+        "recipe": {
+            "optimiser": {"name": "adam", "betas": [0.9, 0.999]},
+            "schedule": {"milestones": [20, 28]},
+            "early_stopping": None,
+            "standardise": True,
+        },
+    }
+    save_model(build("analytic"), tmp_path / "m.pt", training=training)
+    monkeypatch.setenv("COLUMNS", "80")
+    out = glassml("info", tmp_path / "m.pt").out
+    lines = out.splitlines()
+    values = [line.rstrip("│ ").rpartition("│")[2].strip() for line in lines]
+    recipe = [
+        "optimiser:      name:  adam",
+        "betas: 0.9, 0.999",
+        "schedule:       milestones: 20, 28",
+        "early_stopping: none",
+        "standardise:    true",
+    ]
+    first = values.index(recipe[0])
+    assert values[first : first + 5] == recipe
+    assert lines[first].index("name:") == lines[first + 1].index("betas:")
+    assert "sample-0, sample-1, sample-2, sample-3, ... (300 in all)" in " ".join(values)
+    assert "0123456789abcdef" * 4 in "".join(values)  # broken into lines, not cut
+    assert "species:       A, B" in out
+
+
 def test_json_is_the_manifest(analytic: MakeModel, glassml: Run) -> None:
     done = glassml("info", analytic(), "--json")
     assert done.code == 0

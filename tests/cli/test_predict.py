@@ -22,7 +22,7 @@ from glassml.export import Predictor
 
 Run = Callable[..., Any]
 MakeModel = Callable[..., Path]
-TOLERANCE = 1e-7  # extxyz files hold eight decimals of positions and propensities
+TOLERANCE = 1e-7  # the extxyz files that ASE writes for these tests hold eight decimals
 
 
 def trajectory() -> list[Configuration]:
@@ -112,6 +112,43 @@ def test_extxyz_by_symbol(analytic: MakeModel, glassml: Run, tmp_path: Path) -> 
     found = read_predictions(out)
     for values, wanted in zip(found, expected(analytic(), trajectory()[1::2]), strict=True):
         np.testing.assert_allclose(values, wanted, atol=TOLERANCE)
+
+
+def test_species_that_do_not_occur_are_noted(
+    analytic: MakeModel, glassml: Run, tmp_path: Path
+) -> None:
+    source = write_dump(tmp_path / "in.dump", trajectory())
+    common = ["predict", source, "-m", analytic(), "-o", tmp_path / "out.extxyz"]
+    done = glassml(*common, "--species", "A,B,B,A")
+    assert done.code == 0
+    assert done.err == "note: --species: not used: type 3 -> B, type 4 -> A\n"
+    for values, wanted in zip(
+        read_predictions(tmp_path / "out.extxyz"), expected(analytic(), trajectory()), strict=True
+    ):
+        np.testing.assert_array_equal(values, wanted)
+
+
+def test_lengths_in_metres_keep_their_digits(
+    analytic: MakeModel, glassml: Run, tmp_path: Path
+) -> None:
+    metre = 3e-10  # of one unit of length of the liquid
+    model = analytic(length_unit="m", cutoff=2.0 * metre)
+    scaled = [
+        replace(c, positions=c.positions * metre, cell=c.cell * metre, length_unit="m")
+        for c in trajectory()
+    ]
+    source = write_dump(tmp_path / "si.dump", scaled)
+    out = tmp_path / "out.extxyz"
+    done = glassml(
+        *["predict", source, "-m", model, "-o", out, "--species", "A,B", "--length-unit", "m"]
+    )
+    assert (done.code, done.err) == (0, "")
+    for atoms, c, values in zip(
+        ase.io.read(out, index=":"), scaled, expected(model, scaled), strict=True
+    ):
+        # Of the positions ASE's reader of dumps takes the box off and adds it again.
+        np.testing.assert_allclose(atoms.positions, c.positions, rtol=1e-7, atol=1e-7 * metre)
+        np.testing.assert_allclose(atoms.arrays["propensity"], values, rtol=1e-7)
 
 
 def test_several_outputs(analytic: MakeModel, glassml: Run, tmp_path: Path) -> None:

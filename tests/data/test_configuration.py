@@ -49,6 +49,20 @@ def test_left_handed_and_non_periodic_cells_are_accepted():
     assert configuration.volume == pytest.approx(27.0, rel=1e-14)
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_flat_liquids_are_refused_and_flat_unit_cells_are_not(axis, rng):
+    positions = rng.uniform(0.0, 3.0, (17, 3))
+    cell = [[3, 0, 0], [1, 3, 0], [0, -1, 3]]
+    fractional = positions / 3.0
+    fractional[:, axis] = 0.7
+    fields = {"cell": cell, "species": np.zeros(17, int), "species_names": ["A"]}
+    message = f"all 17 particles in one plane across lattice direction {axis + 1} .*two-dimensional"
+    with pytest.raises(InputError, match=f"positions: expected a three-dim.*{message}"):
+        Configuration(**fields, positions=fractional @ np.array(cell))
+    fields["species"] = np.zeros(16, int)
+    assert Configuration(**fields, positions=fractional[:16] @ np.array(cell)).n_particles == 16
+
+
 @pytest.mark.parametrize(
     ("replaced", "message"),
     [

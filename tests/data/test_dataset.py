@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from glassml.data import Dataset, DatasetWriter
+from glassml.data.storage import content_hash
 from glassml.errors import InputError
 
 
@@ -89,6 +90,17 @@ def test_checksum_is_of_the_contents(write, configurations):
     ]
     hashes = {Dataset(write(other, "d.h5")).sha256 for other in others}
     assert len(hashes | {first}) == len(others) + 1
+
+
+def test_checksum_of_one_configuration(write, make_configuration):
+    one = make_configuration(name="one")
+    twin = replace(one, name="twin", provenance={"origin": "elsewhere"})
+    other = replace(one, name="other", positions=one.positions + 0.125)
+    dataset = Dataset(write([one, twin, other]))
+    assert dataset.checksum("one") == dataset.checksum("twin") == content_hash(one)
+    assert dataset.checksum("other") == content_hash(other) != content_hash(one)
+    with pytest.raises(InputError, match="expected a configuration's name; found 'absent'"):
+        dataset.checksum("absent")
 
 
 def test_times(write, make_configuration):

@@ -51,6 +51,31 @@ def test_parse(text, labels, expected):
     assert SpeciesMap.parse(text).indices(labels).tolist() == expected
 
 
+def test_a_map_is_checked_against_the_names():
+    species = SpeciesMap({"H": "B", "He": "A"})
+    ordered = SpeciesMap.of(species, ("A", "B"))
+    assert ordered.names == ("A", "B")
+    assert ordered.indices(["H", "He"]).tolist() == [1, 0]
+    by_type = SpeciesMap.of(SpeciesMap(("B", "A", "B")), ("A", "B"))
+    assert by_type.indices([1, 2, 3]).tolist() == [1, 0, 1]
+    with pytest.raises(InputError, match=r"type 2 stands for 'C'; expected one of .*\['A', 'B'\]"):
+        SpeciesMap.of(SpeciesMap(("A", "C")), ("A", "B"))
+
+
+def test_entries_that_occur_nowhere_are_known():
+    species = SpeciesMap({"H": "A", "He": "B", "Li": "B"})
+    assert species.labels == ("H", "He", "Li")
+    assert species.unused == ("symbol H -> A", "symbol He -> B", "symbol Li -> B")
+    species.indices(["Li", "Li"])
+    species.indices(["H"])
+    assert species.unused == ("symbol He -> B",)
+
+
+def test_a_symbol_that_is_given_twice():
+    with pytest.raises(InputError, match=r"expected each symbol once; found 'H=A,He=B,H=B'"):
+        SpeciesMap.parse("H=A,He=B,H=B")
+
+
 @pytest.mark.parametrize("text", ["", "A,", "A=", "=A", "H=A,B", ","])
 def test_parse_refuses(text):
     with pytest.raises(InputError, match="species: expected names of the types"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+import re
 import zipfile
 from pathlib import Path
 
@@ -186,9 +187,45 @@ def test_unknown_format_version_names_the_known_one(small: Path) -> None:
         Predictor(small)
 
 
-def test_manifest_with_a_wrong_field_is_named(small: Path) -> None:
-    _rewrite(small, lambda manifest: manifest | {"cutoff": "far"})
-    with pytest.raises(ModelFileError, match=r"manifest\.json: cutoff:"):
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cutoff": "far"}, "field 'cutoff': expected a number, found 'far'"),
+        ({"cutoff": -2}, "field 'cutoff': expected a number greater than 0, found -2"),
+        ({"species": "AB"}, "field 'species': expected a list, found 'AB'"),
+        ({"species": []}, "field 'species': expected 1 or more in the list, found []"),
+        ({"species": ["A", "A"]}, "field 'species': expected different names, found ['A', 'A']"),
+        ({"species": ["A", 1]}, "field 'species.1': expected a text, found 1"),
+        ({"dtype": "float16"}, "field 'dtype': expected 'float32' or 'float64', found 'float16'"),
+        ({"n_steps": 2.5}, "field 'n_steps': expected a whole number, found 2.5"),
+        ({"state_widths": [1, 5]}, "field 'state_widths': expected 3 entries (n_steps + 1), found"),
+        ({"outputs": [{"name": "x", "dimension": "[-]"}]}, "'outputs.0.columns': expected a value"),
+        ({"scalar_inputs": [7]}, "field 'scalar_inputs.0': expected a mapping, found 7"),
+        ({"colour": "red"}, "field 'colour': expected no such field, found 'red'"),
+        ({"cutoff": "far", "species": []}, "found [] (and 1 more); export the model again"),
+    ],
+)
+def test_a_wrong_field_of_the_manifest_is_explained(
+    small: Path, changes: dict, message: str
+) -> None:
+    _rewrite(small, lambda manifest: manifest | changes)
+    with pytest.raises(ModelFileError, match=re.escape(message)) as caught:
+        Predictor(small)
+    text = str(caught.value)
+    assert text.startswith(f"{small}: manifest.json: field '")
+    assert not re.search("Input should|pydantic|Value error", text)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "expected the field format_version, found None"),
+        ({"format": "recipe"}, "expected the field format_version, found format"),
+    ],
+)
+def test_a_manifest_without_a_version(small: Path, content: object, message: str) -> None:
+    _rewrite(small, lambda manifest: content)
+    with pytest.raises(ModelFileError, match=rf"manifest\.json: {message}"):
         Predictor(small)
 
 

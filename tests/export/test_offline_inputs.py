@@ -11,7 +11,7 @@ from ase import Atoms
 from ase.calculators.lj import LennardJones
 from systems import liquid
 
-from glassml.data import LENGTH_UNITS, Configuration, atoms_from_configuration
+from glassml.data import LENGTH_UNITS, Configuration, SpeciesMap, atoms_from_configuration
 from glassml.errors import InputError
 from glassml.export import Manifest, ModelInputs
 from glassml.export.manifest import manifest_of
@@ -45,6 +45,28 @@ def species_of(configuration: Configuration) -> list[str]:
 def test_species_by_symbol_or_type(species: object, expected: list[str]) -> None:
     inputs = ModelInputs(manifest(), species)
     assert species_of(inputs.configuration(dimer())) == expected
+
+
+def test_a_species_map_may_hold_what_does_not_occur() -> None:
+    for species in (("A", "B", "B"), {"H": "A", "He": "B", "Li": "B"}):
+        inputs = ModelInputs(manifest(), species)
+        assert species_of(inputs.configuration(dimer())) == ["A", "B"]
+        assert len(inputs.species.unused) == 1
+
+
+@pytest.mark.parametrize(
+    ("species", "message"),
+    [
+        (("A", "B", "C"), r"type 3 stands for 'C'; expected one of the model's .*\['A', 'B'\]"),
+        (SpeciesMap(("A", "C")), "type 2 stands for 'C'"),
+        ({"H": "A", "He": "B", "Li": "C"}, "symbol Li stands for 'C'"),
+        ({"A": "A", "B": "B"}, "expected chemical symbols to map from; found 'A', which no part"),
+        ({1: "A", 2: "B"}, r"found 1, .*give their species alone, such as \['A', 'B'\]"),
+    ],
+)
+def test_species_maps_that_cannot_be_meant(species: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        ModelInputs(manifest(), species)
 
 
 def test_chemical_symbols_need_no_map() -> None:

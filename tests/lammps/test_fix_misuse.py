@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import subprocess
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from systems import liquid
 
+from glassml.data import Configuration
+from glassml.errors import InputError
 from glassml.export import save_model
 from glassml.models.analytic import Analytic
 from glassml.simulation.lammps import find_lammps
@@ -45,7 +49,13 @@ def rewritten(model, target, **changes):
         ("10", ["expected Nevery, a model file and one species"]),
         ("0 {model} A B", ["Nevery: expected a positive integer, found 0"]),
         ("-5 {model} A B", ["Nevery: expected a positive integer, found -5"]),
-        ("ten {model} A B", ["Expected integer parameter instead of 'ten'"]),
+        ("ten {model} A B", ["fix g glassml: Nevery: expected a positive integer, found ten"]),
+        ("1.5 {model} A B", ["Nevery: expected a positive integer, found 1.5"]),
+        ("10 {model} A B scalar c_pe", ["takes no scalar inputs, found 'scalar c_pe': remove it"]),
+        (
+            "10 {model} A B scalar c_a scalar f_b[2]",
+            ["found 'scalar c_a', 'scalar f_b[2]': remove them"],
+        ),
         ("10 nowhere.pt A B", ["cannot read model file 'nowhere.pt': No such file"]),
         ("10 . A B", ["cannot read model file '.': it is empty or a folder"]),
         ("10 data.liquid A B", ["'data.liquid' is not a glassml model, or it is truncated"]),
@@ -126,6 +136,71 @@ def test_two_dimensions(bench, models):
     script += "create_box 2 box\ncreate_atoms 1 box\npair_style none\nmass * 1.0\n"
     message = bench.refused(script + f"fix g all glassml 1 {models()} A B")
     assert "the models are three-dimensional, this is a 2d simulation" in message
+
+
+@pytest.mark.parametrize("names", ["A B A", "A B B"])
+def test_a_type_without_atoms_needs_a_name_too(bench, models, agrees, dump, names):
+    # In Python it does not, where nothing tells how many types there are.
+    configuration = liquid(60, seed=39)
+    three_types = dataclasses.replace(configuration, species_names=("A", "B", "none"))
+    script = bench.start(three_types, pair="pair_style none")
+    bench.run(script + f"fix g all glassml 1 {models()} {names}\n" + dump("g") + "run 0")
+    (frame,) = bench.frames()
+    agrees(frame.values("g"), configuration, models())
+    for wrong in ("A B", "A B C", "A B A B"):
+        message = bench.refused(script + f"fix g all glassml 1 {models()} {wrong}\nrun 0")
+        assert "species" in message
+        assert "fix g glassml: " in message
+
+
+def layer(per_side, triclinic):
+    """Particles in one plane of a box that is three-dimensional otherwise, in random order."""
+    cell = np.diag([1.1 * per_side, 1.1 * per_side, 6.0])
+    cell[1, 0], cell[2, 0], cell[2, 1] = 0.3 * triclinic, 0.4 * triclinic, -0.2 * triclinic
+    rng = np.random.default_rng(52)
+    places = np.stack(np.meshgrid(*[np.arange(per_side)] * 2), -1).reshape(-1, 2) / per_side
+    places = places + rng.uniform(0.0, 0.2, places.shape) / per_side
+    fractional = np.column_stack([places, np.full(len(places), 0.25)])
+    return {
+        "positions": rng.permutation(fractional) @ cell,
+        "cell": cell,
+        "species": np.arange(len(places)) % 2,
+        "species_names": ("A", "B"),
+    }
+
+
+@pytest.mark.parametrize("triclinic", [False, True])
+def test_a_flat_system_is_refused_as_in_python(bench, models, triclinic):
+    fields = layer(5, triclinic)
+    words = "all 25 {} in one plane across lattice direction 3 (two-dimensional systems are not"
+    with pytest.raises(InputError, match=re.escape(words.format("particles"))):
+        Configuration(**fields)
+    script = bench.start(SimpleNamespace(**fields, n_particles=25), pair="pair_style none")
+    script += f"fix g all glassml 1 {models()} A B\n"
+    for command in ("run 0", "minimize 0 0 1 1"):
+        message = bench.refused(script + command, ranks=2)
+        assert "fix g glassml: expected a three-dimensional system, found " in message
+        assert words.format("atoms") in message
+
+
+@pytest.mark.parametrize("triclinic", [False, True])
+def test_a_flat_unit_cell_is_accepted_as_in_python(bench, models, agrees, dump, triclinic):
+    configuration = Configuration(**layer(4, triclinic))
+    script = bench.start(configuration, pair="pair_style none")
+    bench.run(script + f"fix g all glassml 1 {models()} A B\n" + dump("g") + "run 0", ranks=2)
+    (frame,) = bench.frames()
+    agrees(frame.values("g"), configuration, models())
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_position_that_is_not_finite_is_told_with_the_atom(bench, models, ranks):
+    # One step takes atom 17 out of all bounds; LAMMPS itself would look when it reneighbours only.
+    script = bench.start(liquid(60, seed=53), pair="pair_style none", before="processors * 1 1")
+    script += "neigh_modify every 100 delay 100 check no\ntimestep 1000.0\nfix n all nve\n"
+    script += "group fast id 17\nvelocity fast set 0.0 1.0e308 0.0\nthermo 100\n"
+    message = bench.refused(script + f"fix g all glassml 1 {models()} A B\nrun 5", ranks=ranks)
+    expected = "fix g glassml: position y of atom 17 is inf, expected a finite number: the simul"
+    assert expected in message
 
 
 @pytest.mark.parametrize(

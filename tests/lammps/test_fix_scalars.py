@@ -97,6 +97,7 @@ def test_columns_variables_and_fixes(bench, models, agrees):
     [
         ("", "", "needs 1 scalar input(s): potential_energy [energy], found 0 keyword(s)"),
         (ENERGY, "scalar c_energy scalar c_energy", "found 2 keyword(s) scalar"),
+        ("variable e atom exp(id*100)\n", "scalar v_e", "is inf for atom"),
         ("", "scalar energy", "for the model's input 'potential_energy': expected c_ID"),
         ("", "scalar c_nothing", "there is no compute of that ID"),
         ("", "scalar f_nothing", "there is no fix of that ID"),
@@ -111,21 +112,30 @@ def test_columns_variables_and_fixes(bench, models, agrees):
         ("group a type 1\ncompute e a pe/atom\n", "scalar c_e", "every atom: define it for group"),
         ("fix a all ave/atom 1 2 2 vx\n", "scalar f_a", "fix a is of style ave/atom, which works"),
         ("fix k all store/state 2 vx\n", "scalar f_k", "unfinished values: use a compute"),
-        ("variable e atom 1/(id-3)\n", "scalar v_e", "Divide by 0"),
-        ("variable e atom sqrt(2-id)\n", "scalar v_e", "Sqrt of negative"),
-        ("variable e atom exp(id*100)\n", "scalar v_e", "is inf for atom"),
     ],
 )
 def test_misuse_is_explained(bench, one, commands, keywords, words):
     script = bench.start(liquid(60, seed=44)) + commands
     message = bench.refused(script + f"fix g all glassml 2 {one} A B {keywords}\nrun 0")
+    assert "ERROR: fix g glassml: " in message
     assert words in message
+
+
+@pytest.mark.parametrize(
+    ("formula", "words"), [("1/(id-3)", "Divide by 0"), ("sqrt(2-id)", "Sqrt of negative")]
+)
+def test_formulae_that_lammps_itself_refuses(bench, one, formula, words):
+    script = bench.start(liquid(60, seed=44)) + f"variable e atom {formula}\n"
+    assert words in bench.refused(script + f"fix g all glassml 2 {one} A B scalar v_e\nrun 0")
 
 
 def test_a_fix_whose_values_come_too_seldom(bench, one, models):
     script = bench.start(liquid(60, seed=45)) + f"fix a all glassml 7 {models()} A B\n"
     message = bench.refused(script + f"fix g all glassml 2 {one} A B scalar f_a[1]\nrun 0")
-    assert "fix a computes its values every 7 steps, but they are needed every 2" in message
+    expected = (
+        "fix a computes its values every 7 steps, but they are needed every 2: Nevery of fix g must"
+    )
+    assert expected in message
 
 
 @pytest.mark.parametrize("ranks", [1, 2])

@@ -166,7 +166,7 @@ def test_pairs_on_the_edge_of_the_cutoff(drive, models):
 def test_positions_that_are_not_finite(drive, models, bad):
     positions = np.array([[0.0, 0.0, 0.0], [1.0, bad, 0.0]])
     error = drive(models(), 2, positions, [0, 1], [0, 0])[2]
-    assert f"position y of a particle is {bad}, expected a finite number" in error
+    assert f"position y of the particle in row 1 is {bad}, expected a finite number" in error
 
 
 @pytest.mark.parametrize(

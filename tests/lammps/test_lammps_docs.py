@@ -1,0 +1,143 @@
+"""The snippets of README.md and docs/fix_glassml.md run as they stand, in the real `lmp`.
+
+They are parts of scripts: what comes before them (the system, its potential, files of the names
+that they use) is given here. The model is the one that ships with glassml, except where a snippet
+needs scalar inputs, which that one has not.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+from systems import liquid
+
+from glassml.data import DatasetWriter, atoms_from_configuration
+from glassml.export import Predictor
+from glassml.pretrained import pretrained_path
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = pretrained_path("kob_andersen_T0.44")
+
+# The liquid of the tests is a jittered lattice, whose forces are too large to begin with.
+MOVE = (
+    "minimize 0.0 1.0e-2 50 200\nreset_timestep 0\nvelocity all create 0.44 71\nfix nve all nve\n"
+)
+
+
+def blocks(text: str, language: str = "") -> list[str]:
+    """The code blocks of a page in one language; LAMMPS' have none."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [code for kind, code in found if kind == language]
+
+
+def section(text: str, heading: str) -> str:
+    return text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+@pytest.fixture
+def readme() -> str:
+    return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def page() -> str:
+    return (ROOT / "docs" / "fix_glassml.md").read_text(encoding="utf-8")
+
+
+def test_readme_lammps(bench, readme):
+    (snippet,) = blocks(readme)
+    (bench.folder / "model.pt").symlink_to(SHIPPED)
+    configuration = liquid(125, seed=80)
+    run = bench.run(bench.start(configuration) + MOVE + snippet + "run 1000\n")
+    thermo = run.thermo()[-1]
+    assert thermo["Step"] == list(range(0, 1001, 100))
+    frame = bench.frames("dump.lammpstrj")[-1]
+    order = np.argsort(frame["id"])
+    columns = {name: values[order] for name, values in frame.columns.items()}
+    now = type(frame)(frame.step, columns).configuration(configuration)
+    expected = Predictor(SHIPPED, device="cpu").predict([now])[0]["propensity"][:, 0]
+    # 1e-3: the dump has six digits of positions and of predictions.
+    np.testing.assert_allclose(columns["f_ml[1]"], expected, rtol=1e-3)
+    np.testing.assert_allclose(thermo["f_ml[1]"][-1], expected.mean(), rtol=1e-3)
+
+
+def test_readme_python(readme, tmp_path, monkeypatch):
+    (snippet,) = blocks(readme, "python")
+    monkeypatch.chdir(tmp_path)
+    Path("model.pt").symlink_to(SHIPPED)
+    configuration = liquid(60)
+    names = {"atoms": atoms_from_configuration(configuration)}
+    exec(compile(snippet, "README.md", "exec"), names)
+    expected = Predictor(SHIPPED).predict([configuration])[0]["propensity"]
+    np.testing.assert_array_equal(names["propensity"], expected)
+
+
+def test_readme_offline(readme, bench, dump):
+    # The block of `glassml predict` and `glassml evaluate`; those before it train for hours.
+    (commands,) = (block for block in blocks(readme, "bash") if "glassml predict" in block)
+    configuration = liquid(60, seed=81)
+    (bench.folder / "model.pt").symlink_to(SHIPPED)
+    script = bench.start(configuration, pair="pair_style none")
+    bench.run(script + dump(name="trajectory.lammpstrj") + "run 0\n")
+    labels = np.random.default_rng(81).random((60, 1))
+    with DatasetWriter(bench.folder / "test.h5") as writer:
+        writer.add(liquid(60, seed=82, times=[4120.0], propensity=labels))
+    for command in commands.splitlines():
+        words = shlex.split(command, comments=True)
+        assert words[0] == "glassml"
+        done = subprocess.run(
+            [sys.executable, "-c", "from glassml.cli import main; main()", *words[1:]],
+            cwd=bench.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), command
+    expected = Predictor(SHIPPED, device="cpu").predict([configuration])[0]["propensity"][:, 0]
+    found = ase.io.read(bench.folder / "predicted.extxyz").arrays["propensity"]
+    # 1e-5: float32, and reading takes the box off the positions and adds it again.
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_examples_of_the_fix(bench, models, page):
+    """All examples in one script, a run of no steps after each fix, then the run with output."""
+    commands, output = blocks(section(page, "Examples"))
+    (bench.folder / "ka_T0.44.pt").symlink_to(SHIPPED)
+    with_energy = models("analytic", scalar_inputs=("potential_energy",))
+    (bench.folder / "with_energy.pt").symlink_to(with_energy)
+    # Where there is no GPU, `device cuda` is refused as it should be; auto is cuda where there is.
+    commands = commands.replace("device cuda", "device auto")
+    fixes = re.findall(r"^fix \S+ \S+ glassml .*$", commands, re.MULTILINE)
+    assert len(fixes) == 4
+    script = bench.start(liquid(125, seed=82)) + MOVE + "group big type 1\n"
+    script += re.sub(r"^(fix .*)$", r"\1\nrun 0 post no", commands, flags=re.MULTILINE)
+    run = bench.run(script + output + "run 200\n")
+    log = run.log.read_text()
+    assert len(re.findall(r"^fix (?:1|slow) glassml: \d+ edges at step 0$", log, re.M)) == 5
+    thermo = run.thermo()[-1]
+    assert thermo["Step"] == [0, 100, 200]
+    frames = bench.frames("propensity.dump")
+    assert [frame.step for frame in frames] == [0, 100, 200]
+    for place, frame in enumerate(frames):
+        mean = frame.values("1").mean()
+        assert mean > 0.0
+        # 1e-4: dump and thermodynamic output have six digits.
+        np.testing.assert_allclose(thermo["f_1[1]"][place], mean, rtol=1e-4)
+
+
+def test_syntax_of_the_fix(bench, page):
+    """The page's first block is what the fix asks for when it gets too little."""
+    syntax = blocks(section(page, "Syntax"))[0]
+    words = syntax.split()
+    assert words[:5] == ["fix", "ID", "group-ID", "glassml", "Nevery"]
+    keywords = re.search(r"^- keyword = (.*)$", page, re.MULTILINE).group(1)
+    message = bench.refused(bench.start(liquid(8)) + f"fix g all glassml 1 {SHIPPED} A B colour x")
+    known = re.search(r"known keywords: ([\w, ]+)", message).group(1).split(", ")
+    assert re.findall(r"\*(\w+)\*", keywords) == known
