@@ -185,7 +185,7 @@ def test_every_vector_extension_gives_the_same_numbers(
         found = torch.ops.glassml.equivariant_convolution(*arguments)
         direction = torch.linspace(-1, 1, found.numel()).view(found.shape)
         found_gradients = torch.autograd.grad(found, leaves, direction)
-        for a, b in ((found, result), *zip(found_gradients, (of_state, of_radial))):
+        for a, b in ((found, result), *zip(found_gradients, gradients, strict=True)):
             torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-4)
         print(torch.ops.glassml.simd_level())
     """
