@@ -98,9 +98,12 @@ def test_output_that_cannot_be_written(folder, tmp_path):
 
 
 WAITING = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from glassml.data import convert, find_inputs
+
+# Shells start programs in the background with this signal ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def wait(path):
     print(path, flush=True)
