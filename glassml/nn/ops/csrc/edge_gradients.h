@@ -2,12 +2,12 @@
 // edges.
 #pragma once
 
-#include "edge_sums.h"
+#include "columns.h"
 
 namespace glassml::GLASSML_SIMD_LEVEL {
 namespace {
 
-constexpr int kMaxPathsOfPair = kMaxDegree + 1;
+constexpr int kMaxPathTile = 4;  // paths that are worked on at once
 
 // From `products`, the gradient [path][m_I][m_F] of a receiver's sums, to gradients of its edges.
 template <typename T, int kChannels, int kOrders, int kPaths>
@@ -47,7 +47,7 @@ using SpreadOverEdges = void (*)(Columns<T>, int, const Vector<T, kLanes<T, kCha
                                  T*);
 
 template <typename T, int kChannels, int kOrders>
-constexpr SpreadOverEdges<T, kChannels> kSpreadOfTile[kMaxTile] = {
+constexpr SpreadOverEdges<T, kChannels> kSpreadOfTile[kMaxPathTile] = {
     spread_over_edges<T, kChannels, kOrders, 1>, spread_over_edges<T, kChannels, kOrders, 2>,
     spread_over_edges<T, kChannels, kOrders, 3>, spread_over_edges<T, kChannels, kOrders, 4>};
 
@@ -56,22 +56,22 @@ constexpr const SpreadOverEdges<T, kChannels>* kSpread[kMaxDegree + 1] = {
     kSpreadOfTile<T, kChannels, 1>, kSpreadOfTile<T, kChannels, 3>, kSpreadOfTile<T, kChannels, 5>,
     kSpreadOfTile<T, kChannels, 7>, kSpreadOfTile<T, kChannels, 9>};
 
-// Gradients of the products [path][m_I][m_F] of a group, the same for every edge of a vector.
+// Gradients of the products [path][m_I][m_F] of some paths, the same for every edge of a vector.
 template <typename T, int kChannels>
 inline void transposed_coefficients(const Layout& layout, const Part& part, const PathGroup& group,
-                                    const Chunk& chunk, const T* row, T* products) {
+                                    int first, int end, const Chunk& chunk, const T* row,
+                                    T* products) {
   constexpr int kL = kLanes<T, kChannels>;
   const int n_products = (2 * group.l_I + 1) * (2 * group.l_F + 1);
   with_valid<kChannels>(chunk, [&]<int kValid>() {
-    for (int p = group.first_path; p < group.first_path + group.n_paths; ++p) {
-      const Path& path = part.paths[p];
-      const T* source =
-          row + part.result_start[path.l_O] + path.position * part.channels + chunk.channel;
+    for (int p = first; p < end; ++p) {
+      const Path& path = part.paths[group.first_path + p];
+      const T* source = row + result_column(part, path, chunk);
       const int64_t row_stride = layout.block_columns[path.l_O];
-      const Coefficient* c = part.coefficients + path.by_product;
+      const Coefficient* c = part.coefficients + path.of_products.first;
       for (int product = 0; product < n_products; ++product, products += kL) {
         Vector<T, kChannels> sum = {};
-        for (int term = 0; term < path.product_terms; ++term, ++c) {
+        for (int term = 0; term < path.of_products.length; ++term, ++c) {
           sum += load_some<kChannels>(source + c->index * row_stride,
                                       kValid > 0 ? kValid : chunk.valid) *
                  value_of<T>(c->value, c->value_float);
@@ -80,25 +80,6 @@ inline void transposed_coefficients(const Layout& layout, const Part& part, cons
       }
     }
   });
-}
-
-template <typename T, int kChannels>
-void backward_group(const Layout& layout, const Part& part, const Block<T>& block,
-                    const PathGroup& group, const Chunk& chunk, const T* row) {
-  constexpr int kL = kLanes<T, kChannels>;
-  using V = Vector<T, kL>;
-  const int n_I = 2 * group.l_I + 1;
-  V products[kMaxPathsOfPair * kMaxProducts];
-  transposed_coefficients<T, kChannels>(layout, part, group, chunk, row,
-                                        reinterpret_cast<T*>(products));
-  for (int tile = 0; tile < group.n_paths; tile += kMaxTile) {
-    const int n_tile = group.n_paths - tile < kMaxTile ? group.n_paths - tile : kMaxTile;
-    const Columns<T> columns = columns_of<T, kChannels>(part, block, group, tile);
-    kSpread<T, kChannels>[group.l_F][n_tile - 1](
-        columns, block.n_vectors, products + tile* n_I*(2 * group.l_F + 1), n_I,
-        block.h_gradient + (columns.h - block.h),
-        block.weight_gradient + (columns.weights - block.weights));
-  }
 }
 
 }  // namespace

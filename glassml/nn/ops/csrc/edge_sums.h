@@ -1,14 +1,13 @@
-// Forward, for each block of edges and each path (l_I, l_F, l_O): first the sums over edges of
+// Forward, for a path (l_I, l_F, l_O) and a block of edges: first the sums over edges of
 //   product[m_I][m_F] = radial * Y[m_F] * h[m_I],
 // kept in registers while the edges pass; then Clebsch-Gordan coefficients, once per block.
 #pragma once
 
-#include "packing.h"
+#include "columns.h"
 
 namespace glassml::GLASSML_SIMD_LEVEL {
 namespace {
 
-constexpr int kMaxOrders = 2 * kMaxDegree + 1;
 constexpr int kMaxProducts = kMaxOrders * kMaxOrders;
 constexpr int kMaxTile = 4;  // orders m_I that are worked on at once
 
@@ -19,45 +18,6 @@ constexpr int tile_size(int n_F) {
   const int registers = bytes > kRegisterBytes ? bytes / kRegisterBytes : 1;
   const int orders = (kRegisters - 3) / registers / n_F;
   return orders < 1 ? 1 : (orders > kMaxTile ? kMaxTile : orders);
-}
-
-// What one call of an edge loop reads: the first vector, and the distance to the next one.
-template <typename T>
-struct Columns {
-  const T* sh;
-  const T* h;
-  const T* weights;
-  int64_t h_stride;
-  int64_t weight_stride;
-};
-
-// The harmonics of a vector of edges, for all channels.
-template <typename T, int kChannels, int kOrders>
-struct Harmonics {
-  static constexpr bool kPacked = kEdges<T, kChannels> > 1;
-  static constexpr int kL = kLanes<T, kChannels>;
-  static constexpr int kStride = kPacked ? kOrders * kL : 1;
-  using V = Vector<T, kL>;
-
-  static V of(const T* sh, int m) {
-    if constexpr (kPacked) return load<V>(sh + m * kL);
-    return broadcast<V>(sh[m * kBlockEdges]);
-  }
-};
-
-template <typename T, int kChannels>
-inline Columns<T> columns_of(const Part& part, const Block<T>& block, const PathGroup& group,
-                             int path) {
-  constexpr int kL = kLanes<T, kChannels>;
-  const int64_t n = block.n_vectors;
-  return Columns<T>{
-      kEdges<T, kChannels> > 1 ? block.sh + group.l_F * group.l_F * n * kL
-                               : block.y + group.l_F * group.l_F * kBlockEdges,
-      block.h + group.l_I * group.l_I * n * kL,
-      block.weights + (group.first_path + path) * kL,
-      int64_t{2 * group.l_I + 1} * kL,
-      int64_t{part.n_paths} * kL,
-  };
 }
 
 // products[m_I][m_F] = sum over edges of radial * Y[m_F] * h[m_I] for kRows orders m_I.
@@ -106,45 +66,39 @@ constexpr const SumOverEdges<T, kChannels>* kSum[kMaxDegree + 1] = {
     kSumOfTile<T, kChannels, 1>, kSumOfTile<T, kChannels, 3>, kSumOfTile<T, kChannels, 5>,
     kSumOfTile<T, kChannels, 7>, kSumOfTile<T, kChannels, 9>};
 
+// All products of one path.
+template <typename T, int kChannels>
+inline void sum_products(const Columns<T>& of_path, const PathGroup& group, int n_vectors,
+                         Vector<T, kChannels>* products) {
+  const int n_I = 2 * group.l_I + 1;
+  const int n_F = 2 * group.l_F + 1;
+  const int largest = tile_size<T, kChannels>(n_F);
+  const int n_tiles = (n_I + largest - 1) / largest;
+  Columns<T> columns = of_path;
+  int m_I = 0;
+  for (int tile = 0; tile < n_tiles; ++tile) {
+    const int n_tile = (n_I - m_I) / (n_tiles - tile);  // tiles of about the same size
+    kSum<T, kChannels>[group.l_F][n_tile - 1](columns, n_vectors, products + m_I* n_F);
+    columns.h += n_tile * kLanes<T, kChannels>;
+    m_I += n_tile;
+  }
+}
+
 // Adds products [m_I][m_F] times coefficients to the result row of a receiver.
 template <typename T, int kChannels>
 inline void apply_coefficients(const Part& part, const Path& path, int64_t row_stride,
                                const Chunk& chunk, const Vector<T, kChannels>* products, T* row) {
-  T* target = row + part.result_start[path.l_O] + path.position * part.channels + chunk.channel;
-  const Coefficient* c = part.coefficients + path.by_result;
+  T* target = row + result_column(part, path, chunk);
+  const Coefficient* c = part.coefficients + path.of_results.first;
   with_valid<kChannels>(chunk, [&]<int kValid>() {
     for (int m_O = 0; m_O < 2 * path.l_O + 1; ++m_O, target += row_stride) {
       Vector<T, kChannels> sum = {};
-      for (int term = 0; term < path.result_terms; ++term, ++c) {
+      for (int term = 0; term < path.of_results.length; ++term, ++c) {
         sum += products[c->index] * value_of<T>(c->value, c->value_float);
       }
       add_some<kChannels>(target, sum, kValid > 0 ? kValid : chunk.valid);
     }
   });
-}
-
-// Adds the paths of one group.
-template <typename T, int kChannels>
-void forward_group(const Layout& layout, const Part& part, const Block<T>& block,
-                   const PathGroup& group, const Chunk& chunk, T* row) {
-  const int n_I = 2 * group.l_I + 1;
-  const int n_F = 2 * group.l_F + 1;
-  const int largest = tile_size<T, kChannels>(n_F);
-  const int n_tiles = (n_I + largest - 1) / largest;
-  Vector<T, kChannels> products[kMaxProducts];  // [m_I][m_F]
-  for (int p = 0; p < group.n_paths; ++p) {
-    Columns<T> columns = columns_of<T, kChannels>(part, block, group, p);
-    int m_I = 0;
-    for (int tile = 0; tile < n_tiles; ++tile) {
-      const int n_tile = (n_I - m_I) / (n_tiles - tile);  // tiles of about the same size
-      kSum<T, kChannels>[group.l_F][n_tile - 1](columns, block.n_vectors, products + m_I* n_F);
-      columns.h += n_tile * kLanes<T, kChannels>;
-      m_I += n_tile;
-    }
-    const Path& path = part.paths[group.first_path + p];
-    apply_coefficients<T, kChannels>(part, path, layout.block_columns[path.l_O], chunk, products,
-                                     row);
-  }
 }
 
 }  // namespace

@@ -4,7 +4,9 @@
 // vectors, and the edges of a receiver are worked off in blocks that stay in the caches
 // (packing.h). Channels are mixed at the end, while the sums of a receiver are still in the cache.
 
+#include "couplings.h"
 #include "edge_gradients.h"
+#include "edge_sums.h"
 #include "mixing.h"
 
 namespace glassml::GLASSML_SIMD_LEVEL {
@@ -53,10 +55,90 @@ inline Block<T> make_block(const Layout& layout, T* scratch, T*& row) {
   block.sh = block.y + harmonics * kBlockEdges;
   block.h = block.sh + harmonics * slots;
   block.weights = block.h + rows;
-  row = block.weights + paths;
+  block.couplings = block.weights + paths;
+  row = block.couplings + kMaxCouplings * kBlockEdges;
   block.h_gradient = row + layout.result_width + kMaxLanes;
   block.weight_gradient = block.h_gradient + rows;
   return block;
+}
+
+// Adds the sum over the edges of a block for a path that couples first to the result row.
+template <typename T, int kChannels>
+void forward_coupled(const Layout& layout, const Part& part, Block<T>& block,
+                     const PathGroup& group, int p, const Chunk& chunk, T* row) {
+  const Path& path = part.paths[group.first_path + p];
+  Columns<T> columns = columns_of<T, kChannels>(part, block, group, p);
+  columns.sh = block.couplings;
+  Vector<T, kChannels> sums[kMaxOrders];
+  couple(part, group, path, block);
+  kSumCoupled<T, kChannels>[group.l_I][path.l_O](columns, block.n_edges, sums);
+  T* target = row + result_column(part, path, chunk);
+  for (int m = 0; m < 2 * path.l_O + 1; ++m, target += layout.block_columns[path.l_O]) {
+    add_some<kChannels>(target, sums[m], chunk.valid);
+  }
+}
+
+// Adds the sums over the edges of a block for the paths of one group to the result row.
+template <typename T, int kChannels>
+void forward_group(const Layout& layout, const Part& part, Block<T>& block, const PathGroup& group,
+                   const Chunk& chunk, T* row) {
+  int p = 0;
+  if constexpr (kCouples<T, kChannels>) {
+    for (; p < group.n_coupled; ++p) {
+      forward_coupled<T, kChannels>(layout, part, block, group, p, chunk, row);
+    }
+  }
+  Vector<T, kChannels> products[kMaxProducts];  // [m_I][m_F]
+  for (; p < group.n_paths; ++p) {
+    const Path& path = part.paths[group.first_path + p];
+    sum_products<T, kChannels>(columns_of<T, kChannels>(part, block, group, p), group,
+                               block.n_vectors, products);
+    apply_coefficients<T, kChannels>(part, path, layout.block_columns[path.l_O], chunk, products,
+                                     row);
+  }
+}
+
+// Adds the gradients of features, and writes those of weights, for a path that couples first.
+template <typename T, int kChannels>
+void backward_coupled(const Layout& layout, const Part& part, Block<T>& block,
+                      const PathGroup& group, int p, const Chunk& chunk, const T* row) {
+  const Path& path = part.paths[group.first_path + p];
+  Columns<T> columns = columns_of<T, kChannels>(part, block, group, p);
+  columns.sh = block.couplings;
+  Vector<T, kChannels> sums[kMaxOrders];
+  const T* source = row + result_column(part, path, chunk);
+  for (int m = 0; m < 2 * path.l_O + 1; ++m, source += layout.block_columns[path.l_O]) {
+    sums[m] = load_some<kChannels>(source, chunk.valid);
+  }
+  couple(part, group, path, block);
+  kSpreadCoupled<T, kChannels>[group.l_I][path.l_O](
+      columns, block.n_edges, sums, block.h_gradient + (columns.h - block.h),
+      block.weight_gradient + (columns.weights - block.weights));
+}
+
+// The same for the paths of one group.
+template <typename T, int kChannels>
+void backward_group(const Layout& layout, const Part& part, Block<T>& block, const PathGroup& group,
+                    const Chunk& chunk, const T* row) {
+  constexpr int kL = kLanes<T, kChannels>;
+  const int n_I = 2 * group.l_I + 1;
+  int p = 0;
+  if constexpr (kCouples<T, kChannels>) {
+    for (; p < group.n_coupled; ++p) {
+      backward_coupled<T, kChannels>(layout, part, block, group, p, chunk, row);
+    }
+  }
+  Vector<T, kL> products[kMaxPathTile * kMaxProducts];
+  while (p < group.n_paths) {
+    const int n_tile = group.n_paths - p < kMaxPathTile ? group.n_paths - p : kMaxPathTile;
+    transposed_coefficients<T, kChannels>(layout, part, group, p, p + n_tile, chunk, row,
+                                          reinterpret_cast<T*>(products));
+    const Columns<T> columns = columns_of<T, kChannels>(part, block, group, p);
+    kSpread<T, kChannels>[group.l_F][n_tile - 1](
+        columns, block.n_vectors, products, n_I, block.h_gradient + (columns.h - block.h),
+        block.weight_gradient + (columns.weights - block.weights));
+    p += n_tile;
+  }
 }
 
 template <typename T>

@@ -12,6 +12,14 @@ namespace glassml {
 // Largest degree of hidden features and spherical harmonics that the kernels are compiled for.
 constexpr int kMaxDegree = 4;
 
+// Orders of one degree, and pairs of orders (m_I, m_O) with l_O < kMaxDegree.
+constexpr int kMaxOrders = 2 * kMaxDegree + 1;
+constexpr int kMaxCouplings = kMaxOrders * (kMaxOrders - 2);
+
+// Orders m_F that couple a pair (m_I, m_O): those with |m_F| = |m_I| + |m_O| and ||m_I| - |m_O||,
+// one for each parity of the rotation about the polar axis.
+constexpr int kCoupledOrders = 2;
+
 // Edges of a receiver that are worked on at once; what is known of them stays in the caches.
 constexpr int kBlockEdges = 64;
 // Upper bound of the channels that are worked on at once.
@@ -36,24 +44,31 @@ struct Coefficient {
   double value;
 };
 
-// One path (l_O, l_I, l_F). Its coefficients are listed twice. All lists of a path have the same
-// length, filled up with zeros: the processor then foresees the ends of the loops over them.
-struct Path {
-  int l_O;
-  int index;          // its place among all paths: its radial weights start at index * channels
-  int position;       // its place among the paths of the same l_O
-  int by_result;      // where its lists for every m_O start, of products m_I * (2 l_F + 1) + m_F
-  int result_terms;   // their length
-  int by_product;     // where its lists for every product start, of orders m_O
-  int product_terms;  // their length
+// A path's coefficients for each of its results or products in turn. All these lists have the same
+// length, filled up with zeros: the processor then foresees the ends of loops over them.
+struct CoefficientLists {
+  int first;   // where the first list starts in Part::coefficients
+  int length;  // of one list
 };
 
-// All paths of one pair (l_I, l_F): they share the products of features and spherical harmonics.
+// One path (l_O, l_I, l_F).
+struct Path {
+  int l_O;
+  int index;     // its place among all paths: its radial weights start at index * channels
+  int position;  // its place among the paths of the same l_O
+  CoefficientLists of_results;   // for every m_O, of products m_I * (2 l_F + 1) + m_F
+  CoefficientLists of_products;  // for every product, of orders m_O
+  int couplings;                 // where, for every m_I * (2 l_O + 1) + m_O, kCoupledOrders
+                                 // coefficients of orders m_F start
+};
+
+// All paths of one pair (l_I, l_F), by l_O.
 struct PathGroup {
   int l_I;
   int l_F;
   int first_path;
   int n_paths;
+  int n_coupled;  // the first of them, for which coupling first is worth while (couplings.h)
 };
 
 // The channels of a part that are worked on at once. A chunk that does not fill its lanes costs as

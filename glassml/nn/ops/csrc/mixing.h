@@ -6,8 +6,6 @@
 namespace glassml::GLASSML_SIMD_LEVEL {
 namespace {
 
-constexpr int kMaxMixedOrders = 2 * kMaxDegree + 1;
-
 inline int64_t rounded_up(int64_t columns) {
   return (columns + kMixingLanes - 1) / kMixingLanes * kMixingLanes;
 }
@@ -83,7 +81,7 @@ inline void with_orders(int l, const Body& body) {
     case 3:
       return body.template operator()<7>();
     default:
-      return body.template operator()<kMaxMixedOrders>();
+      return body.template operator()<kMaxOrders>();
   }
 }
 

@@ -24,6 +24,7 @@ struct Block {
   T* r;
   T* y;
   T* sh;
+  T* couplings;  // of the path that is worked on, see couplings.h
   T* h;
   T* weights;
   T* h_gradient;
@@ -31,17 +32,6 @@ struct Block {
   int64_t interval[kBlockEdges];  // of the table
   T fraction[kBlockEdges];        // of the interval
 };
-
-template <typename T>
-inline T value_of(double in_double, float in_float);
-template <>
-inline float value_of<float>(double, float in_float) {
-  return in_float;
-}
-template <>
-inline double value_of<double>(double in_double, float) {
-  return in_double;
-}
 
 // Distances and spherical harmonics, the latter degree by degree from those of degree 1.
 template <typename T>

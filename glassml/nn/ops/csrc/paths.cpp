@@ -20,6 +20,9 @@ namespace {
 // above 1e-2 for all degrees in use.
 constexpr double kZero = 1e-10;
 
+// Multiply-adds an edge from which on coupling first saves time: it has costs of its own.
+constexpr int kLeastSaving = 14;
+
 // All paths in the order of the radial columns: l_O outermost, then l_I, then l_F.
 std::vector<std::pair<PathGroup, Path>> paths_in_order(int l_in, int l_max) {
   std::vector<std::pair<PathGroup, Path>> paths;
@@ -29,42 +32,44 @@ std::vector<std::pair<PathGroup, Path>> paths_in_order(int l_in, int l_max) {
       for (int l_F = 0; l_F <= l_max; ++l_F) {
         if (std::abs(l_I - l_F) > l_O || l_O > l_I + l_F) continue;
         const int index = static_cast<int>(paths.size());
-        paths.push_back({PathGroup{l_I, l_F, 0, 0}, Path{l_O, index, position++, 0, 0, 0, 0}});
+        paths.push_back({PathGroup{l_I, l_F, 0, 0, 0}, Path{l_O, index, position++, {}, {}, 0}});
       }
     }
   }
   return paths;
 }
 
-// Appends the lists, all as long as the longest of them, and returns that length.
-int append_lists(std::vector<Coefficient>& coefficients,
-                 const std::vector<std::vector<Coefficient>>& lists) {
-  std::size_t length = 0;
+using Lists = std::vector<std::vector<Coefficient>>;
+
+// Appends lists, all as long as the longest of them, at least `length`.
+CoefficientLists append_lists(std::vector<Coefficient>& coefficients, const Lists& lists,
+                              std::size_t length = 0) {
+  const int first = static_cast<int>(coefficients.size());
   for (const auto& list : lists) length = std::max(length, list.size());
   for (const auto& list : lists) {
     coefficients.insert(coefficients.end(), list.begin(), list.end());
     coefficients.resize(coefficients.size() + length - list.size(), Coefficient{0, 0.0f, 0.0});
   }
-  return static_cast<int>(length);
+  return {first, static_cast<int>(length)};
 }
 
 void append_coefficients(PathTable& table, Path& path, int l_I, int l_F) {
   const std::vector<double> dense = clebsch_gordan(l_I, l_F, path.l_O);
-  const int n_O = 2 * path.l_O + 1;
-  const int n_products = (2 * l_I + 1) * (2 * l_F + 1);
-  std::vector<std::vector<Coefficient>> by_result(n_O), by_product(n_products);
-  for (int product = 0; product < n_products; ++product) {
+  const int n_I = 2 * l_I + 1, n_F = 2 * l_F + 1, n_O = 2 * path.l_O + 1;
+  Lists of_results(n_O), of_products(n_I * n_F), of_couplings(n_I * n_O);
+  for (int product = 0; product < n_I * n_F; ++product) {
     for (int m_O = 0; m_O < n_O; ++m_O) {
       const double value = dense[product * n_O + m_O];
       if (std::abs(value) < kZero) continue;
-      by_result[m_O].push_back({product, static_cast<float>(value), value});
-      by_product[product].push_back({m_O, static_cast<float>(value), value});
+      const auto in_float = static_cast<float>(value);
+      of_results[m_O].push_back({product, in_float, value});
+      of_products[product].push_back({m_O, in_float, value});
+      of_couplings[product / n_F * n_O + m_O].push_back({product % n_F, in_float, value});
     }
   }
-  path.by_result = static_cast<int>(table.coefficients.size());
-  path.result_terms = append_lists(table.coefficients, by_result);
-  path.by_product = static_cast<int>(table.coefficients.size());
-  path.product_terms = append_lists(table.coefficients, by_product);
+  path.of_results = append_lists(table.coefficients, of_results);
+  path.of_products = append_lists(table.coefficients, of_products);
+  path.couplings = append_lists(table.coefficients, of_couplings, kCoupledOrders).first;
 }
 
 PathTable make_table(int l_in, int l_max) {
@@ -74,14 +79,15 @@ PathTable make_table(int l_in, int l_max) {
   for (const auto& [group, path] : ordered) ++table.paths_per_degree[path.l_O];
   for (int l_I = 0; l_I <= l_in; ++l_I) {
     for (int l_F = 0; l_F <= l_max; ++l_F) {
-      const int first = static_cast<int>(table.paths.size());
-      for (const auto& [group, path] : ordered) {
-        if (group.l_I != l_I || group.l_F != l_F) continue;
+      PathGroup group{l_I, l_F, static_cast<int>(table.paths.size()), 0, 0};
+      for (const auto& [pair, path] : ordered) {
+        if (pair.l_I != l_I || pair.l_F != l_F) continue;
         table.paths.push_back(path);
         append_coefficients(table, table.paths.back(), l_I, l_F);
+        ++group.n_paths;
+        if ((2 * l_I + 1) * 2 * (l_F - path.l_O) >= kLeastSaving) ++group.n_coupled;
       }
-      const int n_paths = static_cast<int>(table.paths.size()) - first;
-      if (n_paths > 0) table.groups.push_back({l_I, l_F, first, n_paths});
+      if (group.n_paths > 0) table.groups.push_back(group);
     }
   }
   return table;
@@ -176,7 +182,7 @@ int64_t ConvolutionShape::scratch(bool backward) const {
   }
   const int64_t slots = kBlockEdges * kMaxLanes;
   const int64_t row = layout_.result_width + kMaxLanes;
-  return (1 + harmonics) * kBlockEdges + harmonics * slots + row +
+  return (1 + harmonics + kMaxCouplings) * kBlockEdges + harmonics * slots + row +
          (backward ? 2 : 1) * (features + paths) * slots;
 }
 

@@ -44,6 +44,18 @@ inline void store(T* target, const V& vector) {
   __builtin_memcpy(target, &vector, sizeof(V));
 }
 
+// A constant that is kept in both precisions.
+template <typename T>
+inline T value_of(double in_double, float in_float);
+template <>
+inline float value_of<float>(double, float in_float) {
+  return in_float;
+}
+template <>
+inline double value_of<double>(double in_double, float) {
+  return in_double;
+}
+
 // One number in all lanes. Subtracting 0 changes no number, not even -0, so no instruction is
 // spent.
 template <typename V, typename T>
