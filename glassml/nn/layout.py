@@ -48,5 +48,15 @@ def invariants(features: Tensor, l_max: int, channels: int) -> Tensor:
     h = features.reshape(features.shape[0], (l_max + 1) * (l_max + 1), channels)
     parts = [h[:, 0]]
     for l in range(1, l_max + 1):
-        parts.append(torch.linalg.vector_norm(h[:, l * l : (l + 1) * (l + 1)], dim=1))
+        parts.append(_norm(h[:, l * l : (l + 1) * (l + 1)]))
     return torch.cat(parts, dim=1)
+
+
+def _norm(vectors: Tensor) -> Tensor:
+    """Norm over dimension 1, with gradient 0 where it is 0.
+
+    ``torch.linalg.vector_norm`` takes twenty times as long when the last dimension is another.
+    """
+    square = vectors.square().sum(dim=1)
+    zero = square == 0
+    return square.masked_fill(zero, 1.0).sqrt().masked_fill(zero, 0.0)

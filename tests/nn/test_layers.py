@@ -47,6 +47,18 @@ def test_invariants_do_not_change_under_rotation_but_features_do() -> None:
     assert (features - turned).abs().max() > 0.1
 
 
+def test_gradient_of_invariants_is_zero_where_features_vanish() -> None:
+    features = torch.zeros(2, 4, 3, dtype=torch.float64)
+    features[0, 1:, 0] = torch.tensor([0.0, 3.0, 4.0])
+    features = features.reshape(2, 12).requires_grad_()
+    values = invariants(features, 1, 3)
+    assert values[0, 3] == 5
+    values[:, 3:].sum().backward()
+    expected = torch.zeros(2, 4, 3, dtype=torch.float64)
+    expected[0, 1:, 0] = torch.tensor([0.0, 0.6, 0.8])
+    torch.testing.assert_close(features.grad, expected.reshape(2, 12))
+
+
 def test_channel_irreps_have_one_parity_so_that_every_product_counts() -> None:
     irreps = o3.Irreps(channel_irreps(3, 8))
     assert irreps.dim == 128
