@@ -150,7 +150,7 @@ class SE3GNN(GlassModel):
         }
         if radial_table is not None:
             knots = even_knots(self.cutoff, radial_table).to(torch.get_default_dtype())
-            settings["table"] = TableKnots(self.basis, knots, self.smooth_cutoff)
+            settings["table"] = TableKnots(self.basis, knots, self.smooth_cutoff, False)
         degrees = [self.l_max if k else -1 for k in range(self.n_layers)]
         self.convolutions = nn.ModuleList(
             EquivariantConvolution(l_in=l_in, **settings) for l_in in degrees
@@ -175,7 +175,7 @@ class SE3GNN(GlassModel):
         even = even_knots(self.cutoff, n_knots)
         for layer in cast(list[EquivariantConvolution], list(self.convolutions)):
             knots = torch.cat([even, kink_knots(self.basis, layer.radial)]).sort().values
-            layer.table = TableKnots(self.basis, knots, self.smooth_cutoff)
+            layer.table = TableKnots(self.basis, knots, self.smooth_cutoff, balanced=True)
         self.tabulated = True
 
     @torch.jit.unused

@@ -22,7 +22,7 @@ from glassml.nn import (
     invariants,
 )
 from glassml.nn.layout import to_irreps_order
-from glassml.nn.radial import even_knots, polynomial_cutoff
+from glassml.nn.radial import balanced, even_knots, polynomial_cutoff
 
 
 def _features(n: int, l_max: int, channels: int, seed: int = 0) -> torch.Tensor:
@@ -146,7 +146,7 @@ def test_deployed_convolution_equals_evaluation_mode_times_a_factor(
 ) -> None:
     torch.manual_seed(0)
     basis = RadialBasis("bessel", 5, 2.0)
-    table = TableKnots(basis, even_knots(2.0, 9), smooth) if tabulated else None
+    table = TableKnots(basis, even_knots(2.0, 9), smooth, balanced=False) if tabulated else None
     layer = EquivariantConvolution(1, 2, 3, 2, 5, 7, 0.0, table).double()
     norm = layer.radial.layers[2]
     for tensor in (norm.running_mean, norm.bias.data):
@@ -165,6 +165,20 @@ def test_deployed_convolution_equals_evaluation_mode_times_a_factor(
     expected = layer.eval()(*inputs) * rows
     torch.testing.assert_close(layer.deployed(factor)(*inputs), expected, rtol=1e-12, atol=1e-12)
     assert expected.abs().max() > 0.1
+
+
+def test_balanced_table_has_the_integral_of_the_function() -> None:
+    """For parabolas exactly, on any knots and even where several knots are one."""
+    knots = torch.tensor([0.0, 0.1, 0.5, 0.5, 0.5, 0.6, 1.0], dtype=torch.float64).unsqueeze(1)
+    curvature = torch.tensor([3.0, -1.0], dtype=torch.float64)
+
+    def function(r: torch.Tensor) -> torch.Tensor:
+        return curvature * r.square() - r + 2
+
+    values = balanced(knots[:, 0], function(knots), function((knots[1:] + knots[:-1]) / 2))
+    integral = ((values[1:] + values[:-1]) / 2 * knots.diff(dim=0)).sum(0)
+    torch.testing.assert_close(integral, curvature / 3 - 0.5 + 2, rtol=1e-14, atol=0)
+    assert (values != function(knots)).any()
 
 
 @pytest.mark.parametrize(

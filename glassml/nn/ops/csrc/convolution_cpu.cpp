@@ -194,6 +194,9 @@ Backward<T> backward_kernel() {
     return kernels().backward_double;
 }
 
+// Fewer knots than this are copied by one thread.
+constexpr int64_t kKnotsOfTask = 128;
+
 // The table as the kernels read it: rows that begin at cache lines, weights in the order of use.
 at::Tensor packed_table(const Arguments& a, const ConvolutionShape& shape) {
   if (!a.has_table()) return at::Tensor();
@@ -201,9 +204,15 @@ at::Tensor packed_table(const Arguments& a, const ConvolutionShape& shape) {
   AT_DISPATCH_FLOATING_TYPES(a.table.scalar_type(), "pack_table", [&] {
     const scalar_t* source = a.table.const_data_ptr<scalar_t>();
     scalar_t* target = packed.mutable_data_ptr<scalar_t>();
-    for (int64_t knot = 0; knot < a.table.size(0); ++knot, source += a.table.stride(0)) {
-      for (int64_t column : shape.table_columns()) *target++ = column < 0 ? 0 : source[column];
-    }
+    const int64_t stride = a.table.stride(0), width = shape.table_width();
+    const int64_t* columns = shape.table_columns().data();
+    at::parallel_for(0, a.table.size(0), kKnotsOfTask, [&](int64_t begin, int64_t end) {
+      for (int64_t knot = begin; knot < end; ++knot) {
+        for (int64_t k = 0; k < width; ++k) {
+          target[knot * width + k] = columns[k] < 0 ? 0 : source[knot * stride + columns[k]];
+        }
+      }
+    });
   });
   return packed;
 }
