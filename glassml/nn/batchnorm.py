@@ -35,7 +35,9 @@ class EquivariantBatchNorm(BatchNorm):
 
     def forward(self, features: Tensor) -> Tensor:
         """Normalise features [n, (l_max + 1)^2 * C]; training mode also updates the statistics."""
-        return super().forward(features[:, self.to_irreps])[:, self.from_irreps]
+        # index_select: its gradient takes a third of the time of that of features[:, index].
+        ordered = features.index_select(1, self.to_irreps)
+        return super().forward(ordered).index_select(1, self.from_irreps)
 
     def deployed(self) -> tuple[Tensor, ChannelOffset]:
         """The same map with the present running statistics, in two steps.

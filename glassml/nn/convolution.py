@@ -71,8 +71,9 @@ class EquivariantConvolution(nn.Module):
         Returns:
             [n, (l_max + 1)^2 C].
         """
-        vector, mixing = edges[:, :3], self.mixing_matrix()
+        mixing = self.mixing_matrix()
         if self.table is None:
+            vector = edges[:, :3]
             weights = self.radial(edges[:, 3 : 3 + self.basis_size])
             if edges.shape[1] > 3 + self.basis_size:
                 weights = weights * edges[:, 3 + self.basis_size :]
@@ -81,7 +82,7 @@ class EquivariantConvolution(nn.Module):
                 mixing,
             )  # fmt: skip
         return torch.ops.glassml.tabulated_convolution(
-            state, vector, self.table.knots, self.table(self.radial, vector), sender, first_edge,
+            state, edges, self.table.knots, self.table(self.radial, edges), sender, first_edge,
             self.l_in, self.l_max, self.channels, True, mixing,
         )  # fmt: skip
 

@@ -231,6 +231,7 @@ class TableKnots(nn.Module):
         self.smooth_cutoff = smooth_cutoff
         self.balanced = balanced
         self.register_buffer("knots", knots, persistent=False)
+        self._counted: tuple[Tensor, int, Tensor] | None = None  # edges, their version, counts
 
     def forward(self, network: RadialNetwork, edge_vector: Tensor) -> Tensor:
         """Weights [K, P] at the knots, before the last ReLU.
@@ -240,12 +241,20 @@ class TableKnots(nn.Module):
             edge_vector: [E, 3] edges that batch statistics are taken over, in training mode.
         """
         r = self.knots.double()  # single precision would lose digits of the fastest sine
-        counts = self._counts(edge_vector) if self.training else torch.zeros_like(self.knots)
+        counts = self._counts_of(edge_vector) if self.training else torch.zeros_like(self.knots)
         values = network.before_relu(self.basis(r).to(self.knots.dtype), counts)
         if not self.smooth_cutoff:
             return values
         # This factor is not negative, so it may come before the ReLU.
         return values * polynomial_cutoff(r, self.basis.cutoff).to(values.dtype).unsqueeze(1)
+
+    def _counts_of(self, edge_vector: Tensor) -> Tensor:
+        """As `_counts`, which all layers of a step ask for the same edges."""
+        last = self._counted
+        if last is None or last[0] is not edge_vector or last[1] != edge_vector._version:
+            last = edge_vector, edge_vector._version, self._counts(edge_vector)
+            self._counted = last
+        return last[2]
 
     def _counts(self, edge_vector: Tensor) -> Tensor:
         """How many edges each knot stands for, [K], with the weights of the interpolation."""

@@ -155,9 +155,8 @@ def test_deployed_convolution_equals_evaluation_mode_times_a_factor(
         tensor.uniform_(0.5, 2)
     state, vector = _features(4, 1, 3), torch.randn(6, 3, dtype=torch.float64)
     r = vector.norm(dim=1)
-    edges = torch.cat(
-        [vector, basis(r), polynomial_cutoff(r, 2.0)[:, None]][: 3 if smooth else 2], 1
-    )
+    parts = [vector, basis(r), polynomial_cutoff(r, 2.0)[:, None]]
+    edges = torch.cat(parts[: 1 if tabulated else 3 if smooth else 2], dim=1)
     graph = torch.tensor([1, 2, 3, 0, 1, 2]), torch.tensor([0, 4, 6])
     inputs = torch.cat([state, _features(4, 0, 2)], dim=1), edges, *graph
     factor = torch.rand(3, 3, dtype=torch.float64)

@@ -253,7 +253,9 @@ T* part_of(at::Tensor& parts, int64_t range) {
 // In the order of the ranges, so that the result repeats to the last bit.
 at::Tensor sum_of(const at::Tensor& parts) {
   if (!parts.defined()) return parts;
-  return parts.size(0) == 1 ? parts[0] : parts.sum(0);
+  at::Tensor sum = parts[0];
+  for (int64_t range = 1; range < parts.size(0); ++range) sum.add_(parts[range]);
+  return sum;
 }
 
 }  // namespace
