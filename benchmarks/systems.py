@@ -62,12 +62,12 @@ def tiled(configuration: Configuration, times: int) -> Configuration:
     )
 
 
-def network(size: Size, seed: int = 0) -> SE3GNN:
+def network(size: Size, seed: int = 0, radial_table: int | None = None) -> SE3GNN:
     """The published network: 8 layers, l_max 3, 8 channels, 3 inputs, 10 times, 52 644 parameters.
 
     A smaller one in size "tiny". Random weights with the batch statistics of a liquid, so that
     values stay of order one through all layers. Without dropout, so that two implementations can
-    be compared.
+    be compared. With ``radial_table``, the same weights on that many knots.
     """
     torch.manual_seed(seed)
     model = cast(
@@ -77,6 +77,7 @@ def network(size: Size, seed: int = 0) -> SE3GNN:
             times=tuple(np.geomspace(0.1, 1000, 10).tolist()),
             scalar_inputs=(SCALAR,),
             dropout=0.0,
+            radial_table=radial_table,
             **(TINY if size == "tiny" else {}),
         ),
     )

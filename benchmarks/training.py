@@ -14,7 +14,13 @@ from benchmarks.plain_e3nn import PlainE3NN
 from benchmarks.reference import gradient_of, loss_of, reference_gradient
 from benchmarks.systems import Inputs, graph_inputs, liquid, network
 from benchmarks.timing import in_turn
-from benchmarks.tolerances import E3NN_FLOAT64, FLOAT32
+from benchmarks.tolerances import (
+    E3NN_FLOAT64,
+    FLOAT32,
+    TABLE_GRADIENT,
+    TABLE_OUTPUT,
+    TABLE_TRAINED,
+)
 from glassml.data import Configuration
 from glassml.models import SE3GNN
 
@@ -34,11 +40,20 @@ def measure(size: Size, folder: Path) -> Outcome:
     n, n_small = large.n_particles, small.n_particles
     times = in_turn(
         ROUNDS[size],
-        large=(f"glassml, training step N = {n}", CALLS[size], training_step(network(size), large)),
+        large=(
+            f"glassml, training step N = {n}",
+            CALLS[size],
+            training_step(network(size, radial_table=TABLE_TRAINED), large),
+        ),
+        edges=(
+            f"glassml, training step N = {n}, radial networks on every edge",
+            1,
+            training_step(network(size), large),
+        ),
         small=(
             f"glassml, training step N = {n_small}",
             CALLS[size],
-            training_step(network(size), small),
+            training_step(network(size, radial_table=TABLE_TRAINED), small),
         ),
         e3nn=(
             f"plain e3nn, training step N = {n_small}",
@@ -52,6 +67,12 @@ def measure(size: Size, folder: Path) -> Outcome:
         series=(
             *times.values(),
             ratios(f"training step, both at N = {n_small}", times["e3nn"], times["small"]),
+            ratios(
+                "radial networks on every edge, a particle, plain e3nn / glassml",
+                times["e3nn"],
+                times["edges"],
+                scale=n / n_small,
+            ),
         ),
         comparisons=_comparisons(size, small, folder),
         figures=(
@@ -65,6 +86,8 @@ def measure(size: Size, folder: Path) -> Outcome:
         notes=(
             f"plain e3nn at N = {n_small}, where it holds {0.004 * n_small:.1f} GB or so, and "
             f"scaled to N = {n} by the number of particles",
+            f"glassml runs its radial networks on {TABLE_TRAINED} knots (radial_table), plain e3nn "
+            "on every edge",
             "without dropout, so that gradients can be compared; Adam; graphs are built beforehand",
         ),
     )
@@ -109,8 +132,11 @@ def _comparisons(size: Size, small: Configuration, folder: Path) -> tuple[Compar
     """Gradients of every parameter: the e3nn network's, and those of the fast path."""
     model = network(size, seed=7).double()
     exact = labelled(liquid(4, seed=7), model.cutoff, torch.float64)
-    fast = network(size)
+    fast, table = network(size), network(size, radial_table=TABLE_TRAINED)
     single = labelled(small, fast.cutoff)
+    of_edges, of_table = (flat(gradient_of(net, *single)) for net in (fast, table))
+    with torch.no_grad():
+        outputs = [net.train()(*single[0]).numpy() for net in (fast, table)]
     return (
         Comparison(
             "gradient of plain e3nn against the float64 reference, N = 64",
@@ -120,10 +146,18 @@ def _comparisons(size: Size, small: Configuration, folder: Path) -> tuple[Compar
         ),
         Comparison(
             f"gradient of glassml against the float32 reference, N = {small.n_particles}",
-            flat(gradient_of(fast, *single)),
+            of_edges,
             reference_gradient(fast, *single, folder),
             FLOAT32,
         ),
+        Comparison(
+            f"gradient of glassml on knots against the float32 reference, N = {small.n_particles}",
+            of_table,
+            reference_gradient(table, *single, folder),
+            FLOAT32,
+        ),
+        Comparison("outputs on knots and on every edge", outputs[1], outputs[0], TABLE_OUTPUT),
+        Comparison("gradient on knots and on every edge", of_table, of_edges, TABLE_GRADIENT),
     )
 
 
