@@ -1,0 +1,40 @@
+"""Npz files, read without unpickling anything."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from glassml.errors import InputError
+
+__all__ = ["npz_entries", "npz_names"]
+
+
+def npz_names(path: Path) -> set[str]:
+    """Names of the arrays of an npz file; none if this is another file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {Path(member).stem for member in archive.namelist()}
+    except (OSError, zipfile.BadZipFile):
+        return set()
+
+
+def npz_entries(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an npz file.
+
+    Raises:
+        InputError: the file is missing, truncated, not an npz or holds pickled objects.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected an npz file; found no such file") from None
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"{path}: expected a complete npz file of arrays; found a damaged or other file "
+            f"({error})"
+        ) from error
