@@ -11,6 +11,8 @@ from glassml.data.readers.base import Format, ReadOptions
 from glassml.data.readers.botan import read_botan, recognises_botan
 from glassml.data.readers.deepmind import read_deepmind, recognises_deepmind
 from glassml.data.readers.frames import DATASET_SUFFIXES
+from glassml.data.readers.glassbench import read_glassbench, recognises_glassbench
+from glassml.data.readers.glassbench2d import read_glassbench2d, recognises_glassbench2d
 from glassml.data.readers.structure import read_structures, recognises_structure
 from glassml.errors import InputError
 
@@ -29,6 +31,18 @@ def _read_dataset(path: Path, options: ReadOptions) -> Iterator[Configuration]:
 
 # In the order in which a file of unknown format is tried.
 FORMATS: dict[str, Format] = {
+    "glassbench": Format(
+        description="GlassBench KA npz (Jung 2023)",
+        suffixes=(".npz",),
+        recognises=recognises_glassbench,
+        read=read_glassbench,
+    ),
+    "glassbench2d": Format(
+        description="GlassBench KA2D npz (Jung 2023)",
+        suffixes=(".npz",),
+        recognises=recognises_glassbench2d,
+        read=read_glassbench2d,
+    ),
     "botan": Format(
         description="BOTAN npz (Shiba 2023)",
         suffixes=(".npz",),
