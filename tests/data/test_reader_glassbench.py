@@ -18,8 +18,8 @@ BOX = (N / 1.2) ** (1 / 3)
 EDGE = 6.0
 
 
-def read_one(path: Path, **options: Any):
-    (configuration,) = read_configurations(path, options=ReadOptions(**options))
+def read_one(path: Path, file_format: str = "auto", **options: Any):
+    (configuration,) = read_configurations(path, file_format, ReadOptions(**options))
     return configuration
 
 
@@ -235,7 +235,7 @@ def test_two_dimensional_models_in_the_published_box(tmp_path, rng):
 def test_two_dimensional_conventions_are_checked(tmp_path, flat, replaced, message):
     path = save(tmp_path / "flat.npz", **(flat | replaced))
     with pytest.raises(InputError, match=f"flat.npz: {message}"):
-        read_one(path, times=(1.0,))
+        read_one(path, "glassbench2d", times=(1.0,))
 
 
 def test_formats_are_told_apart(write, write_botan, tmp_path, flat):

@@ -45,7 +45,10 @@ class ReadOptions:
         scalars: name of a per-particle input -> its name in the file.
         length_unit: unit of the file's lengths. Default: what the file says, else "lj".
         final_positions: keep where each run was at each time, if the file tells.
-        labels: a file with the labels of the particles, for structure files.
+        labels: a file with the labels of the particles, for structure files (see
+            `glassml.data.readers.labels`); ``{stem}`` stands for the structure file's name.
+        pbc: which directions are periodic, for structure files that do not say it or say it wrong:
+            LAMMPS writes two-dimensional systems as if they were periodic across their plane.
     """
 
     times: tuple[float, ...] | None = None
@@ -53,7 +56,8 @@ class ReadOptions:
     scalars: Mapping[str, str] = field(default_factory=dict)
     length_unit: str | None = None
     final_positions: bool = False
-    labels: Path | None = None
+    labels: str | None = None
+    pbc: tuple[bool, bool, bool] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

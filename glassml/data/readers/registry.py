@@ -20,13 +20,14 @@ __all__ = ["FORMATS", "formats_called", "read_configurations", "recognise"]
 
 
 def _read_dataset(path: Path, options: ReadOptions) -> Iterator[Configuration]:
-    if options != ReadOptions(scalars=options.scalars):
+    if options != ReadOptions(scalars=options.scalars, final_positions=options.final_positions):
         raise InputError(
             f"{path}: expected no times, species or length unit for a dataset, which holds its "
             f"own; found {options}"
         )
     with Dataset(path) as dataset:
-        yield from dataset
+        for name in dataset.names:
+            yield dataset.read(name, final_positions=options.final_positions)
 
 
 # In the order in which a file of unknown format is tried.
@@ -62,8 +63,8 @@ FORMATS: dict[str, Format] = {
         read=_read_dataset,
     ),
     "ase": Format(
-        description="structure or trajectory that ASE reads (extxyz, LAMMPS dump or data, ...)",
-        suffixes=(".extxyz", ".xyz", ".lammpstrj", ".dump", ".data"),
+        description="structures, trajectories: GSD, and what ASE reads (extxyz, LAMMPS, ...)",
+        suffixes=(".extxyz", ".xyz", ".lammpstrj", ".dump", ".data", ".gsd"),
         recognises=recognises_structure,
         read=read_structures,
     ),
@@ -122,7 +123,14 @@ def read_configurations(
     """
     options = options or ReadOptions()
     source = Path(path)
-    for configuration in recognise(source, file_format).read(source, options):
+    found = recognise(source, file_format)
+    if found is not FORMATS["ase"] and (options.labels is not None or options.pbc is not None):
+        given = "labels" if options.labels is not None else "pbc"
+        raise InputError(
+            f"{source}: {given}: expected a structure file (format ase) as this option is for "
+            f"those; found a file of the format {found.description}"
+        )
+    for configuration in found.read(source, options):
         for scalar in options.scalars:
             if scalar not in configuration.scalars:
                 raise InputError(
