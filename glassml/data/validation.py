@@ -104,19 +104,23 @@ def _about_positions(
     dimensions = 3 if configuration.plane is None else 2
     spacing = configuration.number_density ** (-1 / dimensions)
     limit = _SMALLEST_SPACING * spacing if smallest is None else smallest
-    # In units of the limit: the search takes the volume of a cell in metres for zero.
+    # In units of the reach: the search takes the volume of a cell in metres for zero. It is slow
+    # where the reach is much smaller than the spacing.
+    reach = max(limit, spacing)
     first, second, distance = neighbour_list(
         "ijd",
         cutoff=1.0,
-        positions=positions / limit,
-        cell=configuration.cell / limit,
+        positions=positions / reach,
+        cell=configuration.cell / reach,
         pbc=np.asarray(configuration.pbc),
     )
+    near = distance * reach < limit
+    first, second, distance = first[near], second[near], distance[near] * reach
     if len(distance):
         k = distance.argmin()
         yield (
             f"{what}: expected particles at least {limit:.3g} apart; found {len(distance) // 2} "
-            f"pair(s) nearer, particles {first[k]} and {second[k]} at {distance[k] * limit:.3g}"
+            f"pair(s) nearer, particles {first[k]} and {second[k]} at {distance[k]:.3g}"
         )
 
 
