@@ -122,10 +122,6 @@ def test_length_unit():
             r"cell: expected a lattice vector for the periodic direction 3 .*found a zero vector",
         ),
         (
-            make_atoms(positions=[[0, 0, 1], [1, 2, 1], [3, 1, 1]], cell=[4, 5, 0], pbc=[1, 1, 0]),
-            "positions: expected a three-dimensional system; .*direction 3 ",
-        ),
-        (
             bulk("Cu", "sc", a=2.0).repeat((1, 5, 5)),
             "positions: expected a three-dimensional system; found all 25 .*direction 1 ",
         ),
@@ -136,6 +132,13 @@ def test_refused(atoms, message):
     species = {"Cu": "A"} if "Cu" in atoms.get_chemical_symbols() else ("A", "B")
     with pytest.raises(InputError, match=f"^melt: {message}"):
         configuration_from_atoms(atoms, species, name="melt")
+
+
+@pytest.mark.parametrize("cell", [[4, 5, 0], [4, 5, 6]])
+def test_layers_without_images_across_them_are_two_dimensional(cell):
+    positions = [[0, 0, 1], [1, 2, 1], [3, 1, 1]]
+    atoms = make_atoms(positions=positions, cell=cell, pbc=[1, 1, 0])
+    assert configuration_from_atoms(atoms, ("A", "B")).plane == 2
 
 
 def test_crystal_cells_of_one_layer_are_three_dimensional():
