@@ -39,7 +39,10 @@ def convert(
         Path, typer.Option("--out", "-o", help="HDF5 dataset to write.", show_default=False)
     ],
     file_format: Annotated[
-        str, typer.Option("--format", help="auto, botan, deepmind, glassml or ase.")
+        str,
+        typer.Option(
+            "--format", help="auto, glassbench, glassbench2d, botan, deepmind, glassml or ase."
+        ),
     ] = "auto",
     time: _Times = None,
     species: Annotated[
@@ -50,6 +53,20 @@ def convert(
     length_unit: Annotated[
         str | None, typer.Option(help="Unit of lengths, if the files do not tell. [default: lj]")
     ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="File with ids and labels (text, npz or HDF5), for structure files; {stem} stands "
+            "for the name of the structure file."
+        ),
+    ] = None,
+    pbc: Annotated[
+        str | None,
+        typer.Option(help="Periodic directions of structure files, such as T,T,F for flat ones."),
+    ] = None,
+    final_positions: Annotated[
+        bool, typer.Option("--final-positions", help="Keep where each run was at each time.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(help="Convert at most this many.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the output if it exists.")] = False,
 ) -> None:
@@ -71,6 +88,9 @@ def convert(
         species=SpeciesMap.parse(species) if species else None,
         scalars=dict(_name_and_source(text) for text in scalar or []),
         length_unit=length_unit,
+        final_positions=final_positions,
+        labels=labels,
+        pbc=_directions(pbc) if pbc else None,
     )
     paths = find_inputs(inputs, file_format)
     with _progress() as progress:
@@ -107,6 +127,19 @@ def info(
 def _name_and_source(text: str) -> tuple[str, str]:
     name, _, source = text.partition("=")
     return name, source or name
+
+
+def _directions(text: str) -> tuple[bool, bool, bool]:
+    from glassml.errors import InputError
+
+    letters = [letter.strip().upper() for letter in text.split(",")]
+    if len(letters) != 3 or not set(letters) <= {"T", "F"}:
+        raise InputError(
+            f"--pbc: expected three of T and F, one a lattice direction, such as T,T,F; found "
+            f"{text!r}"
+        )
+    one, two, three = (letter == "T" for letter in letters)
+    return one, two, three
 
 
 def _progress() -> Progress:

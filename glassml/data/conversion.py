@@ -76,6 +76,12 @@ def convert(
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit: expected at least 1 configuration; found {limit}")
+    labels = options.labels if options is not None else None
+    if labels is not None and len(inputs) > 1 and "{stem}" not in labels:
+        raise InputError(
+            f"labels: expected a file for each of the {len(inputs)} inputs, such as "
+            f"'labels/{{stem}}.txt', where {{stem}} stands for an input's name; found {labels!r}"
+        )
     prefixes = _distinguishing_prefixes([Path(path) for path in inputs])
     with DatasetWriter(output) as writer:
         for path, prefix in prefixes.items():
