@@ -21,6 +21,14 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def graph_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of graphs of the user's cache, which is another one for every test."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder / "glassml" / "graphs"
+
+
+@pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
     """Sums over threads come in any order, which the comparisons to the last bit would see."""
     before = torch.get_num_threads()

@@ -146,6 +146,53 @@ def test_cached_graphs_are_those_built_on_demand(settings: dict[str, Any]) -> No
     assert fresh.train_set[0] is not fresh.train_set[0]
 
 
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_second_run_searches_for_no_edges(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch, in_memory: bool
+) -> None:
+    settings["data"]["cache"] = in_memory
+    first = _prepared(settings)
+    before = [first.train_set[k] for k in range(len(first.train_set))]
+
+    def searched(*_: object, **__: object) -> None:
+        raise AssertionError("the edges are on disk")
+
+    monkeypatch.setattr("glassml.graph.neighbours.neighbour_list", searched)
+    again = [first.train_set[k] for k in range(len(first.train_set))]  # the second epoch
+    second = _prepared(settings)
+    other_run = [second.train_set[k] for k in range(len(second.train_set))]
+    for graphs in (again, other_run):
+        for left, right in zip(before, graphs, strict=True):
+            assert left.keys() == right.keys()
+            for name in left.keys():  # noqa: SIM118 - Data is no mapping
+                assert left[name] is right[name] or torch.equal(left[name], right[name])
+
+
+def test_the_same_positions_with_other_data_are_told(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    """As after adding energies to a dataset that is also used without them."""
+    richer = moved(labelled(3), predictions={"other": np.ones((50, 2))}, name="richer")
+    settings["data"]["validation"] = str(write_dataset(tmp_path / "v.h5", [richer]))
+    with pytest.raises(ConfigError, match=r"'richer' has the same positions as .*'sample_3'"):
+        _prepared(settings)
+
+
+def test_nothing_is_kept_on_disk_if_not_wanted(settings: dict[str, Any], graph_cache: Path) -> None:
+    settings["data"]["graph_cache"] = None
+    _prepared(settings)
+    assert not graph_cache.exists()
+
+
+def test_the_cache_may_be_anywhere(
+    settings: dict[str, Any], graph_cache: Path, tmp_path: Path
+) -> None:
+    settings["data"]["graph_cache"] = str(tmp_path / "here")
+    _prepared(settings)
+    assert len(list((tmp_path / "here").glob("*.npz"))) == 8
+    assert not graph_cache.exists()
+
+
 def test_order_depends_on_seed_and_epoch_alone(settings: dict[str, Any]) -> None:
     def order(epoch: int) -> list[int]:
         sampler = _module(settings).train_dataloader().sampler
