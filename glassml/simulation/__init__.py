@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from glassml.simulation.cage import cage_commands, cage_structure
+from glassml.simulation.inherent import quench, quench_commands
 from glassml.simulation.lammps import (
     LammpsInstallation,
     LammpsRun,
@@ -10,12 +12,35 @@ from glassml.simulation.lammps import (
     read_thermo,
     run_lammps,
 )
+from glassml.simulation.quench_file import QuenchReport, quench_file
+from glassml.simulation.systems import (
+    SYSTEMS,
+    TRUNCATIONS,
+    System,
+    from_include,
+    kob_andersen,
+    system_named,
+    wahnstrom,
+)
 
 __all__ = [
+    "SYSTEMS",
+    "TRUNCATIONS",
     "LammpsInstallation",
     "LammpsRun",
+    "QuenchReport",
+    "System",
+    "cage_commands",
+    "cage_structure",
     "find_lammps",
+    "from_include",
+    "kob_andersen",
     "load_lammps_library",
+    "quench",
+    "quench_commands",
+    "quench_file",
     "read_thermo",
     "run_lammps",
+    "system_named",
+    "wahnstrom",
 ]
