@@ -10,12 +10,28 @@ from glassml.simulation.lammps import (
     read_thermo,
     run_lammps,
 )
+from glassml.simulation.systems import (
+    SYSTEMS,
+    TRUNCATIONS,
+    System,
+    from_include,
+    kob_andersen,
+    system_named,
+    wahnstrom,
+)
 
 __all__ = [
+    "SYSTEMS",
+    "TRUNCATIONS",
     "LammpsInstallation",
     "LammpsRun",
+    "System",
     "find_lammps",
+    "from_include",
+    "kob_andersen",
     "load_lammps_library",
     "read_thermo",
     "run_lammps",
+    "system_named",
+    "wahnstrom",
 ]

@@ -1,0 +1,134 @@
+"""A user's own system, defined by a LAMMPS include file."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from glassml.errors import InputError, SimulationError
+from glassml.simulation.lammps import run_lammps
+from glassml.simulation.system import System
+
+__all__ = ["from_include"]
+
+# One particle of each type in a box that no pair potential reaches across. Particles are neither
+# binned nor sorted, since a grid of the size of the cutoff would fill the memory.
+_PROBE = """\
+units {units}
+atom_style atomic
+region glassml_probe block 0 {length} 0 1000 0 1000
+create_box {n_types} glassml_probe
+{atoms}
+{commands}
+atom_modify sort 0 0.0
+neighbor 0.0 nsq
+variable glassml_mass atom mass
+dump glassml_probe all custom 1 masses.txt id v_glassml_mass
+dump_modify glassml_probe sort id format float %.17g
+run 0
+print "$(dt:%.17g)" file timestep.txt
+"""
+_SPACING = 1000
+
+
+def from_include(
+    path: str | Path,
+    species_names: Sequence[str],
+    *,
+    composition: Sequence[float] | None = None,
+    number_density: float | None = None,
+    timestep: float | None = None,
+    units: str = "lj",
+    citation: str = "",
+) -> System:
+    """A system that a LAMMPS include file defines.
+
+    The file holds the commands that follow the creation of the box in a LAMMPS input: ``mass``,
+    ``pair_style``, ``pair_coeff`` and what belongs to them, and if wished ``timestep``. It is
+    tried out on one particle of each type, so what LAMMPS finds wrong is reported in its words.
+    Names of files in it are relative to its own folder.
+
+    Args:
+        path: the include file.
+        species_names: the names of the types 1, 2, ...
+        composition: fraction of the particles of each species; they may be unnormalised, such as
+            ``(80, 20)``. Default: equal ones.
+        number_density: [1 / length^3].
+        timestep: [time]. Default: that of the file, or else LAMMPS' own for these units.
+        units: LAMMPS' unit system; the file cannot set it, as the box exists already.
+        citation: the paper that defines the system.
+
+    Raises:
+        InputError: the file is missing, or a value does not fit.
+        SimulationError: LAMMPS refuses the file; holds its own message.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"include: expected a file of LAMMPS commands; found no file {file}")
+    names = tuple(species_names)
+    if not names:
+        raise InputError(f"{file}: species: expected the names of the types 1, 2, ...; found none")
+    weights = [1.0] * len(names) if composition is None else [float(x) for x in composition]
+    if len(weights) != len(names) or min(weights) <= 0:
+        raise InputError(
+            f"{file}: composition: expected {len(names)} positive numbers, for {list(names)}; "
+            f"found {weights}"
+        )
+    commands = _with_whole_paths(file)
+    masses, file_timestep = _probe(file, commands, len(names), units)
+    return System(
+        name=file.stem,
+        species_names=names,
+        composition=tuple(weight / sum(weights) for weight in weights),
+        number_density=number_density,
+        timestep=file_timestep if timestep is None else timestep,
+        commands=commands,
+        masses=masses,
+        citation=citation,
+        units=units,
+    )
+
+
+def _with_whole_paths(file: Path) -> str:
+    """The file's text with the names of files beside it made absolute: LAMMPS runs elsewhere."""
+    folder = file.resolve().parent
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: expected LAMMPS commands; cannot be read: {error}") from None
+
+    def whole(match: re.Match[str]) -> str:
+        word = match.group()
+        # Numbers and names of elements could be names of files too, but not with a dot and a
+        # letter or with a slash.
+        is_name = "/" in word or re.search(r"\.\d*[A-Za-z]", word)
+        return str(folder / word) if is_name and (folder / word).is_file() else word
+
+    text = re.sub(r"[^\s\"']+", whole, text)
+    return text if text.endswith("\n") else text + "\n"
+
+
+def _probe(file: Path, commands: str, n_types: int, units: str) -> tuple[tuple[float, ...], float]:
+    """Masses of the types and the timestep after LAMMPS has read the commands."""
+    centres = [_SPACING * (i + 0.5) for i in range(n_types)]
+    atoms = "\n".join(
+        f"create_atoms {i} single {x} 500 500" for i, x in enumerate(centres, start=1)
+    )
+    # Lattice units of create_atoms are box units in all unit systems but lj without this.
+    atoms = f"lattice none 1.0\n{atoms}"
+    script = _PROBE.format(
+        units=units, length=_SPACING * n_types, n_types=n_types, atoms=atoms, commands=commands
+    )
+    with tempfile.TemporaryDirectory(prefix="glassml-include-") as folder:
+        try:
+            run_lammps(script, cwd=folder, env={"OMP_NUM_THREADS": "1"})
+        except SimulationError as error:
+            raise SimulationError(
+                f"{file}: LAMMPS does not take this include file: {error}"
+            ) from None
+        lines = (Path(folder) / "masses.txt").read_text(encoding="utf-8").splitlines()
+        masses = tuple(float(line.split()[1]) for line in lines[-n_types:])
+        timestep = float((Path(folder) / "timestep.txt").read_text(encoding="utf-8"))
+    return masses, timestep

@@ -1,0 +1,80 @@
+"""What a simulation must know of a system of particles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from glassml.errors import InputError
+
+__all__ = ["System"]
+
+# LAMMPS' unit systems and the unit of length in each, under the names of `LENGTH_UNITS`.
+_LENGTH_UNITS = {
+    "lj": "lj",
+    "metal": "angstrom",
+    "real": "angstrom",
+    "nano": "nm",
+    "electron": "bohr",
+    "si": "m",
+    "cgs": "cm",
+    "micro": "um",
+}
+
+
+@dataclass(frozen=True)
+class System:
+    """Species and interactions, as LAMMPS commands.
+
+    Attributes:
+        name: such as "kob-andersen".
+        species_names: the names of LAMMPS' types 1, 2, ...
+        composition: fraction of the particles of each species [-]; the sum is 1.
+        number_density: particles per volume [1 / length^3] at which it is usually studied, None if
+            that is not known.
+        timestep: [time].
+        commands: LAMMPS input lines that need a box with these types: masses, pair style and its
+            coefficients, neighbour settings.
+        masses: of each species [mass].
+        citation: the paper that defines it.
+        units: LAMMPS' unit system.
+
+    Raises:
+        InputError: the fields contradict each other; the message names the field.
+    """
+
+    name: str
+    species_names: tuple[str, ...]
+    composition: tuple[float, ...]
+    number_density: float | None
+    timestep: float
+    commands: str
+    masses: tuple[float, ...]
+    citation: str = ""
+    units: str = "lj"
+
+    def __post_init__(self) -> None:
+        names = self.species_names
+        if not names or not all(names) or len(set(names)) != len(names):
+            raise self._error("species_names", "different, non-empty names", list(names))
+        for field in ("composition", "masses"):
+            values = getattr(self, field)
+            if len(values) != len(names) or not all(value > 0 for value in values):
+                raise self._error(
+                    field, f"{len(names)} positive numbers, for {list(names)}", list(values)
+                )
+        if abs(sum(self.composition) - 1) > 1e-6:
+            raise self._error("composition", "fractions with the sum 1", list(self.composition))
+        if self.number_density is not None and not self.number_density > 0:
+            raise self._error("number_density", "a positive number", self.number_density)
+        if not self.timestep > 0:
+            raise self._error("timestep", "a positive time", self.timestep)
+        if self.units not in _LENGTH_UNITS:
+            raise self._error("units", f"one of {sorted(_LENGTH_UNITS)}", repr(self.units))
+
+    @property
+    def length_unit(self) -> str:
+        """The unit of length, as `Configuration` names it."""
+        return _LENGTH_UNITS[self.units]
+
+    def _error(self, field: str, expected: str, found: object) -> InputError:
+        return InputError(f"system {self.name}: {field}: expected {expected}; found {found}")
