@@ -97,6 +97,8 @@ def info(
         typer.echo(json.dumps(summary.as_dict(), indent=2))
         return
     console = Console()
+    for warning in summary.warnings:
+        console.print(f"WARNING: {warning}", style="bold red", markup=False, highlight=False)
     console.print(_facts(summary))
     if summary.labels:
         console.print(_label_table(summary))
@@ -150,11 +152,19 @@ def _facts(summary: DatasetSummary) -> Table:
         "configurations": f"{summary.n_configurations} ({summary.n_labelled} with labels)",
         "particles": _range(summary.n_particles),
         "species": ", ".join(f"{name}: {n}" for name, n in summary.species_counts.items()),
-        "number density": _range(summary.number_density) + (f" per{unit}^3" if unit else ""),
+        "dimensions": "2 or 3" if summary.dimensions is None else str(summary.dimensions),
+        "number density": _range(summary.number_density)
+        + (f" per{unit}^{summary.dimensions or 3}" if unit else ""),
         "length unit": summary.length_unit,
         "scalars": ", ".join(summary.scalars) or "none",
         "times": times,
         "runs per label": "unknown" if summary.n_runs is None else _range(summary.n_runs),
+        "other positions": _counted(summary.structures, summary),
+        "statistics": _counted(summary.statistics, summary),
+        "predictions": _counted(summary.predictions, summary),
+        "final positions": _counted(
+            {"yes": summary.n_final_positions} if summary.n_final_positions else {}, summary
+        ),
         "sha256": summary.sha256,
     } | {key: _abridged(values) for key, values in summary.provenance.items()}
     table = Table(title=escape(summary.path), show_header=False, title_justify="left")
@@ -169,14 +179,31 @@ def _label_table(summary: DatasetSummary) -> Table:
     from rich.table import Table
 
     table = Table(title=f"propensity [{summary.length_unit}]", title_justify="left")
-    for heading in ("species", "time", "labels", "mean", "std", "min", "max"):
+    ceilings = any(row.noise_ceiling is not None for row in summary.labels)
+    headings = ("species", "time", "labels", "mean", "std", "min", "max")
+    for heading in (*headings, "noise ceiling") if ceilings else headings:
         table.add_column(heading, justify="left" if heading == "species" else "right")
     for row in summary.labels:
         numbers = (row.mean, row.std, row.minimum, row.maximum)
         table.add_row(
-            row.species, f"{row.time:g}", str(row.count), *(f"{number:.4f}" for number in numbers)
+            row.species,
+            f"{row.time:g}",
+            str(row.count),
+            *(f"{number:.4f}" for number in numbers),
+            *(
+                ["-" if row.noise_ceiling is None else f"{row.noise_ceiling:.3f}"]
+                if ceilings
+                else []
+            ),
         )
     return table
+
+
+def _counted(counts: dict[str, int], summary: DatasetSummary) -> str:
+    """Names, and how many configurations they are of where that is not all."""
+    total = summary.n_configurations
+    names = (name if n == total else f"{name} ({n} of {total})" for name, n in counts.items())
+    return ", ".join(names) or "none"
 
 
 def _range(values: tuple[float, float]) -> str:

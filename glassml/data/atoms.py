@@ -47,8 +47,9 @@ def configuration_from_atoms(
         provenance: see `Configuration`.
 
     Raises:
-        InputError: no particles, a two-dimensional system, a periodic direction without a cell
-            vector, an unknown species, a missing scalar or label, another unit than stated, NaN.
+        InputError: no particles, a plane of particles with periodic images across it, a periodic
+            direction without a cell vector, an unknown species, a missing scalar or label, another
+            unit than stated, NaN.
     """
     _check_structure(atoms, name)
     species_map = SpeciesMap.of(species)
@@ -115,22 +116,11 @@ def _species_labels(atoms: Atoms, species_map: SpeciesMap) -> np.ndarray:
 
 
 def _check_structure(atoms: Atoms, name: str) -> None:
-    """Refuse what is not finite or has no particles, and layers in a cell of two vectors."""
+    """Refuse what is not finite or has no particles, before a cell is made up around it."""
     if len(atoms) == 0:
         raise InputError(f"{name}: positions: expected at least one particle; found none")
     _check_finite(atoms.positions, f"{name}: positions")
     _check_finite(atoms.cell.array, f"{name}: cell")
-    has_vector = atoms.cell.any(axis=1)
-    fractional = atoms.positions @ np.linalg.pinv(complete_cell(atoms.cell.array))
-    flat = np.ptp(fractional, axis=0) < 1e-9
-    # `Configuration` looks at the others; what the cell lacks is made up before it sees them.
-    layer = flat & ~has_vector & has_vector.any() & (len(atoms) > 1)
-    for axis in np.flatnonzero(layer):
-        raise InputError(
-            f"{name}: positions: expected a three-dimensional system; found all "
-            f"{len(atoms)} particles in one plane across lattice direction {axis + 1} "
-            "(two-dimensional systems are not supported)"
-        )
 
 
 def _check_finite(values: np.ndarray, what: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,16 +20,26 @@ LENGTH_UNITS = ("lj", "angstrom", "nm", "bohr", "m", "cm", "um")
 _SMALLEST_RELATIVE_VOLUME = 1e-10
 
 # Unit cells of crystals may be a single layer of a few atoms; a liquid whose particles all lie in
-# one plane is a two-dimensional system. `fix glassml` has the same limits.
+# one plane is a two-dimensional system, which has no images across it. `fix glassml` has the same
+# limits.
 _LARGEST_PLANAR_CELL = 16
 _FLAT = 1e-9  # of the lattice vector across the plane
+
+# What the shape [N, T, ...] of these ends in; others are free to have any third length or none.
+_COLUMNS_OF_STATISTICS = {
+    "square_displacement": (),
+    "mean_displacement": (3,),
+    "propensity_halves": (2,),
+}
+_DISTANCES = ("square_displacement", "propensity_halves")  # which cannot be negative
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Configuration:
     """Positions and species of N particles in a periodic cell, with labels at T times if known.
 
-    Arrays are converted to the stated types and checked on construction.
+    Arrays are converted to the stated types and checked on construction. A two-dimensional system
+    is one in a plane spanned by two lattice vectors, with the third direction not periodic.
 
     Attributes:
         positions: float64 [N, 3] [length]. Any periodic image, wrapped or not.
@@ -41,15 +51,26 @@ class Configuration:
         times: float64 [T] [time], positive and increasing.
         propensity: float64 [N, T] [length], the labels: the mean over an isoconfigurational
             ensemble of each particle's displacement after each time.
-        n_runs: number of isoconfigurational runs behind each label, if known.
+        n_runs: number R of isoconfigurational runs behind each label, if known.
+        structures: name -> float64 [N, 3] [length], other positions of the same particles, near
+            ``positions`` (not images on the other side of the box): ``"inherent"``, ``"cage"``.
+        statistics: name -> float64 [N, T] or [N, T, k], further averages over the same runs at the
+            same times: ``"square_displacement"`` [N, T] [length^2], ``"mean_displacement"``
+            [N, T, 3] [length] and ``"propensity_halves"`` [N, T, 2] [length], the mean displacement
+            over the first and over the second half of the runs.
+        predictions: name -> float64 [N, T] [length], propensities that other models predict; NaN
+            where there is none.
+        final_positions: float32 or float64 [R, T, N, 3] [length], where each run was at each time,
+            not wrapped: displacements are differences to ``positions``. Datasets give them on
+            request only.
         length_unit: one of `LENGTH_UNITS`.
         name: names the configuration in messages and in datasets.
         provenance: where the data come from, in plain strings and numbers.
 
     Raises:
         InputError: an array has a wrong shape, is not finite or contradicts another, or all of
-            more than 16 particles lie in one plane; the message names the configuration and the
-            field.
+            more than 16 particles lie in one plane with periodic images across it; the message
+            names the configuration and the field.
     """
 
     positions: np.ndarray
@@ -61,6 +82,10 @@ class Configuration:
     times: np.ndarray | None = None
     propensity: np.ndarray | None = None
     n_runs: int | None = None
+    structures: Mapping[str, np.ndarray] = field(default_factory=dict)
+    statistics: Mapping[str, np.ndarray] = field(default_factory=dict)
+    predictions: Mapping[str, np.ndarray] = field(default_factory=dict)
+    final_positions: np.ndarray | None = None
     length_unit: str = "lj"
     name: str = "configuration"
     provenance: Mapping[str, str | int | float] = field(default_factory=dict)
@@ -68,8 +93,17 @@ class Configuration:
     def __post_init__(self) -> None:
         self._check_structure()
         self._check_species()
-        self._check_scalars()
+        self._set(
+            scalars=self._arrays("scalars", self._check_scalar),
+            structures=self._arrays("structures", self._check_other_positions),
+        )
         self._check_labels()
+        self._check_needs_times()
+        self._set(
+            statistics=self._arrays("statistics", self._check_statistic),
+            predictions=self._arrays("predictions", self._check_prediction),
+        )
+        self._check_final_positions()
         self._check_provenance()
 
     @property
@@ -82,10 +116,28 @@ class Configuration:
         """Volume of the cell [length^3]."""
         return float(abs(np.linalg.det(self.cell)))
 
+    @property
+    def plane(self) -> int | None:
+        """The lattice direction across which all particles lie in one plane; None in 3D.
+
+        Such a direction is not periodic (but for unit cells of a few particles, which count as
+        three-dimensional).
+        """
+        flat = np.flatnonzero(self._flat_directions() & ~np.array(self.pbc))
+        return int(flat[0]) if len(flat) == 1 and self.n_particles > 1 else None
+
+    @property
+    def number_density(self) -> float:
+        """N / volume [length^-3]; of a two-dimensional system N / area [length^-2]."""
+        if self.plane is None:
+            return self.n_particles / self.volume
+        one, other = np.delete(self.cell, self.plane, axis=0)
+        return float(self.n_particles / np.linalg.norm(np.cross(one, other)))
+
     def _check_structure(self) -> None:
         positions = self._array("positions", self.positions, np.float64)
         if positions.ndim != 2 or positions.shape[1] != 3:
-            hint = " (two-dimensional systems are not supported)"
+            hint = " (put two-dimensional systems into the plane z = 0, with pbc False across it)"
             raise self._error(
                 "positions",
                 "shape [N, 3]",
@@ -104,20 +156,23 @@ class Configuration:
         pbc = np.asarray(self.pbc)
         if pbc.shape != (3,) or pbc.dtype.kind not in "bi":
             raise self._error("pbc", "three booleans", repr(self.pbc))
-        if len(positions) > _LARGEST_PLANAR_CELL:
-            self._check_three_dimensional(positions, cell)
         self._set(positions=positions, cell=cell, pbc=tuple(bool(periodic) for periodic in pbc))
+        if len(positions) > _LARGEST_PLANAR_CELL:
+            self._check_no_images_across_a_plane()
         if self.length_unit not in LENGTH_UNITS:
             raise self._error("length_unit", f"one of {list(LENGTH_UNITS)}", repr(self.length_unit))
 
-    def _check_three_dimensional(self, positions: np.ndarray, cell: np.ndarray) -> None:
-        extent = np.ptp(positions @ np.linalg.inv(cell), axis=0)
-        for axis in np.flatnonzero(extent < _FLAT):
+    def _flat_directions(self) -> np.ndarray:
+        """Across which lattice directions the particles lie in one plane, bool [3]."""
+        return np.ptp(self.positions @ np.linalg.inv(self.cell), axis=0) < _FLAT
+
+    def _check_no_images_across_a_plane(self) -> None:
+        for axis in np.flatnonzero(self._flat_directions() & np.array(self.pbc)):
             raise self._error(
                 "positions",
                 "a three-dimensional system",
-                f"all {len(positions)} particles in one plane across lattice direction {axis + 1} "
-                "(two-dimensional systems are not supported)",
+                f"all {self.n_particles} particles in one plane across lattice direction "
+                f"{axis + 1} (two-dimensional systems must have pbc False in that direction)",
             )
 
     def _check_species(self) -> None:
@@ -144,18 +199,62 @@ class Configuration:
             )
         self._set(species=np.ascontiguousarray(species, np.int64), species_names=tuple(names))
 
-    def _check_scalars(self) -> None:
-        scalars = {}
-        for name, values in self.scalars.items():
+    def _arrays(
+        self, field_name: str, check: Callable[[str, str, Any], np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """The entries of a mapping field, each checked: by its name, its name for messages."""
+        entries = getattr(self, field_name)
+        for name in entries:
             if not isinstance(name, str) or not name or "/" in name:
-                raise self._error("scalars", "names without '/'", repr(name))
-            scalar = self._array(f"scalars[{name!r}]", values, np.float64)
-            if scalar.shape != (self.n_particles,):
-                raise self._error(
-                    f"scalars[{name!r}]", f"shape [{self.n_particles}]", _shape(scalar)
-                )
-            scalars[name] = scalar
-        self._set(scalars=scalars)
+                raise self._error(field_name, "names without '/'", repr(name))
+        return {
+            name: check(name, f"{field_name}[{name!r}]", values) for name, values in entries.items()
+        }
+
+    def _check_scalar(self, name: str, what: str, values: Any) -> np.ndarray:
+        return self._shaped(what, self._array(what, values, np.float64), (self.n_particles,))
+
+    def _check_other_positions(self, name: str, what: str, values: Any) -> np.ndarray:
+        return self._shaped(what, self._array(what, values, np.float64), (self.n_particles, 3))
+
+    def _check_statistic(self, name: str, what: str, values: Any) -> np.ndarray:
+        array = self._array(what, values, np.float64)
+        # Of an unknown statistic the third length, if there is one, is its own affair.
+        columns = _COLUMNS_OF_STATISTICS.get(name, array.shape[2:3])
+        array = self._shaped(what, array, (*self._labels_shape, *columns))
+        if name in _DISTANCES and array.min() < 0:
+            raise self._error(what, "numbers >= 0", f"{array.min():g}")
+        return array
+
+    def _check_prediction(self, name: str, what: str, values: Any) -> np.ndarray:
+        array = self._array(what, values, np.float64, nan_allowed=True)
+        return self._shaped(what, array, self._labels_shape)
+
+    @property
+    def _labels_shape(self) -> tuple[int, ...]:
+        return () if self.propensity is None else self.propensity.shape
+
+    def _check_needs_times(self) -> None:
+        """What is known at the times of the labels needs labels."""
+        for name in ("statistics", "predictions", "final_positions"):
+            value = getattr(self, name)
+            if self.times is None and value is not None and len(value):
+                raise self._error("times", f"times and labels, as {name} are given", "none")
+
+    def _check_final_positions(self) -> None:
+        if self.final_positions is None:
+            return
+        given = np.asarray(self.final_positions)
+        dtype = np.float32 if given.dtype == np.float32 else np.float64
+        array = self._array("final_positions", given, dtype)
+        n_times = 0 if self.times is None else len(self.times)
+        shape = (self.n_runs or max(len(array), 1), n_times, self.n_particles, 3)
+        self._set(final_positions=self._shaped("final_positions", array, shape))
+
+    def _shaped(self, what: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        if array.shape != shape:
+            raise self._error(what, f"shape {list(shape)}", _shape(array))
+        return array
 
     def _check_labels(self) -> None:
         if (self.times is None) != (self.propensity is None):
@@ -188,13 +287,15 @@ class Configuration:
                 )
         self._set(provenance=dict(self.provenance))
 
-    def _array(self, what: str, values: Any, dtype: DTypeLike) -> np.ndarray:
-        """``values`` as a contiguous, finite array."""
+    def _array(
+        self, what: str, values: Any, dtype: DTypeLike, *, nan_allowed: bool = False
+    ) -> np.ndarray:
+        """``values`` as a contiguous array of finite numbers."""
         try:
             array = np.ascontiguousarray(values, dtype)
         except (TypeError, ValueError) as error:
             raise self._error(what, f"numbers ({np.dtype(dtype)})", str(error)) from None
-        finite = np.isfinite(array)
+        finite = np.isfinite(array) | (nan_allowed & np.isnan(array))
         if not finite.all():
             first = np.argwhere(~finite)[0].tolist()
             raise self._error(

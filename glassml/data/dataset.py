@@ -6,8 +6,9 @@ The layout is that of `glassml.data.storage`.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -21,8 +22,11 @@ from glassml.data.configuration import Configuration
 from glassml.data.storage import (
     FORMAT,
     FORMAT_VERSION,
+    FORMAT_VERSIONS_READ,
     OutputStream,
     content_hash,
+    description_text,
+    final_positions_hash,
     read_configuration,
     write_configuration,
 )
@@ -43,14 +47,18 @@ class DatasetWriter:
 
     Args:
         path: the HDF5 file to write, replaced if it exists.
+        description: how the data were made: nested mappings and lists of texts and numbers. The
+            entry ``warnings`` is a list of texts that users must see.
 
     Raises:
-        InputError: the file cannot be written, or no configuration was added.
+        InputError: the file cannot be written, no configuration was added, or the description
+            holds something else.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, description: Mapping[str, Any] | None = None) -> None:
         self.path = Path(path)
         self.n_configurations = 0
+        self._description = description_text(description or {}, str(path))
         self._file: h5py.File | None = None
         self._transaction = self._write_whole()
         self._common: dict[str, tuple[str, Any]] = {}
@@ -74,23 +82,41 @@ class DatasetWriter:
             InputError: its name is taken or contains "/", or its species or length unit are not
                 those of the configurations before it; or the disk is full.
         """
+        file, name = self._new(configuration.name)
+        self._check_common(configuration, file)
+        write_configuration(file["configurations"].create_group(name), configuration)
+        self._added(file)
+
+    def copy(self, dataset: Dataset, name: str, new_name: str | None = None) -> None:
+        """Append a configuration of another dataset as it is stored, final positions included.
+
+        Raises:
+            InputError: as for `add`; or the configuration is damaged.
+        """
+        file, name_here = self._new(new_name or name)
+        configuration = dataset[name]
+        dataset.verify(configuration)
+        self._check_common(configuration, file)
+        file.copy(dataset.stored(name), file["configurations"], name_here)
+        self._added(file)
+
+    def _new(self, name: str) -> tuple[h5py.File, str]:
+        """The open file, and a name that is still free in it."""
         if self._file is None:
             raise InputError(
                 f"{self.path}: expected `with DatasetWriter(path) as writer: writer.add(...)`; "
                 "found a writer that is not open"
             )
-        name = configuration.name
         if not name or "/" in name or name == ".":
             raise InputError(f"{self.path}: name: expected a name without '/'; found {name!r}")
         if name in self._file["configurations"]:
             raise InputError(
                 f"{self.path}: name: expected different names; found two configurations {name!r}"
             )
-        self._check_common(configuration)
-        for field, (_, value) in self._common.items():
-            self._file.attrs[field] = value
-        write_configuration(self._file["configurations"].create_group(name), configuration)
-        self._file.flush()
+        return self._file, name
+
+    def _added(self, file: h5py.File) -> None:
+        file.flush()
         self._check_written()
         self.n_configurations += 1
 
@@ -102,6 +128,7 @@ class DatasetWriter:
                     format=FORMAT,
                     format_version=FORMAT_VERSION,
                     glassml_version=glassml.__version__,
+                    description=self._description,
                 )
                 self._file.create_group("configurations", track_order=True)
                 yield
@@ -115,7 +142,7 @@ class DatasetWriter:
             reason = self._stream.error.strerror or self._stream.error
             raise InputError(f"{self.path}: cannot be written: {reason}")
 
-    def _check_common(self, configuration: Configuration) -> None:
+    def _check_common(self, configuration: Configuration, file: h5py.File) -> None:
         """All configurations of a dataset share their species and their length unit."""
         for field in ("species_names", "length_unit"):
             value = getattr(configuration, field)
@@ -125,6 +152,7 @@ class DatasetWriter:
                     f"{configuration.name}: {field}: expected {expected!r} as in {first}, which "
                     f"is in the same dataset {self.path}; found {value!r}"
                 )
+            file.attrs[field] = value
 
 
 class Dataset:
@@ -140,6 +168,7 @@ class Dataset:
         names: names of the configurations, in order.
         species_names: names of the species.
         length_unit: unit of positions and labels.
+        description: how the data were made, as `DatasetWriter` was given it.
 
     Raises:
         InputError: the file is missing, damaged, not a dataset or of an unknown format version.
@@ -155,7 +184,8 @@ class Dataset:
             self.names = tuple(self._open()["configurations"])
             self.species_names = tuple(str(name) for name in attributes["species_names"])
             self.length_unit = str(attributes["length_unit"])
-        except KeyError as error:
+            self.description: dict[str, Any] = json.loads(attributes.get("description", "{}"))
+        except (KeyError, ValueError) as error:
             raise InputError(
                 f"{self.path}: expected species, length unit and configurations; found a damaged "
                 f"dataset ({error})"
@@ -167,12 +197,30 @@ class Dataset:
         return len(self.names)
 
     def __getitem__(self, key: int | str) -> Configuration:
-        """The configuration of this index or name."""
+        """The configuration of this index or name, without final positions."""
+        return self.read(key)
+
+    def read(self, key: int | str, *, final_positions: bool = False) -> Configuration:
+        """The configuration of this index or name.
+
+        Args:
+            key: index or name.
+            final_positions: also read where each run was at each time, if the dataset holds it;
+                this is many times as much as all the rest.
+
+        Raises:
+            InputError: the configuration is damaged.
+        """
         if isinstance(key, str) and key not in self.names:
             raise KeyError(f"{self.path}: no configuration {key!r}")
         name = key if isinstance(key, str) else self.names[key]
         try:
-            return self._read(name)
+            return read_configuration(
+                self.stored(name),
+                self.species_names,
+                self.length_unit,
+                final_positions=final_positions,
+            )
         except (OSError, KeyError) as error:
             raise InputError(f"{self.path}: configurations/{name}: damaged: {error}") from error
 
@@ -185,19 +233,26 @@ class Dataset:
         digest = hashlib.sha256()
         for name in self.names:
             digest.update(f"{name}:{self.checksum(name)};".encode())
+            if self.has_final_positions(name):
+                digest.update(f"{self._final_checksum(name)};".encode())
         return digest.hexdigest()
 
     def checksum(self, name: str) -> str:
         """Checksum of the contents of one configuration as stored; no array is read.
 
-        Two configurations that differ in nothing but name and provenance have the same one.
+        Two configurations that differ in nothing but name, provenance and final positions have the
+        same one.
 
         Raises:
             InputError: there is no configuration of that name.
         """
         if name not in self.names:
             raise InputError(f"{self.path}: expected a configuration's name; found {name!r}")
-        return str(self._group(name).attrs["sha256"])
+        return str(self.stored(name).attrs["sha256"])
+
+    def has_final_positions(self, name: str) -> bool:
+        """Whether the dataset knows where each run of a configuration was at each time."""
+        return "final_positions" in self.stored(name)
 
     def common_times(self) -> np.ndarray:
         """The times [T] [time] of the labels, which all configurations share.
@@ -233,7 +288,10 @@ class Dataset:
         Raises:
             InputError: they do not match.
         """
-        if self.checksum(configuration.name) != content_hash(configuration):
+        final = final_positions_hash(configuration)
+        if self.checksum(configuration.name) != content_hash(configuration) or (
+            final is not None and final != self._final_checksum(configuration.name)
+        ):
             raise InputError(
                 f"{self.path}: {configuration.name}: the arrays do not match their checksum; the "
                 "file was changed or damaged after it was written"
@@ -285,23 +343,25 @@ class Dataset:
                 f"found {found!r}. `glassml data convert` writes datasets"
             )
         version = attributes.get("format_version")
-        if version != FORMAT_VERSION:
+        if version not in FORMAT_VERSIONS_READ:
+            known = " or ".join(map(str, FORMAT_VERSIONS_READ))
             raise InputError(
-                f"{self.path}: format_version: expected {FORMAT_VERSION}; found {version}, "
-                f"written by glassml {attributes.get('glassml_version')}"
+                f"{self.path}: format_version: expected {known}; found {version}, written by "
+                f"glassml {attributes.get('glassml_version')}. Install that version or a newer one"
             )
 
-    def _group(self, name: str) -> h5py.Group:
+    def stored(self, name: str) -> h5py.Group:
+        """The group of the HDF5 file that holds a configuration, as `glassml.data.storage` says."""
         return self._open()["configurations"][name]
 
+    def _final_checksum(self, name: str) -> str:
+        return str(self.stored(name)["final_positions"].attrs.get("sha256"))
+
     def _times(self, name: str) -> np.ndarray:
-        group = self._group(name)
+        group = self.stored(name)
         if "times" not in group:
             raise InputError(
                 f"{self.path}: {name}: propensity: expected labels; found an unlabelled "
                 "configuration"
             )
         return group["times"][()]
-
-    def _read(self, name: str) -> Configuration:
-        return read_configuration(self._group(name), self.species_names, self.length_unit)

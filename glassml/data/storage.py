@@ -3,15 +3,21 @@
 Layout: the file's attributes ``format``, ``format_version``, ``glassml_version``,
 ``species_names`` and ``length_unit``; then a group ``/configurations/<name>`` for each
 configuration, in the order of writing, with the arrays of `Configuration` as HDF5 datasets of the
-same names, scalars in a subgroup ``scalars``, and ``pbc``, ``n_runs``, ``sha256`` and the
-``provenance`` subgroup's entries as attributes.
+same names, mappings of arrays (``scalars``, ``structures``, ``statistics``, ``predictions``) as
+subgroups, and ``pbc``, ``n_runs``, ``sha256`` and the ``provenance`` subgroup's entries as
+attributes. ``final_positions`` have a checksum of their own, so that they need not be read to check
+the others. The file's attribute ``description`` is a text in JSON.
+
+Version 1 had neither ``structures``, ``statistics``, ``predictions`` and ``final_positions`` nor a
+description; for what it has, the checksums are the same.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,18 +25,27 @@ import h5py
 import numpy as np
 
 from glassml.data.configuration import Configuration
+from glassml.errors import InputError
 
 __all__ = [
     "FORMAT",
     "FORMAT_VERSION",
+    "FORMAT_VERSIONS_READ",
     "OutputStream",
     "content_hash",
+    "description_text",
+    "final_positions_hash",
     "read_configuration",
     "write_configuration",
 ]
 
 FORMAT = "glassml-dataset"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+FORMAT_VERSIONS_READ = (1, 2)
+
+# Fields of `Configuration` that are mappings from names to arrays.
+_MAPPINGS = ("scalars", "structures", "statistics", "predictions")
+_FINAL = "final_positions"
 
 # Byte shuffling makes float64 compressible; the checksum finds a damaged file on reading.
 _STORAGE: dict[str, Any] = {"compression": "gzip", "shuffle": True, "fletcher32": True}
@@ -69,34 +84,44 @@ class OutputStream(io.FileIO):
 
 
 def read_configuration(
-    group: h5py.Group, species_names: tuple[str, ...], length_unit: str
+    group: h5py.Group,
+    species_names: tuple[str, ...],
+    length_unit: str,
+    *,
+    final_positions: bool = False,
 ) -> Configuration:
     """Read back what `write_configuration` wrote, named after the group."""
     n_runs = group.attrs.get("n_runs")
+    mappings = {
+        name: {key: values[()] for key, values in group.get(name, {}).items()} for name in _MAPPINGS
+    }
     return Configuration(
         positions=group["positions"][()],
         cell=group["cell"][()],
         species=group["species"][()],
         species_names=species_names,
         pbc=tuple(group.attrs["pbc"].tolist()),
-        scalars={key: values[()] for key, values in group["scalars"].items()},
         times=group["times"][()] if "times" in group else None,
         propensity=group["propensity"][()] if "propensity" in group else None,
         n_runs=None if n_runs is None else int(n_runs),
+        final_positions=group[_FINAL][()] if final_positions and _FINAL in group else None,
         length_unit=length_unit,
         name=group.name.rpartition("/")[2],
         provenance={key: _plain(value) for key, value in group["provenance"].attrs.items()},
+        **mappings,
     )
 
 
 def _arrays(configuration: Configuration) -> dict[str, np.ndarray]:
+    """Every array but the final positions, by its name in the file."""
     arrays = {
         name: getattr(configuration, name)
         for name in ("positions", "cell", "species", "times", "propensity")
         if getattr(configuration, name) is not None
     }
-    for name in sorted(configuration.scalars):
-        arrays[f"scalars/{name}"] = configuration.scalars[name]
+    for mapping in _MAPPINGS:
+        entries = getattr(configuration, mapping)
+        arrays |= {f"{mapping}/{name}": entries[name] for name in sorted(entries)}
     return arrays
 
 
@@ -105,6 +130,9 @@ def write_configuration(group: h5py.Group, configuration: Configuration) -> None
     group.create_group("scalars")
     for name, array in _arrays(configuration).items():
         group.create_dataset(name, data=array, **_STORAGE)
+    if configuration.final_positions is not None:
+        final = group.create_dataset(_FINAL, data=configuration.final_positions, **_STORAGE)
+        final.attrs["sha256"] = final_positions_hash(configuration)
     group.attrs["pbc"] = list(configuration.pbc)
     if configuration.n_runs is not None:
         group.attrs["n_runs"] = configuration.n_runs
@@ -113,7 +141,7 @@ def write_configuration(group: h5py.Group, configuration: Configuration) -> None
 
 
 def content_hash(configuration: Configuration) -> str:
-    """SHA-256 of a configuration's data, whatever file it is in."""
+    """SHA-256 of a configuration's data but for final positions, whatever file it is in."""
     digest = hashlib.sha256()
     facts = (
         configuration.species_names,
@@ -123,10 +151,58 @@ def content_hash(configuration: Configuration) -> str:
     )
     digest.update(repr(facts).encode())
     for name, array in _arrays(configuration).items():
-        little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        digest.update(f"{name}{little_endian.dtype.str}{array.shape}".encode())
-        digest.update(little_endian.tobytes())
+        _add(digest, name, array)
     return digest.hexdigest()
+
+
+def final_positions_hash(configuration: Configuration) -> str | None:
+    """SHA-256 of the final positions; None if the configuration has none."""
+    if configuration.final_positions is None:
+        return None
+    digest = hashlib.sha256()
+    _add(digest, _FINAL, configuration.final_positions)
+    return digest.hexdigest()
+
+
+def description_text(description: Mapping[str, Any], where: str) -> str:
+    """A description in JSON.
+
+    Args:
+        description: nested mappings and lists of texts, finite numbers, truth values and None; the
+            entry ``warnings``, if there is one, is a list of texts.
+        where: names the dataset in messages.
+
+    Raises:
+        InputError: it holds anything else.
+    """
+    warnings = description.get("warnings", [])
+    if not isinstance(warnings, list) or not all(isinstance(text, str) for text in warnings):
+        raise InputError(
+            f"{where}: description: warnings: expected a list of texts; found {warnings!r}"
+        )
+    try:
+        text = json.dumps(description, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{where}: description: expected nested mappings of texts and finite numbers; found "
+            f"something else ({error})"
+        ) from None
+    if json.loads(text) != _listed(description):
+        raise InputError(f"{where}: description: expected texts as names; found other keys")
+    return text
+
+
+def _listed(value: Any) -> Any:
+    """The same with lists instead of tuples, which JSON does not know."""
+    if isinstance(value, Mapping):
+        return {key: _listed(entry) for key, entry in value.items()}
+    return [_listed(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def _add(digest: Any, name: str, array: np.ndarray) -> None:
+    little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    digest.update(f"{name}{little_endian.dtype.str}{array.shape}".encode())
+    digest.update(np.ascontiguousarray(little_endian).data)
 
 
 def _plain(value: Any) -> str | int | float:

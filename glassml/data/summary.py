@@ -28,6 +28,12 @@ class LabelStatistics:
         std: their standard deviation [length].
         minimum: the smallest [length].
         maximum: the largest [length].
+        noise_ceiling: the Pearson correlation with these labels that a model would have which knew
+            the average over infinitely many runs; None unless the halves of the runs are known and
+            correlate. With the correlation r of the two halves, the correlation of the labels with
+            those of as many other runs is 2 r / (1 + r) (C. Spearman and W. Brown, Br. J. Psychol.
+            3, 271 and 296 (1910)), and the ceiling is its square root. As r, it is of the labels
+            of all configurations together.
     """
 
     species: str
@@ -37,6 +43,7 @@ class LabelStatistics:
     std: float
     minimum: float
     maximum: float
+    noise_ceiling: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +57,19 @@ class DatasetSummary:
         n_labelled: how many of them have labels.
         n_particles: range of the number of particles.
         species_counts: species name -> particles in all configurations together.
-        number_density: range of N / volume [length^-3].
+        dimensions: 3, 2 if all configurations lie in planes, None if only some do.
+        number_density: range of N / volume [length^-3], or N / area [length^-2] in two dimensions.
         length_unit: unit of lengths.
         scalars: names of the scalars that every configuration has.
         times: the times of the labels [time]; None if configurations differ, empty if unlabelled.
         n_runs: range of the number of runs behind the labels; None if unknown.
         labels: statistics for each species and time.
+        structures: name -> number of configurations that have these other positions.
+        statistics: name -> number of configurations that have this further average.
+        predictions: name -> number of configurations for which this model predicts.
+        n_final_positions: number of configurations with the final positions of their runs.
+        warnings: what the makers of the data say that one must know.
+        description: how the data were made, with ``warnings``.
         provenance: key -> its different values, in order.
     """
 
@@ -65,12 +79,19 @@ class DatasetSummary:
     n_labelled: int
     n_particles: tuple[int, int]
     species_counts: dict[str, int]
+    dimensions: int | None
     number_density: tuple[float, float]
     length_unit: str
     scalars: list[str]
     times: list[float] | None
     n_runs: tuple[int, int] | None
     labels: list[LabelStatistics]
+    structures: dict[str, int]
+    statistics: dict[str, int]
+    predictions: dict[str, int]
+    n_final_positions: int
+    warnings: list[str]
+    description: dict[str, Any]
     provenance: dict[str, list[str | int | float]]
 
     def as_dict(self) -> dict[str, Any]:
@@ -79,14 +100,38 @@ class DatasetSummary:
 
 
 @dataclass
+class _Covariance:
+    """Means of two quantities and sums of products of deviations, merged sample by sample."""
+
+    count: int = 0
+    mean: np.ndarray = field(default_factory=lambda: np.zeros(2))
+    products: np.ndarray = field(default_factory=lambda: np.zeros((2, 2)))
+
+    def add(self, pairs: np.ndarray) -> None:
+        total = self.count + len(pairs)
+        mean = pairs.mean(axis=0)
+        shift, deviation = mean - self.mean, pairs - mean
+        self.products += deviation.T @ deviation
+        self.products += np.outer(shift, shift) * self.count * len(pairs) / total
+        self.mean = self.mean + shift * len(pairs) / total
+        self.count = total
+
+    def correlation(self) -> float:
+        """Pearson's coefficient; 0 where one of the two does not vary."""
+        scale = np.sqrt(self.products[0, 0] * self.products[1, 1])
+        return float(self.products[0, 1] / scale) if scale > 0 else 0.0
+
+
+@dataclass
 class _Moments:
-    """Count, mean and sum of squared deviations, merged sample by sample (Chan et al. 1979)."""
+    """Moments of the labels, merged sample by sample (Chan et al. 1979)."""
 
     count: int = 0
     mean: float = 0.0
     squares: float = 0.0
     minimum: float = np.inf
     maximum: float = -np.inf
+    halves: _Covariance = field(default_factory=_Covariance)
 
     def add(self, values: np.ndarray) -> None:
         total = self.count + len(values)
@@ -98,6 +143,8 @@ class _Moments:
         self.maximum = max(self.maximum, values.max())
 
     def statistics(self, species: str, time: float) -> LabelStatistics:
+        # Halves that only some of the labels have say nothing of all of them.
+        complete = self.halves.count == self.count
         return LabelStatistics(
             species=species,
             time=time,
@@ -106,7 +153,13 @@ class _Moments:
             std=float(np.sqrt(self.squares / self.count)),
             minimum=float(self.minimum),
             maximum=float(self.maximum),
+            noise_ceiling=_noise_ceiling(self.halves.correlation()) if complete else None,
         )
+
+
+def _noise_ceiling(halves: float) -> float | None:
+    """The highest possible correlation with labels whose two halves correlate like this."""
+    return float(np.sqrt(2 * halves / (1 + halves))) if halves > 0 else None
 
 
 @dataclass
@@ -116,16 +169,23 @@ class _Tally:
     species: Counter = field(default_factory=Counter)
     n_particles: list[int] = field(default_factory=list)
     densities: list[float] = field(default_factory=list)
+    dimensions: set[int] = field(default_factory=set)
     n_runs: list[int] = field(default_factory=list)
     scalars: list[set[str]] = field(default_factory=list)
+    structures: Counter = field(default_factory=Counter)
+    statistics: Counter = field(default_factory=Counter)
+    predictions: Counter = field(default_factory=Counter)
     times: list[tuple[float, ...]] = field(default_factory=list)
     labels: dict[tuple[str, float], _Moments] = field(default_factory=dict)
     provenance: dict[str, dict[str | int | float, None]] = field(default_factory=dict)
 
     def add(self, configuration: Configuration) -> None:
         self.n_particles.append(configuration.n_particles)
-        self.densities.append(configuration.n_particles / configuration.volume)
+        self.densities.append(configuration.number_density)
+        self.dimensions.add(3 if configuration.plane is None else 2)
         self.scalars.append(set(configuration.scalars))
+        for name in ("structures", "statistics", "predictions"):
+            getattr(self, name).update(getattr(configuration, name).keys())
         if configuration.n_runs is not None:
             self.n_runs.append(configuration.n_runs)
         for key, value in configuration.provenance.items():
@@ -135,19 +195,24 @@ class _Tally:
         for index, name in enumerate(configuration.species_names):
             of_species = configuration.species == index
             self.species[name] += int(of_species.sum())
-            if (
-                configuration.times is None
-                or configuration.propensity is None
-                or not of_species.any()
-            ):
-                continue
-            columns = configuration.propensity[of_species].T
-            for time, column in zip(configuration.times.tolist(), columns, strict=True):
-                self.labels.setdefault((name, time), _Moments()).add(column)
+            if of_species.any():
+                self._add_labels(configuration, name, of_species)
+
+    def _add_labels(self, configuration: Configuration, name: str, chosen: np.ndarray) -> None:
+        if configuration.times is None or configuration.propensity is None:
+            return
+        halves = configuration.statistics.get("propensity_halves")
+        for column, time in enumerate(configuration.times.tolist()):
+            moments = self.labels.setdefault((name, time), _Moments())
+            moments.add(configuration.propensity[chosen, column])
+            if halves is not None:
+                moments.halves.add(halves[chosen, column])
 
 
 def summarise(dataset: Dataset) -> DatasetSummary:
     """Read a dataset once, check its checksums and collect its `DatasetSummary`.
+
+    Final positions are not read.
 
     Raises:
         InputError: a configuration is damaged.
@@ -164,6 +229,7 @@ def summarise(dataset: Dataset) -> DatasetSummary:
         n_labelled=len(tally.times),
         n_particles=(min(tally.n_particles), max(tally.n_particles)),
         species_counts=dict(tally.species),
+        dimensions=tally.dimensions.pop() if len(tally.dimensions) == 1 else None,
         number_density=(min(tally.densities), max(tally.densities)),
         length_unit=dataset.length_unit,
         scalars=sorted(set.intersection(*tally.scalars)),
@@ -173,5 +239,11 @@ def summarise(dataset: Dataset) -> DatasetSummary:
             moments.statistics(species, time)
             for (species, time), moments in sorted(tally.labels.items())
         ],
+        structures=dict(tally.structures),
+        statistics=dict(tally.statistics),
+        predictions=dict(tally.predictions),
+        n_final_positions=sum(dataset.has_final_positions(name) for name in dataset.names),
+        warnings=list(dataset.description.get("warnings", [])),
+        description=dataset.description,
         provenance={key: list(values) for key, values in tally.provenance.items()},
     )

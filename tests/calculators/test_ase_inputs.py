@@ -104,7 +104,15 @@ def broken(positions: object) -> Atoms:
         (Atoms(), "at least one particle"),
         (broken([[0, 0, 0], [np.nan, 0, 0]]), "positions: expected finite numbers"),
         (broken([[0, 0, 0], [np.inf, 0, 0]]), "positions: expected finite numbers"),
-        (broken(np.random.default_rng(0).random((50, 3)) * [9, 9, 0]), "two-dimensional"),
+        (
+            Atoms(
+                numbers=[1] * 50,
+                positions=np.random.default_rng(0).random((50, 3)) * [9, 9, 0],
+                cell=[9, 9, 9],
+                pbc=True,
+            ),
+            "two-dimensional",
+        ),
         (Atoms("H", cell=[1, 1, 0], pbc=True), "periodic direction 3"),
         (Atoms("HLi", positions=[[0, 0, 0], [1, 0, 0]]), "type 3 .*has no species"),
     ],

@@ -86,7 +86,7 @@ def write_deepmind(tmp_path: Path, deepmind_content: dict[str, Any]) -> Callable
 
 @pytest.fixture
 def make_configuration(rng: np.random.Generator) -> Callable[..., Configuration]:
-    """A configuration with every field set; fields may be replaced."""
+    """A configuration with everything that Atoms hold too; fields may be replaced."""
 
     def make(**replaced: Any) -> Configuration:
         n = replaced.pop("n", 5)
@@ -108,15 +108,44 @@ def make_configuration(rng: np.random.Generator) -> Callable[..., Configuration]
     return make
 
 
+@pytest.fixture
+def make_complete(
+    rng: np.random.Generator, make_configuration: Callable[..., Configuration]
+) -> Callable[..., Configuration]:
+    """A configuration with every field set but the final positions; fields may be replaced."""
+
+    def make(**replaced: Any) -> Configuration:
+        n = replaced.get("n", 5)
+        fields = {
+            "n_runs": 4,
+            "structures": {"inherent": rng.uniform(-3, 6, (n, 3))},
+            "statistics": {
+                "square_displacement": rng.uniform(1, 2, (n, 2)),
+                "mean_displacement": rng.normal(size=(n, 2, 3)),
+                "propensity_halves": rng.uniform(0, 1, (n, 2, 2)),
+            },
+            "predictions": {"BOTAN": np.where(np.arange(2 * n) % 3, 0.5, np.nan).reshape(n, 2)},
+        }
+        return make_configuration(**(fields | replaced))
+
+    return make
+
+
 def same(one: Configuration, other: Configuration) -> bool:
     """Whether two configurations hold exactly the same data."""
-    arrays = ("positions", "cell", "species", "times", "propensity")
+    arrays = ("positions", "cell", "species", "times", "propensity", "final_positions")
+    mappings = ("scalars", "structures", "statistics", "predictions")
     plain = ("species_names", "pbc", "n_runs", "length_unit", "name", "provenance")
     return (
         all(np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays)
         and all(getattr(one, name) == getattr(other, name) for name in plain)
-        and one.scalars.keys() == other.scalars.keys()
-        and all(np.array_equal(one.scalars[key], other.scalars[key]) for key in one.scalars)
+        and all(_same_entries(getattr(one, name), getattr(other, name)) for name in mappings)
+    )
+
+
+def _same_entries(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
+    return one.keys() == other.keys() and all(
+        np.array_equal(one[name], other[name], equal_nan=True) for name in one
     )
 
 

@@ -63,6 +63,110 @@ def test_flat_liquids_are_refused_and_flat_unit_cells_are_not(axis, rng):
     assert Configuration(**fields, positions=fractional[:16] @ np.array(cell)).n_particles == 16
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_two_dimensional_systems_have_no_images_across_their_plane(axis, rng):
+    cell = np.array([[3, 0, 0], [1, 4, 0], [0.5, -1, 30]])
+    fractional = rng.uniform(0.0, 1.0, (50, 3))
+    fractional[:, axis] = 0.25
+    flat = Configuration(
+        positions=fractional @ cell,
+        cell=cell,
+        pbc=np.arange(3) != axis,
+        species=np.zeros(50, int),
+        species_names=["A"],
+    )
+    assert flat.plane == axis
+    area = np.linalg.norm(np.cross(*np.delete(cell, axis, axis=0)))
+    assert flat.number_density == pytest.approx(50 / area, rel=1e-14)
+
+
+def test_three_dimensional_systems_have_no_plane():
+    configuration = Configuration(**MINIMAL)
+    assert configuration.plane is None
+    assert configuration.number_density == pytest.approx(2 / 27, rel=1e-14)
+    # A line of particles lies in many planes.
+    line = MINIMAL | {"positions": [[0, 0, 0], [1, 0, 0]], "pbc": (True, False, False)}
+    assert Configuration(**line).plane is None
+
+
+LABELLED = {"times": [1.0], "propensity": [[1.0], [1.0]]}
+
+
+def test_what_else_is_known_of_labelled_particles():
+    configuration = Configuration(
+        **MINIMAL,
+        **LABELLED,
+        structures={"inherent": [[0, 0, 1], [1, 1, 0]]},
+        statistics={"square_displacement": [[1], [2]], "of_own": np.zeros((2, 1, 7))},
+        predictions={"BOTAN": [[1], [np.nan]]},
+        final_positions=np.zeros((5, 1, 2, 3), np.float32),
+    )
+    assert configuration.structures["inherent"].dtype == np.float64
+    assert configuration.statistics["square_displacement"].shape == (2, 1)
+    assert configuration.statistics["of_own"].shape == (2, 1, 7)
+    assert np.isnan(configuration.predictions["BOTAN"][1, 0])
+    assert configuration.final_positions.dtype == np.float32  # kept, as they are many
+
+
+@pytest.mark.parametrize(
+    ("replaced", "message"),
+    [
+        (
+            {"structures": {"inherent": [[0, 0, 0]]}},
+            r"structures\['inherent'\]: expected shape \[2, 3\]; found shape \[1, 3\]",
+        ),
+        ({"structures": {"": np.zeros((2, 3))}}, "structures: expected names without '/'"),
+        (
+            {"statistics": {"mean_displacement": np.zeros((2, 1))}},
+            r"statistics\['mean_displacement'\]: expected shape \[2, 1, 3\]; found shape \[2, 1\]",
+        ),
+        (
+            {"statistics": {"own": np.zeros((1, 2))}},
+            r"statistics\['own'\]: expected shape \[2, 1\]; found shape \[1, 2\]",
+        ),
+        (
+            {"statistics": {"own": np.zeros((2, 1, 3, 3))}},
+            r"statistics\['own'\]: expected shape \[2, 1, 3\]",
+        ),
+        (
+            {"statistics": {"square_displacement": [[1.0], [-1.0]]}},
+            r"statistics\['square_displacement'\]: expected numbers >= 0; found -1",
+        ),
+        (
+            {"statistics": {"own": [[np.nan], [0.0]]}},
+            r"statistics\['own'\]: expected finite numbers; found nan",
+        ),
+        (
+            {"predictions": {"BOTAN": [[np.inf], [0.0]]}},
+            r"predictions\['BOTAN'\]: expected finite numbers; found inf",
+        ),
+        (
+            {"predictions": {"BOTAN": [0.0, 1.0]}},
+            r"predictions\['BOTAN'\]: expected shape \[2, 1\]; found shape \[2\]",
+        ),
+        (
+            {"final_positions": np.zeros((3, 1, 2, 3)), "n_runs": 4},
+            r"final_positions: expected shape \[4, 1, 2, 3\]; found shape \[3, 1, 2, 3\]",
+        ),
+        (
+            {"final_positions": np.zeros((1, 2, 3))},
+            r"final_positions: expected shape \[1, 1, 2, 3\]",
+        ),
+        (
+            {"times": None, "propensity": None, "statistics": {"own": np.zeros((2, 1))}},
+            "times: expected times and labels, as statistics are given; found none",
+        ),
+        (
+            {"times": None, "propensity": None, "final_positions": np.zeros((3, 1, 2, 3))},
+            "times: expected times and labels, as final_positions are given; found none",
+        ),
+    ],
+)
+def test_wrong_additions_are_named(replaced, message):
+    with pytest.raises(InputError, match=f"^my glass: {message}"):
+        Configuration(**(MINIMAL | LABELLED | {"name": "my glass"} | replaced))
+
+
 @pytest.mark.parametrize(
     ("replaced", "message"),
     [

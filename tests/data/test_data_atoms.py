@@ -122,10 +122,6 @@ def test_length_unit():
             r"cell: expected a lattice vector for the periodic direction 3 .*found a zero vector",
         ),
         (
-            make_atoms(positions=[[0, 0, 1], [1, 2, 1], [3, 1, 1]], cell=[4, 5, 0], pbc=[1, 1, 0]),
-            "positions: expected a three-dimensional system; .*direction 3 ",
-        ),
-        (
             bulk("Cu", "sc", a=2.0).repeat((1, 5, 5)),
             "positions: expected a three-dimensional system; found all 25 .*direction 1 ",
         ),

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from glassml.cli.app import app
-from glassml.data import Dataset
+from glassml.data import Dataset, DatasetWriter
 from glassml.errors import InputError
 
 NAMES = [f"isoconfig_N12T0.44_{i}_tc07.npz" for i in (10, 2)]
@@ -170,3 +170,22 @@ def test_info_on_a_folder(run, folder):
     result = run("info", folder)
     assert isinstance(result.exception, InputError)
     assert f"{folder}: expected a dataset; found a folder" in str(result.exception)
+
+
+def test_info_shows_warnings_and_what_else_is_known(run, make_complete, output):
+    with DatasetWriter(output, {"warnings": ["T = 0.3 [not] equilibrated"]}) as writer:
+        writer.add(make_complete(n=40))
+        writer.add(make_complete(n=40, predictions={}, name="second"))
+    printed = run("info", output).output
+    assert printed.startswith("WARNING: T = 0.3 [not] equilibrated\n")
+    for text in ("inherent", "mean_displacement", "BOTAN (1 of 2)", "noise ceiling"):
+        assert text in printed
+    facts = json.loads(run("info", output, "--json").output)
+    assert facts["warnings"] == ["T = 0.3 [not] equilibrated"]
+    assert facts["structures"] == {"inherent": 2}
+    assert facts["predictions"] == {"BOTAN": 1}
+    assert set(facts["statistics"]) == {
+        "square_displacement",
+        "mean_displacement",
+        "propensity_halves",
+    }

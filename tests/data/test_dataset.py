@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from glassml.data import Dataset, DatasetWriter
+from glassml.data import Configuration, Dataset, DatasetWriter
 from glassml.data.storage import content_hash
 from glassml.errors import InputError
 
@@ -31,8 +31,8 @@ def write(tmp_path):
 
 
 @pytest.fixture
-def configurations(make_configuration):
-    return [make_configuration(name=name, n=n) for name, n in (("ten", 10), ("two", 2), ("b", 3))]
+def configurations(make_complete):
+    return [make_complete(name=name, n=n) for name, n in (("ten", 10), ("two", 2), ("b", 3))]
 
 
 def test_round_trip_is_exact(write, configurations, same):
@@ -54,7 +54,10 @@ def test_round_trip_is_exact(write, configurations, same):
 
 def test_optional_fields_may_be_absent(write, make_configuration, same):
     bare = make_configuration(
-        scalars={}, times=None, propensity=None, n_runs=None, provenance={}, length_unit="nm"
+        **{name: {} for name in ("scalars", "structures", "statistics", "predictions")},
+        **dict.fromkeys(("times", "propensity", "n_runs")),
+        provenance={},
+        length_unit="nm",
     )
     found = Dataset(write([bare]))[0]
     assert same(found, bare)
@@ -81,8 +84,15 @@ def test_checksum_is_of_the_contents(write, configurations):
             *configurations[1:],
         ],
         [configurations[0], replace(configurations[1], positions=moved), configurations[2]],
-        [replace(configurations[0], n_runs=31), *configurations[1:]],
+        [replace(configurations[0], n_runs=5), *configurations[1:]],
         [replace(configurations[0], scalars={}), *configurations[1:]],
+        [replace(configurations[0], structures={}), *configurations[1:]],
+        [replace(configurations[0], statistics={}), *configurations[1:]],
+        [replace(configurations[0], predictions={}), *configurations[1:]],
+        [
+            replace(configurations[0], final_positions=np.zeros((4, 2, 10, 3))),
+            *configurations[1:],
+        ],
         [replace(configurations[0], name="other"), *configurations[1:]],
         [replace(c, species_names=("B", "A")) for c in configurations],
         configurations[:2],
@@ -211,8 +221,10 @@ def test_files_that_are_no_datasets(tmp_path, write, make_configuration):
 def test_unknown_format_version(write, make_configuration):
     path = write([make_configuration()])
     with h5py.File(path, "r+") as file:
-        file.attrs["format_version"] = 2
-    with pytest.raises(InputError, match="format_version: expected 1; found 2, written by glassml"):
+        file.attrs["format_version"] = 3
+    with pytest.raises(
+        InputError, match="format_version: expected 1 or 2; found 3, written by glassml"
+    ):
         Dataset(path)
 
 
@@ -321,3 +333,150 @@ def test_summary_of_unlabelled_and_of_mixed_data(write, make_configuration):
         *(("A", 0.5, 6), ("A", 4.0, 3), ("A", 5.0, 3)),
         *(("B", 0.5, 4), ("B", 4.0, 2), ("B", 5.0, 2)),
     ]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_final_positions_are_read_on_request(write, make_complete, same, rng, dtype):
+    final = rng.normal(size=(4, 2, 5, 3)).astype(dtype)
+    moved = make_complete(final_positions=final, name="moved")
+    with Dataset(write([moved, make_complete(name="still")])) as dataset:
+        assert dataset["moved"].final_positions is None
+        assert same(dataset["moved"], replace(moved, final_positions=None))
+        found = dataset.read("moved", final_positions=True)
+        assert same(found, moved)
+        assert found.final_positions.dtype == dtype
+        assert dataset.read("still", final_positions=True).final_positions is None
+        assert [dataset.has_final_positions(name) for name in dataset.names] == [True, False]
+        dataset.verify(found)
+        dataset.verify(dataset["moved"])  # which needs nothing that was not read
+        summary = dataset.summary()
+    assert summary.n_final_positions == 1
+
+
+def test_damage_of_final_positions_is_found(write, make_complete):
+    path = write([make_complete(final_positions=np.zeros((4, 2, 5, 3)))])
+    with h5py.File(path, "r+") as file:
+        file["configurations/sample/final_positions"][0, 0, 0, 0] = 1.0
+    dataset = Dataset(path)
+    dataset.verify(dataset["sample"])
+    with pytest.raises(InputError, match="sample: the arrays do not match their checksum"):
+        dataset.verify(dataset.read("sample", final_positions=True))
+
+
+def test_version_1_is_read(tmp_path, same):
+    """As glassml 0.1 wrote it; the checksum is the one that it computed."""
+    one = Configuration(
+        positions=[[0.25, 0, 0], [1, 2, 1.5]],
+        cell=4 * np.eye(3),
+        species=[0, 1],
+        species_names=("A", "B"),
+        times=[1.0, 2.5],
+        propensity=[[0.5, 1.0], [0.125, 0.25]],
+        n_runs=32,
+        scalars={"potential_energy": [-6.5, -7.0]},
+        name="one",
+        provenance={"temperature": 0.44},
+    )
+    path = tmp_path / "old.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs.update(format="glassml-dataset", format_version=1, glassml_version="0.1.0")
+        file.attrs.update(species_names=("A", "B"), length_unit="lj")
+        group = file.create_group("configurations", track_order=True).create_group("one")
+        for name in ("positions", "cell", "species", "times", "propensity"):
+            group[name] = getattr(one, name)
+        group["scalars/potential_energy"] = one.scalars["potential_energy"]
+        group.create_group("provenance").attrs["temperature"] = 0.44
+        group.attrs.update(pbc=[True] * 3, n_runs=32, sha256=V1_CHECKSUM)
+    dataset = Dataset(path)
+    assert same(dataset[0], one)
+    assert dataset.description == {}
+    assert dataset.summary().structures == {}  # which checks the checksum too
+
+
+V1_CHECKSUM = "b905608db24652e1e2a4d67554b96d6b52f68feedab23378ef340215b7b2245c"
+
+
+def test_description(tmp_path, make_complete):
+    description = {
+        "system": {"name": "kob_andersen", "masses": [1, 1.5], "shifted": True, "note": None},
+        "warnings": ["T = 0.3: not equilibrated", "few runs"],
+        "input": "pair_style lj/cut 2.5\n" * 10_000,  # larger than an attribute of fixed length
+    }
+    path = tmp_path / "described.h5"
+    with DatasetWriter(path, description) as writer:
+        writer.add(make_complete())
+    dataset = Dataset(path)
+    assert dataset.description == description
+    assert dataset.summary().warnings == description["warnings"]
+
+
+@pytest.mark.parametrize(
+    ("description", "message"),
+    [
+        ({"warnings": "one"}, "warnings: expected a list of texts; found 'one'"),
+        ({"warnings": [1]}, r"warnings: expected a list of texts; found \[1\]"),
+        ({"box": np.eye(3)}, "expected nested mappings of texts and finite numbers"),
+        ({"energy": float("nan")}, "expected nested mappings of texts and finite numbers"),
+        ({0.44: "temperature"}, "expected texts as names; found other keys"),
+    ],
+)
+def test_descriptions_are_plain(tmp_path, description, message):
+    with pytest.raises(InputError, match=rf"data\.h5: description: {message}"):
+        DatasetWriter(tmp_path / "data.h5", description)
+
+
+def test_configurations_are_copied_as_they_are(tmp_path, write, make_complete, same):
+    final = np.arange(4 * 2 * 5 * 3.0).reshape(4, 2, 5, 3)
+    source = Dataset(write([make_complete(final_positions=final)], "source.h5"))
+    with DatasetWriter(tmp_path / "copy.h5") as writer:
+        writer.copy(source, "sample")
+        writer.copy(source, "sample", "again")
+        with pytest.raises(InputError, match="found two configurations 'again'"):
+            writer.copy(source, "sample", "again")
+    copy = Dataset(tmp_path / "copy.h5")
+    for name in ("sample", "again"):
+        found = copy.read(name, final_positions=True)
+        copy.verify(found)
+        assert same(replace(found, name="sample"), source.read(0, final_positions=True))
+    other = make_complete(species_names=("B", "A"), name="other")
+    with DatasetWriter(tmp_path / "mixed.h5") as writer:
+        writer.add(other)
+        with pytest.raises(InputError, match="sample: species_names: expected"):
+            writer.copy(source, "sample")
+
+
+def test_noise_ceiling(write, make_complete, rng):
+    """Labels of 2 x 100 runs: the halves tell how well the infinite average can be known."""
+    configurations, truths = [], []
+    for index in range(3):
+        truth = 1.0 + index + rng.normal(0, 0.2, (4000, 2))
+        halves = truth[:, :, None] + rng.normal(0, [[0.1], [0.4]], (4000, 2, 2))
+        halves = np.abs(halves)
+        configurations.append(
+            make_complete(
+                n=4000,
+                propensity=halves.mean(axis=2),
+                statistics={"propensity_halves": halves},
+                name=str(index),
+            )
+        )
+        truths.append(truth)
+    summary = Dataset(write(configurations)).summary()
+    truth = np.concatenate(truths)
+    labels = np.concatenate([c.propensity for c in configurations])
+    species = np.concatenate([c.species for c in configurations])
+    for row in summary.labels:
+        chosen = species == ("A", "B").index(row.species)
+        column = [0.5, 4.0].index(row.time)
+        expected = np.corrcoef(truth[chosen, column], labels[chosen, column])[0, 1]
+        # 6000 particles tell a correlation r to (1 - r^2) / sqrt(6000) = 0.002 at most here.
+        assert row.noise_ceiling == pytest.approx(expected, abs=0.004)
+    assert len(summary.labels) == 4
+
+
+def test_no_noise_ceiling_without_halves_of_every_label(write, make_complete):
+    whole = make_complete(name="whole", n=50)
+    mixed = Dataset(write([whole, make_complete(name="bare", statistics={})])).summary()
+    assert [row.noise_ceiling for row in mixed.labels] == [None] * 4
+    still = make_complete(statistics={"propensity_halves": np.ones((5, 2, 2))})
+    assert [row.noise_ceiling for row in Dataset(write([still])).summary().labels] == [None] * 4

@@ -1,0 +1,147 @@
+"""Configurations into LAMMPS and back, in full double precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from glassml.data import Configuration
+from glassml.errors import InputError, SimulationError
+from glassml.simulation.system import System
+
+__all__ = ["LammpsFrame", "dump_commands", "read_snapshot", "start_commands", "write_data"]
+
+
+@dataclass(frozen=True)
+class LammpsFrame:
+    """How LAMMPS sees a cell: turned so that its vectors are the rows of a lower triangle.
+
+    For a cell that has this form already, such as every orthogonal one, nothing is turned and no
+    digit changes. A left-handed cell is also mirrored.
+
+    Attributes:
+        cell: float64 [3, 3] [length], the turned lattice vectors in rows.
+        rotation: float64 [3, 3] [-], orthogonal; a vector v is v @ rotation for LAMMPS.
+    """
+
+    cell: np.ndarray
+    rotation: np.ndarray
+
+    @classmethod
+    def of(cls, cell: np.ndarray) -> LammpsFrame:
+        """The frame of a cell [3, 3] [length] with the lattice vectors in rows."""
+        if np.array_equal(cell, np.tril(cell)) and np.all(np.diag(cell) > 0):
+            return cls(cell, np.eye(3))
+        rotation, upper = np.linalg.qr(cell.T)
+        signs = np.sign(np.diag(upper))  # LAMMPS' diagonal is positive
+        return cls(np.tril((upper * signs[:, None]).T), rotation * signs)
+
+    def to_lammps(self, vectors: np.ndarray) -> np.ndarray:
+        """Vectors [..., 3] of a configuration in LAMMPS' frame."""
+        return vectors @ self.rotation
+
+    def from_lammps(self, vectors: np.ndarray) -> np.ndarray:
+        """Vectors [..., 3] of LAMMPS in the configuration's frame."""
+        return vectors @ self.rotation.T
+
+
+def write_data(path: str | Path, configuration: Configuration, system: System) -> LammpsFrame:
+    """Write a LAMMPS data file: particle i gets the id i + 1, species the system's types.
+
+    Args:
+        path: file to write.
+        configuration: N particles in a cell that is periodic in all directions.
+        system: its species names become the types 1, 2, ...
+
+    Returns:
+        The frame in which LAMMPS' vectors are.
+
+    Raises:
+        InputError: the configuration has a species that the system lacks or another length unit,
+            or is not periodic; the message names the configuration.
+    """
+    types = _types(configuration, system)
+    frame = LammpsFrame.of(configuration.cell)
+    (lx, _, _), (xy, ly, _), (xz, yz, lz) = frame.cell.tolist()
+    lines = [
+        f"{configuration.name}, written by glassml\n",
+        f"{configuration.n_particles} atoms",
+        f"{len(system.species_names)} atom types\n",
+        *(f"0 {length!r} {x}lo {x}hi" for x, length in zip("xyz", (lx, ly, lz), strict=True)),
+        *([f"{xy!r} {xz!r} {yz!r} xy xz yz"] if (xy, xz, yz) != (0, 0, 0) else []),
+        "\nAtoms # atomic\n",
+    ]
+    positions = frame.to_lammps(configuration.positions).tolist()
+    lines += [
+        f"{i} {kind} {x!r} {y!r} {z!r}"
+        for i, (kind, (x, y, z)) in enumerate(zip(types.tolist(), positions, strict=True), start=1)
+    ]
+    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return frame
+
+
+def start_commands(system: System, data_file: str) -> str:
+    """LAMMPS commands that read a data file and set up a system's interactions."""
+    return (
+        f"units {system.units}\natom_style atomic\nboundary p p p\nread_data {data_file}\n"
+        f"{system.commands}timestep {system.timestep!r}\n"
+    )
+
+
+def dump_commands(name: str, file: str, columns: str) -> str:
+    """LAMMPS commands that write one snapshot of the present state, with all digits.
+
+    Read it with `read_snapshot`. The forces and energies are computed anew for it.
+
+    Args:
+        name: of the dump, not in use.
+        file: to write.
+        columns: of ``dump custom``, without the id.
+    """
+    return (
+        f"dump {name} all custom 1 {file} id {columns}\n"
+        f"dump_modify {name} sort id format float %.17g\nrun 0\nundump {name}\n"
+    )
+
+
+def read_snapshot(path: str | Path) -> dict[str, np.ndarray]:
+    """The columns of a dump file with one snapshot, as float64 [N] in the order of ids.
+
+    Raises:
+        SimulationError: the file is not there or not a whole snapshot.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        header = next(i for i, line in enumerate(lines) if line.startswith("ITEM: ATOMS "))
+        names = lines[header].split()[2:]
+        table = np.array([line.split() for line in lines[header + 1 :]], dtype=np.float64)
+        if table.shape != (int(lines[3]), len(names)):
+            raise ValueError(f"{lines[3]} particles are announced, there are {len(table)} rows")
+    except (OSError, StopIteration, IndexError, ValueError) as error:
+        raise SimulationError(f"{path}: expected a snapshot that LAMMPS wrote; {error}") from None
+    table = table[np.argsort(table[:, names.index("id")])]
+    return {name: table[:, column].copy() for column, name in enumerate(names)}
+
+
+def _types(configuration: Configuration, system: System) -> np.ndarray:
+    """LAMMPS' type of every particle."""
+    for name in configuration.species_names:
+        if name not in system.species_names:
+            raise InputError(
+                f"{configuration.name}: species: expected names of the system {system.name}, "
+                f"{list(system.species_names)}; found {name!r}"
+            )
+    if configuration.length_unit != system.length_unit:
+        raise InputError(
+            f"{configuration.name}: length_unit: expected {system.length_unit!r}, as the system "
+            f"{system.name} has units {system.units}; found {configuration.length_unit!r}"
+        )
+    if not all(configuration.pbc):
+        raise InputError(
+            f"{configuration.name}: pbc: expected all three directions periodic; found "
+            f"{list(configuration.pbc)}"
+        )
+    lookup = [system.species_names.index(name) + 1 for name in configuration.species_names]
+    return np.array(lookup)[configuration.species]
