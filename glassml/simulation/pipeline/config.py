@@ -85,9 +85,6 @@ def _plain_duration(value: Duration) -> float | str:
 _Duration = Annotated[
     Duration, BeforeValidator(_duration), PlainSerializer(_plain_duration, when_used="json")
 ]
-_AnyTime = Annotated[
-    Duration, BeforeValidator(_duration), PlainSerializer(_plain_duration, when_used="json")
-]
 
 
 def _listed(value: Any) -> Any:
@@ -185,7 +182,7 @@ class EnsembleConfig(_Section):
     runs: Annotated[int, Field(ge=2)] = Field(
         default=32, description="an even number, as the noise is measured between two halves"
     )
-    times: tuple[_AnyTime, ...] | LogTimes = Field(
+    times: tuple[_Duration, ...] | LogTimes = Field(
         description="list of times, or a section with first, last and count for times evenly "
         "spaced in their logarithm; each a time or a multiple of tau_alpha"
     )
@@ -195,6 +192,12 @@ class EnsembleConfig(_Section):
     keep_final_positions: bool = Field(
         default=False, description="keep the positions of every run at every time (large)"
     )
+
+    @property
+    def durations(self) -> list[Duration]:
+        """The times that are given: all of them, or the first and the last."""
+        times = self.times
+        return [times.first, times.last] if isinstance(times, LogTimes) else list(times)
 
     @field_validator("times", mode="before")
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +14,7 @@ from glassml.simulation.lammps import stop_running
 from glassml.simulation.pipeline.config import ClusterConfig
 from glassml.simulation.pipeline.tasks import Task, execute
 
-__all__ = ["open_executor", "run_tasks"]
+__all__ = ["needed_tasks", "open_executor", "run_tasks"]
 
 _INSTALL = 'install it with `pip install "glassml[cluster]"`'
 
@@ -32,14 +32,8 @@ def open_executor(workers: int | None, cluster: ClusterConfig | None) -> Iterato
     """
     if cluster is None:
         # Threads suffice: the work is done by LAMMPS, in processes of its own.
-        pool = ThreadPoolExecutor(workers or available_cores())
-        try:
+        with ThreadPoolExecutor(workers or available_cores()) as pool:
             yield pool
-        except BaseException:
-            stop_running()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
         return
     with _dask_client(workers, cluster) as client, client.get_executor() as executor:
         yield executor
@@ -53,19 +47,35 @@ def available_cores() -> int:
         return os.cpu_count() or 1
 
 
+def needed_tasks(wanted: Iterable[Task], known: Mapping[str, Task], work: Path) -> dict[str, Task]:
+    """The tasks that are still to be done for the wanted ones, by key.
+
+    Args:
+        wanted: tasks whose outputs are to be there.
+        known: all tasks by key, among them those that the wanted ones depend on.
+        work: folder of all tasks.
+    """
+    needed: dict[str, Task] = {}
+    stack = [task for task in wanted if not task.is_done(work)]
+    while stack:
+        task = stack.pop()
+        if task.key not in needed:
+            needed[task.key] = task
+            missing = {k for name, k in task.inputs.items() if not (work / k / name).is_file()}
+            stack += [known[key] for key in missing]
+    return needed
+
+
 def run_tasks(
-    tasks: Iterable[Task],
-    work: Path,
-    executor: Executor,
-    done: Callable[[Task], None] = lambda task: None,
+    tasks: Mapping[str, Task], work: Path, executor: Executor, done: Callable[[Task], None]
 ) -> None:
-    """Run tasks, each after those whose outputs it reads.
+    """Run tasks, each after those among them whose outputs it reads.
 
     After a mistake nothing new is started, and what runs already is brought to its end, so that
     it is not lost.
 
     Args:
-        tasks: in any order; tasks that they depend on are run too, unless they are done.
+        tasks: by key, as `needed_tasks` gives them.
         work: folder of all tasks.
         executor: see `open_executor`.
         done: called after each task.
@@ -73,29 +83,39 @@ def run_tasks(
     Raises:
         GlassMLError: of the first task that failed.
     """
-    waiting = {task.key: task for task in tasks if not task.is_done(work)}
+    waiting = dict(tasks)
     running: dict[Future[str], Task] = {}
     failed: BaseException | None = None
-    while (waiting and failed is None) or running:
-        if failed is None:
-            for task in [task for task in waiting.values() if _is_ready(task, work)]:
-                del waiting[task.key]
-                running[executor.submit(execute, task, work)] = task
-        finished, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in finished:
-            task = running.pop(future)
-            failed = failed or future.exception()
-            if future.exception() is None:
-                done(task)
-        if failed is not None:
-            for future in [future for future in running if future.cancel()]:
-                del running[future]
+    try:
+        while running or (waiting and failed is None):
+            unfinished = {*waiting, *(task.key for task in running.values())}
+            for key in [key for key in waiting if failed is None]:
+                if unfinished.isdisjoint(waiting[key].inputs.values()):
+                    running[executor.submit(execute, waiting[key], work)] = waiting.pop(key)
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                task = running.pop(future)
+                if future.cancelled():
+                    continue
+                failed = failed or future.exception()
+                if future.exception() is None:
+                    done(task)
+            if failed is not None:
+                for future in running:
+                    future.cancel()
+    except BaseException:
+        _abandon(running, executor)
+        raise
     if failed is not None:
         raise failed
 
 
-def _is_ready(task: Task, work: Path) -> bool:
-    return all(source.is_done(work) for source in task.inputs.values())
+def _abandon(running: Iterable[Future[str]], executor: Executor) -> None:
+    """Stop at once what runs: Ctrl-C does not reach LAMMPS by itself."""
+    for future in running:
+        future.cancel()
+    while isinstance(executor, ThreadPoolExecutor) and wait(running, timeout=0.2).not_done:
+        stop_running()
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from typing import Any
 from glassml.errors import GlassMLError, InputError, SimulationError
 from glassml.simulation.lammps import run_lammps
 
-__all__ = ["Task", "clear_unfinished", "execute", "seed_of"]
+__all__ = ["Task", "clear_unfinished", "execute", "remove_consumed", "seed_of"]
 
 _PARTIAL = ".partial-"
 _RESTART_END = b"LammpS RestartT\0"  # with it ends every complete restart file
@@ -34,10 +34,11 @@ class Task:
         script: LAMMPS commands; empty where there is nothing to simulate. They read and write files
             in the folder in which they run, under names that are unique in a simulation.
         files: small files that the script reads: name -> text.
-        inputs: files of other tasks: name -> the task that wrote it.
+        inputs: files of other tasks: name -> key of the task that writes it.
         outputs: files that are kept.
         evaluate: called after LAMMPS with the task and its folder; writes the rest of the outputs.
         parameters: of the evaluation; plain values.
+        consumes: whether the inputs may be removed once it is done; restart files stay.
         cost: time steps times particles, for the estimate of the time left [-].
     """
 
@@ -46,9 +47,10 @@ class Task:
     script: str
     outputs: tuple[str, ...]
     files: Mapping[str, str] = field(default_factory=dict)
-    inputs: Mapping[str, Task] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
     evaluate: Callable[[Task, Path], None] | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    consumes: bool = False
     cost: float = 0.0
 
     @cached_property
@@ -58,7 +60,7 @@ class Task:
             "name": self.name,
             "script": self.script,
             "files": dict(self.files),
-            "inputs": {name: task.key for name, task in self.inputs.items()},
+            "inputs": dict(self.inputs),
             "outputs": self.outputs,
             "evaluate": self.evaluate.__name__ if self.evaluate else "",
             "parameters": dict(self.parameters),
@@ -70,8 +72,8 @@ class Task:
         return work / self.key
 
     def is_done(self, work: Path) -> bool:
-        """Whether it has been done."""
-        return self.folder(work).is_dir()
+        """Whether all its outputs are there."""
+        return all(self.path(work, name).is_file() for name in self.outputs)
 
     def path(self, work: Path, output: str) -> Path:
         """One of its outputs."""
@@ -126,6 +128,13 @@ def clear_unfinished(work: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def remove_consumed(task: Task, work: Path) -> None:
+    """Remove the inputs of a task that is done, if nobody else needs them."""
+    for name, key in task.inputs.items():
+        if task.consumes and not name.endswith(".restart"):
+            (work / key / name).unlink(missing_ok=True)
+
+
 def seed_of(seed: int, name: str) -> int:
     """A seed for one purpose, 1 to 900 000 000 as LAMMPS wants it, from the simulation's seed."""
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
@@ -135,8 +144,8 @@ def seed_of(seed: int, name: str) -> int:
 def _prepare(task: Task, folder: Path, work: Path) -> None:
     for name, text in task.files.items():
         (folder / name).write_text(text, encoding="utf-8")
-    for name, source in task.inputs.items():
-        (folder / name).symlink_to(os.path.relpath(source.path(work, name), folder))
+    for name, key in task.inputs.items():
+        (folder / name).symlink_to(Path("..") / key / name)
 
 
 def _check_restarts(task: Task, folder: Path) -> None:
@@ -170,7 +179,10 @@ def _rename(folder: Path, final: Path) -> None:
     except OSError:
         if not final.is_dir():
             raise
-        shutil.rmtree(folder)  # another process has done the same meanwhile
+        # It was done before, and what others no longer needed has been removed since.
+        for path in folder.iterdir():
+            path.replace(final / path.name)
+        folder.rmdir()
 
 
 def _stop_programs_in(folder: Path) -> None:
