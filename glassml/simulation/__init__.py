@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glassml.simulation.inherent import quench, quench_commands
 from glassml.simulation.lammps import (
     LammpsInstallation,
     LammpsRun,
@@ -30,6 +31,8 @@ __all__ = [
     "from_include",
     "kob_andersen",
     "load_lammps_library",
+    "quench",
+    "quench_commands",
     "read_thermo",
     "run_lammps",
     "system_named",
