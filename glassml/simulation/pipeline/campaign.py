@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from glassml.errors import ConfigError
@@ -70,7 +69,7 @@ def run_campaign(liquid: Liquid, runner: Planner, until: str = STAGES[-1]) -> Ca
     ends: dict[float, list[Chain]] = {}
     if last >= STAGES.index("equilibrate"):
         for temperature in liquid.config.temperatures:
-            found = equilibrate(liquid, chains, temperature, runner.run, runner.work)
+            found = equilibrate(liquid, chains, temperature, runner.require, runner.work)
             runner.say(_told(found))
             campaign.equilibria.append(found)
             ends[temperature] = [replace(chain) for chain in chains]
@@ -91,7 +90,7 @@ def _melt(liquid: Liquid, runner: Planner) -> list[Chain]:
         chains.append(chain)
         tasks += made
         wanted.append(made[-1])
-    _run_if_possible(runner, wanted, tasks, f"melt at T = {liquid.melt_temperature:g}")
+    runner.run(wanted, tasks, f"melt at T = {liquid.melt_temperature:g}")
     return chains
 
 
@@ -114,7 +113,7 @@ def _sample(campaign: Campaign, ends: dict[float, list[Chain]], runner: Planner)
             name = f"T{temperature:g}-{index + 1:04d}"
             samples.append(Sample(name, temperature, chain.replica, chain.state))
         campaign.configurations += [Labelled(s, structure_task(liquid, s)) for s in samples]
-    _run_if_possible(runner, wanted, tasks, f"{len(campaign.configurations)} configurations")
+    runner.run(wanted, tasks, f"{len(campaign.configurations)} configurations")
 
 
 def _label(campaign: Campaign, runner: Planner) -> None:
@@ -127,7 +126,7 @@ def _label(campaign: Campaign, runner: Planner) -> None:
         runs, labelled.labels = label_tasks(liquid, labelled.sample, labelled.steps)
         tasks += [*runs, labelled.labels]
     wanted = [c.labels for c in campaign.configurations if c.labels is not None]
-    _run_if_possible(runner, wanted, tasks, f"{ensemble.runs} runs each of {len(wanted)}")
+    runner.run(wanted, tasks, f"{ensemble.runs} runs each of {len(wanted)}")
 
 
 def _tau(equilibrium: Equilibrium, liquid: Liquid) -> float | None:
@@ -157,12 +156,3 @@ def _told(found: Equilibrium) -> str:
     if found.is_equilibrated:
         return text + "equilibrated"
     return text + "WARNING: not equilibrated: " + "; ".join(found.problems)
-
-
-def _run_if_possible(
-    runner: Planner, wanted: Sequence[Task], tasks: Sequence[Task], what: str
-) -> None:
-    """Run tasks on whose results no later plan depends, so that a `Planner` need not have them."""
-    runner.plan(tasks)
-    if type(runner) is not Planner:
-        runner.run(list(wanted), [], what)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -74,7 +75,7 @@ def _duration(value: Any) -> Duration:
     except (TypeError, ValueError):
         number = math.nan
     if not (0 < number < math.inf):
-        raise ValueError('expected a positive time, or a multiple of tau_alpha such as "5 tau_alpha"')
+        raise ValueError('expected a positive time, or such as "5 tau_alpha"')
     return Duration(number, match is not None)
 
 
@@ -108,8 +109,8 @@ class SystemConfig(_Section):
     )
     options: dict[str, Any] = Field(
         default_factory=dict,
-        description="of a built-in mixture: truncation (shifted, force-shifted, truncated), cutoff, "
-        "cutoff_unit; with include: species, composition, units, citation",
+        description="of a built-in mixture: truncation (shifted, force-shifted, truncated), "
+        "cutoff, cutoff_unit; with include: species, composition, units, citation",
     )
 
     @model_validator(mode="after")
@@ -145,8 +146,8 @@ class EquilibrationConfig(_Section):
     )
     wave_number: PositiveFloat = Field(
         default=7.25,
-        description="k of the self-intermediate scattering function F_s(k, t), at the first peak of "
-        "the structure factor; 7.25 is that of the Kob-Andersen liquid",
+        description="k of the self-intermediate scattering function F_s(k, t), at the first peak "
+        "of the structure factor; 7.25 is that of the Kob-Andersen liquid",
     )
     species: str | None = Field(
         default=None, description="species whose F_s is measured; null: the first one"
@@ -271,9 +272,7 @@ class SimulateConfig(_Section):
     quench: QuenchConfig | None = Field(
         default_factory=QuenchConfig, description="null: no inherent structures"
     )
-    ensemble: EnsembleConfig | None = Field(
-        description="null: configurations without labels"
-    )
+    ensemble: EnsembleConfig | None = Field(description="null: configurations without labels")
     cage: CageConfig | None = Field(default=None, description="null: no cage centres")
     seed: NonNegativeInt = Field(default=0, description="of everything that is random")
     workers: PositiveInt | None = Field(
@@ -291,7 +290,7 @@ class SimulateConfig(_Section):
     @field_validator("temperatures")
     @classmethod
     def _decreasing(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if any(b >= a for a, b in zip(value, value[1:], strict=False)):
+        if any(b >= a for a, b in pairwise(value)):
             raise ValueError("expected decreasing temperatures, as one is cooled to the next")
         return value
 

@@ -91,7 +91,7 @@ def equilibrate(
     liquid: Liquid,
     chains: Sequence[Chain],
     temperature: float,
-    run: Callable[[list[Task], list[Task], str], None],
+    require: Callable[[list[Task], list[Task], str], None],
     work: Path,
 ) -> Equilibrium:
     """Cool all replicas to a temperature and run them until two windows agree.
@@ -100,7 +100,8 @@ def equilibrate(
         liquid: what is simulated.
         chains: the replicas, which are extended.
         temperature: to cool to.
-        run: runs tasks: those wanted, all that they may depend on, and a line on what they are.
+        require: has the results of tasks there: those wanted, all that they may depend on, and a
+            line on what they are.
         work: folder of all tasks.
     """
     tasks: list[Task] = []
@@ -123,7 +124,7 @@ def equilibrate(
             tasks += pieces
             measures.append(measure)
         what = f"T = {temperature:g}: window {len(windows) + 1} of {steps * liquid.timestep:g}"
-        run(measures, [*tasks, *measures], what)
+        require(measures, [*tasks, *measures], what)
         windows.append(_read(measures, work))
         spent += steps
         if not _problems(liquid, windows):

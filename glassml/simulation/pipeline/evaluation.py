@@ -57,7 +57,6 @@ def collect_frames(task: Task, folder: Path) -> None:
     np.savez(
         folder / f"{task.name}.npz",
         steps=[frame.step for frame in frames],
-        box=[frame.box for frame in frames],
         positions=[frame.positions for frame in frames],
         # The last line is also the first of the next piece.
         energy=thermo["PotEng"][:-1],
@@ -74,12 +73,10 @@ def measure_window(task: Task, folder: Path) -> None:
     chosen = slice(*about["particles"])
     pieces = [np.load(folder / name) for name in task.inputs]
     positions: dict[int, np.ndarray] = {}
-    boxes: dict[int, np.ndarray] = {}
     for first, piece in zip(about["first_steps"], pieces, strict=True):
         all_positions = piece["positions"]
         for i, step in enumerate(piece["steps"].tolist()):
             positions[first + step] = all_positions[i, chosen]
-            boxes[first + step] = piece["box"][i]
     f_s = [
         float(
             np.mean(
@@ -87,7 +84,6 @@ def measure_window(task: Task, folder: Path) -> None:
                     self_intermediate_scattering(
                         positions[origin + lag] - positions[origin],
                         about["wave_number"],
-                        np.diag(boxes[origin]),
                     )
                     for origin in about["origins"]
                 ]

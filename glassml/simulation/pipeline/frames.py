@@ -18,12 +18,10 @@ class Frame(NamedTuple):
 
     Attributes:
         step: time step.
-        box: edge lengths float64 [3] [length].
         positions: float64 [N, 3] [length], not wrapped, in the order of ids.
     """
 
     step: int
-    box: np.ndarray
     positions: np.ndarray
 
 
@@ -44,16 +42,15 @@ def read_frames(path: Path, steps: list[int]) -> Iterator[Frame]:
                 step = int(stream.readline())
                 stream.readline()
                 n = int(stream.readline())
-                stream.readline()
-                bounds = np.array([stream.readline().split()[:2] for _ in range(3)], float)
-                stream.readline()
+                for _ in range(5):  # the box and the names of the columns
+                    stream.readline()
                 table = np.array([stream.readline().split() for _ in range(n)], float)
                 positions = table[:, 1:4]
             except (ValueError, IndexError):
                 raise _wrong(path, "a frame that is cut off") from None
             if step != next(expected, None):
                 raise _wrong(path, f"a frame of step {step}")
-            yield Frame(step, bounds[:, 1] - bounds[:, 0], np.ascontiguousarray(positions))
+            yield Frame(step, np.ascontiguousarray(positions))
     missing = next(expected, None)
     if missing is not None:
         raise _wrong(path, f"no frame of step {missing}; is the disk full?")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def ensemble_steps(
     else:
         times = [duration.time(tau_alpha) for duration in given]
     steps = [round(time / timestep) for time in times]
-    if steps[0] < 1 or any(b <= a for a, b in zip(steps, steps[1:], strict=False)):
+    if steps[0] < 1 or any(b <= a for a, b in pairwise(steps)):
         shown = [float(f"{time:.4g}") for time in times]
         raise ConfigError(
             f"ensemble.times: expected increasing times, at least a time step of {timestep:g} "

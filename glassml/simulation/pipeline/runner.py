@@ -33,22 +33,23 @@ class Planner:
         self.work = work
         self.known: dict[str, Task] = {}
 
-    def plan(self, tasks: Iterable[Task]) -> None:
-        """Take note of tasks."""
-        self.known.update((task.key, task) for task in tasks)
-
     def run(self, wanted: list[Task], tasks: Iterable[Task], what: str) -> None:
-        """Have the results of some tasks.
+        """Have some tasks run; here only take note of them.
 
         Args:
-            wanted: whose results are needed.
+            wanted: whose results are needed at the end.
             tasks: these and what they depend on, unless it is known already.
             what: what they do, for people.
+        """
+        self.known.update((task.key, task) for task in tasks)
+
+    def require(self, wanted: list[Task], tasks: Iterable[Task], what: str) -> None:
+        """As `run`, for results without which nothing more can be planned.
 
         Raises:
             NotYetKnownError: they have not been run.
         """
-        self.plan(tasks)
+        self.run(wanted, tasks, what)
         if not all(task.is_done(self.work) for task in wanted):
             raise NotYetKnownError(what)
 
@@ -76,7 +77,7 @@ class Runner(Planner):
         Raises:
             GlassMLError: a task failed; the message names it.
         """
-        self.plan(tasks)
+        super().run(wanted, tasks, what)
         needed = needed_tasks(wanted, self.known, self.work)
         with self._bar() as bar:
             total = sum(_work(task) for task in needed.values())

@@ -1,4 +1,4 @@
-"""Tasks on all cores, or on a cluster: whatever is ready runs, as many at a time as there are workers."""
+"""Tasks on all cores or on a cluster: what is ready runs, up to the number of workers."""
 
 from __future__ import annotations
 
@@ -91,7 +91,8 @@ def run_tasks(
             unfinished = {*waiting, *(task.key for task in running.values())}
             for key in [key for key in waiting if failed is None]:
                 if unfinished.isdisjoint(waiting[key].inputs.values()):
-                    running[executor.submit(execute, waiting[key], work)] = waiting.pop(key)
+                    task = waiting.pop(key)
+                    running[executor.submit(execute, task, work)] = task
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 task = running.pop(future)
@@ -129,7 +130,7 @@ def _dask_client(workers: int | None, cluster: ClusterConfig) -> Iterator[Any]:
         raise ConfigError(f"cluster: Dask is missing ({error}); {_INSTALL}") from None
     try:
         if cluster.kind == "slurm":
-            opened = SLURMCluster(**cluster.options)
+            opened: Any = SLURMCluster(**cluster.options)
             opened.scale(jobs=cluster.jobs)
         else:
             # One task at a time in each worker, as LAMMPS keeps a core busy.

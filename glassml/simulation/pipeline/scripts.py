@@ -14,6 +14,7 @@ from glassml.simulation.pipeline.liquid import Liquid
 
 __all__ = ["create_script", "dynamics_script", "ensemble_script", "steps_file", "structure_script"]
 
+_FORMAT = "sort id format float %.17g"
 _THERMO_LINES = 200  # of a run: energies, from which means and errors are taken
 
 
@@ -119,9 +120,9 @@ def ensemble_script(
     )
 
 
-def steps_file(frames: Sequence[int]) -> str:
-    """The file that tells LAMMPS at which steps to write; the last one is never reached."""
-    return "".join(f"{step}\n" for step in [*(f for f in frames if f > 0), max(frames) + 1])
+def steps_file(frames: Sequence[int], steps: int) -> str:
+    """The file that tells LAMMPS at which steps of a run to write; it never comes to the last."""
+    return "".join(f"{step}\n" for step in [*(f for f in frames if f > 0), steps + 1])
 
 
 def _head(what: str, liquid: Liquid) -> str:
@@ -164,10 +165,11 @@ def _thermo(steps: int) -> str:
 
 def _frames(name: str, frames: Sequence[int]) -> str:
     """Unwrapped positions at given steps, with all digits."""
-    first = "first yes " if 0 in frames else ""
-    return (
+    # A dump at steps of a variable cannot write the step at which a run begins.
+    start = f"write_dump all custom {name}.dump id xu yu zu modify {_FORMAT}\n"
+    return (start if 0 in frames else "") + (
         f"variable frame_steps file {name}.steps\n"
         "variable frame_step equal next(frame_steps)\n"
         f"dump frames all custom 1 {name}.dump id xu yu zu\n"
-        f"dump_modify frames every v_frame_step {first}sort id format float %.17g\n"
+        f"dump_modify frames every v_frame_step append yes {_FORMAT}\n"
     )

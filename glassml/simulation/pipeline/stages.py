@@ -103,7 +103,10 @@ class Chain:
             frames = [0, *frames] if begin == 0 else frames or [end - begin]
             temperatures = (self.temperature, self.temperature)
             pieces.append(
-                (begin, self._piece("equilibrate", f"{name}-{i}", end - begin, temperatures, frames))
+                (
+                    begin,
+                    self._piece("equilibrate", f"{name}-{i}", end - begin, temperatures, frames),
+                )
             )
         species = self.liquid.measured_species
         start = sum(self.liquid.counts[:species])
@@ -141,7 +144,7 @@ class Chain:
             name=name,
             script=script,
             outputs=(f"{name}.restart", *([] if frames is None else [f"{name}.npz"])),
-            files={} if frames is None else {f"{name}.steps": steps_file(frames)},
+            files={} if frames is None else {f"{name}.steps": steps_file(frames, steps)},
             inputs={self.state.file: self.state.key},
             evaluate=None if frames is None else collect_frames,
             parameters={} if frames is None else {"frames": list(frames)},
@@ -192,9 +195,7 @@ def structure_task(liquid: Liquid, sample: Sample) -> Task:
     )
 
 
-def label_tasks(
-    liquid: Liquid, sample: Sample, frames: Sequence[int]
-) -> tuple[list[Task], Task]:
+def label_tasks(liquid: Liquid, sample: Sample, frames: Sequence[int]) -> tuple[list[Task], Task]:
     """The runs of an isoconfigurational ensemble, and the task that averages over them.
 
     Velocities of a run are those of the Maxwell-Boltzmann distribution in the frame in which the
@@ -225,7 +226,7 @@ def label_tasks(
                     frames,
                 ),
                 outputs=(f"{name}.npy",),
-                files={f"{name}.steps": steps_file(frames)},
+                files={f"{name}.steps": steps_file(frames, frames[-1])},
                 inputs={sample.state.file: sample.state.key},
                 evaluate=measure_run,
                 parameters={"frames": [0, *frames]},
