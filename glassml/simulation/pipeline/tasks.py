@@ -126,6 +126,8 @@ def clear_unfinished(work: Path) -> None:
     for folder in work.glob(f"{_PARTIAL}*"):
         _stop_programs_in(folder)
         shutil.rmtree(folder, ignore_errors=True)
+    for file in work.parent.glob(".*.partial.*"):  # of a dataset or the picture
+        file.unlink(missing_ok=True)
 
 
 def remove_consumed(task: Task, work: Path) -> None:
