@@ -127,7 +127,7 @@ def _draw_propensity(axes: Axes, found: Sequence[Configuration], temperature: fl
     name = found[0].species_names[0]
     values = np.concatenate([c.propensity[c.species == 0] for c in found])  # type: ignore[index]
     positive = values[values > 0]
-    bins = np.geomspace(positive.min(), positive.max() * (1 + 1e-9), _BINS)
+    bins = np.geomspace(positive.min(), positive.max() * (1 + 1e-9), _BINS).tolist()
     for i, time in enumerate(times):
         colour = mpl.colormaps["plasma"](0.85 * i / max(1, len(times) - 1))
         axes.hist(
