@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from glassml.errors import ConfigError
+
 __all__ = ["simulate"]
 
 
@@ -53,7 +55,8 @@ def simulate(
     the same command again. `examples/simulate` has a commented configuration, `docs/simulate.md`
     explains every field.
     """
-    from glassml.analysis import simulation_picture
+    if "=" in arguments[0]:
+        raise ConfigError("expected a configuration file before settings that overrule it")
     from glassml.simulation import pipeline
 
     config = pipeline.load_simulate_config(arguments[0], arguments[1:])
@@ -63,8 +66,14 @@ def simulate(
         if missing is not None:
             typer.echo(f"further ones depend on what is not there yet ({missing})")
         return
-    result = pipeline.simulate(config, until=until)
+    try:
+        result = pipeline.simulate(config, until=until)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command goes on where it was", err=True)
+        raise typer.Exit(130) from None
     if result.datasets:
+        from glassml.analysis import simulation_picture  # loads torch
+
         picture = result.folder / "summary.png"
         simulation_picture(result.datasets, picture)
         typer.echo(f"wrote {picture}")

@@ -21,7 +21,7 @@ LIQUID = {
     "separation": "2 tau_alpha",
     "cooling": {"melt_time": 1.0, "time": 1.0},
     "equilibration": {"budget": 200.0},
-    "ensemble": {"runs": 4, "times": [0.01, 0.1, "1 tau_alpha"], "keep_final_positions": True},
+    "ensemble": {"runs": 2, "times": [0.01, 0.1, "1 tau_alpha"], "keep_final_positions": True},
     "segment": 1500,
     "seed": 5,
     "workers": 2,

@@ -63,7 +63,7 @@ def test_velocities_are_drawn_anew_for_every_run_and_have_no_total_momentum(conf
     for c in configurations:
         first = c.final_positions[:, 0] - c.positions.astype(np.float32)
         correlation = np.corrcoef(first.reshape(RUNS, -1))
-        # 480 components each: of the six pairs none beyond four and a half standard errors
+        # of 480 components each, so the standard error is 0.046
         assert np.abs(correlation - np.eye(RUNS)).max() < 0.2
         assert c.statistics["mean_displacement"].mean(axis=0) == pytest.approx(0, abs=1e-10)
 
