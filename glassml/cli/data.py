@@ -1,4 +1,7 @@
-"""`glassml data`: convert published and own data into a dataset, and look into one."""
+"""`glassml data`: convert published and own data into a dataset, and look into one.
+
+The commands that work on datasets alone are in `glassml.cli.datasets`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from glassml.cli import datasets
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -17,8 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["app", "convert", "info"]
 
 app = typer.Typer(
-    help="Convert simulation data into a dataset, and look into one.", no_args_is_help=True
+    help="Convert simulation data into a dataset, look into one, divide, merge and check them.",
+    no_args_is_help=True,
 )
+for _command in (datasets.split, datasets.merge, datasets.validate):
+    app.command()(_command)
 
 _Times = Annotated[
     list[float] | None,
@@ -30,6 +38,35 @@ _Scalars = Annotated[
 ]
 
 
+_Labels = Annotated[
+    str | None,
+    typer.Option(
+        help="File with ids and labels (text, npz or HDF5), for structure files; {stem} stands for "
+        "the name of the structure file."
+    ),
+]
+_Pbc = Annotated[
+    str | None,
+    typer.Option(help="Periodic directions of structure files, such as T,T,F for flat ones."),
+]
+_FinalPositions = Annotated[
+    bool, typer.Option("--final-positions", help="Keep where each run was at each time.")
+]
+_Format = Annotated[
+    str,
+    typer.Option(
+        "--format", help="auto, glassbench, glassbench2d, botan, deepmind, glassml or ase."
+    ),
+]
+_Species = Annotated[
+    str | None,
+    typer.Option(help='Names for types 1, 2, ... ("A,B") or for symbols ("Cu=A,Zr=B").'),
+]
+_LengthUnit = Annotated[
+    str | None, typer.Option(help="Unit of lengths, if the files do not tell. [default: lj]")
+]
+
+
 @app.command()
 def convert(
     inputs: Annotated[
@@ -38,18 +75,14 @@ def convert(
     output: Annotated[
         Path, typer.Option("--out", "-o", help="HDF5 dataset to write.", show_default=False)
     ],
-    file_format: Annotated[
-        str, typer.Option("--format", help="auto, botan, deepmind, glassml or ase.")
-    ] = "auto",
+    file_format: _Format = "auto",
     time: _Times = None,
-    species: Annotated[
-        str | None,
-        typer.Option(help='Names for types 1, 2, ... ("A,B") or for symbols ("Cu=A,Zr=B").'),
-    ] = None,
+    species: _Species = None,
     scalar: _Scalars = None,
-    length_unit: Annotated[
-        str | None, typer.Option(help="Unit of lengths, if the files do not tell. [default: lj]")
-    ] = None,
+    length_unit: _LengthUnit = None,
+    labels: _Labels = None,
+    pbc: _Pbc = None,
+    final_positions: _FinalPositions = False,
     limit: Annotated[int | None, typer.Option(help="Convert at most this many.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the output if it exists.")] = False,
 ) -> None:
@@ -71,6 +104,9 @@ def convert(
         species=SpeciesMap.parse(species) if species else None,
         scalars=dict(_name_and_source(text) for text in scalar or []),
         length_unit=length_unit,
+        final_positions=final_positions,
+        labels=labels,
+        pbc=_directions(pbc) if pbc else None,
     )
     paths = find_inputs(inputs, file_format)
     with _progress() as progress:
@@ -107,6 +143,19 @@ def info(
 def _name_and_source(text: str) -> tuple[str, str]:
     name, _, source = text.partition("=")
     return name, source or name
+
+
+def _directions(text: str) -> tuple[bool, bool, bool]:
+    from glassml.errors import InputError
+
+    letters = [letter.strip().upper() for letter in text.split(",")]
+    if len(letters) != 3 or not set(letters) <= {"T", "F"}:
+        raise InputError(
+            f"--pbc: expected three of T and F, one a lattice direction, such as T,T,F; found "
+            f"{text!r}"
+        )
+    one, two, three = (letter == "T" for letter in letters)
+    return one, two, three
 
 
 def _progress() -> Progress:

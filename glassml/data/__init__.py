@@ -7,12 +7,20 @@ from glassml.data.configuration import LENGTH_UNITS, Configuration
 from glassml.data.conversion import convert, find_inputs
 from glassml.data.dataset import Dataset, DatasetWriter
 from glassml.data.readers import FORMATS, Frames, ReadOptions, open_frames, read_configurations
+from glassml.data.rearranging import (
+    merge_datasets,
+    parts_by_key,
+    parts_by_size,
+    split_dataset,
+)
 from glassml.data.species import SpeciesMap
 from glassml.data.summary import DatasetSummary, LabelStatistics
+from glassml.data.validation import Complaint, complaints
 
 __all__ = [
     "FORMATS",
     "LENGTH_UNITS",
+    "Complaint",
     "Configuration",
     "Dataset",
     "DatasetSummary",
@@ -22,9 +30,14 @@ __all__ = [
     "ReadOptions",
     "SpeciesMap",
     "atoms_from_configuration",
+    "complaints",
     "configuration_from_atoms",
     "convert",
     "find_inputs",
+    "merge_datasets",
     "open_frames",
+    "parts_by_key",
+    "parts_by_size",
     "read_configurations",
+    "split_dataset",
 ]

@@ -172,7 +172,8 @@ class Configuration:
                 "positions",
                 "a three-dimensional system",
                 f"all {self.n_particles} particles in one plane across lattice direction "
-                f"{axis + 1} (two-dimensional systems must have pbc False in that direction)",
+                f"{axis + 1} (two-dimensional systems need pbc = False in that direction, which "
+                "`glassml data convert --pbc T,T,F` states)",
             )
 
     def _check_species(self) -> None:

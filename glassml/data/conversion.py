@@ -12,7 +12,9 @@ from pathlib import Path
 
 from glassml.data.dataset import DatasetWriter
 from glassml.data.readers.base import ReadOptions
+from glassml.data.readers.frames import DATASET_SUFFIXES
 from glassml.data.readers.registry import formats_called, read_configurations
+from glassml.data.rearranging import joint_description
 from glassml.errors import InputError
 
 __all__ = ["convert", "find_inputs"]
@@ -76,8 +78,16 @@ def convert(
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit: expected at least 1 configuration; found {limit}")
+    labels = options.labels if options is not None else None
+    if labels is not None and len(inputs) > 1 and "{stem}" not in labels:
+        raise InputError(
+            f"labels: expected a file for each of the {len(inputs)} inputs, such as "
+            f"'labels/{{stem}}.txt', where {{stem}} stands for an input's name; found {labels!r}"
+        )
     prefixes = _distinguishing_prefixes([Path(path) for path in inputs])
-    with DatasetWriter(output) as writer:
+    datasets = [path for path in inputs if Path(path).suffix in DATASET_SUFFIXES]
+    description = joint_description(datasets) if file_format in ("auto", "glassml") else {}
+    with DatasetWriter(output, description) as writer:
         for path, prefix in prefixes.items():
             remaining = None if limit is None else limit - writer.n_configurations
             if remaining == 0:

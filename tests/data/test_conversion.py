@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import tracemalloc
 
+import numpy as np
 import pytest
 
 from glassml.data import Dataset, convert, find_inputs
@@ -149,3 +151,29 @@ def test_published_configurations(shared_data, tmp_path):
     # scatter between configurations is a few per cent.
     assert means["A"] == pytest.approx(0.53, abs=0.03)
     assert means["B"] == pytest.approx(0.98, abs=0.06)
+
+
+def test_few_configurations_are_in_memory(write_botan, tmp_path, rng):
+    """The peak does not grow with the number of files, and is that of a few configurations."""
+    n, n_runs = 2000, 20
+    box = (n / 1.2) ** (1 / 3)
+    names = [f"isoconfig_N{n}T0.44_{i}_tc07.npz" for i in range(1, 13)]
+    for name in names:
+        initial = rng.uniform(0, box, (n, 3))
+        write_botan(
+            f"big/{name}",
+            types=np.repeat([0, 1], [1600, 400]),
+            initial_positions=initial,
+            positions=initial + rng.normal(0, 0.2, (n_runs, n, 3)),
+        )
+    paths = [tmp_path / "big" / name for name in names]
+    convert(paths[:1], tmp_path / "warm.h5")  # what is imported and kept once
+    peaks = {}
+    for number in (3, 12):
+        tracemalloc.start()
+        convert(paths[:number], tmp_path / "data.h5")
+        peaks[number] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    one = n_runs * n * 3 * 8  # bytes of the runs, the bulk of a file
+    assert peaks[12] < 8 * one
+    assert peaks[12] < 1.1 * peaks[3] + 1e5

@@ -189,3 +189,104 @@ def test_info_shows_warnings_and_what_else_is_known(run, make_complete, output):
         "mean_displacement",
         "propensity_halves",
     }
+
+
+def test_labels_and_directions_reach_the_reader(run, tmp_path, output):
+    rows = "".join(f"{i + 1} 1 {i % 5} {i // 5} 0\n" for i in range(25))
+    (tmp_path / "flat.dump").write_text(
+        "ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n25\nITEM: BOX BOUNDS pp pp pp\n0 5\n0 5\n0 1\n"
+        f"ITEM: ATOMS id type x y z\n{rows}"
+    )
+    (tmp_path / "flat.txt").write_text("".join(f"{i + 1} {i / 25}\n" for i in range(25)))
+    result = run(
+        *("convert", tmp_path / "flat.dump", "-o", output, "--species", "A", "--time", "3"),
+        *("--labels", tmp_path / "{stem}.txt", "--pbc", "T,t,F"),
+    )
+    assert result.exit_code == 0
+    (configuration,) = Dataset(output)
+    assert configuration.propensity[:, 0].tolist() == [i / 25 for i in range(25)]
+    assert configuration.plane == 2
+    printed = run("info", output).output
+    assert "dimensions" in printed
+    wrong = run("convert", tmp_path / "flat.dump", "-o", output, "--overwrite", "--pbc", "T,T")
+    assert "--pbc: expected three of T and F" in str(wrong.exception)
+
+
+def test_final_positions_are_kept_on_request(run, folder, output, tmp_path):
+    assert run("convert", folder, "-o", output, "--final-positions").exit_code == 0
+    name = Dataset(output).names[0]
+    assert Dataset(output).has_final_positions(name)
+    # And when the dataset is converted in its turn, again on request only.
+    again = tmp_path / "again.h5"
+    assert run("convert", output, "-o", again).exit_code == 0
+    assert not Dataset(again).has_final_positions(name)
+    assert run("convert", output, "-o", again, "--final-positions", "--overwrite").exit_code == 0
+    assert Dataset(again).sha256 == Dataset(output).sha256
+
+
+@pytest.fixture
+def ten(make_complete, output):
+    with DatasetWriter(output) as writer:
+        for k in range(10):
+            provenance = {"temperature": 0.44 if k < 3 else 0.5}
+            writer.add(make_complete(name=f"c{k}", provenance=provenance))
+    return output
+
+
+def test_split(run, ten, tmp_path):
+    arguments = ("split", ten, "--part", "train=0.7", "--part", "test=2", "--seed", "1")
+    result = run(*arguments)
+    assert result.exit_code == 0
+    train, test = Dataset(tmp_path / "data_train.h5"), Dataset(tmp_path / "data_test.h5")
+    assert (len(train), len(test)) == (7, 2)
+    assert not set(train.names) & set(test.names)
+    assert "in no part: 1 configurations" in result.output
+    assert train.description["split"]["seed"] == 1
+    assert train.description["split"]["sizes"] == {"train": 7, "test": 2}
+    assert "exists already" in str(run(*arguments).exception)
+    assert run(*arguments, "--overwrite").exit_code == 0
+    assert run("split", ten, "--by", "temperature", "-o", tmp_path / "parts").exit_code == 0
+    assert len(Dataset(tmp_path / "parts" / "data_temperature0.44.h5")) == 3
+    assert len(Dataset(tmp_path / "parts" / "data_temperature0.5.h5")) == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "expected either --part"),
+        (["--part", "a=1", "--by", "x"], "expected either --part"),
+        (["--part", "train"], "--part: expected NAME=SIZE"),
+        (["--part", "a/b=0.5"], "--part: expected NAME=SIZE"),
+        (["--part", "a=half"], "--part: expected NAME=SIZE"),
+        (["--part", "a=1", "--part", "a=2"], "found 'a' twice"),
+    ],
+)
+def test_split_mistakes(run, ten, tmp_path, arguments, message):
+    result = run("split", ten, *arguments)
+    assert isinstance(result.exception, InputError)
+    assert message in str(result.exception)
+    assert sorted(tmp_path.glob("*.h5")) == [ten]
+
+
+def test_merge(run, ten, tmp_path):
+    run("split", ten, "--part", "a=0.5", "--part", "b=0.5")
+    merged = tmp_path / "merged.h5"
+    parts = [tmp_path / "data_a.h5", tmp_path / "data_b.h5"]
+    result = run("merge", *parts, "-o", merged)
+    assert result.exit_code == 0
+    assert f"{merged}: 10 configurations" in result.output.replace("\n", "")
+    assert sorted(Dataset(merged).names) == sorted(Dataset(ten).names)
+    assert "exists already" in str(run("merge", *parts, "-o", merged).exception)
+
+
+def test_validate(run, folder, output, ten):
+    bad = run("validate", ten, "--min-distance", "0.1")  # numbers drawn at random
+    assert bad.exit_code == 1
+    assert f"{ten}: c0: labels: expected propensity <|dr|> at least" in bad.output
+    assert "complaints" in bad.output
+    run("convert", folder, "-o", output, "--overwrite", "--limit", "1")
+    good = run("validate", output, "--min-distance", "1e-6")
+    assert good.exit_code == 0
+    assert f"{output}: 1 configurations, good" in good.output.replace("\n", "")
+    wrong = run("validate", output, "--min-distance", "-1")
+    assert "--min-distance: expected a positive length" in str(wrong.exception)

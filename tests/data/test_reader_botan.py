@@ -44,6 +44,35 @@ def test_the_label_is_the_mean_distance_over_the_runs(write_botan, botan_arrays)
     assert (configuration.propensity[1:] == 0.0).all()
 
 
+def test_further_averages_over_the_runs(write_botan, botan_arrays):
+    configuration = read_one(write_botan())
+    assert configuration.final_positions is None
+    dr = botan_arrays["positions"] - botan_arrays["initial_positions"]
+    statistics = configuration.statistics
+    # 1e-14: two ways of summing three squares of order 1.
+    np.testing.assert_allclose(
+        statistics["square_displacement"][:, 0], (dr**2).sum(2).mean(0), rtol=1e-14
+    )
+    np.testing.assert_allclose(
+        statistics["mean_displacement"][:, 0], dr.mean(0), rtol=1e-14, atol=1e-15
+    )
+    halves = statistics["propensity_halves"][:, 0]
+    distance = np.sqrt((dr**2).sum(2))
+    np.testing.assert_allclose(halves[:, 0], distance[0], rtol=1e-14)  # three runs: one, and two
+    np.testing.assert_allclose(halves[:, 1], distance[1:].mean(0), rtol=1e-14)
+    np.testing.assert_allclose(halves @ [1, 2] / 3, configuration.propensity[:, 0], rtol=1e-14)
+
+
+def test_one_run_has_no_halves(write_botan, botan_arrays):
+    configuration = read_one(write_botan(positions=botan_arrays["positions"][:1]))
+    assert set(configuration.statistics) == {"square_displacement", "mean_displacement"}
+
+
+def test_final_positions_on_request(write_botan, botan_arrays):
+    configuration = read_one(write_botan(), final_positions=True)
+    np.testing.assert_array_equal(configuration.final_positions[:, 0], botan_arrays["positions"])
+
+
 @pytest.mark.parametrize(
     ("temperature", "time", "expected"),
     [

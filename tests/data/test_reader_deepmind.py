@@ -35,6 +35,42 @@ def test_values_come_in_order_of_time(write_deepmind, deepmind_content):
     assert configuration.provenance["pressure"] == 2.93
 
 
+def test_further_averages_come_in_order_of_time(write_deepmind, deepmind_content):
+    configuration = read_one(write_deepmind(), final_positions=True)
+    runs = np.array(deepmind_content["trajectory_target_positions"])[[0, 2, 1]]
+    np.testing.assert_array_equal(configuration.final_positions, runs.swapaxes(0, 1))
+    dr = runs - deepmind_content["positions"]
+    # 1e-14: two ways of summing three squares of order 1.
+    np.testing.assert_allclose(
+        configuration.statistics["square_displacement"].T, (dr**2).sum(3).mean(1), rtol=1e-14
+    )
+    np.testing.assert_allclose(
+        configuration.statistics["mean_displacement"].swapaxes(0, 1), dr.mean(1), atol=1e-15
+    )
+    np.testing.assert_allclose(
+        configuration.statistics["propensity_halves"] @ [1, 2] / 3,
+        configuration.propensity,
+        rtol=1e-14,
+    )
+
+
+def test_averages_need_the_runs_of_all_times(write_deepmind, deepmind_content, rng):
+    targets = list(rng.uniform(0, 1, (3, 12)))
+    runs = deepmind_content["trajectory_target_positions"]
+    whole = read_one(write_deepmind(targets=targets), final_positions=True)
+    np.testing.assert_array_equal(whole.propensity[:, 0], targets[0])
+    assert set(whole.statistics) == {
+        "square_displacement",
+        "mean_displacement",
+        "propensity_halves",
+    }
+    partly = write_deepmind(targets=targets, trajectory_target_positions=runs[:1])
+    first = read_one(partly, final_positions=True)
+    assert first.statistics == {}
+    assert first.final_positions is None
+    assert first.n_runs == 3
+
+
 def test_targets_are_taken_as_they_are(write_deepmind, rng):
     targets = list(rng.uniform(0, 1, (3, 12)))
     configuration = read_one(write_deepmind(targets=targets, trajectory_target_positions=None))
@@ -103,6 +139,7 @@ def test_missing_labels(write_deepmind):
             lambda a: [list(np.mod(a[0], [2.0, 2.1, 2.2])), *a[1:]],
             "expected unwrapped positions; found jumps",
         ),
+        ("trajectory_target_positions", lambda a: [[], *a[1:]], "at least one run; found none"),
         ("targets", lambda _: np.ones((2, 12)), r"shape \[3, 12\]; found shape \[2, 12\]"),
         ("targets", lambda _: [[1.0], [1.0, 2.0], [1.0]], "expected an array; found"),
         ("targets", lambda _: [["a"] * 12] * 3, "expected numbers; found type"),

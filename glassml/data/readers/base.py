@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from glassml.data.averages import isoconfigurational_averages
 from glassml.data.configuration import Configuration
 from glassml.data.species import SpeciesMap
 from glassml.errors import InputError
@@ -20,14 +21,18 @@ __all__ = [
     "ReadOptions",
     "check_wrapped",
     "label_times",
-    "mean_displacement",
+    "other_positions",
+    "run_averages",
     "source_provenance",
     "species_of_codes",
 ]
 
-# Coordinates may leave [0, L) by this fraction of L, as simulations wrap only now and then; the
-# convention [-L/2, L/2) leaves it by 0.5.
+# Coordinates may leave their interval by this fraction of L, as simulations wrap only now and
+# then; the other convention leaves it by 0.5.
 _BOX_SLACK = 0.01
+
+# Relaxation moves particles by a tenth of their distance; other particles are a distance away.
+_LARGEST_MEDIAN_SHIFT = 0.5  # of (volume / N)^(1/d)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +44,20 @@ class ReadOptions:
         species: what the file's types or symbols stand for.
         scalars: name of a per-particle input -> its name in the file.
         length_unit: unit of the file's lengths. Default: what the file says, else "lj".
+        final_positions: keep where each run was at each time, if the file tells.
+        labels: a file with the labels of the particles, for structure files (see
+            `glassml.data.readers.labels`); ``{stem}`` stands for the structure file's name.
+        pbc: which directions are periodic, for structure files that do not say it or say it wrong:
+            LAMMPS writes two-dimensional systems as if they were periodic across their plane.
     """
 
     times: tuple[float, ...] | None = None
     species: SpeciesMap | None = None
     scalars: Mapping[str, str] = field(default_factory=dict)
     length_unit: str | None = None
+    final_positions: bool = False
+    labels: str | None = None
+    pbc: tuple[bool, bool, bool] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,15 +127,21 @@ class Fields:
 
 
 def species_of_codes(
-    fields: Fields, name: str, n_particles: int, species: SpeciesMap | None
+    fields: Fields,
+    name: str,
+    n_particles: int,
+    species: SpeciesMap | None,
+    *,
+    from_one: bool = False,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Species of a Kob-Andersen file that calls A 0 and B 1.
+    """Species of a Kob-Andersen file that calls A 0 and B 1, or A 1 and B 2 if that is allowed.
 
     Args:
         fields: the file.
         name: the entry with the codes [N].
         n_particles: N.
         species: other names, for the types 1 and 2 or for the symbols A and B.
+        from_one: whether A 1 and B 2 is the file's usual convention, 0 and 1 the other one.
 
     Returns:
         The species indices [N] and the species names.
@@ -132,18 +151,21 @@ def species_of_codes(
     """
     codes = fields.array(name, n_particles, integer=True)
     found = np.unique(codes).tolist()
-    if found not in ([0], [0, 1]):
-        raise fields.error(name, "0 for A and 1 for B", f"the codes {found}")
+    if from_one and found in ([1], [1, 2]):
+        codes = codes - 1
+    elif found not in ([0], [0, 1]):
+        expected = "1 for A and 2 for B (or 0 and 1)" if from_one else "0 for A and 1 for B"
+        raise fields.error(name, expected, f"the codes {found}")
     if species is None:
         return codes, ("A", "B")
     labels = codes + 1 if species.by_type else np.array(["A", "B"])[codes]
     return species.indices(labels, str(fields.path)), species.names
 
 
-def mean_displacement(
+def run_averages(
     fields: Fields, name: str, initial: np.ndarray, runs: np.ndarray, box: np.ndarray
-) -> np.ndarray:
-    """The propensity: each particle's distance from its start, averaged over the runs.
+) -> dict[str, np.ndarray]:
+    """What the runs say of each particle (see `isoconfigurational_averages`).
 
     Args:
         fields: the file, for messages.
@@ -151,9 +173,6 @@ def mean_displacement(
         initial: [N, 3] positions at the start [length].
         runs: [R, N, 3] unwrapped positions at the end of each run [length].
         box: [3] edge lengths [length].
-
-    Returns:
-        float64 [N] [length].
 
     Raises:
         InputError: the positions of the runs are wrapped into the box, or count from another
@@ -171,21 +190,55 @@ def mean_displacement(
             "unwrapped positions that start from the initial ones",
             "a particle that is more than half a box away from its start in every run",
         )
-    return np.linalg.norm(displacement, axis=-1).mean(axis=0)
+    return isoconfigurational_averages(displacement)
 
 
-def check_wrapped(fields: Fields, name: str, positions: np.ndarray, box: np.ndarray) -> None:
-    """Check that positions [N, 3] lie in [0, L) of a box [3], as the format has it.
+def check_wrapped(
+    fields: Fields, name: str, positions: np.ndarray, box: np.ndarray, *, centred: bool = False
+) -> None:
+    """Check that positions [N, 3] lie in [0, L) of a box [3], or in [-L/2, L/2) if ``centred``.
 
     Raises:
         InputError: another convention, or another box.
     """
-    if (positions < -_BOX_SLACK * box).any() or (positions > (1 + _BOX_SLACK) * box).any():
+    low = -box / 2 if centred else 0.0 * box
+    slack = _BOX_SLACK * box
+    if (positions < low - slack).any() or (positions > low + box + slack).any():
         raise fields.error(
             name,
-            f"coordinates in [0, L) with L = {np.round(box, 5).tolist()}",
+            f"coordinates in {'[-L/2, L/2)' if centred else '[0, L)'} with "
+            f"L = {np.round(box, 5).tolist()}",
             f"coordinates from {positions.min():g} to {positions.max():g}",
         )
+
+
+def other_positions(
+    fields: Fields, name: str, positions: np.ndarray, others: np.ndarray, box: np.ndarray
+) -> np.ndarray:
+    """The images of other positions of the same particles that are nearest to ``positions``.
+
+    Args:
+        fields: the file, for messages.
+        name: the entry that ``others`` come from, for messages.
+        positions: [N, 3] [length].
+        others: [N, 3] [length], any images.
+        box: [3] edge lengths [length], infinite where the system is not periodic.
+
+    Raises:
+        InputError: most particles are elsewhere, so that these are others or in another order.
+    """
+    shift = others - positions
+    finite = np.isfinite(box)
+    shift[:, finite] -= box[finite] * np.round(shift[:, finite] / box[finite])
+    spacing = (np.prod(box[finite]) / len(positions)) ** (1 / finite.sum())
+    typical = float(np.median(np.linalg.norm(shift, axis=1)))
+    if typical > _LARGEST_MEDIAN_SHIFT * spacing:
+        raise fields.error(
+            name,
+            "positions of the same particles in the same order",
+            f"half of them at least {typical:.3g} away, where neighbours are {spacing:.3g} apart",
+        )
+    return positions + shift
 
 
 def label_times(

@@ -8,8 +8,6 @@ wrapped, after one time. The box is implied: a cube of number density 1.2.
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,44 +19,22 @@ from glassml.data.readers.base import (
     ReadOptions,
     check_wrapped,
     label_times,
-    mean_displacement,
+    run_averages,
     source_provenance,
     species_of_codes,
 )
+from glassml.data.readers.npz import npz_entries, npz_names
 from glassml.data.readers.published import KOB_ANDERSEN_DENSITY, KOB_ANDERSEN_TIMES
-from glassml.errors import InputError
 
-__all__ = ["npz_entries", "read_botan", "recognises_botan"]
+__all__ = ["read_botan", "recognises_botan"]
 
 _FILE_NAME = re.compile(r"N(?P<n>\d+)T(?P<temperature>\d+\.\d+)_\d+_tc(?P<time>\d+)$")
 _ENTRIES = {"types", "initial_positions", "positions"}
 
 
-def npz_entries(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an npz file.
-
-    Raises:
-        InputError: the file is missing, truncated, not an npz or holds pickled objects.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise InputError(f"{path}: expected an npz file; found no such file") from None
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(
-            f"{path}: expected a complete npz file of arrays; found a damaged or other file "
-            f"({error})"
-        ) from error
-
-
 def recognises_botan(path: Path) -> bool:
     """Whether this is an npz file with the entries of BOTAN."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {Path(member).stem for member in archive.namelist()} >= _ENTRIES
-    except (OSError, zipfile.BadZipFile):
-        return False
+    return npz_names(path) >= _ENTRIES
 
 
 def read_botan(path: Path, options: ReadOptions) -> Iterator[Configuration]:
@@ -81,6 +57,8 @@ def read_botan(path: Path, options: ReadOptions) -> Iterator[Configuration]:
     facts = _FILE_NAME.search(path.stem)
     known_times = None if facts is None else _known_times(fields, facts, n_particles)
     species, species_names = species_of_codes(fields, "types", n_particles, options.species)
+    averages = run_averages(fields, "positions", positions, runs, box)
+    propensity = averages.pop("propensity")
     provenance = source_provenance(path, "botan") | {
         "citation": "H. Shiba et al., J. Chem. Phys. 158, 084503 (2023)",
         "system": "Kob-Andersen 80:20",
@@ -93,8 +71,10 @@ def read_botan(path: Path, options: ReadOptions) -> Iterator[Configuration]:
         species=species,
         species_names=species_names,
         times=label_times(fields, known_times, options.times, 1),
-        propensity=mean_displacement(fields, "positions", positions, runs, box)[:, None],
+        propensity=propensity[:, None],
         n_runs=len(runs),
+        statistics={name: average[:, None] for name, average in averages.items()},
+        final_positions=runs[:, None] if options.final_positions else None,
         length_unit=options.length_unit or "lj",
         name=path.stem,
         provenance=provenance,

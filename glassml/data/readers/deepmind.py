@@ -21,7 +21,7 @@ from glassml.data.readers.base import (
     ReadOptions,
     check_wrapped,
     label_times,
-    mean_displacement,
+    run_averages,
     source_provenance,
     species_of_codes,
 )
@@ -60,47 +60,64 @@ def read_deepmind(path: Path, options: ReadOptions) -> Iterator[Configuration]:
     if len(indices) == 0 or indices.min() < 0 or indices.max() >= len(all_times):
         raise fields.error("time_indices", f"indices below {len(all_times)}", f"{indices.tolist()}")
     species, species_names = species_of_codes(fields, "types", len(positions), options.species)
-    propensity, n_runs = _labels(fields, positions, box, len(indices))
     order = np.argsort(all_times[indices], kind="stable")
     times = label_times(fields, all_times[indices][order], options.times, len(order))
     # Two levels of the scattering function may be reached in the same frame.
     times, different = np.unique(times, return_index=True)
+    order = order[different]
+    runs = _runs(fields, len(positions), len(indices))
+    averages = _averages(fields, positions, box, runs) if len(runs) == len(indices) else {}
+    if fields.get("targets") is not None:
+        averages["propensity"] = fields.array("targets", len(indices), len(positions)).T
+    propensity = averages.pop("propensity")
+    complete = options.final_positions and len(runs) == len(indices)
     yield Configuration(
         positions=positions,
         cell=np.diag(box),
         species=species,
         species_names=species_names,
         times=times,
-        propensity=propensity[:, order[different]],
-        n_runs=n_runs,
+        propensity=propensity[:, order],
+        n_runs=len(runs[0]) if runs else None,
+        statistics={name: average[:, order] for name, average in averages.items()},
+        final_positions=np.stack(runs, axis=1)[:, order] if complete else None,
         length_unit=options.length_unit or "lj",
         name=path.stem,
         provenance=_provenance(fields, options),
     )
 
 
-def _labels(
-    fields: Fields, positions: np.ndarray, box: np.ndarray, n_times: int
-) -> tuple[np.ndarray, int | None]:
-    """Labels [N, T] in the order of the file, and the number of runs behind them."""
-    n_particles = len(positions)
+def _runs(fields: Fields, n_particles: int, n_times: int) -> list[np.ndarray]:
+    """The runs [R, N, 3] at each of the times that the file has them for, in its own order.
+
+    These are all times, or, where the file has ``targets``, perhaps only the first ones.
+    """
     trajectories = "trajectory_target_positions"
-    runs_at_times = fields.get(trajectories, [])
-    if not isinstance(runs_at_times, list) or not all(isinstance(x, list) for x in runs_at_times):
+    at_times = fields.get(trajectories, [])
+    if not isinstance(at_times, list) or not all(isinstance(runs, list) for runs in at_times):
         raise fields.error(trajectories, "a list of runs for each time", "other objects")
-    n_runs = len(runs_at_times[0]) if runs_at_times else None
-    if fields.get("targets") is not None:
-        return fields.array("targets", n_times, n_particles).T, n_runs
-    if len(runs_at_times) != n_times:
+    if len(at_times) != n_times and fields.get("targets") is None:
         raise fields.error(
-            trajectories, f"{n_times} lists, as many as time_indices", f"{len(runs_at_times)}"
+            trajectories, f"{n_times} lists, as many as time_indices", f"{len(at_times)}"
         )
-    labels = []
-    for index, runs in enumerate(runs_at_times):
-        name = f"{trajectories}[{index}]"
-        final = fields.checked(name, runs, n_runs, n_particles, 3)
-        labels.append(mean_displacement(fields, name, positions, final, box))
-    return np.stack(labels, axis=1), n_runs
+    n_runs = len(at_times[0]) if at_times else None
+    if n_runs == 0:
+        raise fields.error(trajectories, "at least one run", "none")
+    return [
+        fields.checked(f"{trajectories}[{index}]", runs, n_runs, n_particles, 3)
+        for index, runs in enumerate(at_times)
+    ]
+
+
+def _averages(
+    fields: Fields, positions: np.ndarray, box: np.ndarray, runs_at_times: list[np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Averages [N, T, ...] over the runs, in the order of the file."""
+    at_times = [
+        run_averages(fields, f"trajectory_target_positions[{index}]", positions, runs, box)
+        for index, runs in enumerate(runs_at_times)
+    ]
+    return {name: np.stack([at[name] for at in at_times], axis=1) for name in at_times[0]}
 
 
 def _provenance(fields: Fields, options: ReadOptions) -> dict[str, str | int | float]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 import ase.io
+import numpy as np
 from ase import Atoms
 from ase.io.formats import (
     UnknownFileTypeError,
@@ -22,6 +23,7 @@ from ase.io.formats import (
 
 from glassml.data.configuration import Configuration
 from glassml.data.dataset import Dataset
+from glassml.data.readers.gsd import GSD, gsd_frames, gsd_length
 from glassml.errors import InputError
 
 __all__ = ["DATASET_SUFFIXES", "Frames", "ase_format", "open_frames"]
@@ -64,13 +66,18 @@ class Frames:
     frames: Iterator[tuple[str, Atoms | Configuration]]
 
 
-def open_frames(path: str | Path, index: str = ":", kind: str | None = None) -> Frames:
+def open_frames(
+    path: str | Path, index: str = ":", kind: str | None = None, *, ids: bool = False
+) -> Frames:
     """Open a file of configurations.
 
     Args:
-        path: anything ASE reads (extxyz, LAMMPS dump and data, ...), or a glassml dataset.
+        path: anything ASE reads (extxyz, LAMMPS dump and data, ...), a GSD file, or a glassml
+            dataset.
         index: which frames, as in ASE: "0", "-1", "10:", "::5".
-        kind: ASE's name of the format. Default: found out from the file's name and contents.
+        kind: ASE's name of the format, or "gsd". Default: found out from the file's name and
+            contents.
+        ids: also give the atom ids of LAMMPS dumps, as ``arrays["id"]``. Data files always do.
 
     Raises:
         InputError: no such file, an unknown format, no frames at all, or an index that is none.
@@ -85,14 +92,16 @@ def open_frames(path: str | Path, index: str = ":", kind: str | None = None) -> 
         kind = _DATASET if file.suffix in DATASET_SUFFIXES else ase_format(file)
     if kind == _DATASET:
         return _dataset_frames(file, chosen)
-    if kind is None or kind not in ioformats or not ioformats[kind].can_read:
+    if kind != GSD and (kind not in ioformats or not ioformats[kind].can_read):
         hint = "none that is known. If ASE does read the file, name its format"
         raise InputError(
             f"{file}: format: expected one that ASE reads (extxyz, lammps-dump-text, lammps-data, "
-            f"...), or a glassml dataset (.h5); found {hint if kind is None else repr(kind)}"
+            f"...), GSD, or a glassml dataset (.h5); found {hint if kind is None else repr(kind)}"
         )
     try:
-        total, frames = _ase_source(file, kind, chosen)
+        total, frames = _source(file, kind, chosen, ids)
+    except InputError:
+        raise
     except Exception as error:  # see _named
         raise _unreadable(f"{file}", "file", kind, error) from error
     if total == 0:
@@ -102,7 +111,7 @@ def open_frames(path: str | Path, index: str = ":", kind: str | None = None) -> 
 
 
 def ase_format(path: Path) -> str | None:
-    """ASE's name of a file's format, from its name and contents; None if ASE has none.
+    """ASE's name of a file's format, or "gsd", from its name and contents; None if it has none.
 
     Raises:
         InputError: the file cannot be read.
@@ -113,6 +122,8 @@ def ase_format(path: Path) -> str | None:
         # ASE goes by the name of data files, which may be any.
         if re.search(rb"^\s*\d+\s+atoms\s*$", head, re.M) and re.search(rb"\d\s+atom types", head):
             return _DATA
+        if path.suffix == ".gsd":
+            return GSD
         if head.startswith(b"ITEM:"):  # of the items, ASE expects TIMESTEP first
             return _DUMP
         name = filetype(str(path))
@@ -144,11 +155,14 @@ def _numbers(chosen: slice, total: int | None) -> Iterable[int]:
     return itertools.count(first if chosen.start is None else chosen.start, step)
 
 
-def _ase_source(file: Path, kind: str, chosen: slice) -> tuple[int | None, Iterator[Atoms]]:
+def _source(file: Path, kind: str, chosen: slice, ids: bool) -> tuple[int | None, Iterator[Atoms]]:
     """The number of frames in the file, if it is cheap to know, and the chosen frames."""
+    if kind == GSD:
+        total = gsd_length(file)
+        return total, gsd_frames(file, range(total)[chosen])
     if kind == _DUMP:
         offsets = _dump_offsets(file)
-        return len(offsets), _dump_frames(file, offsets, range(len(offsets))[chosen])
+        return len(offsets), _dump_frames(file, offsets, range(len(offsets))[chosen], ids)
     return _length(file, kind), _ase_frames(file, kind, chosen)
 
 
@@ -193,7 +207,9 @@ def _dump_offsets(file: Path) -> list[int]:
     return offsets
 
 
-def _dump_frames(file: Path, offsets: list[int], numbers: Iterable[int]) -> Iterator[Atoms]:
+def _dump_frames(
+    file: Path, offsets: list[int], numbers: Iterable[int], ids: bool
+) -> Iterator[Atoms]:
     """Frames of a LAMMPS dump. ASE gets one at a time: given the file, it would read them all."""
     ends = [*offsets[1:], None]
     with open_with_compression(str(file), "rb") as stream:
@@ -206,7 +222,18 @@ def _dump_frames(file: Path, offsets: list[int], numbers: Iterable[int]) -> Iter
             atoms = next(ase.io.iread(io.StringIO(text), index=0, format=_DUMP))
             if atoms.calc is not None:
                 atoms.calc.results.pop("energy", None)  # not in the file: ASE makes up a zero
+            if ids and (known := _dump_ids(text)) is not None:
+                atoms.set_array("id", known)
             yield _with_unit(atoms, header)
+
+
+def _dump_ids(text: str) -> np.ndarray | None:
+    """The atom ids of a dump's frame in ascending order, in which ASE returns the atoms."""
+    columns, _, rows = text.partition("ITEM: ATOMS")[2].partition("\n")
+    if "id" not in columns.split():
+        return None
+    column = columns.split().index("id")
+    return np.sort([int(row.split()[column]) for row in rows.splitlines() if row.strip()])
 
 
 def _check_complete(text: str, where: str) -> None:

@@ -11,6 +11,8 @@ from glassml.data.readers.base import Format, ReadOptions
 from glassml.data.readers.botan import read_botan, recognises_botan
 from glassml.data.readers.deepmind import read_deepmind, recognises_deepmind
 from glassml.data.readers.frames import DATASET_SUFFIXES
+from glassml.data.readers.glassbench import read_glassbench, recognises_glassbench
+from glassml.data.readers.glassbench2d import read_glassbench2d, recognises_glassbench2d
 from glassml.data.readers.structure import read_structures, recognises_structure
 from glassml.errors import InputError
 
@@ -18,17 +20,30 @@ __all__ = ["FORMATS", "formats_called", "read_configurations", "recognise"]
 
 
 def _read_dataset(path: Path, options: ReadOptions) -> Iterator[Configuration]:
-    if options != ReadOptions(scalars=options.scalars):
+    if options != ReadOptions(scalars=options.scalars, final_positions=options.final_positions):
         raise InputError(
             f"{path}: expected no times, species or length unit for a dataset, which holds its "
             f"own; found {options}"
         )
     with Dataset(path) as dataset:
-        yield from dataset
+        for name in dataset.names:
+            yield dataset.read(name, final_positions=options.final_positions)
 
 
 # In the order in which a file of unknown format is tried.
 FORMATS: dict[str, Format] = {
+    "glassbench": Format(
+        description="GlassBench KA npz (Jung 2023)",
+        suffixes=(".npz",),
+        recognises=recognises_glassbench,
+        read=read_glassbench,
+    ),
+    "glassbench2d": Format(
+        description="GlassBench KA2D npz (Jung 2023)",
+        suffixes=(".npz",),
+        recognises=recognises_glassbench2d,
+        read=read_glassbench2d,
+    ),
     "botan": Format(
         description="BOTAN npz (Shiba 2023)",
         suffixes=(".npz",),
@@ -48,8 +63,8 @@ FORMATS: dict[str, Format] = {
         read=_read_dataset,
     ),
     "ase": Format(
-        description="structure or trajectory that ASE reads (extxyz, LAMMPS dump or data, ...)",
-        suffixes=(".extxyz", ".xyz", ".lammpstrj", ".dump", ".data"),
+        description="structures, trajectories: GSD, and what ASE reads (extxyz, LAMMPS, ...)",
+        suffixes=(".extxyz", ".xyz", ".lammpstrj", ".dump", ".data", ".gsd"),
         recognises=recognises_structure,
         read=read_structures,
     ),
@@ -108,7 +123,14 @@ def read_configurations(
     """
     options = options or ReadOptions()
     source = Path(path)
-    for configuration in recognise(source, file_format).read(source, options):
+    found = recognise(source, file_format)
+    if found is not FORMATS["ase"] and (options.labels is not None or options.pbc is not None):
+        given = "labels" if options.labels is not None else "pbc"
+        raise InputError(
+            f"{source}: {given}: expected a structure file (format ase) as this option is for "
+            f"those; found a file of the format {found.description}"
+        )
+    for configuration in found.read(source, options):
         for scalar in options.scalars:
             if scalar not in configuration.scalars:
                 raise InputError(

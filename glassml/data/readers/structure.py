@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 
+import numpy as np
 from ase import Atoms
 
 from glassml.data.atoms import atoms_from_configuration, configuration_from_atoms, label_array
 from glassml.data.configuration import Configuration
 from glassml.data.readers.base import ReadOptions, source_provenance
 from glassml.data.readers.frames import ase_format, open_frames
+from glassml.data.readers.labels import LabelTable, read_labels
 from glassml.data.species import SpeciesMap
 from glassml.errors import InputError
 
@@ -27,19 +29,26 @@ def read_structures(path: Path, options: ReadOptions) -> Iterator[Configuration]
     """Read every frame of a file through ASE, one at a time.
 
     Labels are taken where a frame has them (see `glassml.data.atoms.label_array`: predictions of a
-    model are no labels); frames of a file that has several
-    are called ``<file>-<index>``. Species come from ``options``, or from ``species_names`` in the
+    model are no labels) or ``options`` name a file of labels; frames of a file that has several are
+    called ``<file>-<index>``. Species come from ``options``, or from ``species_names`` in the
     frame's ``info``, which files written by glassml have.
 
     Raises:
         InputError: ASE cannot read the file, or a frame cannot be converted.
     """
-    source = open_frames(path)
+    table = None
+    if options.labels is not None:
+        table = read_labels(Path(options.labels.replace("{stem}", path.stem)))
+    source = open_frames(path, ids=table is not None)
     provenance = source_provenance(path, source.format)
     first_two = list(islice(source.frames, 2))
     for index, (_, frame) in enumerate(chain(first_two, source.frames)):
         atoms = frame if isinstance(frame, Atoms) else atoms_from_configuration(frame)
         name = path.stem if len(first_two) == 1 else f"{path.stem}-{index}"
+        if options.pbc is not None:
+            atoms.pbc = options.pbc
+        if table is not None:
+            _add_labels(path, atoms, table, len(first_two))
         labelled = label_array(atoms) is not None
         if options.times is not None and not labelled:
             predicted = "propensity_model" in atoms.info
@@ -58,6 +67,23 @@ def read_structures(path: Path, options: ReadOptions) -> Iterator[Configuration]
             name=name,
             provenance=provenance | {"frame": index},
         )
+
+
+def _add_labels(path: Path, atoms: Atoms, table: LabelTable, n_frames: int) -> None:
+    """Give atoms the labels of a file of their own.
+
+    Raises:
+        InputError: the labels are of other particles, or there are several frames they may be for.
+    """
+    if n_frames > 1:
+        raise InputError(
+            f"{path}: expected one frame, as {table.path} holds the labels of one; found several"
+        )
+    ids = atoms.arrays.get("id", np.arange(1, len(atoms) + 1))
+    atoms.set_array("propensity", table.of(ids))
+    atoms.info.pop("propensity_model", None)
+    if table.times is not None:
+        atoms.info["times"] = table.times
 
 
 def _species(path: Path, atoms: Atoms, options: ReadOptions) -> SpeciesMap:

@@ -1,0 +1,236 @@
+"""Datasets out of datasets: parts of one, several in one. Configurations are copied as stored."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glassml.data.dataset import Dataset, DatasetWriter
+from glassml.errors import InputError
+
+__all__ = ["joint_description", "merge_datasets", "parts_by_key", "parts_by_size", "split_dataset"]
+
+# Beyond this, mixtures are not the same system (unless one says so). Densities vary at constant
+# pressure.
+_COMPOSITION_TOLERANCE = 0.02  # of the fraction of a species
+_DENSITY_TOLERANCE = 0.1  # relative
+
+
+def parts_by_size(
+    dataset: Dataset, sizes: Mapping[str, float], seed: int = 0
+) -> dict[str, list[str]]:
+    """Draw parts of a dataset at random.
+
+    Configurations with the same positions (one configuration's labels at several times, say) come
+    into the same part, so that no part knows anything of another.
+
+    Args:
+        dataset: what to divide.
+        sizes: name of the part -> a number of configurations (1, 2, ...), or a fraction of all of
+            them (below 1; 1.0 too). A part may get a few more where positions are shared.
+        seed: of the draw.
+
+    Returns:
+        Name of the part -> names of its configurations, in the order of the dataset. What is left
+        over is in no part.
+
+    Raises:
+        InputError: a size is not positive, there are too few configurations, or a part is empty.
+    """
+    wanted = _numbers(dataset, sizes)
+    groups: dict[str, list[int]] = {}
+    for index, configuration in enumerate(dataset):
+        key = hashlib.sha256(configuration.positions.tobytes()).hexdigest()
+        groups.setdefault(key, []).append(index)
+    shuffled = [
+        list(groups.values())[k] for k in np.random.default_rng(seed).permutation(len(groups))
+    ]
+    parts = {}
+    for name, number in wanted.items():
+        chosen: list[int] = []
+        while shuffled and len(chosen) < number:
+            chosen += shuffled.pop(0)
+        if len(chosen) < number:
+            raise InputError(
+                f"{dataset.path}: part {name}: expected {number} configurations; found "
+                f"{len(chosen)} left, as those with the same positions must stay together"
+            )
+        parts[name] = [dataset.names[index] for index in sorted(chosen)]
+    return parts
+
+
+def parts_by_key(dataset: Dataset, key: str) -> dict[str, list[str]]:
+    """One part for each value of an entry of the provenance, such as ``temperature``.
+
+    Raises:
+        InputError: a configuration has no such entry.
+    """
+    parts: dict[str, list[str]] = {}
+    for name in dataset.names:
+        provenance = dataset.stored(name)["provenance"].attrs
+        if key not in provenance:
+            raise InputError(
+                f"{dataset.path}: {name}: provenance: expected an entry {key!r}; found "
+                f"{sorted(provenance)}"
+            )
+        part = re.sub(r"[^\w.+-]+", "-", f"{key}{provenance[key]}")
+        parts.setdefault(part, []).append(name)
+    return parts
+
+
+def split_dataset(
+    dataset: Dataset,
+    parts: Mapping[str, Sequence[str]],
+    files: Mapping[str, Path],
+    how: Mapping[str, Any],
+) -> None:
+    """Write parts of a dataset; all of them or, after an error, none.
+
+    Args:
+        dataset: what to divide.
+        parts: name of the part -> names of its configurations.
+        files: name of the part -> the dataset to write.
+        how: what decided on the parts, for the description.
+    """
+    origin = {
+        "file": dataset.path.name,
+        "sha256": dataset.sha256,
+        **how,
+        "sizes": {part: len(names) for part, names in parts.items()},
+    }
+    if "split" in dataset.description:
+        origin["split"] = dataset.description["split"]
+    with ExitStack() as stack:
+        for part, names in parts.items():
+            writer = stack.enter_context(
+                DatasetWriter(
+                    files[part], {**dataset.description, "split": {"part": part, **origin}}
+                )
+            )
+            for name in names:
+                writer.copy(dataset, name)
+
+
+def merge_datasets(
+    paths: Sequence[str | Path], output: str | Path, *, allow_different: bool = False
+) -> int:
+    """Put several datasets into one.
+
+    A configuration whose name is taken gets its file's name before its own.
+
+    Args:
+        paths: the datasets, in order.
+        output: the dataset to write.
+        allow_different: accept other compositions, densities and times of labels. Species, unit of
+            length and the number of dimensions must be the same in any case.
+
+    Returns:
+        The number of configurations.
+
+    Raises:
+        InputError: they do not belong together, or hold the same configuration twice.
+    """
+    datasets = [Dataset(path) for path in paths]
+    facts: dict[str, tuple[str, Any]] = {}
+    seen: dict[str, str] = {}
+    taken: set[str] = set()
+    with DatasetWriter(output, joint_description(paths)) as writer:
+        for dataset in datasets:
+            with dataset:
+                for name in dataset.names:
+                    where = f"{dataset.path}: {name}"
+                    _check_belongs(dataset, name, where, facts, allow_different)
+                    twin = seen.setdefault(dataset.checksum(name), where)
+                    if twin is not where:
+                        raise InputError(f"{where}: expected new data; found those of {twin}")
+                    new = name if name not in taken else f"{dataset.path.stem}-{name}"
+                    taken.add(new)
+                    writer.copy(dataset, name, new)
+        return writer.n_configurations
+
+
+def joint_description(paths: Sequence[str | Path]) -> dict[str, Any]:
+    """The description of what several datasets hold together, with the warnings of all of them."""
+    datasets = [Dataset(path) for path in paths]
+    descriptions = [dataset.description for dataset in datasets]
+    if all(description == descriptions[0] for description in descriptions):
+        return descriptions[0] if descriptions else {}
+    warnings = [text for description in descriptions for text in description.get("warnings", [])]
+    merged = [
+        {"file": dataset.path.name, "sha256": dataset.sha256, "description": dataset.description}
+        for dataset in datasets
+    ]
+    for dataset in datasets:
+        dataset.close()
+    return {"merged": merged} | ({"warnings": list(dict.fromkeys(warnings))} if warnings else {})
+
+
+def _numbers(dataset: Dataset, sizes: Mapping[str, float]) -> dict[str, int]:
+    """How many configurations each part gets."""
+    total = len(dataset)
+    for name, size in sizes.items():
+        if not size > 0 or (size > 1 and size != int(size)):
+            raise InputError(
+                f"part {name}: expected a number of configurations, or a fraction below 1; found "
+                f"{size:g}"
+            )
+    # Rounded ends instead of rounded sizes: fractions that sum to 1 take every configuration.
+    fractions = {
+        name: size for name, size in sizes.items() if isinstance(size, float) and size <= 1
+    }
+    ends = np.rint(np.cumsum(list(fractions.values())) * total).astype(int)
+    numbers = dict(zip(fractions, np.diff(ends, prepend=0).tolist(), strict=True))
+    wanted = {name: numbers[name] if name in numbers else int(size) for name, size in sizes.items()}
+    if sum(wanted.values()) > total:
+        raise InputError(
+            f"{dataset.path}: parts: expected at most {total} configurations together; found "
+            f"{', '.join(f'{name}: {number}' for name, number in wanted.items())}"
+        )
+    for name, number in wanted.items():
+        if number == 0:
+            raise InputError(
+                f"{dataset.path}: part {name}: expected at least one of the {total} "
+                f"configurations; found none (a fraction of {sizes[name]:g})"
+            )
+    return wanted
+
+
+def _check_belongs(
+    dataset: Dataset,
+    name: str,
+    where: str,
+    facts: dict[str, tuple[str, Any]],
+    allow_different: bool,
+) -> None:
+    """Compare a configuration with the first one of all."""
+    configuration = dataset[name]
+    found: dict[str, Any] = {"dimensions": 3 if configuration.plane is None else 2}
+    if not allow_different:
+        counts = np.bincount(configuration.species, minlength=len(configuration.species_names))
+        times = configuration.times
+        found |= {
+            "composition": (counts / configuration.n_particles).round(4).tolist(),
+            "number density": round(configuration.number_density, 6),
+            "times of the labels": None if times is None else times.tolist(),
+        }
+    for what, value in found.items():
+        first, expected = facts.setdefault(what, (where, value))
+        tolerance = {
+            "composition": _COMPOSITION_TOLERANCE,
+            "number density": _DENSITY_TOLERANCE * configuration.number_density,
+        }.get(what)
+        same = value == expected
+        if tolerance is not None:
+            same = bool(np.allclose(value, expected, rtol=0, atol=tolerance))
+        if not same:
+            raise InputError(
+                f"{where}: {what}: expected {expected} as in {first}; found {value}. Merge only "
+                "what belongs together"
+                + ("" if what == "dimensions" else ", or say --allow-different")
+            )
