@@ -26,6 +26,7 @@ GLASS = (  # far from equilibrium, and never to come there
     "replicas=1",
     "configurations=1",
     "quench=null",
+    "cage=null",
     "cooling={melt_time: 0.5, time: 0.5}",
     "equilibration={length: 2, budget: 3}",
     "separation=1",

@@ -106,6 +106,13 @@ def test_energies_and_inherent_structures(simulated, configurations):
         assert 0.05 < moved.mean() < 0.5
 
 
+def test_cage_centres_are_near_the_positions(configurations):
+    for c in configurations:
+        moved = np.linalg.norm(c.structures["cage"] - c.positions, axis=1)
+        assert 0.02 < moved.mean() < 0.4  # the radius of the cage
+        assert 0 < c.provenance["cage_error"] < 0.2
+
+
 def test_cooling_lowers_energy_and_slows_down(simulated):
     hot, cold = (Dataset(path).description["equilibration"] for path in simulated.datasets)
     assert hot["tau_alpha"] < cold["tau_alpha"]

@@ -9,7 +9,14 @@ from glassml.simulation.pipeline.config import STAGES
 from glassml.simulation.pipeline.equilibrium import Equilibrium, equilibrate
 from glassml.simulation.pipeline.liquid import Liquid, ensemble_steps, uses_tau
 from glassml.simulation.pipeline.runner import Planner
-from glassml.simulation.pipeline.stages import Chain, Sample, label_tasks, melt, structure_task
+from glassml.simulation.pipeline.stages import (
+    Chain,
+    Sample,
+    cage_task,
+    label_tasks,
+    melt,
+    structure_task,
+)
 from glassml.simulation.pipeline.tasks import Task
 
 __all__ = ["Campaign", "Labelled", "run_campaign"]
@@ -22,12 +29,14 @@ class Labelled:
     Attributes:
         sample: its name and state.
         structure: task with positions and energies.
+        cage: task with the cage centres; None without them.
         labels: task with the averages over the ensemble; None without one.
         steps: at which the labels are measured.
     """
 
     sample: Sample
     structure: Task
+    cage: Task | None = None
     labels: Task | None = None
     steps: tuple[int, ...] = ()
 
@@ -69,15 +78,16 @@ def run_campaign(liquid: Liquid, runner: Planner, until: str = STAGES[-1]) -> Ca
     ends: dict[float, list[Chain]] = {}
     if last >= STAGES.index("equilibrate"):
         for temperature in liquid.config.temperatures:
-            found = equilibrate(liquid, chains, temperature, runner.require, runner.work)
-            runner.say(_told(found))
-            campaign.equilibria.append(found)
+            reached = equilibrate(liquid, chains, temperature, runner.require, runner.work)
+            runner.say(_told(reached))
+            campaign.equilibria.append(reached)
             ends[temperature] = [replace(chain) for chain in chains]
     if last >= STAGES.index("sample"):
         _sample(campaign, ends, runner)
     if last >= STAGES.index("structure"):
-        tasks = [c.structure for c in campaign.configurations]
-        runner.run(tasks, tasks, f"structures of {len(tasks)} configurations")
+        found = campaign.configurations
+        tasks = [task for c in found for task in (c.structure, c.cage) if task is not None]
+        runner.run(tasks, tasks, f"structures of {len(found)} configurations")
     if last >= STAGES.index("ensemble") and liquid.config.ensemble is not None:
         _label(campaign, runner)
     return campaign
@@ -112,7 +122,15 @@ def _sample(campaign: Campaign, ends: dict[float, list[Chain]], runner: Planner)
                 wanted.append(pieces[-1])
             name = f"T{temperature:g}-{index + 1:04d}"
             samples.append(Sample(name, temperature, chain.replica, chain.state))
-        campaign.configurations += [Labelled(s, structure_task(liquid, s)) for s in samples]
+        cage = liquid.config.cage
+        campaign.configurations += [
+            Labelled(
+                sample,
+                structure_task(liquid, sample),
+                None if cage is None else cage_task(liquid, sample, cage),
+            )
+            for sample in samples
+        ]
     runner.run(wanted, tasks, f"{len(campaign.configurations)} configurations")
 
 

@@ -21,6 +21,9 @@ from pydantic import (
     model_validator,
 )
 
+from glassml.simulation.cage import CAGE_RADIUS, CAGE_STEPS
+from glassml.simulation.inherent import FORCE_TOLERANCE
+
 __all__ = [
     "STAGES",
     "CageConfig",
@@ -165,7 +168,8 @@ class QuenchConfig(_Section):
     """Inherent structures: the minimum of the potential energy that FIRE reaches."""
 
     force_tolerance: PositiveFloat = Field(
-        default=1e-8, description="largest force on a particle at which the quench has converged"
+        default=FORCE_TOLERANCE,
+        description="largest force on a particle at which the quench has converged",
     )
 
 
@@ -203,6 +207,8 @@ class EnsembleConfig(_Section):
     @field_validator("times", mode="before")
     @classmethod
     def _list_of_times(cls, value: Any) -> Any:
+        if isinstance(value, LogTimes):
+            return value
         value = _listed(value)
         if isinstance(value, dict):
             # Checked here: a union would answer with the complaints of both its members.
@@ -222,7 +228,13 @@ class EnsembleConfig(_Section):
 class CageConfig(_Section):
     """Cage centres (Alkemade et al. 2023): mean positions of particles confined to their cages."""
 
-    time: PositiveFloat | None = Field(default=None, description="null: 20 000 time steps")
+    radius: PositiveFloat = Field(
+        default=CAGE_RADIUS,
+        description="of the sphere around its first position in which a particle moves freely",
+    )
+    steps: PositiveInt = Field(
+        default=CAGE_STEPS, description="time steps over which positions are averaged"
+    )
 
 
 class ClusterConfig(_Section):
@@ -245,9 +257,9 @@ class SimulateConfig(_Section):
     density: PositiveFloat | None = Field(
         default=None, description="particles per volume; null: that of the built-in mixture"
     )
-    temperatures: Annotated[
-        tuple[PositiveFloat, ...], BeforeValidator(_listed), Field(min_length=1)
-    ] = Field(description="one, or a list of decreasing ones")
+    temperatures: Annotated[tuple[PositiveFloat, ...], BeforeValidator(_listed)] = Field(
+        description="one, or a list of decreasing ones"
+    )
     timestep: PositiveFloat | None = Field(default=None, description="null: that of the system")
     dynamics: Literal["nvt", "npt"] = Field(
         default="nvt", description="of melting, equilibration and sampling"
@@ -290,6 +302,8 @@ class SimulateConfig(_Section):
     @field_validator("temperatures")
     @classmethod
     def _decreasing(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not value:
+            raise ValueError("expected at least one temperature")
         if any(b >= a for a, b in pairwise(value)):
             raise ValueError("expected decreasing temperatures, as one is cooled to the next")
         return value

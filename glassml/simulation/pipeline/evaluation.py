@@ -19,6 +19,7 @@ from glassml.simulation.pipeline.tasks import Task
 __all__ = [
     "check_box",
     "collect_frames",
+    "measure_cage",
     "measure_labels",
     "measure_run",
     "measure_structure",
@@ -124,6 +125,19 @@ def measure_structure(task: Task, folder: Path) -> None:
         arrays["inherent_energy"] = inherent["c_energy"]
         arrays["largest_force"] = np.linalg.norm(forces, axis=1).max()
     np.savez(folder / f"{task.name}.npz", **arrays)
+
+
+def measure_cage(task: Task, folder: Path) -> None:
+    """Mean displacements [N, 3] [length] to the cage centres, and their statistical error."""
+    first, second = (
+        _vectors(
+            read_snapshot(folder / f"{task.name}.{half}.dump"),
+            *(f"f_glassml_mean[{axis}]" for axis in (1, 2, 3)),
+        )
+        for half in (1, 2)
+    )
+    error = np.sqrt(((first - second) ** 2).sum(axis=1).mean()) / 2
+    np.savez(folder / f"{task.name}.npz", displacement=(first + second) / 2, error=error)
 
 
 def measure_run(task: Task, folder: Path) -> None:

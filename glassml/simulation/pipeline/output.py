@@ -119,6 +119,12 @@ def _configuration(campaign: Campaign, labelled: Labelled, work: Path) -> Config
         fields["structures"] = {"inherent": structure["inherent"]}
         fields["scalars"]["inherent_energy"] = structure["inherent_energy"]
         provenance["quench_largest_force"] = float(structure["largest_force"])
+    if labelled.cage is not None and liquid.config.cage is not None:
+        cage = _load(labelled.cage, work)
+        centres = structure["positions"] + cage["displacement"]
+        fields["structures"] = {**fields.get("structures", {}), "cage": centres}
+        provenance["cage_radius"] = liquid.config.cage.radius
+        provenance["cage_error"] = float(cage["error"])
     if labelled.labels is not None:
         labels = _load(labelled.labels, work)
         fields["times"] = np.array(labelled.steps) * liquid.timestep

@@ -7,12 +7,22 @@ interrupted before it or not.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from glassml.simulation.cage import cage_commands
 from glassml.simulation.exchange import dump_commands
 from glassml.simulation.inherent import quench_commands
+from glassml.simulation.pipeline.config import CageConfig
 from glassml.simulation.pipeline.liquid import Liquid
 
-__all__ = ["create_script", "dynamics_script", "ensemble_script", "steps_file", "structure_script"]
+__all__ = [
+    "cage_script",
+    "create_script",
+    "dynamics_script",
+    "ensemble_script",
+    "steps_file",
+    "structure_script",
+]
 
 _FORMAT = "sort id format float %.17g"
 _THERMO_LINES = 200  # of a run: energies, from which means and errors are taken
@@ -77,6 +87,27 @@ def structure_script(liquid: Liquid, name: str, start: str) -> str:
         script
         + quench_commands(liquid.system, liquid.config.quench.force_tolerance)
         + dump_commands("inherent", f"{name}.inherent.dump", "xu yu zu fx fy fz c_energy")
+    )
+
+
+def cage_script(
+    liquid: Liquid, name: str, start: str, temperature: float, seed: int, cage: CageConfig
+) -> str:
+    """Mean displacements of particles that are confined to their cages, in two halves."""
+    commands = cage_commands(
+        replace(liquid.system, timestep=liquid.timestep),
+        temperature,
+        seed=seed,
+        radius=cage.radius,
+        n_steps=cage.steps,
+    )
+    return (
+        _head(f"{name}: cage centres at T = {temperature:g}", liquid)
+        + _restart(start)
+        + "set group all image 0 0 0\n"
+        + _interactions(liquid)
+        + commands
+        + "".join(f"shell mv cage_{half}.dump {name}.{half}.dump\n" for half in (1, 2))
     )
 
 

@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from glassml.simulation.pipeline.config import CageConfig
 from glassml.simulation.pipeline.evaluation import (
     check_box,
     collect_frames,
+    measure_cage,
     measure_labels,
     measure_run,
     measure_structure,
@@ -18,6 +20,7 @@ from glassml.simulation.pipeline.evaluation import (
 )
 from glassml.simulation.pipeline.liquid import Liquid
 from glassml.simulation.pipeline.scripts import (
+    cage_script,
     create_script,
     dynamics_script,
     ensemble_script,
@@ -26,7 +29,7 @@ from glassml.simulation.pipeline.scripts import (
 )
 from glassml.simulation.pipeline.tasks import Task
 
-__all__ = ["Chain", "Sample", "State", "label_tasks", "melt", "structure_task"]
+__all__ = ["Chain", "Sample", "State", "cage_task", "label_tasks", "melt", "structure_task"]
 
 _ORIGINS = 8  # of time in a window, in its first half
 _LAGS_PER_DECADE = 8
@@ -192,6 +195,23 @@ def structure_task(liquid: Liquid, sample: Sample) -> Task:
         evaluate=measure_structure,
         parameters={"dumps": dumps},
         cost=1000.0 * liquid.config.particles,  # about the iterations of FIRE
+    )
+
+
+def cage_task(liquid: Liquid, sample: Sample, cage: CageConfig) -> Task:
+    """The cage centres of a configuration."""
+    name = f"{sample.name}-cage"
+    script = cage_script(
+        liquid, name, sample.state.file, sample.temperature, liquid.seed(name), cage
+    )
+    return Task(
+        stage="structure",
+        name=name,
+        script=script,
+        outputs=(f"{name}.npz",),
+        inputs={sample.state.file: sample.state.key},
+        evaluate=measure_cage,
+        cost=float(cage.steps * liquid.config.particles),
     )
 
 

@@ -138,9 +138,9 @@ def remove_consumed(task: Task, work: Path) -> None:
 
 
 def seed_of(seed: int, name: str) -> int:
-    """A seed for one purpose, 1 to 900 000 000 as LAMMPS wants it, from the simulation's seed."""
+    """A seed for one purpose, 1 to 899 999 999 as LAMMPS wants it, from the simulation's seed."""
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
-    return int.from_bytes(digest[:8], "little") % 900_000_000 + 1
+    return min(int.from_bytes(digest[:8], "little") % 900_000_000 + 1, 899_999_999)
 
 
 def _prepare(task: Task, folder: Path, work: Path) -> None:
