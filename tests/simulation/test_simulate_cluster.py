@@ -31,14 +31,14 @@ def test_dask_does_the_same(tmp_path):
 
 def test_mistake_in_a_worker_is_told_as_elsewhere(tmp_path):
     config = liquid_config(tmp_path, "cluster={kind: local}", "particles=100")
-    with pytest.raises(Exception, match="stage melt, melt-replica.*twice the cutoff") as caught:
+    with pytest.raises(Exception, match=r"stage melt, melt-replica.*twice the cutoff") as caught:
         simulate(config, until="melt", console=QUIET)
     assert type(caught.value).__name__ == "InputError"
 
 
 def test_options_that_dask_refuses(tmp_path):
     config = liquid_config(tmp_path, "cluster={kind: slurm, options: {memry: 1GB}}")
-    with pytest.raises(ConfigError, match="cluster.options: Dask refuses them"):
+    with pytest.raises(ConfigError, match=r"cluster\.options: Dask refuses them"):
         simulate(config, until="melt", console=QUIET)
 
 

@@ -218,3 +218,33 @@ def test_windows_are_recorded_for_checking(simulated):
     assert window["times"][0] == 0.005
     assert window["times"][-1] == pytest.approx(window["length"] / 2)
     assert window["f_s"][0] > 0.99
+
+
+def test_constant_pressure_and_unequal_masses(tmp_path: Path):
+    """Wahnstrom's particles A weigh 2, B 1; the thermostat acts in the ensemble too."""
+    config = liquid_config(
+        tmp_path,
+        "system.name=wahnstrom",
+        "particles=200",
+        "temperatures=[2.0]",
+        "replicas=1",
+        "configurations=2",
+        "quench=null",
+        "cage=null",
+        "dynamics=npt",
+        "pressure=10",
+        "equilibration={length: 2, budget: 4}",
+        "separation=0.2",
+        "ensemble={runs: 4, times: [0.01], dynamics: nvt}",
+    )
+    dataset = Dataset(simulate(config, console=Console(quiet=True)).datasets[0])
+    volumes = [c.volume for c in dataset]
+    assert volumes[0] != volumes[1]
+    assert 0.8 < dataset[0].number_density < 1.25  # begun at 1.296
+    for kind, mass in enumerate((2.0, 1.0)):
+        measured = np.concatenate([c.propensity[c.species == kind, 0] for c in dataset])
+        expected = np.sqrt(8 * 2.0 / (np.pi * mass)) * 0.01
+        assert measured.mean() == pytest.approx(expected, rel=4 * 0.42 / np.sqrt(800))
+    for c in dataset:
+        momentum = np.where(c.species == 0, 2.0, 1.0) @ c.statistics["mean_displacement"][:, 0]
+        assert momentum == pytest.approx(0, abs=1e-9)
