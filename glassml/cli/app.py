@@ -19,6 +19,7 @@ _COMMANDS = {
     "export": ("glassml.cli.export", "export"),
     "predict": ("glassml.cli.predict", "predict"),
     "evaluate": ("glassml.cli.evaluate", "evaluate"),
+    "quench": ("glassml.cli.quench", "quench"),
     "info": ("glassml.cli.info", "info"),
     "build": ("glassml.cli.build", "build"),
     "doctor": ("glassml.cli.doctor", "doctor"),

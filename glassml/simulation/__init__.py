@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glassml.simulation.cage import cage_commands, cage_structure
 from glassml.simulation.inherent import quench, quench_commands
 from glassml.simulation.lammps import (
     LammpsInstallation,
@@ -11,6 +12,7 @@ from glassml.simulation.lammps import (
     read_thermo,
     run_lammps,
 )
+from glassml.simulation.quench_file import QuenchReport, quench_file
 from glassml.simulation.systems import (
     SYSTEMS,
     TRUNCATIONS,
@@ -26,13 +28,17 @@ __all__ = [
     "TRUNCATIONS",
     "LammpsInstallation",
     "LammpsRun",
+    "QuenchReport",
     "System",
+    "cage_commands",
+    "cage_structure",
     "find_lammps",
     "from_include",
     "kob_andersen",
     "load_lammps_library",
     "quench",
     "quench_commands",
+    "quench_file",
     "read_thermo",
     "run_lammps",
     "system_named",

@@ -80,24 +80,7 @@ def quench(
         SimulationError: LAMMPS fails or does not converge; names the configuration.
     """
     _check(force_tolerance, max_iterations)
-    with tempfile.TemporaryDirectory(prefix="glassml-quench-") as name:
-        folder = Path(name)
-        frame = write_data(folder / "start.data", configuration, system)
-        script = (
-            start_commands(system, "start.data")
-            + "thermo_modify norm no\ncompute glassml_pe all pe/atom\n"
-            + dump_commands("thermal", "thermal.dump", "xu yu zu c_glassml_pe")
-            + quench_commands(system, force_tolerance, max_iterations)
-            + 'print "$(step)" file iterations.txt\n'
-            + dump_commands("inherent", "inherent.dump", "xu yu zu fx fy fz c_glassml_pe")
-        )
-        try:
-            run_lammps(script, cwd=folder, env={"OMP_NUM_THREADS": "1"})
-            before = read_snapshot(folder / "thermal.dump")
-            after = read_snapshot(folder / "inherent.dump")
-        except SimulationError as error:
-            raise SimulationError(f"{configuration.name}: quench: {error}") from None
-        iterations = int((folder / "iterations.txt").read_text(encoding="utf-8"))
+    path, before, after, iterations = _run(configuration, system, force_tolerance, max_iterations)
     largest = float(np.linalg.norm(_vectors(after, "fx", "fy", "fz"), axis=1).max())
     if not largest <= force_tolerance:
         raise SimulationError(
@@ -105,13 +88,9 @@ def quench(
             f"{largest:.3g} after {iterations} iterations of FIRE. Allow more iterations or a "
             "larger force; a potential whose forces jump at the cutoff may have no such minimum"
         )
-    path = _vectors(after, "xu", "yu", "zu") - _vectors(before, "xu", "yu", "zu")
     return replace(
         configuration,
-        structures={
-            **configuration.structures,
-            "inherent": configuration.positions + frame.from_lammps(path),
-        },
+        structures={**configuration.structures, "inherent": configuration.positions + path},
         scalars={
             **configuration.scalars,
             "potential_energy": before["c_glassml_pe"],
@@ -128,6 +107,35 @@ def quench(
     )
 
 
+_Columns = dict[str, np.ndarray]
+
+
+def _run(
+    configuration: Configuration, system: System, force_tolerance: float, max_iterations: int
+) -> tuple[np.ndarray, _Columns, _Columns, int]:
+    """Each particle's way [N, 3], the snapshots before and after it, and the iterations."""
+    with tempfile.TemporaryDirectory(prefix="glassml-quench-") as name:
+        folder = Path(name)
+        frame = write_data(folder / "start.data", configuration, system)
+        script = (
+            start_commands(system, "start.data")
+            + "compute glassml_pe all pe/atom\n"
+            + dump_commands("thermal", "thermal.dump", "xu yu zu c_glassml_pe")
+            + quench_commands(system, force_tolerance, max_iterations)
+            + 'print "$(step)" file iterations.txt\n'
+            + dump_commands("inherent", "inherent.dump", "xu yu zu fx fy fz c_glassml_pe")
+        )
+        try:
+            run_lammps(script, cwd=folder, env={"OMP_NUM_THREADS": "1"})
+            before = read_snapshot(folder / "thermal.dump")
+            after = read_snapshot(folder / "inherent.dump")
+        except SimulationError as error:
+            raise SimulationError(f"{configuration.name}: quench: {error}") from None
+        iterations = int((folder / "iterations.txt").read_text(encoding="utf-8"))
+    path = _vectors(after, "xu", "yu", "zu") - _vectors(before, "xu", "yu", "zu")
+    return frame.from_lammps(path), before, after, iterations
+
+
 def _check(force_tolerance: float, max_iterations: int) -> None:
     if not force_tolerance > 0:
         raise InputError(f"force_tolerance: expected a positive force; found {force_tolerance}")
@@ -135,5 +143,5 @@ def _check(force_tolerance: float, max_iterations: int) -> None:
         raise InputError(f"max_iterations: expected a positive number; found {max_iterations}")
 
 
-def _vectors(columns: dict[str, np.ndarray], *names: str) -> np.ndarray:
+def _vectors(columns: _Columns, *names: str) -> np.ndarray:
     return np.stack([columns[name] for name in names], axis=1)
