@@ -11,7 +11,7 @@ from pathlib import Path
 
 from glassml.errors import InputError
 
-__all__ = ["atomic_write", "sha256_of"]
+__all__ = ["atomic_write", "sha256_of", "user_cache"]
 
 
 @contextmanager
@@ -65,3 +65,8 @@ def sha256_of(path: str | Path) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def user_cache() -> Path:
+    """The user's folder for what glassml can make again: of $XDG_CACHE_HOME, else ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "glassml"

@@ -15,7 +15,7 @@ from torch_geometric.data import Batch, Data
 from glassml.data import Configuration
 from glassml.errors import InputError
 
-__all__ = ["build_graph", "collate", "first_edge"]
+__all__ = ["build_graph", "collate", "find_edges", "first_edge", "graph_of_edges"]
 
 
 def build_graph(
@@ -44,6 +44,28 @@ def build_graph(
     Raises:
         InputError: the cutoff is not positive, or the configuration lacks one of the scalars.
     """
+    sender, receiver, vector = find_edges(configuration, cutoff)
+    edge_index = torch.from_numpy(np.stack([sender, receiver]).astype(np.int64))
+    edge_vector = torch.from_numpy(vector).to(dtype)
+    return graph_of_edges(configuration, edge_index, edge_vector, scalars)
+
+
+def find_edges(
+    configuration: Configuration, cutoff: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every ordered pair closer than the cutoff.
+
+    Args:
+        configuration: N particles.
+        cutoff: r_c [length].
+
+    Returns:
+        Senders j [E] and receivers i [E] in ascending order of i, and float64 [E, 3] x_j - x_i
+        [length].
+
+    Raises:
+        InputError: the cutoff is not positive.
+    """
     if not cutoff > 0:
         raise InputError(f"cutoff: expected a positive length, found {cutoff}")
     # In units of the cutoff, as matscipy takes the volume of a cell in metres for zero. The unit is
@@ -56,12 +78,26 @@ def build_graph(
         cell=configuration.cell / unit,
         pbc=np.asarray(configuration.pbc),
     )
-    vector = vector * unit
+    return sender, receiver, (vector * unit).reshape(-1, 3)
+
+
+def graph_of_edges(
+    configuration: Configuration,
+    edge_index: torch.Tensor,
+    edge_vector: torch.Tensor,
+    scalars: Sequence[str] = (),
+) -> Data:
+    """The graph of a configuration whose edges are known (see `build_graph`).
+
+    Raises:
+        InputError: the configuration lacks one of the scalars.
+    """
+    dtype = edge_vector.dtype
     graph = Data(
         species=torch.from_numpy(np.array(configuration.species, dtype=np.int64)),
         scalars=torch.from_numpy(_scalar_columns(configuration, scalars)).to(dtype),
-        edge_index=torch.from_numpy(np.stack([sender, receiver]).astype(np.int64)),
-        edge_vector=torch.from_numpy(vector.reshape(-1, 3)).to(dtype),
+        edge_index=edge_index,
+        edge_vector=edge_vector,
         num_nodes=configuration.n_particles,
     )
     if configuration.propensity is not None:

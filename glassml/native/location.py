@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from glassml.files import atomic_write
+from glassml.files import atomic_write, user_cache
 
 __all__ = [
     "BuildStatus",
@@ -230,9 +230,8 @@ def _environment_dir() -> Path:
 
 
 def _personal_dir() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     key = hashlib.sha256(sys.prefix.encode()).hexdigest()[:12]
-    return Path(cache) / "glassml" / f"native-{key}"
+    return user_cache() / f"native-{key}"
 
 
 def _can_write(folder: Path) -> bool:

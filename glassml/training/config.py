@@ -65,6 +65,12 @@ def _validation(value: Any) -> Any:
     )
 
 
+def _cache_folder(value: Any) -> Any:
+    if value is None or (isinstance(value, str | Path) and str(value)):
+        return None if value is None else str(value)
+    raise ValueError("expected a folder, auto or null")
+
+
 class DataConfig(_Section):
     """Which labelled configurations to learn from, and which to check the model on."""
 
@@ -88,6 +94,15 @@ class DataConfig(_Section):
         default=True,
         description="keep every graph in memory (about 4 MB for 4096 particles in float32) "
         "instead of building it anew whenever it is needed",
+    )
+    graph_cache: Annotated[str | None, BeforeValidator(_cache_folder)] = Field(
+        default="auto",
+        description="folder that keeps the edges of graphs for later epochs and runs; auto: "
+        "glassml/graphs in the user's cache folder; null: none",
+    )
+    graph_cache_gb: NonNegativeFloat = Field(
+        default=10.0,
+        description="the most that this folder may hold; what was not used for longest goes",
     )
 
     @field_validator("scalars")

@@ -13,7 +13,8 @@ from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
 from glassml.data import Configuration
-from glassml.graph import build_graph
+from glassml.files import user_cache
+from glassml.graph import GraphCache, build_graph
 from glassml.training.config import DataConfig, TrainingConfig
 from glassml.training.sources import Source, Split, check_fits
 from glassml.training.statistics import Facts, Moments, Statistics
@@ -33,6 +34,7 @@ class GraphDataset(TorchDataset):
         scalars: per-particle scalars that become node inputs.
         dtype: floating-point type of the graphs.
         cache: keep the graphs in memory.
+        on_disk: keeps their edges beyond this run; None to search for them anew.
     """
 
     def __init__(
@@ -42,11 +44,13 @@ class GraphDataset(TorchDataset):
         scalars: Sequence[str],
         dtype: torch.dtype,
         cache: bool,
+        on_disk: GraphCache | None = None,
     ) -> None:
         self.sources = sources
         self.cutoff = cutoff
         self.scalars = tuple(scalars)
         self.dtype = dtype
+        self.on_disk = on_disk
         self._graphs: list[Data | None] | None = [None] * len(sources) if cache else None
 
     def __len__(self) -> int:
@@ -60,13 +64,14 @@ class GraphDataset(TorchDataset):
 
     def keep(self, index: int, configuration: Configuration) -> Data | None:
         """Build the graph of a configuration that has been read already, if graphs are kept."""
-        if self._graphs is None:
-            return None
-        self._graphs[index] = self._built(configuration)
-        return self._graphs[index]
+        if self._graphs is not None:
+            self._graphs[index] = self._built(configuration)
+            return self._graphs[index]
+        return None if self.on_disk is None else self._built(configuration)
 
     def _built(self, configuration: Configuration) -> Data:
-        return build_graph(configuration, self.cutoff, self.scalars, self.dtype)
+        build = build_graph if self.on_disk is None else self.on_disk.graph
+        return build(configuration, self.cutoff, self.scalars, self.dtype)
 
 
 class DataModule(pl.LightningDataModule):
@@ -89,8 +94,9 @@ class DataModule(pl.LightningDataModule):
         self.split = split
         self.training = training
         dtype = getattr(torch, training.dtype)
+        on_disk = _graph_cache(data)
         self.train_set, self.validation_set = (
-            GraphDataset(sources, cutoff, data.scalars, dtype, data.cache)
+            GraphDataset(sources, cutoff, data.scalars, dtype, data.cache, on_disk)
             for sources in (split.train, split.validation)
         )
         self.statistics: Statistics | None = None
@@ -150,3 +156,10 @@ class DataModule(pl.LightningDataModule):
         if self.trainer is None:
             return 1, 0
         return self.trainer.world_size, self.trainer.global_rank
+
+
+def _graph_cache(data: DataConfig) -> GraphCache | None:
+    if data.graph_cache is None:
+        return None
+    folder = user_cache() / "graphs" if data.graph_cache == "auto" else data.graph_cache
+    return GraphCache(folder, limit=1e9 * data.graph_cache_gb)

@@ -39,6 +39,9 @@ _CHANGEABLE = (
     "training.early_stopping",
     "training.accelerator",
     "training.devices",
+    "data.cache",
+    "data.graph_cache",
+    "data.graph_cache_gb",
 )
 _PACKAGES = ("lightning", "e3nn", "torch_geometric", "matscipy", "numpy", "h5py")
 

@@ -230,7 +230,12 @@ def _with_absolute_paths(config: TrainConfig) -> TrainConfig:
     if isinstance(validation, str):
         validation = str(Path(validation).absolute())
     train = tuple(path.absolute() for path in config.data.train)
-    data = config.data.model_copy(update={"train": train, "validation": validation})
+    cache = config.data.graph_cache
+    if cache not in (None, "auto"):
+        cache = str(Path(cache).absolute())
+    data = config.data.model_copy(
+        update={"train": train, "validation": validation, "graph_cache": cache}
+    )
     return config.model_copy(update={"data": data})
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
+import numpy as np
 from typer.main import get_command
+from typer.testing import CliRunner
 
+from glassml.cli.app import app as root
 from glassml.cli.data import app
-from glassml.data import FORMATS, LENGTH_UNITS, Dataset, convert
+from glassml.data import FORMATS, LENGTH_UNITS, Configuration, Dataset, DatasetWriter, convert
 
 TEXT = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
 
@@ -35,12 +39,67 @@ def test_python_examples_run(write_botan, tmp_path, monkeypatch, capsys):
     assert (names["again"].positions == names["configuration"].positions).all()
 
 
+def test_commands_run(write_botan, write_deepmind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_botan("botan/train/isoconfig_N12T0.44_7_tc07.npz")
+    Path("deepmind").mkdir()
+    write_deepmind("deepmind/sample.pickle")
+    header = (
+        "ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n3\nITEM: BOX BOUNDS pp pp pp\n0 4\n0 4\n0 4\n"
+    )
+    rows = "ITEM: ATOMS id type x y z c_pe\n1 1 0 0 0 -6\n3 1 1 1 1 -7\n2 2 2 2 2 -8\n"
+    Path("run.lammpstrj").write_text(header + rows)
+    (labels,) = re.findall(r"```text\n(.*?)```", TEXT, re.DOTALL)
+    for name in ("melt_1", "melt_2"):
+        Path(f"{name}.txt").write_text(labels)
+        Path(f"{name}.data").write_text(
+            "# LAMMPS data file\n\n3 atoms\n2 atom types\n\n0 4 xlo xhi\n0 4 ylo yhi\n0 4 zlo zhi\n"
+            "\nAtoms # atomic\n\n1 1 0 0 0\n2 2 2 2 2\n3 1 1 1 1\n"
+        )
+    _write_liquids(Path("all.h5"))
+    blocks = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert len(lines) == 9
+    for line in lines:
+        program, *arguments = shlex.split(line, comments=True)
+        assert program == "glassml"
+        result = CliRunner().invoke(root, arguments)
+        assert result.exit_code == 0, (line, result.output, result.exception)
+    assert Dataset("melt.h5")[0].propensity.tolist() == [[0.09, 0.31], [0.11, 0.52], [0.12, 0.47]]
+    assert len(Dataset("both.h5")) == len(Dataset("all.h5")) == 5
+    assert sorted(path.name for path in Path("parts").iterdir()) == [
+        "all_temperature0.44.h5",
+        "all_temperature0.5.h5",
+    ]
+
+
+def _write_liquids(path: Path) -> None:
+    """Five configurations at two temperatures that nothing is wrong with."""
+    rng = np.random.default_rng(4)
+    sites = np.stack(np.meshgrid(*[np.arange(3.0)] * 3), -1).reshape(-1, 3)
+    with DatasetWriter(path) as writer:
+        for index in range(5):
+            writer.add(
+                Configuration(
+                    positions=sites + rng.uniform(-0.1, 0.1, sites.shape),
+                    cell=3.0 * np.eye(3),
+                    species=np.arange(27) % 2,
+                    species_names=("A", "B"),
+                    times=[1.0],
+                    propensity=rng.uniform(0.1, 1.0, (27, 1)),
+                    name=f"liquid-{index}",
+                    provenance={"temperature": 0.44 if index % 2 else 0.5},
+                )
+            )
+
+
 def test_formats_units_and_options_are_documented():
     for name in (*FORMATS, *LENGTH_UNITS):
         assert f"`{name}`" in TEXT
-    options = {
-        name for option in get_command(app).commands["convert"].params for name in option.opts
-    }
+    commands = get_command(app).commands
+    assert set(commands) == {"convert", "info", "split", "merge", "validate"}
+    assert all(f"data {name}" in TEXT for name in commands)
+    options = {name for option in commands["convert"].params for name in option.opts}
     long_options = {name for name in options if name.startswith("--")}
-    assert len(long_options) == 8
+    assert len(long_options) == 11
     assert {name for name in long_options if name not in TEXT} == {"--out"}  # shown as -o

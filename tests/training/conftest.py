@@ -21,6 +21,13 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def graph_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of graphs of the user's cache, which is another one for every test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "glassml" / "graphs"
+
+
+@pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
     """Sums over threads come in any order, which the comparisons to the last bit would see."""
     before = torch.get_num_threads()

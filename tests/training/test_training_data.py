@@ -146,6 +146,43 @@ def test_cached_graphs_are_those_built_on_demand(settings: dict[str, Any]) -> No
     assert fresh.train_set[0] is not fresh.train_set[0]
 
 
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_second_run_searches_for_no_edges(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch, in_memory: bool
+) -> None:
+    settings["data"]["cache"] = in_memory
+    first = _prepared(settings)
+    before = [first.train_set[k] for k in range(len(first.train_set))]
+
+    def searched(*_: object, **__: object) -> None:
+        raise AssertionError("the edges are on disk")
+
+    monkeypatch.setattr("glassml.graph.neighbours.neighbour_list", searched)
+    again = [first.train_set[k] for k in range(len(first.train_set))]  # the second epoch
+    second = _prepared(settings)
+    other_run = [second.train_set[k] for k in range(len(second.train_set))]
+    for graphs in (again, other_run):
+        for left, right in zip(before, graphs, strict=True):
+            assert left.keys() == right.keys()
+            for name in left.keys():  # noqa: SIM118 - Data is no mapping
+                assert left[name] is right[name] or torch.equal(left[name], right[name])
+
+
+def test_nothing_is_kept_on_disk_if_not_wanted(settings: dict[str, Any], graph_cache: Path) -> None:
+    settings["data"]["graph_cache"] = None
+    _prepared(settings)
+    assert not graph_cache.exists()
+
+
+def test_the_cache_may_be_anywhere(
+    settings: dict[str, Any], graph_cache: Path, tmp_path: Path
+) -> None:
+    settings["data"]["graph_cache"] = str(tmp_path / "here")
+    _prepared(settings)
+    assert len(list((tmp_path / "here").glob("*.npz"))) == 8
+    assert not graph_cache.exists()
+
+
 def test_order_depends_on_seed_and_epoch_alone(settings: dict[str, Any]) -> None:
     def order(epoch: int) -> list[int]:
         sampler = _module(settings).train_dataloader().sampler

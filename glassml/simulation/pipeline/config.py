@@ -306,6 +306,8 @@ class SimulateConfig(_Section):
             raise ValueError("expected at least one temperature")
         if any(b >= a for a, b in pairwise(value)):
             raise ValueError("expected decreasing temperatures, as one is cooled to the next")
+        if len({f"{temperature:g}" for temperature in value}) < len(value):
+            raise ValueError("expected temperatures that differ in their first six digits")
         return value
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from glassml.data.averages import isoconfigurational_averages
 from glassml.errors import InputError, SimulationError
 from glassml.simulation.exchange import read_snapshot
 from glassml.simulation.lammps import read_thermo
@@ -150,31 +151,16 @@ def measure_run(task: Task, folder: Path) -> None:
 
 
 def measure_labels(task: Task, folder: Path) -> None:
-    """Averages over the runs of an isoconfigurational ensemble, one run in memory at a time."""
-    runs = list(task.inputs)
-    n_times, n, _ = np.load(folder / runs[0], mmap_mode="r").shape
-    distance = np.zeros((2, n, n_times))  # [half of the runs, N, T]
-    square = np.zeros((n, n_times))
-    mean = np.zeros((n, n_times, 3))
-    final = np.zeros((len(runs), n_times, n, 3), np.float32) if task.parameters["final"] else None
-    for i, run in enumerate(runs):
-        displacement = np.load(folder / run).transpose(1, 0, 2)
-        squared = (displacement**2).sum(axis=2)
-        distance[2 * i // len(runs)] += np.sqrt(squared)
-        square += squared
-        mean += displacement
-        if final is not None:
-            final[i] = displacement.transpose(1, 0, 2)  # the driver adds the positions
-    count = len(runs)
-    arrays = {
-        "propensity": distance.sum(axis=0) / count,
-        "propensity_halves": np.moveaxis(distance, 0, 2) / (count // 2),
-        "square_displacement": square / count,
-        "mean_displacement": mean / count,
-    }
-    if final is not None:
-        arrays["final_displacements"] = final
-    np.savez(folder / f"{task.name}.npz", **arrays)
+    """Averages over the runs of an isoconfigurational ensemble, one time in memory at once."""
+    runs = [np.load(folder / name, mmap_mode="r") for name in task.inputs]  # each [T, N, 3]
+    averages = [
+        isoconfigurational_averages(np.stack([run[time] for run in runs]))
+        for time in range(len(runs[0]))
+    ]
+    arrays = {name: np.stack([each[name] for each in averages], axis=1) for name in averages[0]}
+    if task.parameters["final"]:
+        arrays["final_displacements"] = np.stack(runs).astype(np.float32)
+    np.savez(folder / f"{task.name}.npz", **arrays)  # type: ignore[arg-type]
 
 
 def _box(path: Path) -> np.ndarray:
