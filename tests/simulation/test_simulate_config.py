@@ -78,7 +78,7 @@ def test_numbers_of_particles_add_up(tmp_path):
         ("temperatures=[0.5, 0.6]", ["temperatures", "expected decreasing temperatures"]),
         ("temperatures=[]", ["temperatures", "expected at least one temperature"]),
         ("temperatures=[-1]", ["temperatures.0: expected a number greater than 0", "-1"]),
-        ("ensemble.runs=5", ["ensemble.runs: expected an even number of runs", "5"]),
+        ("ensemble.runs=1", ["ensemble.runs: expected a number greater than or equal to 2", "1"]),
         (
             "ensemble.times=soon",
             ['ensemble.times: expected a positive time, or such as "5 tau', "soon"],

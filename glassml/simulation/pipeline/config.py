@@ -185,7 +185,7 @@ class EnsembleConfig(_Section):
     """Runs from the same positions with new Maxwell-Boltzmann velocities."""
 
     runs: Annotated[int, Field(ge=2)] = Field(
-        default=32, description="an even number, as the noise is measured between two halves"
+        default=32, description="number of runs; the noise is measured between two halves of them"
     )
     times: tuple[_Duration, ...] | LogTimes = Field(
         description="list of times, or a section with first, last and count for times evenly "
@@ -216,13 +216,6 @@ class EnsembleConfig(_Section):
         if not isinstance(value, list | tuple) or not value:
             raise ValueError("expected a list of times, or first, last and count")
         return [_duration(item) for item in value]
-
-    @field_validator("runs")
-    @classmethod
-    def _even(cls, value: int) -> int:
-        if value % 2:
-            raise ValueError("expected an even number of runs")
-        return value
 
 
 class CageConfig(_Section):
