@@ -131,7 +131,7 @@ def _sample(campaign: Campaign, ends: dict[float, list[Chain]], runner: Planner)
             )
             for sample in samples
         ]
-    runner.run(wanted, tasks, f"{len(campaign.configurations)} configurations")
+    runner.run(wanted, tasks, f"sample {len(campaign.configurations)} configurations")
 
 
 def _label(campaign: Campaign, runner: Planner) -> None:
@@ -144,7 +144,7 @@ def _label(campaign: Campaign, runner: Planner) -> None:
         runs, labelled.labels = label_tasks(liquid, labelled.sample, labelled.steps)
         tasks += [*runs, labelled.labels]
     wanted = [c.labels for c in campaign.configurations if c.labels is not None]
-    runner.run(wanted, tasks, f"{ensemble.runs} runs each of {len(wanted)}")
+    runner.run(wanted, tasks, f"{ensemble.runs} runs each of {len(wanted)} configurations")
 
 
 def _tau(equilibrium: Equilibrium, liquid: Liquid) -> float | None:

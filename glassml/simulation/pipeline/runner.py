@@ -12,6 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from glassml.simulation.pipeline.scheduler import needed_tasks, run_tasks
 from glassml.simulation.pipeline.tasks import Task, remove_consumed
 
+_SMALLEST_COST = 1e5  # starting LAMMPS takes about as long as so many steps times particles
+
 __all__ = ["NotYetKnownError", "Planner", "Runner"]
 
 
@@ -109,4 +111,4 @@ class Runner(Planner):
 
 
 def _work(task: Task) -> float:
-    return max(task.cost, 1.0)
+    return max(task.cost, _SMALLEST_COST)
