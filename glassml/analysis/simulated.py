@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from glassml.data import Configuration, Dataset
 from glassml.errors import InputError
@@ -42,14 +43,16 @@ def simulation_picture(datasets: Sequence[str | Path], path: str | Path) -> None
     labelled = [i for i, found in enumerate(loaded) if found[0].propensity is not None]
     rows = 1 + -(-len(labelled) // 2)
     figure = Figure(figsize=(10.0, 3.9 * rows), layout="constrained")
-    panels = figure.subplots(rows, 2, squeeze=False).ravel()
+    grid = figure.add_gridspec(rows, 2)
+    panels = [figure.add_subplot(grid[0, column]) for column in (0, 1)]
     colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.85, len(opened)))[::-1]
     _draw_relaxation(panels[0], opened, colours)
     _draw_energies(panels[1], opened, loaded, colours)
-    for axes, i in zip(panels[2:], labelled, strict=False):
+    for place, i in enumerate(labelled):
+        is_alone = place % 2 == 0 and place == len(labelled) - 1  # in its row
+        cell = grid[1 + place // 2, :] if is_alone else grid[1 + place // 2, place % 2]
+        axes = figure.add_subplot(cell)
         _draw_propensity(axes, loaded[i], float(opened[i].description["temperature"]))
-    for axes in panels[2 + len(labelled) :]:
-        axes.set_visible(False)
     system = opened[0].description["system"]
     counts = sum(len(found) for found in loaded)
     figure.suptitle(
@@ -137,5 +140,8 @@ def _draw_propensity(axes: Axes, found: Sequence[Configuration], temperature: fl
             values[:, i], bins=bins, histtype="step", color=colour, lw=1.2, label=f"t = {time:.3g}"
         )
     axes.set(xscale="log", xlabel=f"propensity of {name}", ylabel="particles")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_title(f"Labels at T = {temperature:g}, {found[0].n_runs} runs each")
     axes.legend(frameon=False, fontsize="small")
