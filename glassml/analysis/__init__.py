@@ -10,6 +10,7 @@ from glassml.analysis.correlation import (
 )
 from glassml.analysis.evaluation import Evaluation, Score, evaluate, table
 from glassml.analysis.pictures import slice_picture, thermo_picture
+from glassml.analysis.simulated import simulation_picture
 
 __all__ = [
     "Evaluation",
@@ -17,6 +18,7 @@ __all__ = [
     "evaluate",
     "pearson_all",
     "pearson_mean",
+    "simulation_picture",
     "slice_picture",
     "spearman_all",
     "spearman_mean",

@@ -14,6 +14,7 @@ __all__ = ["app", "main"]
 
 # Subcommand -> the module and the function (or, for a group of commands, the Typer app).
 _COMMANDS = {
+    "simulate": ("glassml.cli.simulate", "simulate"),
     "train": ("glassml.cli.train", "train"),
     "export": ("glassml.cli.export", "export"),
     "predict": ("glassml.cli.predict", "predict"),

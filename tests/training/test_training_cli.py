@@ -15,8 +15,8 @@ from glassml.cli import app, main
 from glassml.data import Dataset
 from glassml.errors import ConfigError, ModelFileError
 from glassml.export import Predictor, read_manifest
+from glassml.settings import write_yaml
 from glassml.training import RunResult, load_trained_model, parse_config, train
-from glassml.training.config_file import write_config
 
 
 def _glassml(*arguments: object) -> Result:
@@ -24,7 +24,7 @@ def _glassml(*arguments: object) -> Result:
 
 
 def test_a_run_is_trained_resumed_and_exported(settings: dict[str, Any], tmp_path: Path) -> None:
-    write_config(parse_config(settings), tmp_path / "c.yaml")
+    write_yaml(parse_config(settings), tmp_path / "c.yaml")
     trained = _glassml("train", tmp_path / "c.yaml", "training.epochs=1", "model.channels=3")
     assert trained.exit_code == 0, trained.output
     assert "6 configurations for training, 2 for validation" in trained.stdout
@@ -150,7 +150,7 @@ def test_mistakes_are_printed_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    write_config(parse_config(settings), tmp_path / "c.yaml")
+    write_yaml(parse_config(settings), tmp_path / "c.yaml")
     monkeypatch.setattr("sys.argv", ["glassml", "train", str(tmp_path / "c.yaml"), "epochs"])
     with pytest.raises(SystemExit) as stop:
         main()

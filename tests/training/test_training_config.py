@@ -11,8 +11,8 @@ import pytest
 from pydantic import BaseModel
 
 from glassml.errors import ConfigError
+from glassml.settings import apply_overrides, write_yaml
 from glassml.training import TrainConfig, load_config, parse_config
-from glassml.training.config_file import apply_overrides, write_config
 
 _EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "train"
 
@@ -133,7 +133,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_a_written_configuration_reads_back(tmp_path: Path) -> None:
     config = _parsed("model.channels=4", "data.validation=[x]", "output=runs/x")
-    write_config(config, tmp_path / "config.yaml")
+    write_yaml(config, tmp_path / "config.yaml")
     assert load_config(tmp_path / "config.yaml") == config
 
 

@@ -23,9 +23,9 @@ from glassml.data import Dataset
 from glassml.errors import ConfigError, InputError, ModelFileError
 from glassml.export import Predictor, save_model
 from glassml.models import build
+from glassml.settings import write_yaml
 from glassml.training import RunResult, load_trained_model, parse_config, resume, train
 from glassml.training.checkpoint import LAST, read_checkpoint
-from glassml.training.config_file import write_config
 
 Run = Callable[[], RunResult]
 
@@ -142,7 +142,7 @@ def test_a_killed_run_resumes_to_the_same_curves(
 ) -> None:
     whole = _curves(run().folder)
     settings["output"] = str(tmp_path / "killed")
-    write_config(parse_config(settings), tmp_path / "killed.yaml")
+    write_yaml(parse_config(settings), tmp_path / "killed.yaml")
     script = _KILLED.format(config=str(tmp_path / "killed.yaml"))
     process = subprocess.run(_script(tmp_path, script), env=_single_threaded(), check=False)
     assert process.returncode == -signal.SIGKILL
@@ -335,7 +335,7 @@ main()
 
 def test_two_processes_share_a_run(settings: dict[str, Any], tmp_path: Path) -> None:
     settings["training"] |= {"devices": 2, "epochs": 2}
-    write_config(parse_config(settings), tmp_path / "two.yaml")
+    write_yaml(parse_config(settings), tmp_path / "two.yaml")
     script = _MAIN.format(folder=str(tmp_path))
     command = [*_script(tmp_path, script), "train", str(tmp_path / "two.yaml")]
     process = subprocess.run(

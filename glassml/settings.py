@@ -1,0 +1,171 @@
+"""Configuration files of commands: YAML, overrides, and messages that name the field."""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from glassml.errors import ConfigError, field_problem, shown
+from glassml.files import atomic_write
+
+__all__ = ["apply_overrides", "close_match", "read_yaml", "validated", "write_yaml"]
+
+_Config = TypeVar("_Config", bound=BaseModel)
+
+
+def read_yaml(path: str | Path, kind: type[BaseModel]) -> dict[str, Any]:
+    """The mapping that a YAML file holds.
+
+    Args:
+        path: the file.
+        kind: what it is to configure, for messages.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML or does not hold a mapping.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{path}: cannot read this configuration file ({reason})") from None
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: expected YAML; {_one_line(error)}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f"{path}: expected sections {', '.join(kind.model_fields)}, "
+            f"found {shown(values) if values is not None else 'an empty file'}"
+        )
+    return values
+
+
+def apply_overrides(
+    values: Mapping[str, Any], overrides: Sequence[str], example: str = "seed=1"
+) -> dict[str, Any]:
+    """A copy of nested ``values`` in which some fields have other values.
+
+    Args:
+        values: nested mappings, as read from YAML.
+        overrides: ``section.field=value`` each; the value is read as YAML.
+        example: an override that would be right, for messages.
+
+    Raises:
+        ConfigError: an override has no ``=``, is not YAML, or goes into a field that is no section.
+    """
+    result = _copied(values)
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        name = name.strip()
+        if not equals or not name or "" in name.split("."):
+            raise ConfigError(
+                f"override {override!r}: expected section.field=value, for example {example}"
+            )
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            reason = _one_line(error)
+            raise ConfigError(f"override {override!r}: expected a YAML value; {reason}") from None
+        _set(result, name, value)
+    return result
+
+
+def validated(
+    kind: type[_Config], values: Mapping[str, Any], source: str = "configuration"
+) -> _Config:
+    """Check nested values and fill in the defaults.
+
+    Args:
+        kind: the model whose fields they are.
+        values: nested mappings.
+        source: where they come from, for messages.
+
+    Raises:
+        ConfigError: a field is unknown, missing or has a wrong value; one line for each.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        lines = list(dict.fromkeys(_explained(kind, dict(item)) for item in error.errors()))
+        raise ConfigError("\n".join(f"{source}: {line}" for line in lines)) from None
+
+
+def write_yaml(config: BaseModel, path: str | Path) -> None:
+    """Write a configuration, every default filled in, as YAML."""
+    with atomic_write(path) as partial:
+        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        partial.write_text(text, encoding="utf-8")
+
+
+def close_match(word: str, known: Sequence[str]) -> str:
+    """A hint at the known word that was probably meant; empty if none is similar."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _explained(kind: type[BaseModel], error: Mapping[str, Any]) -> str:
+    """One line for one of pydantic's errors: the field, what was expected, what was found."""
+    loc = [str(part) for part in error["loc"] if not str(part).startswith("function-")]
+    field = ".".join(loc) or "configuration"
+    problem = error["type"]
+    if problem == "extra_forbidden":
+        known = list(_fields_of(kind, loc[:-1]))
+        return f"{field}: unknown field{close_match(loc[-1], known)}; accepted: {', '.join(known)}"
+    if problem == "missing":
+        about = _description(kind, loc)
+        return f"{field}: this field is needed" + (f" ({about})" if about else "")
+    if problem == "model_type":
+        fields = ", ".join(_fields_of(kind, loc))
+        return f"{field}: expected a section with fields {fields}, found {shown(error['input'])}"
+    return f"{field}: {field_problem(error)}"
+
+
+def _fields_of(kind: type[BaseModel], loc: Sequence[str]) -> Iterator[str]:
+    section = _section(kind, loc)
+    return iter(section.model_fields if section else ())
+
+
+def _description(kind: type[BaseModel], loc: Sequence[str]) -> str | None:
+    section = _section(kind, loc[:-1])
+    field = section.model_fields.get(loc[-1]) if section else None
+    return field.description if field else None
+
+
+def _section(kind: type[BaseModel], loc: Sequence[str]) -> type[BaseModel] | None:
+    section = kind
+    for name in loc:
+        annotation = section.model_fields[name].annotation if name in section.model_fields else None
+        members = (annotation, *typing.get_args(annotation))
+        found = [m for m in members if isinstance(m, type) and issubclass(m, BaseModel)]
+        if not found:
+            return None
+        section = found[0]
+    return section
+
+
+def _set(values: dict[str, Any], name: str, value: Any) -> None:
+    *sections, last = name.split(".")
+    for depth, section in enumerate(sections):
+        if values.get(section) is None:
+            values[section] = {}
+        values = values[section]
+        if not isinstance(values, dict):
+            raise ConfigError(
+                f"override {name}=...: {'.'.join(sections[: depth + 1])} is {shown(values)}, "
+                "not a section with fields"
+            )
+    values[last] = value
+
+
+def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: _copied(v) if isinstance(v, Mapping) else v for k, v in values.items()}
+
+
+def _one_line(error: yaml.YAMLError) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,176 @@
+"""The order of the stages: from a lattice to equilibrated, quenched and labelled configurations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from glassml.errors import ConfigError
+from glassml.simulation.pipeline.config import STAGES
+from glassml.simulation.pipeline.equilibrium import Equilibrium, equilibrate
+from glassml.simulation.pipeline.liquid import Liquid, ensemble_steps, uses_tau
+from glassml.simulation.pipeline.runner import Planner
+from glassml.simulation.pipeline.stages import (
+    Chain,
+    Sample,
+    cage_task,
+    label_tasks,
+    melt,
+    structure_task,
+)
+from glassml.simulation.pipeline.tasks import Task
+
+__all__ = ["Campaign", "Labelled", "run_campaign"]
+
+
+@dataclass
+class Labelled:
+    """A configuration with the tasks that hold its data.
+
+    Attributes:
+        sample: its name and state.
+        structure: task with positions and energies.
+        cage: task with the cage centres; None without them.
+        labels: task with the averages over the ensemble; None without one.
+        steps: at which the labels are measured.
+    """
+
+    sample: Sample
+    structure: Task
+    cage: Task | None = None
+    labels: Task | None = None
+    steps: tuple[int, ...] = ()
+
+
+@dataclass
+class Campaign:
+    """How far a simulation has come.
+
+    Attributes:
+        liquid: what is simulated.
+        equilibria: one for each temperature.
+        configurations: of all temperatures.
+    """
+
+    liquid: Liquid
+    equilibria: list[Equilibrium] = field(default_factory=list)
+    configurations: list[Labelled] = field(default_factory=list)
+
+    def equilibrium(self, temperature: float) -> Equilibrium:
+        """That of a temperature."""
+        return next(e for e in self.equilibria if e.temperature == temperature)
+
+
+def run_campaign(liquid: Liquid, runner: Planner, until: str = STAGES[-1]) -> Campaign:
+    """Do all stages up to one, each for what is not there yet.
+
+    Args:
+        liquid: what is simulated.
+        runner: runs the tasks, or finds out what they are.
+        until: the last stage.
+
+    Raises:
+        ConfigError: tau_alpha is needed and was not reached.
+        GlassMLError: a task failed.
+    """
+    campaign = Campaign(liquid)
+    last = STAGES.index(until)
+    chains = _melt(liquid, runner)
+    ends: dict[float, list[Chain]] = {}
+    if last >= STAGES.index("equilibrate"):
+        for temperature in liquid.config.temperatures:
+            reached = equilibrate(liquid, chains, temperature, runner.require, runner.work)
+            runner.say(_told(reached))
+            campaign.equilibria.append(reached)
+            ends[temperature] = [replace(chain) for chain in chains]
+    if last >= STAGES.index("sample"):
+        _sample(campaign, ends, runner)
+    if last >= STAGES.index("structure"):
+        found = campaign.configurations
+        tasks = [task for c in found for task in (c.structure, c.cage) if task is not None]
+        runner.run(tasks, tasks, f"structures of {len(found)} configurations")
+    if last >= STAGES.index("ensemble") and liquid.config.ensemble is not None:
+        _label(campaign, runner)
+    return campaign
+
+
+def _melt(liquid: Liquid, runner: Planner) -> list[Chain]:
+    chains, tasks, wanted = [], [], []
+    for replica in range(1, liquid.config.replicas + 1):
+        chain, made = melt(liquid, replica)
+        chains.append(chain)
+        tasks += made
+        wanted.append(made[-1])
+    runner.run(wanted, tasks, f"melt at T = {liquid.melt_temperature:g}")
+    return chains
+
+
+def _sample(campaign: Campaign, ends: dict[float, list[Chain]], runner: Planner) -> None:
+    """Independent configurations: where the equilibration ended, and on from there."""
+    liquid = campaign.liquid
+    tasks: list[Task] = []
+    wanted: list[Task] = []
+    for temperature, chains in ends.items():
+        tau = _tau(campaign.equilibrium(temperature), liquid)
+        steps = liquid.steps(liquid.config.separation.time(tau), 0)
+        samples = []
+        for index in range(liquid.config.configurations):
+            chain = chains[index % len(chains)]
+            if index >= len(chains):
+                name = f"{chain.prefix(temperature)}-sample{index // len(chains)}"
+                pieces = chain.extend("sample", name, steps)
+                tasks += pieces
+                wanted.append(pieces[-1])
+            name = f"T{temperature:g}-{index + 1:04d}"
+            samples.append(Sample(name, temperature, chain.replica, chain.state))
+        cage = liquid.config.cage
+        campaign.configurations += [
+            Labelled(
+                sample,
+                structure_task(liquid, sample),
+                None if cage is None else cage_task(liquid, sample, cage),
+            )
+            for sample in samples
+        ]
+    runner.run(wanted, tasks, f"sample {len(campaign.configurations)} configurations")
+
+
+def _label(campaign: Campaign, runner: Planner) -> None:
+    liquid, ensemble = campaign.liquid, campaign.liquid.config.ensemble
+    assert ensemble is not None, "the caller has looked"
+    tasks: list[Task] = []
+    for labelled in campaign.configurations:
+        tau = _tau(campaign.equilibrium(labelled.sample.temperature), liquid)
+        labelled.steps = ensemble_steps(ensemble, liquid.timestep, tau)
+        runs, labelled.labels = label_tasks(liquid, labelled.sample, labelled.steps)
+        tasks += [*runs, labelled.labels]
+    wanted = [c.labels for c in campaign.configurations if c.labels is not None]
+    runner.run(wanted, tasks, f"{ensemble.runs} runs each of {len(wanted)} configurations")
+
+
+def _tau(equilibrium: Equilibrium, liquid: Liquid) -> float | None:
+    """tau_alpha [time]; None if it is not known and not needed.
+
+    Raises:
+        ConfigError: it is needed and not known.
+    """
+    setting = uses_tau(liquid.config)
+    if equilibrium.tau_alpha is None and setting is not None:
+        budget = liquid.budget * liquid.timestep
+        raise ConfigError(
+            f"T = {equilibrium.temperature:g}: {setting} is in units of tau_alpha, which was not "
+            f"reached within the budget of {budget:g}: {'; '.join(equilibrium.problems)}. Give it "
+            "as a time, or raise equilibration.budget; what is done is kept"
+        )
+    return equilibrium.tau_alpha
+
+
+def _told(found: Equilibrium) -> str:
+    last = found.windows[-1]
+    tau = "not reached" if found.tau_alpha is None else f"{found.tau_alpha:.3g}"
+    text = (
+        f"T = {found.temperature:g}: tau_alpha {tau}, energy per particle {last.energy:.4f}; "
+        f"{len(found.windows)} windows, the last of {last.length:g}: "
+    )
+    if found.is_equilibrated:
+        return text + "equilibrated"
+    return text + "WARNING: not equilibrated: " + "; ".join(found.problems)

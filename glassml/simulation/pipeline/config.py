@@ -1,0 +1,310 @@
+"""What a dataset is simulated from: every setting with its accepted values and its default."""
+
+from __future__ import annotations
+
+import math
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PlainSerializer,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
+
+from glassml.simulation.cage import CAGE_RADIUS, CAGE_STEPS
+from glassml.simulation.inherent import FORCE_TOLERANCE
+
+__all__ = [
+    "STAGES",
+    "CageConfig",
+    "ClusterConfig",
+    "CoolingConfig",
+    "Duration",
+    "EnsembleConfig",
+    "EquilibrationConfig",
+    "LogTimes",
+    "QuenchConfig",
+    "SimulateConfig",
+    "SystemConfig",
+]
+
+# In the order in which they run; each can be the last one (`glassml simulate --until`).
+STAGES = ("melt", "equilibrate", "sample", "structure", "ensemble")
+
+_TAU = re.compile(r"\s*([-+.0-9eE]+)\s*(?:\*\s*)?tau_alpha\s*")
+
+
+class Duration(NamedTuple):
+    """A time [time], or a multiple [-] of the relaxation time tau_alpha.
+
+    Attributes:
+        value: the number.
+        in_tau: whether it is a multiple of tau_alpha.
+    """
+
+    value: float
+    in_tau: bool = False
+
+    def time(self, tau_alpha: float | None) -> float:
+        """The duration [time], given tau_alpha [time] at the temperature in question."""
+        if not self.in_tau:
+            return self.value
+        if tau_alpha is None:
+            raise ValueError("a duration in units of tau_alpha, which is not known")
+        return self.value * tau_alpha
+
+    def __str__(self) -> str:
+        return f"{self.value:g} tau_alpha" if self.in_tau else f"{self.value:g}"
+
+
+def _duration(value: Any) -> Duration:
+    if isinstance(value, Duration):
+        return value
+    match = _TAU.fullmatch(value) if isinstance(value, str) else None
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        number = float(match.group(1) if match else value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (0 < number < math.inf):
+        raise ValueError('expected a positive time, or such as "5 tau_alpha"')
+    return Duration(number, match is not None)
+
+
+def _plain_duration(value: Duration) -> float | str:
+    return str(value) if value.in_tau else value.value
+
+
+_Duration = Annotated[
+    Duration, BeforeValidator(_duration), PlainSerializer(_plain_duration, when_used="json")
+]
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list | tuple | dict) or value is None else [value]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class SystemConfig(_Section):
+    """A built-in mixture by its name, or any other by a LAMMPS include file."""
+
+    name: str | None = Field(
+        default=None, description="built-in mixture: kob-andersen or wahnstrom"
+    )
+    include: Path | None = Field(
+        default=None,
+        description="instead of name: file of LAMMPS commands with masses, pair_style and "
+        "pair_coeff; a relative path is relative to the configuration file",
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="of a built-in mixture: truncation (shifted, force-shifted, truncated), "
+        "cutoff, cutoff_unit; with include: species, composition, units, citation",
+    )
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> SystemConfig:
+        if (self.name is None) == (self.include is None):
+            raise ValueError("expected either name or include")
+        return self
+
+
+class CoolingConfig(_Section):
+    """Melting, and cooling from each temperature to the next."""
+
+    melt_temperature: PositiveFloat | None = Field(
+        default=None, description="null: twice the highest of the temperatures"
+    )
+    melt_time: PositiveFloat | None = Field(default=None, description="null: 10 000 time steps")
+    time: PositiveFloat | None = Field(
+        default=None, description="time to cool to each temperature; null: 10 000 time steps"
+    )
+
+
+class EquilibrationConfig(_Section):
+    """At each temperature the liquid runs in windows until the last two of them agree."""
+
+    length: _Duration = Field(
+        default=Duration(20.0, True),
+        description="of the two windows together; a time, or a multiple of tau_alpha",
+    )
+    budget: PositiveFloat | None = Field(
+        default=None,
+        description="time spent at most at each temperature; null: 10^6 time steps. What is not "
+        "equilibrated by then is used nevertheless, with a warning in the dataset",
+    )
+    wave_number: PositiveFloat = Field(
+        default=7.25,
+        description="k of the self-intermediate scattering function F_s(k, t), at the first peak "
+        "of the structure factor; 7.25 is that of the Kob-Andersen liquid",
+    )
+    species: str | None = Field(
+        default=None, description="species whose F_s is measured; null: the first one"
+    )
+    tau_tolerance: PositiveFloat = Field(
+        default=0.3, description="largest relative difference of tau_alpha between two windows"
+    )
+    energy_tolerance: PositiveFloat = Field(
+        default=3.0,
+        description="largest difference of the mean energy between two windows, in standard errors",
+    )
+
+
+class QuenchConfig(_Section):
+    """Inherent structures: the minimum of the potential energy that FIRE reaches."""
+
+    force_tolerance: PositiveFloat = Field(
+        default=FORCE_TOLERANCE,
+        description="largest force on a particle at which the quench has converged",
+    )
+
+
+class LogTimes(_Section):
+    """Times evenly spaced in their logarithm."""
+
+    first: _Duration
+    last: _Duration
+    count: Annotated[int, Field(ge=2)]
+
+
+class EnsembleConfig(_Section):
+    """Runs from the same positions with new Maxwell-Boltzmann velocities."""
+
+    runs: Annotated[int, Field(ge=2)] = Field(
+        default=32, description="number of runs; the noise is measured between two halves of them"
+    )
+    times: tuple[_Duration, ...] | LogTimes = Field(
+        description="list of times, or a section with first, last and count for times evenly "
+        "spaced in their logarithm; each a time or a multiple of tau_alpha"
+    )
+    dynamics: Literal["nve", "nvt"] = Field(
+        default="nve", description="nve, or nvt with the thermostat of the equilibration"
+    )
+    keep_final_positions: bool = Field(
+        default=False, description="keep the positions of every run at every time (large)"
+    )
+
+    @property
+    def durations(self) -> list[Duration]:
+        """The times that are given: all of them, or the first and the last."""
+        times = self.times
+        return [times.first, times.last] if isinstance(times, LogTimes) else list(times)
+
+    @field_validator("times", mode="before")
+    @classmethod
+    def _list_of_times(cls, value: Any) -> Any:
+        if isinstance(value, LogTimes):
+            return value
+        value = _listed(value)
+        if isinstance(value, dict):
+            # Checked here: a union would answer with the complaints of both its members.
+            return LogTimes.model_validate(value)
+        if not isinstance(value, list | tuple) or not value:
+            raise ValueError("expected a list of times, or first, last and count")
+        return [_duration(item) for item in value]
+
+
+class CageConfig(_Section):
+    """Cage centres (Alkemade et al. 2023): mean positions of particles confined to their cages."""
+
+    radius: PositiveFloat = Field(
+        default=CAGE_RADIUS,
+        description="of the sphere around its first position in which a particle moves freely",
+    )
+    steps: PositiveInt = Field(
+        default=CAGE_STEPS, description="time steps over which positions are averaged"
+    )
+
+
+class ClusterConfig(_Section):
+    """Where tasks run with Dask (`pip install "glassml[cluster]"`)."""
+
+    kind: Literal["local", "slurm"] = Field(default="local")
+    jobs: PositiveInt = Field(default=1, description="number of SLURM jobs")
+    options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="arguments of dask's LocalCluster, or of dask_jobqueue's SLURMCluster: queue, "
+        "cores, processes, memory, walltime, ...",
+    )
+
+
+class SimulateConfig(_Section):
+    """A whole simulation."""
+
+    system: SystemConfig = Field(description="the mixture")
+    particles: Annotated[int, Field(ge=2)] = Field(description="number of particles N")
+    density: PositiveFloat | None = Field(
+        default=None, description="particles per volume; null: that of the built-in mixture"
+    )
+    temperatures: Annotated[tuple[PositiveFloat, ...], BeforeValidator(_listed)] = Field(
+        description="one, or a list of decreasing ones"
+    )
+    timestep: PositiveFloat | None = Field(default=None, description="null: that of the system")
+    dynamics: Literal["nvt", "npt"] = Field(
+        default="nvt", description="of melting, equilibration and sampling"
+    )
+    pressure: float | None = Field(default=None, description="with npt")
+    thermostat_time: PositiveFloat | None = Field(
+        default=None, description="damping time of the thermostat; null: 100 time steps"
+    )
+    barostat_time: PositiveFloat | None = Field(default=None, description="null: 1000 time steps")
+    replicas: PositiveInt = Field(
+        default=1,
+        description="independent liquids, each melted and cooled on its own; they run side by side "
+        "and share the configurations among them",
+    )
+    configurations: PositiveInt = Field(default=10, description="per temperature")
+    separation: _Duration = Field(
+        default=Duration(5.0, True),
+        description="between configurations of the same replica; a time, or multiple of tau_alpha",
+    )
+    cooling: CoolingConfig = Field(default_factory=CoolingConfig)
+    equilibration: EquilibrationConfig = Field(default_factory=EquilibrationConfig)
+    quench: QuenchConfig | None = Field(
+        default_factory=QuenchConfig, description="null: no inherent structures"
+    )
+    ensemble: EnsembleConfig | None = Field(description="null: configurations without labels")
+    cage: CageConfig | None = Field(default=None, description="null: no cage centres")
+    seed: NonNegativeInt = Field(default=0, description="of everything that is random")
+    workers: PositiveInt | None = Field(
+        default=None, description="LAMMPS processes at a time; null: one a core"
+    )
+    cluster: ClusterConfig | None = Field(default=None, description="null: this machine, no Dask")
+    segment: PositiveInt = Field(
+        default=100_000,
+        description="time steps in a piece of a long run; what a killed run may lose",
+    )
+    output: Path | None = Field(
+        default=None, description="folder of the results; null: runs/<name of the config file>"
+    )
+
+    @field_validator("temperatures")
+    @classmethod
+    def _decreasing(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not value:
+            raise ValueError("expected at least one temperature")
+        if any(b >= a for a, b in pairwise(value)):
+            raise ValueError("expected decreasing temperatures, as one is cooled to the next")
+        if len({f"{temperature:g}" for temperature in value}) < len(value):
+            raise ValueError("expected temperatures that differ in their first six digits")
+        return value
+
+    @model_validator(mode="after")
+    def _pressure_with_npt(self) -> SimulateConfig:
+        if (self.dynamics == "npt") != (self.pressure is not None):
+            raise ValueError("pressure: expected a number with dynamics npt, and null with nvt")
+        return self

@@ -1,0 +1,202 @@
+"""Equilibration: windows of a trajectory, until the last two of them agree."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glassml.simulation.observables import relaxation_time
+from glassml.simulation.pipeline.config import Duration
+from glassml.simulation.pipeline.liquid import Liquid
+from glassml.simulation.pipeline.stages import Chain
+from glassml.simulation.pipeline.tasks import Task
+
+__all__ = ["Equilibrium", "Window", "equilibrate"]
+
+_FIRST_WINDOW = 1000  # time steps; while tau_alpha is unknown, each window is twice the one before
+_LENGTH_SLACK = 0.9  # tau_alpha is known to some ten per cent only, a window need not be redone
+
+
+@dataclass(frozen=True)
+class Window:
+    """What was measured in a window, as a mean over the replicas.
+
+    Attributes:
+        length: [time].
+        times: lags [time].
+        f_s: self-intermediate scattering function at these lags [-].
+        tau_alpha: where f_s falls to 1/e [time]; None if it does not.
+        energy: mean potential energy per particle [energy].
+        energy_error: its standard error [energy].
+        temperature: mean kinetic temperature.
+    """
+
+    length: float
+    times: list[float]
+    f_s: list[float]
+    tau_alpha: float | None
+    energy: float
+    energy_error: float
+    temperature: float
+
+
+@dataclass(frozen=True)
+class Equilibrium:
+    """How the equilibration at one temperature ended.
+
+    Attributes:
+        temperature: which.
+        windows: in order; the last two were compared.
+        problems: why it is not equilibrated, in words; empty if it is.
+    """
+
+    temperature: float
+    windows: list[Window]
+    problems: list[str]
+
+    @property
+    def tau_alpha(self) -> float | None:
+        """Relaxation time [time] in the last two windows, None if it was not reached."""
+        known = [w.tau_alpha for w in self.windows[-2:] if w.tau_alpha is not None]
+        return None if not known else float(np.mean(known))
+
+    @property
+    def is_equilibrated(self) -> bool:
+        """Whether all checks were passed."""
+        return not self.problems
+
+    def record(self) -> dict[str, Any]:
+        """For the dataset's description."""
+        last = self.windows[-1]
+        shown = ("length", "tau_alpha", "energy", "energy_error", "temperature")
+        return {
+            "temperature": self.temperature,
+            "equilibrated": self.is_equilibrated,
+            "problems": self.problems,
+            **({} if self.tau_alpha is None else {"tau_alpha": self.tau_alpha}),
+            "windows": [
+                {k: getattr(w, k) for k in shown if getattr(w, k) is not None} for w in self.windows
+            ],
+            "f_s": {"times": last.times, "values": last.f_s},
+        }
+
+
+def equilibrate(
+    liquid: Liquid,
+    chains: Sequence[Chain],
+    temperature: float,
+    require: Callable[[list[Task], list[Task], str], None],
+    work: Path,
+) -> Equilibrium:
+    """Cool all replicas to a temperature and run them until two windows agree.
+
+    Args:
+        liquid: what is simulated.
+        chains: the replicas, which are extended.
+        temperature: to cool to.
+        require: has the results of tasks there: those wanted, all that they may depend on, and a
+            line on what they are.
+        work: folder of all tasks.
+    """
+    tasks: list[Task] = []
+    cooling = liquid.steps(liquid.config.cooling.time, 10_000)
+    for chain in chains:
+        name = f"{chain.prefix(temperature)}-cool"
+        tasks += chain.extend("equilibrate", name, cooling, temperature)
+    windows: list[Window] = []
+    spent = 0
+    while True:
+        steps = _next_length(liquid, windows)
+        if windows and spent + steps > liquid.budget:
+            steps = liquid.budget - spent  # but a shorter one than before would tell nothing new
+            if steps < liquid.steps(windows[-1].length, 0):
+                return Equilibrium(temperature, windows, _problems(liquid, windows))
+        measures = []
+        for chain in chains:
+            name = f"{chain.prefix(temperature)}-window{len(windows) + 1}"
+            pieces, measure = chain.window(name, steps)
+            tasks += pieces
+            measures.append(measure)
+        what = f"T = {temperature:g}: window {len(windows) + 1} of {steps * liquid.timestep:g}"
+        require(measures, [*tasks, *measures], what)
+        windows.append(_read(measures, work))
+        spent += steps
+        if not _problems(liquid, windows):
+            return Equilibrium(temperature, windows, [])
+
+
+def _next_length(liquid: Liquid, windows: list[Window]) -> int:
+    """Steps of the next window."""
+    wanted = liquid.config.equilibration.length
+    if not wanted.in_tau:
+        return liquid.steps(wanted.value / 2, 0)
+    if not windows:
+        return min(_FIRST_WINDOW, liquid.budget)
+    last = liquid.steps(windows[-1].length, 0)
+    if windows[-1].tau_alpha is None:
+        return 2 * last
+    return max(last, liquid.steps(wanted.time(windows[-1].tau_alpha) / 2, 0))
+
+
+def _problems(liquid: Liquid, windows: list[Window]) -> list[str]:
+    """In what the last two windows do not agree, or are too short."""
+    settings = liquid.config.equilibration
+    if len(windows) < 2:
+        return ["only one window fits into the budget"]
+    before, last = windows[-2:]
+    if before.tau_alpha is None or last.tau_alpha is None:
+        return [
+            f"F_s(k = {settings.wave_number:g}, t) has not decayed to 1/e within "
+            f"{last.times[-1]:g}, half of a window: it is still {last.f_s[-1]:.2f}"
+        ]
+    found = _too_short(settings.length, windows)
+    change = abs(math.log(last.tau_alpha / before.tau_alpha))
+    if change > math.log1p(settings.tau_tolerance):
+        found.append(
+            f"tau_alpha changes from {before.tau_alpha:.3g} to {last.tau_alpha:.3g} between two "
+            "windows"
+        )
+    error = math.hypot(before.energy_error, last.energy_error)
+    drift = last.energy - before.energy
+    if abs(drift) > settings.energy_tolerance * error:
+        found.append(
+            f"the energy per particle drifts by {drift:.2g} between two windows, "
+            f"{abs(drift) / error:.1f} standard errors"
+        )
+    return found
+
+
+def _too_short(wanted: Duration, windows: list[Window]) -> list[str]:
+    last = windows[-1]
+    shortest = min(window.length for window in windows[-2:])
+    needed = wanted.time(last.tau_alpha) / 2
+    if shortest >= _LENGTH_SLACK * needed:
+        return []
+    return [f"two windows of {needed:.3g} each are wanted, they had {shortest:.3g}"]
+
+
+def _read(measures: list[Task], work: Path) -> Window:
+    """The mean over the replicas."""
+    results = [
+        json.loads(task.path(work, task.outputs[0]).read_text(encoding="utf-8"))
+        for task in measures
+    ]
+    times = results[0]["times"]
+    f_s = np.mean([r["f_s"] for r in results], axis=0)
+    return Window(
+        length=results[0]["length"],
+        times=times,
+        f_s=f_s.tolist(),
+        tau_alpha=relaxation_time(np.array(times), f_s),
+        energy=float(np.mean([r["energy"] for r in results])),
+        energy_error=float(
+            np.sqrt(np.sum([r["energy_error"] ** 2 for r in results])) / len(results)
+        ),
+        temperature=float(np.mean([r["temperature"] for r in results])),
+    )

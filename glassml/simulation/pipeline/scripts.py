@@ -1,0 +1,206 @@
+"""The LAMMPS input scripts of every kind of task.
+
+A script reads its state from a restart file, so it starts from the same bits whether the run was
+interrupted before it or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from glassml.simulation.cage import cage_commands
+from glassml.simulation.exchange import dump_commands
+from glassml.simulation.inherent import quench_commands
+from glassml.simulation.pipeline.config import CageConfig
+from glassml.simulation.pipeline.liquid import Liquid
+
+__all__ = [
+    "cage_script",
+    "create_script",
+    "dynamics_script",
+    "ensemble_script",
+    "steps_file",
+    "structure_script",
+]
+
+_FORMAT = "sort id format float %.17g"
+_THERMO_LINES = 200  # of a run: energies, from which means and errors are taken
+
+
+def create_script(liquid: Liquid, name: str, seed: int) -> str:
+    """From a data file of particles on a lattice to a state that can be melted."""
+    return (
+        _head(f"{name}: bring particles apart, give them velocities", liquid)
+        + f"read_data {name}.data\n"
+        + _interactions(liquid)
+        + f"minimize 1.0e-4 0.0 1000 10000\n"
+        f"velocity all create {liquid.melt_temperature!r} {seed} mom yes rot no dist gaussian\n"
+        f"write_restart {name}.restart\n"
+    )
+
+
+def dynamics_script(
+    liquid: Liquid,
+    name: str,
+    start: str,
+    steps: int,
+    temperatures: tuple[float, float],
+    frames: Sequence[int] | None = None,
+) -> str:
+    """A piece of a trajectory at a constant or linearly changing temperature.
+
+    Args:
+        liquid: what is simulated.
+        name: of the task, of which the names of its files are made.
+        start: restart file to begin from.
+        steps: number of time steps.
+        temperatures: at the beginning and at the end.
+        frames: steps at which positions are written, perhaps 0; None: no positions.
+    """
+    low, high = temperatures
+    what = f"at T = {low:g}" if low == high else f"from T = {low:g} to {high:g}"
+    return (
+        _head(f"{name}: {steps} steps {what}", liquid)
+        + _restart(start)
+        + _interactions(liquid)
+        + _integrate(liquid, temperatures)
+        + _thermo(steps)
+        + ("" if frames is None else _frames(name, frames))
+        + f"run {steps}\nwrite_restart {name}.restart\n"
+    )
+
+
+def structure_script(liquid: Liquid, name: str, start: str) -> str:
+    """Positions and energies of a configuration, and of its inherent structure."""
+    script = (
+        _head(f"{name}: positions and energies", liquid)
+        + _restart(start)
+        + "set group all image 0 0 0\n"
+        + _interactions(liquid)
+        + "compute energy all pe/atom\n"
+        + dump_commands("thermal", f"{name}.thermal.dump", "type xu yu zu c_energy")
+    )
+    if liquid.config.quench is None:
+        return script
+    return (
+        script
+        + quench_commands(liquid.system, liquid.config.quench.force_tolerance)
+        + dump_commands("inherent", f"{name}.inherent.dump", "xu yu zu fx fy fz c_energy")
+    )
+
+
+def cage_script(
+    liquid: Liquid, name: str, start: str, temperature: float, seed: int, cage: CageConfig
+) -> str:
+    """Mean displacements of particles that are confined to their cages, in two halves."""
+    commands = cage_commands(
+        replace(liquid.system, timestep=liquid.timestep),
+        temperature,
+        seed=seed,
+        radius=cage.radius,
+        n_steps=cage.steps,
+    )
+    return (
+        _head(f"{name}: cage centres at T = {temperature:g}", liquid)
+        + _restart(start)
+        + "set group all image 0 0 0\n"
+        + _interactions(liquid)
+        + commands
+        + "".join(f"shell mv cage_{half}.dump {name}.{half}.dump\n" for half in (1, 2))
+    )
+
+
+def ensemble_script(
+    liquid: Liquid,
+    name: str,
+    start: str,
+    temperature: float,
+    kinetic_temperature: float,
+    seed: int,
+    frames: Sequence[int],
+) -> str:
+    """One run of an isoconfigurational ensemble.
+
+    Args:
+        liquid: what is simulated.
+        name: of the task.
+        start: restart file with the configuration.
+        temperature: of the thermostat, if there is one.
+        kinetic_temperature: of this run's velocities. LAMMPS scales them to it; drawn from the
+            distribution that it has at ``temperature``, velocities are Maxwell-Boltzmann's.
+        seed: of the velocities.
+        frames: steps at which positions are written.
+    """
+    thermostat = liquid.config.ensemble is not None and liquid.config.ensemble.dynamics == "nvt"
+    steps = max(frames)
+    return (
+        _head(f"{name}: one run of the isoconfigurational ensemble", liquid)
+        + _restart(start)
+        + "set group all image 0 0 0\n"
+        + _interactions(liquid)
+        + f"velocity all create {kinetic_temperature!r} {seed} mom yes rot no dist gaussian\n"
+        + (
+            f"fix ensemble all nvt temp {temperature!r} {temperature!r} {_damping(liquid)!r}\n"
+            if thermostat
+            else "fix ensemble all nve\n"
+        )
+        + _thermo(steps)
+        + _frames(name, [0, *frames])
+        + f"run {steps}\n"
+    )
+
+
+def steps_file(frames: Sequence[int], steps: int) -> str:
+    """The file that tells LAMMPS at which steps of a run to write; it never comes to the last."""
+    return "".join(f"{step}\n" for step in [*(f for f in frames if f > 0), steps + 1])
+
+
+def _head(what: str, liquid: Liquid) -> str:
+    return f"# {what}\nunits {liquid.system.units}\natom_style atomic\nboundary p p p\n"
+
+
+def _restart(start: str) -> str:
+    return f"read_restart {start}\nreset_timestep 0\n"
+
+
+def _interactions(liquid: Liquid) -> str:
+    commands = liquid.system.commands
+    return f"{commands.rstrip()}\ntimestep {liquid.timestep!r}\n"
+
+
+def _integrate(liquid: Liquid, temperatures: tuple[float, float]) -> str:
+    config = liquid.config
+    low, high = temperatures
+    thermostat = f"temp {low!r} {high!r} {_damping(liquid)!r}"
+    if config.dynamics == "nvt":
+        return f"fix integrate all nvt {thermostat}\n"
+    damping = config.barostat_time or 1000 * liquid.timestep
+    return (
+        f"fix integrate all npt {thermostat} iso {config.pressure!r} {config.pressure!r} "
+        f"{damping!r}\n"
+    )
+
+
+def _damping(liquid: Liquid) -> float:
+    return float(liquid.config.thermostat_time or 100 * liquid.timestep)
+
+
+def _thermo(steps: int) -> str:
+    return (
+        "thermo_style custom step time temp pe ke etotal press vol\n"
+        "thermo_modify norm yes format float %.12g\n"
+        f"thermo {max(1, steps // _THERMO_LINES)}\n"
+    )
+
+
+def _frames(name: str, frames: Sequence[int]) -> str:
+    """Unwrapped positions at given steps, with all digits."""
+    # A dump at steps of a variable cannot write the step at which a run begins.
+    start = f"write_dump all custom {name}.dump id xu yu zu modify {_FORMAT}\n"
+    return (start if 0 in frames else "") + (
+        f"variable frame_steps file {name}.steps\n"
+        "variable frame_step equal next(frame_steps)\n"
+        f"dump frames all custom 1 {name}.dump id xu yu zu\n"
+        f"dump_modify frames every v_frame_step append yes {_FORMAT}\n"
+    )

@@ -1,0 +1,302 @@
+"""The tasks of each stage: which script, from which state, under which name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from glassml.simulation.pipeline.config import CageConfig
+from glassml.simulation.pipeline.evaluation import (
+    check_box,
+    collect_frames,
+    measure_cage,
+    measure_labels,
+    measure_run,
+    measure_structure,
+    measure_window,
+)
+from glassml.simulation.pipeline.liquid import Liquid
+from glassml.simulation.pipeline.scripts import (
+    cage_script,
+    create_script,
+    dynamics_script,
+    ensemble_script,
+    steps_file,
+    structure_script,
+)
+from glassml.simulation.pipeline.tasks import Task
+
+__all__ = ["Chain", "Sample", "State", "cage_task", "label_tasks", "melt", "structure_task"]
+
+_ORIGINS = 8  # of time in a window, in its first half
+_LAGS_PER_DECADE = 8
+
+
+class State(NamedTuple):
+    """A state of the liquid in a restart file.
+
+    Attributes:
+        file: name of the restart file.
+        key: of the task that writes it.
+    """
+
+    file: str
+    key: str
+
+
+class Sample(NamedTuple):
+    """A configuration of the dataset.
+
+    Attributes:
+        name: such as "T0.64-0001".
+        temperature: at which it was equilibrated.
+        replica: which liquid it is from, 1, 2, ...
+        state: where it is.
+    """
+
+    name: str
+    temperature: float
+    replica: int
+    state: State
+
+
+@dataclass
+class Chain:
+    """The trajectory of one replica, which grows piece by piece.
+
+    Attributes:
+        liquid: what is simulated.
+        replica: 1, 2, ...
+        state: its end.
+        temperature: at its end.
+    """
+
+    liquid: Liquid
+    replica: int
+    state: State
+    temperature: float
+
+    def prefix(self, temperature: float) -> str:
+        """How names of tasks begin."""
+        return f"T{temperature:g}-replica{self.replica}"
+
+    def extend(
+        self, stage: str, name: str, steps: int, temperature: float | None = None
+    ) -> list[Task]:
+        """Pieces that continue the trajectory, cooling linearly if the temperature is another."""
+        first = self.temperature
+        last = first if temperature is None else temperature
+        tasks = []
+        for i, (begin, end) in enumerate(_pieces(steps, self.liquid.config.segment), start=1):
+            ramp = tuple(first + (last - first) * step / steps for step in (begin, end))
+            tasks.append(self._piece(stage, f"{name}-{i}", end - begin, (ramp[0], ramp[1])))
+        self.temperature = last
+        return tasks
+
+    def window(self, name: str, steps: int) -> tuple[list[Task], Task]:
+        """Pieces in which relaxation is measured, and the task that measures it."""
+        origins, lags = window_steps(steps)
+        wanted = sorted({origin + lag for origin in origins for lag in (0, *lags)})
+        pieces = []
+        for i, (begin, end) in enumerate(_pieces(steps, self.liquid.config.segment), start=1):
+            frames = [step - begin for step in wanted if begin < step <= end]
+            frames = [0, *frames] if begin == 0 else frames or [end - begin]
+            temperatures = (self.temperature, self.temperature)
+            pieces.append(
+                (
+                    begin,
+                    self._piece("equilibrate", f"{name}-{i}", end - begin, temperatures, frames),
+                )
+            )
+        species = self.liquid.measured_species
+        start = sum(self.liquid.counts[:species])
+        measure = Task(
+            stage="equilibrate",
+            name=f"{name}-measured",
+            script="",
+            outputs=(f"{name}-measured.json",),
+            inputs={f"{task.name}.npz": task.key for _, task in pieces},
+            evaluate=measure_window,
+            consumes=True,
+            parameters={
+                "length": steps * self.liquid.timestep,
+                "timestep": self.liquid.timestep,
+                "wave_number": self.liquid.config.equilibration.wave_number,
+                "particles": [start, start + self.liquid.counts[species]],
+                "first_steps": [begin for begin, _ in pieces],
+                "origins": origins,
+                "lags": lags,
+            },
+        )
+        return [task for _, task in pieces], measure
+
+    def _piece(
+        self,
+        stage: str,
+        name: str,
+        steps: int,
+        temperatures: tuple[float, float],
+        frames: Sequence[int] | None = None,
+    ) -> Task:
+        script = dynamics_script(self.liquid, name, self.state.file, steps, temperatures, frames)
+        task = Task(
+            stage=stage,
+            name=name,
+            script=script,
+            outputs=(f"{name}.restart", *([] if frames is None else [f"{name}.npz"])),
+            files={} if frames is None else {f"{name}.steps": steps_file(frames, steps)},
+            inputs={self.state.file: self.state.key},
+            evaluate=None if frames is None else collect_frames,
+            parameters={} if frames is None else {"frames": list(frames)},
+            cost=float(steps * self.liquid.config.particles),
+        )
+        self.state = State(f"{name}.restart", task.key)
+        return task
+
+
+def melt(liquid: Liquid, replica: int) -> tuple[Chain, list[Task]]:
+    """A molten replica, and the tasks that make it."""
+    prefix = f"melt-replica{replica}"
+    name = f"{prefix}-created"
+    create = Task(
+        stage="melt",
+        name=name,
+        script=create_script(liquid, name, liquid.seed(name)),
+        outputs=(f"{name}.restart",),
+        files={f"{name}.data": _lattice(liquid, liquid.seed(f"{name}/lattice"))},
+        evaluate=check_box,
+        parameters={
+            "box_length": liquid.box_length,
+            "particles": liquid.config.particles,
+            "density": liquid.density,
+            "default_skin": 0.3 if liquid.system.units == "lj" else 2.0,
+        },
+    )
+    state = State(f"{name}.restart", create.key)
+    chain = Chain(liquid, replica, state, liquid.melt_temperature)
+    steps = liquid.steps(liquid.config.cooling.melt_time, 10_000)
+    return chain, [create, *chain.extend("melt", prefix, steps)]
+
+
+def structure_task(liquid: Liquid, sample: Sample) -> Task:
+    """Positions, energies and the inherent structure of a configuration."""
+    name = f"{sample.name}-structure"
+    dumps = [f"{name}.thermal.dump"]
+    dumps += [] if liquid.config.quench is None else [f"{name}.inherent.dump"]
+    return Task(
+        stage="structure",
+        name=name,
+        script=structure_script(liquid, name, sample.state.file),
+        outputs=(f"{name}.npz",),
+        inputs={sample.state.file: sample.state.key},
+        evaluate=measure_structure,
+        parameters={"dumps": dumps},
+        cost=1000.0 * liquid.config.particles,  # about the iterations of FIRE
+    )
+
+
+def cage_task(liquid: Liquid, sample: Sample, cage: CageConfig) -> Task:
+    """The cage centres of a configuration."""
+    name = f"{sample.name}-cage"
+    script = cage_script(
+        liquid, name, sample.state.file, sample.temperature, liquid.seed(name), cage
+    )
+    return Task(
+        stage="structure",
+        name=name,
+        script=script,
+        outputs=(f"{name}.npz",),
+        inputs={sample.state.file: sample.state.key},
+        evaluate=measure_cage,
+        cost=float(cage.steps * liquid.config.particles),
+    )
+
+
+def label_tasks(liquid: Liquid, sample: Sample, frames: Sequence[int]) -> tuple[list[Task], Task]:
+    """The runs of an isoconfigurational ensemble, and the task that averages over them.
+
+    Velocities of a run are those of the Maxwell-Boltzmann distribution in the frame in which the
+    total momentum is zero: LAMMPS draws their direction in the space of all velocities, and their
+    kinetic energy is drawn here from its distribution of 3 N - 3 degrees of freedom.
+    """
+    ensemble = liquid.config.ensemble
+    assert ensemble is not None, "called for labelled datasets only"
+    n = liquid.config.particles
+    runs = []
+    for i in range(1, ensemble.runs + 1):
+        name = f"{sample.name}-run{i}"
+        seed = liquid.seed(name)
+        freedom = 3 * n - 3
+        draw = np.random.default_rng(liquid.seed(f"{name}/energy")).chisquare(freedom) / freedom
+        temperature = sample.temperature
+        runs.append(
+            Task(
+                stage="ensemble",
+                name=name,
+                script=ensemble_script(
+                    liquid,
+                    name,
+                    sample.state.file,
+                    temperature,
+                    temperature * float(draw),
+                    seed,
+                    frames,
+                ),
+                outputs=(f"{name}.npy",),
+                files={f"{name}.steps": steps_file(frames, frames[-1])},
+                inputs={sample.state.file: sample.state.key},
+                evaluate=measure_run,
+                parameters={"frames": [0, *frames]},
+                cost=float(frames[-1] * n),
+            )
+        )
+    average = Task(
+        stage="ensemble",
+        name=f"{sample.name}-labels",
+        script="",
+        outputs=(f"{sample.name}-labels.npz",),
+        inputs={f"{run.name}.npy": run.key for run in runs},
+        evaluate=measure_labels,
+        consumes=True,
+        parameters={"final": ensemble.keep_final_positions},
+    )
+    return runs, average
+
+
+def window_steps(steps: int) -> tuple[list[int], list[int]]:
+    """Origins of time in a window, and the lags for which F_s is measured: up to half of it."""
+    longest = max(1, steps // 2)
+    origins = sorted({i * longest // _ORIGINS for i in range(_ORIGINS)})
+    count = 1 + int(np.ceil(_LAGS_PER_DECADE * np.log10(longest)))
+    lags = np.unique(np.rint(np.geomspace(1, longest, count)).astype(int))
+    return origins, lags.tolist()
+
+
+def _pieces(steps: int, longest: int) -> Iterator[tuple[int, int]]:
+    return ((begin, min(begin + longest, steps)) for begin in range(0, steps, longest))
+
+
+def _lattice(liquid: Liquid, seed: int) -> str:
+    """A data file: particles at random on the sites of a simple cubic lattice."""
+    n, length = liquid.config.particles, liquid.box_length
+    side = int(np.ceil(n ** (1 / 3) - 1e-9))
+    rng = np.random.default_rng(seed)
+    sites = np.stack(np.unravel_index(rng.permutation(side**3)[:n], (side,) * 3), axis=1)
+    positions = ((sites + 0.5) * length / side).tolist()
+    lines = [
+        f"{liquid.system.name}: {n} particles on a lattice\n",
+        f"{n} atoms",
+        f"{len(liquid.counts)} atom types\n",
+        *(f"0 {length!r} {axis}lo {axis}hi" for axis in "xyz"),
+        "\nAtoms # atomic\n",
+        *(
+            f"{i} {kind + 1} {x!r} {y!r} {z!r}"
+            for i, (kind, (x, y, z)) in enumerate(
+                zip(liquid.species.tolist(), positions, strict=True), start=1
+            )
+        ),
+    ]
+    return "\n".join(lines) + "\n"

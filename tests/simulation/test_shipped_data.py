@@ -1,0 +1,80 @@
+"""The dataset in `examples/data`: made by its recipe, and physically what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glassml.data import Configuration, Dataset
+from glassml.simulation.observables import first_peak, pair_distribution
+from glassml.simulation.pipeline import load_simulate_config
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+FILE = EXAMPLES / "data" / "kob_andersen_T0.64.h5"
+TEMPERATURE = 0.64
+
+
+@pytest.fixture(scope="module")
+def configurations() -> list[Configuration]:
+    return list(Dataset(FILE))
+
+
+def test_it_is_small_and_undamaged():
+    assert FILE.stat().st_size < 8_000_000
+    dataset = Dataset(FILE)
+    for configuration in dataset:
+        dataset.verify(configuration)
+
+
+def test_it_was_made_by_the_recipe_in_the_repository():
+    recipe = load_simulate_config(EXAMPLES / "simulate" / "kob_andersen_T0.64.yaml")
+    settings = Dataset(FILE).description["settings"]
+    assert recipe.model_dump(mode="json", exclude_none=True).items() >= settings.items()
+    assert settings["seed"] == recipe.seed
+
+
+def test_it_is_equilibrated():
+    about = Dataset(FILE).description
+    assert about["warnings"] == []
+    assert about["equilibration"]["equilibrated"]
+    # F_s(7.25, t) of A decays to 1/e at t of about 10; windows of ten tau_alpha give 20 per cent
+    assert 7 < about["equilibration"]["tau_alpha"] < 13
+
+
+def test_neighbours_are_where_they_are_in_the_literature(configurations):
+    """First peaks at 1.07 (AA), 0.89 (AB) and 1.39 to 1.43 (BB) for T = 0.44 to 0.56."""
+    for a, b, low, high in (("A", "A", 1.05, 1.09), ("A", "B", 0.87, 0.91)):
+        curves = [pair_distribution(c, a, b, r_max=3.0, n_bins=150) for c in configurations]
+        r, g = curves[0][0], np.mean([curve[1] for curve in curves], axis=0)
+        position, height = first_peak(r, g)
+        assert low < position < high
+        assert height > 2
+
+
+def test_motion_is_nearly_ballistic_at_first_and_slows_down(configurations):
+    times = configurations[0].times
+    ballistic = np.sqrt(8 * TEMPERATURE / np.pi) * times
+    mean = np.mean([c.propensity.mean(axis=0) for c in configurations], axis=0)
+    ratio = mean / ballistic
+    assert 0.75 < ratio[0] < 1  # cages are felt already at t = 0.1
+    assert np.all(np.diff(ratio) < 0)
+    assert np.all(np.diff(mean) > 0)
+
+
+def test_inherent_energies_are_below_thermal_ones(configurations):
+    """In the harmonic approximation the difference is 3 T / 2 per particle."""
+    gap = [
+        (c.scalars["potential_energy"] - c.scalars["inherent_energy"]).mean()
+        for c in configurations
+    ]
+    assert np.mean(gap) == pytest.approx(1.5 * TEMPERATURE, rel=0.15)
+    assert max(c.provenance["quench_largest_force"] for c in configurations) <= 1e-8
+
+
+def test_labels_are_reproducible_between_halves_of_the_runs(configurations):
+    """The noise ceiling: what one half of the runs says of the other, at the longest time."""
+    for c in configurations:
+        halves = c.statistics["propensity_halves"][c.species == 0, -1]
+        assert np.corrcoef(halves.T)[0, 1] > 0.3

@@ -1,0 +1,50 @@
+"""The documentation page: its example runs, its names are right."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+from simulation.simulations import write_config
+
+from glassml.settings import validated
+from glassml.simulation import pipeline
+
+TEXT = (Path(__file__).parents[2] / "docs" / "simulate.md").read_text()
+
+
+def test_python_example_runs(tmp_path, monkeypatch, capsys):
+    write_config(
+        tmp_path / "config.yaml",
+        "temperatures=[3.0]",
+        "replicas=1",
+        "cage=null",
+        "quench=null",
+        "ensemble={runs: 2, times: [0.01, 0.1]}",
+        "separation=0.1",
+    )
+    monkeypatch.chdir(tmp_path)
+    (snippet,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    exec(compile(snippet, "docs/simulate.md", "exec"), {})
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(r"0\.\d+ \(160, 2\)", last)
+
+
+def test_yaml_examples_are_valid():
+    first, *parts = (yaml.safe_load(t) for t in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL))
+    assert len(parts) == 2
+    for part in ({}, *parts):
+        validated(pipeline.SimulateConfig, {**first, **part})
+
+
+def test_stages_are_those_of_the_program():
+    assert re.findall(r"^\| `(\w+)` \| ", TEXT, re.MULTILINE)[:5] == list(pipeline.STAGES)
+
+
+def test_quiet_console_says_nothing(tmp_path, capsys):
+    config = pipeline.load_simulate_config(write_config(tmp_path / "c.yaml", "particles=152"))
+    config = config.model_copy(update={"output": tmp_path / "run"})
+    pipeline.simulate(config, until="melt", console=Console(quiet=True))
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,227 @@
+"""Mistakes and bad luck: reported with stage and cause, and nothing that is done is lost."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from simulation.simulations import liquid_config, plain, write_config
+from typer.testing import CliRunner
+
+from glassml.cli import app
+from glassml.data import Dataset
+from glassml.errors import ConfigError, GlassMLError, InputError, SimulationError
+from glassml.simulation import find_lammps
+from glassml.simulation.pipeline import load_simulate_config, simulate, write_inputs
+from glassml.simulation.pipeline.scheduler import needed_tasks, run_tasks
+from glassml.simulation.pipeline.tasks import Task, execute
+
+QUIET = Console(quiet=True)
+GLASS = (  # far from equilibrium, and never to come there
+    "temperatures=[0.3]",
+    "replicas=1",
+    "configurations=1",
+    "quench=null",
+    "cage=null",
+    "cooling={melt_time: 0.5, time: 0.5}",
+    "equilibration={length: 2, budget: 3}",
+    "separation=1",
+    "ensemble={runs: 2, times: [0.01, 0.05]}",
+)
+
+
+def message(output: Path, *overrides: str, **options: str) -> str:
+    with pytest.raises(GlassMLError) as caught:
+        simulate(liquid_config(output, *overrides), console=QUIET, **options)
+    return plain(str(caught.value))
+
+
+def test_box_too_small_for_the_cutoff(tmp_path):
+    text = message(tmp_path, "particles=100")
+    assert text.startswith("stage melt, melt-replica")
+    assert "twice the cutoff 2.5, which takes 150 particles; found 100" in text
+
+
+def test_liquid_that_does_not_equilibrate_is_used_with_a_warning(tmp_path):
+    told = io.StringIO()
+    result = simulate(liquid_config(tmp_path, *GLASS), console=Console(file=told))
+    (warning,) = result.warnings
+    assert warning.startswith("T = 0.3: not equilibrated: F_s(k = 7.25, t) has not decayed")
+    assert f"WARNING: {warning}" in plain(told.getvalue())
+    dataset = Dataset(result.datasets[0])
+    assert dataset.description["warnings"] == [warning]
+    assert not dataset.description["equilibration"]["equilibrated"]
+    assert "tau_alpha" not in dataset[0].provenance
+    assert "inherent_energy" not in dataset[0].scalars
+    assert dataset[0].propensity.shape == (160, 2)
+
+
+def test_units_of_tau_alpha_need_a_tau_alpha(tmp_path):
+    text = message(tmp_path, *GLASS, "separation=1 tau_alpha")
+    assert text.startswith("T = 0.3: separation is in units of tau_alpha, which was not reached")
+    assert "raise equilibration.budget" in text
+    # what was done is there for the corrected configuration
+    before = {path.name for path in (tmp_path / "work").glob("[0-9a-f]*")}
+    simulate(liquid_config(tmp_path, *GLASS), until="equilibrate", console=QUIET)
+    assert {path.name for path in (tmp_path / "work").glob("[0-9a-f]*")} == before
+
+
+def test_lammps_own_message_is_passed_on(tmp_path):
+    """A time step of 0.5 makes particles fly apart."""
+    text = message(tmp_path, "timestep=0.5", "cooling.melt_time=50")
+    assert text.startswith("stage melt, melt-replica")
+    assert "LAMMPS stopped in" in text
+    assert "ERROR: Lost atoms" in text or "ERROR: Non-numeric" in text
+
+
+@pytest.fixture
+def include(tmp_path: Path) -> Path:
+    path = tmp_path / "soft.lammps"
+    path.write_text("mass * 1.0\npair_style soft 1.2\npair_coeff * * 20.0\n")
+    return path
+
+
+def test_a_system_of_ones_own(include, tmp_path):
+    config = write_config(
+        tmp_path / "own.yaml",
+        *GLASS,
+        "system={include: soft.lammps, options: {species: [X, Y], composition: [3, 1]}}",
+        "density=1.0",
+        "timestep=0.005",
+        f"output={tmp_path / 'run'}",
+    )
+    result = simulate(load_simulate_config(config), console=QUIET)
+    dataset = Dataset(result.datasets[0])
+    assert dataset.species_names == ("X", "Y")
+    assert (dataset[0].species == 1).sum() == 40
+    about = dataset.description
+    assert about["system"]["commands"] == include.read_text()
+    assert about["settings"]["system"]["include"] == "soft.lammps"
+
+
+def test_include_file_that_lammps_refuses(include, tmp_path):
+    include.write_text("mass * 1.0\npair_style lj/cute 2.5\n")
+    system = f"system={{include: {include}, options: {{species: [X, Y]}}}}"
+    text = message(tmp_path, system, "density=1.0")
+    assert "soft.lammps" in text
+    assert "Unrecognized pair style 'lj/cute'" in text
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("system.name=kob-anderson", "system.name: expected one of ['kob-andersen', 'wahnstrom']"),
+        ("system.name=kob-anderson", "did you mean 'kob-andersen'"),
+        ("system.name=ka2d", "two-dimensional mixtures are not built in"),
+        ("system.options={truncation: shift}", "truncation: expected one of 'shifted'"),
+        ("equilibration.species=C", "equilibration.species: expected one of ['A', 'B']"),
+        ("particles=2", "particles: expected enough for at least one of each species"),
+        ("ensemble.times=[0.01, 0.011]", "at least a time step of 0.005 apart"),
+        ("ensemble.times=[0.001]", "ensemble.times: expected increasing times"),
+        ("ensemble.times=[1, 0.5]", "ensemble.times: expected increasing times"),
+    ],
+)
+def test_setting_that_does_not_fit_the_system(override: str, expected: str, tmp_path):
+    text = message(tmp_path / "run", override)
+    assert expected in text
+    assert not (tmp_path / "run").exists()
+
+
+def test_stage_that_does_not_exist(tmp_path):
+    assert "expected one of melt, equilibrate" in message(tmp_path, until="quench")
+
+
+def test_two_processes_in_one_folder(tmp_path):
+    (tmp_path / "work").mkdir()
+    with (tmp_path / "work" / ".lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        assert "another `glassml simulate` is at work in" in message(tmp_path)
+
+
+def test_work_of_another_lammps_is_not_continued(tmp_path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "lammps.txt").write_text("29 Sep 2021\n")
+    text = message(tmp_path)
+    assert "was begun with LAMMPS 29 Sep 2021" in text
+    assert find_lammps().version in text
+
+
+def test_output_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "output: cannot write in" in message(tmp_path / "file" / "run")
+
+
+def test_scripts_go_into_an_empty_folder_only(tmp_path):
+    (tmp_path / "mine.txt").write_text("")
+    with pytest.raises(InputError, match="expected a new or empty folder"):
+        write_inputs(liquid_config(tmp_path / "run"), tmp_path)
+
+
+def full_disk_task(script: str, output: str) -> Task:
+    """`/dev/full` refuses every write as a full disk does."""
+    head = "units lj\nregion box block 0 9 0 9 0 9\ncreate_box 1 box\n"
+    head += f"shell ln -s /dev/full {output}\n"
+    atoms = "create_atoms 1 random 50 1 box\nmass 1 1\npair_style zero 1\npair_coeff * *\n"
+    return Task(stage="melt", name="full", script=head + atoms + script, outputs=(output,))
+
+
+def test_disk_that_is_full_when_lammps_writes_its_state(tmp_path):
+    task = full_disk_task("write_restart a.restart\n", "a.restart")
+    with pytest.raises(SimulationError) as caught:
+        execute(task, tmp_path)
+    assert "stage melt, full: " in str(caught.value)
+    assert "a.restart" in str(caught.value)
+    assert not task.is_done(tmp_path)
+
+
+def test_disk_that_is_full_when_results_are_written(tmp_path):
+    def evaluate(task: Task, folder: Path) -> None:
+        (folder / "b.txt").symlink_to("/dev/full")
+        (folder / "b.txt").write_text("result\n" * 10000)
+
+    task = Task(stage="structure", name="full", script="", outputs=("b.txt",), evaluate=evaluate)
+    with pytest.raises(InputError) as caught:
+        execute(task, tmp_path)
+    text = plain(str(caught.value))
+    assert text.startswith("stage structure, full: cannot write in")
+    assert "No space left on device; what is done is kept" in text
+
+
+def test_other_tasks_are_finished_when_one_fails(tmp_path):
+    def write(task: Task, folder: Path) -> None:
+        (folder / "c.txt").write_text(task.name)
+
+    def fail(task: Task, folder: Path) -> None:
+        raise SimulationError("it exploded")
+
+    def task(name: str, evaluate, **inputs: str) -> Task:
+        return Task("ensemble", name, "", ("c.txt",), inputs=inputs, evaluate=evaluate)
+
+    good, bad = task("good", write), task("bad", fail)
+    after = Task("ensemble", "after", "", ("c.txt",), inputs={"d": bad.key}, evaluate=write)
+    known = {t.key: t for t in (good, bad, after)}
+    needed = needed_tasks([good, after], known, tmp_path)
+    assert set(needed) == set(known)
+    with (
+        ThreadPoolExecutor(2) as pool,
+        pytest.raises(SimulationError, match="stage ensemble, bad: it exploded"),
+    ):
+        run_tasks(needed, tmp_path, pool, lambda task: None)
+    assert good.is_done(tmp_path)
+    assert not after.is_done(tmp_path)
+
+
+def test_command_prints_mistakes_without_a_traceback(tmp_path):
+    result = CliRunner().invoke(app, ["simulate", str(tmp_path / "none.yaml")])
+    assert isinstance(result.exception, ConfigError)
+    assert "cannot read this configuration file" in str(result.exception)
+
+
+def test_command_wants_a_configuration_first():
+    result = CliRunner().invoke(app, ["simulate", "ensemble.runs=8"])
+    assert isinstance(result.exception, ConfigError)
+    assert "expected a configuration file" in str(result.exception)
