@@ -19,19 +19,22 @@ _SIDE = 1024
 def multiply_adds(model: SE3GNN, inputs: Inputs) -> float:
     """Multiply-adds of the sums over neighbours, which are nearly all of a prediction.
 
-    For every edge, path (l_O, l_I, l_F) and channel the product of filter and feature, 2 l_I + 1
-    of them, times the spherical harmonics, (2 l_I + 1) (2 l_F + 1). Clebsch-Gordan coefficients and
-    mixing apply once a particle and are left out, as is the filter itself: the floor of a kernel
-    that reads it from a table.
+    For every edge, path (l_O, l_I, l_F) and channel either the product of filter and feature,
+    2 l_I + 1 of them, times the spherical harmonics, (2 l_I + 1) (2 l_F + 1); or, where that is
+    less, features times couplings, (2 l_I + 1) (2 l_O + 1), and their sums times the filter, 2 l_O
+    + 1, the couplings taking two multiply-adds each for all channels. What applies once a particle
+    is left out, as is the filter itself: the floor of a kernel that reads it from a table.
     """
     n_edges = inputs[2].shape[0]
     count = 0
     for module in model.convolutions:
         convolution = cast(EquivariantConvolution, module)
         paths = convolution_paths(convolution.l_in, convolution.l_max)
-        count += model.channels * sum(
-            (2 * l_in + 1) * (2 * l_filter + 2) for _, l_in, l_filter in paths
-        )
+        for l_out, l_in, l_filter in paths:
+            products = model.channels * (2 * l_in + 1) * (2 * l_filter + 2)
+            couplings = (2 * l_in + 1) * (2 * l_out + 1)
+            coupled = model.channels * (couplings + 2 * l_out + 1) + 2 * couplings
+            count += min(products, coupled)
         count += model.n_inputs * (convolution.l_max + 1) ** 2
     return float(n_edges * count)
 
