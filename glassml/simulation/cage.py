@@ -19,18 +19,14 @@ from ase import units
 
 from glassml.data import Configuration
 from glassml.errors import InputError, SimulationError
-from glassml.simulation.exchange import (
-    read_snapshot,
-    start_commands,
-    write_data,
-)
+from glassml.simulation.exchange import read_snapshot, start_commands, write_data
 from glassml.simulation.lammps import find_lammps, run_lammps
 from glassml.simulation.system import System
 
 __all__ = ["CAGE_RADIUS", "CAGE_STEPS", "cage_commands", "cage_structure"]
 
-# In units of sigma_AA: well beyond the vibrations of Lennard-Jones liquids near T = 0.44, whose
-# root mean square is 0.2, and below half of the distance of 1.07 to a neighbour.
+# In units of sigma_AA: beyond what the Kob-Andersen liquid vibrates at T = 0.44 (particles are 0.15
+# from their inherent positions, root mean square), and below half of the 1.07 to a neighbour.
 CAGE_RADIUS = 0.4
 CAGE_STEPS = 20_000
 

@@ -141,7 +141,7 @@ def _types(configuration: Configuration, system: System) -> np.ndarray:
     if not all(configuration.pbc):
         raise InputError(
             f"{configuration.name}: pbc: expected all three directions periodic; found "
-            f"{list(configuration.pbc)}"
+            f"{list(configuration.pbc)} (two-dimensional systems cannot be simulated here)"
         )
     lookup = [system.species_names.index(name) + 1 for name in configuration.species_names]
     return np.array(lookup)[configuration.species]

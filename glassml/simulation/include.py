@@ -18,7 +18,7 @@ __all__ = ["from_include"]
 _PROBE = """\
 units {units}
 atom_style atomic
-region glassml_probe block 0 {length} 0 1000 0 1000
+region glassml_probe block 0 {length} 0 1000 0 1000 units box
 create_box {n_types} glassml_probe
 {atoms}
 {commands}
@@ -114,10 +114,8 @@ def _probe(file: Path, commands: str, n_types: int, units: str) -> tuple[tuple[f
     """Masses of the types and the timestep after LAMMPS has read the commands."""
     centres = [_SPACING * (i + 0.5) for i in range(n_types)]
     atoms = "\n".join(
-        f"create_atoms {i} single {x} 500 500" for i, x in enumerate(centres, start=1)
+        f"create_atoms {i} single {x} 500 500 units box" for i, x in enumerate(centres, start=1)
     )
-    # Lattice units of create_atoms are box units in all unit systems but lj without this.
-    atoms = f"lattice none 1.0\n{atoms}"
     script = _PROBE.format(
         units=units, length=_SPACING * n_types, n_types=n_types, atoms=atoms, commands=commands
     )

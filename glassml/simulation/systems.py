@@ -1,7 +1,7 @@
 """Glass-forming mixtures as LAMMPS knows them: the published ones, and a user's own.
 
-Not built in: two-dimensional mixtures, such as the KA2D of GlassBench. Neither `Configuration` nor
-the networks take two-dimensional systems.
+Two-dimensional mixtures, such as the KA2D of GlassBench, are not built in: simulations here are
+three-dimensional.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def system_named(name: str, **options: Any) -> System:
         InputError: there is no such system, or an option is unknown or has a wrong value.
     """
     if name not in SYSTEMS:
-        hint = "; two-dimensional systems are not supported" if "2d" in name.lower() else ""
+        hint = "; two-dimensional systems are not built in" if "2d" in name.lower() else ""
         raise InputError(
             f"system: expected one of {sorted(SYSTEMS)}, or a LAMMPS include file for another "
             f"system; found {name!r}{hint}"

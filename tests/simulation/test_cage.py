@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from systems import liquid, moved
 
 from glassml.data import Configuration
 from glassml.errors import InputError, SimulationError
-from glassml.simulation import System, from_include, kob_andersen, quench
-from glassml.simulation.cage import cage_structure
+from glassml.simulation import System, from_include, kob_andersen, quench, run_lammps
+from glassml.simulation.cage import cage_commands, cage_structure
 
 # Independent particles: springs (k = 50) pull each to the middle of its own cube of side 2, however
 # far from there it starts along x.
@@ -105,6 +107,34 @@ def test_a_run_repeats_and_its_seed_matters(minimum: Configuration):
 
     np.testing.assert_array_equal(centres(1), centres(1))
     assert not np.allclose(centres(1), centres(2))
+
+
+@pytest.mark.parametrize("units", ["lj", "metal", "real", "electron", "si", "nano"])
+def test_the_wall_is_as_stiff_in_all_units(units: str, tmp_path):
+    """Its force must be m (0.2 / dt)^2 d in the units that LAMMPS' own kinetic energy tells."""
+    system = System(
+        name="free",
+        species_names=("A",),
+        composition=(1.0,),
+        number_density=None,
+        timestep=0.25,
+        commands="mass 1 2.0\npair_style zero 1.0\npair_coeff * *\n",
+        masses=(2.0,),
+        units=units,
+    )
+    (tmp_path / "start.in").write_text(
+        f"units {units}\nregion box block 0 8 0 8 0 8 units box\ncreate_box 1 box\n"
+        "create_atoms 1 single 2 4 4 units box\ncreate_atoms 1 single 6 4 4 units box\n"
+        f"{system.commands}"
+        "velocity all set 1 0 0 units box\nthermo_modify norm no\nrun 0\n"
+        'print "$(ke:%.17g)" file ke.txt\n'
+    )
+    run_lammps(tmp_path / "start.in", cwd=tmp_path)
+    kinetic = float((tmp_path / "ke.txt").read_text())  # of two particles with m = 2, v = 1
+    commands = cage_commands(system, 1.0, seed=1)
+    (stiffness,) = map(float, re.findall(r"fx atom -(\S+)\*v_glassml_out", commands))
+    # LAMMPS' physical constants are of 2006, those of ASE later ones.
+    assert stiffness == pytest.approx(kinetic * (0.2 / 0.25) ** 2, rel=1e-5)
 
 
 def test_wrong_arguments_are_named(minimum: Configuration, tmp_path):

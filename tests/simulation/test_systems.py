@@ -156,7 +156,7 @@ def test_wrong_arguments_are_named(tmp_path: Path):
         (lambda: kob_andersen(cutoff=0), "cutoff: expected a positive"),
         (lambda: wahnstrom(cutoff_unit="BB"), "cutoff_unit: expected 'pair' or 'AA'"),
         (lambda: system_named("kob-anderson"), "expected one of .*'kob-andersen'"),
-        (lambda: system_named("KA2D"), "two-dimensional systems are not supported"),
+        (lambda: system_named("KA2D"), "two-dimensional systems are not built in"),
         (lambda: system_named("wahnstrom", rc=2), "expected options .*'rc'"),
         (lambda: from_include(tmp_path / "none.in", ("A",)), "found no file .*none.in"),
         (lambda: from_include(own, ()), "species: expected the names"),
