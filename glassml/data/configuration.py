@@ -118,10 +118,9 @@ class Configuration:
 
     @property
     def plane(self) -> int | None:
-        """The lattice direction across which all particles lie in one plane; None in 3D.
+        """The lattice direction across which all particles lie in one plane.
 
-        Such a direction is not periodic (but for unit cells of a few particles, which count as
-        three-dimensional).
+        None in three dimensions; a direction that is periodic does not count.
         """
         flat = np.flatnonzero(self._flat_directions() & ~np.array(self.pbc))
         return int(flat[0]) if len(flat) == 1 and self.n_particles > 1 else None

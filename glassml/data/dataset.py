@@ -184,8 +184,8 @@ class Dataset:
             self.names = tuple(self._open()["configurations"])
             self.species_names = tuple(str(name) for name in attributes["species_names"])
             self.length_unit = str(attributes["length_unit"])
-            self.description: dict[str, Any] = json.loads(attributes.get("description", "{}"))
-        except (KeyError, ValueError) as error:
+            self.description: dict[str, Any] = dict(json.loads(attributes.get("description", "{}")))
+        except (KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"{self.path}: expected species, length unit and configurations; found a damaged "
                 f"dataset ({error})"

@@ -16,7 +16,7 @@ from glassml.data import Configuration
 from glassml.files import user_cache
 from glassml.graph import GraphCache, build_graph
 from glassml.training.config import DataConfig, TrainingConfig
-from glassml.training.sources import Source, Split, check_fits
+from glassml.training.sources import Source, Split, check_fits, check_new_positions
 from glassml.training.statistics import Facts, Moments, Statistics
 
 __all__ = ["DataModule", "GraphDataset"]
@@ -111,14 +111,17 @@ class DataModule(pl.LightningDataModule):
         Raises:
             InputError: a configuration is unlabelled, lacks a scalar, or has other species, times
                 or units than the first one; a species has no particle in the training set.
+            ConfigError: two configurations have the same positions.
         """
         moments = Moments(len(self.split.species))
         facts = Facts()
+        seen: dict[str, Source] = {}
         total = len(self.train_set) + len(self.validation_set)
         for stage, index, source in watch(self._all(), total, "reading configurations"):
             configuration = source.read()
             source.dataset.verify(configuration)
             check_fits(source, configuration, self.split, self.train_set.scalars)
+            check_new_positions(source, configuration, seen)
             facts.add(configuration)
             stage.keep(index, configuration)
             if stage is self.train_set:

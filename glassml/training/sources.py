@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from glassml.data import Configuration, Dataset
 from glassml.errors import ConfigError, InputError
 from glassml.training.config import DataConfig
 
-__all__ = ["Source", "Split", "check_fits", "open_split"]
+__all__ = ["Source", "Split", "check_fits", "check_new_positions", "open_split"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,26 @@ def check_fits(
                 f"{source}: data.scalars: expected names of per-particle scalars of the dataset "
                 f"({', '.join(configuration.scalars) or 'it has none'}), found {name!r}"
             )
+
+
+def check_new_positions(
+    source: Source, configuration: Configuration, seen: dict[str, Source]
+) -> None:
+    """Refuse positions that another configuration has too.
+
+    Its checksum may be another nevertheless: one of the two may hold further energies, inherent
+    positions or predictions, or labels from other runs.
+
+    Raises:
+        ConfigError: ``seen`` has a configuration with these positions, which this one joins.
+    """
+    key = hashlib.sha256(configuration.positions.tobytes()).hexdigest()
+    first = seen.setdefault(key, source)
+    if first is not source:
+        raise ConfigError(
+            f"data: {source} has the same positions as {first}; give every configuration once, on "
+            "one side only"
+        )
 
 
 def _sources(path: str | Path) -> list[Source]:

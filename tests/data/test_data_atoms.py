@@ -134,6 +134,13 @@ def test_refused(atoms, message):
         configuration_from_atoms(atoms, species, name="melt")
 
 
+@pytest.mark.parametrize("cell", [[4, 5, 0], [4, 5, 6]])
+def test_layers_without_images_across_them_are_two_dimensional(cell):
+    positions = [[0, 0, 1], [1, 2, 1], [3, 1, 1]]
+    atoms = make_atoms(positions=positions, cell=cell, pbc=[1, 1, 0])
+    assert configuration_from_atoms(atoms, ("A", "B")).plane == 2
+
+
 def test_crystal_cells_of_one_layer_are_three_dimensional():
     assert configuration_from_atoms(bulk("Cu", "sc", a=2.0), {"Cu": "A"}).n_particles == 1
     layer = bulk("Cu", "sc", a=2.0).repeat((1, 2, 2))

@@ -480,3 +480,12 @@ def test_no_noise_ceiling_without_halves_of_every_label(write, make_complete):
     assert [row.noise_ceiling for row in mixed.labels] == [None] * 4
     still = make_complete(statistics={"propensity_halves": np.ones((5, 2, 2))})
     assert [row.noise_ceiling for row in Dataset(write([still])).summary().labels] == [None] * 4
+
+
+@pytest.mark.parametrize("text", ["{", "3", "[1]"])
+def test_damaged_descriptions_are_told(write, make_configuration, text):
+    path = write([make_configuration()])
+    with h5py.File(path, "r+") as file:
+        file.attrs["description"] = text
+    with pytest.raises(InputError, match=r"data\.h5: expected species, .*found a damaged dataset"):
+        Dataset(path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from glassml.data import read_configurations
 from glassml.errors import InputError, SimulationError
 from glassml.simulation import (
     TRUNCATIONS,
@@ -17,6 +18,7 @@ from glassml.simulation import (
     system_named,
     wahnstrom,
 )
+from glassml.simulation.exchange import start_commands, write_data
 
 PAIR = """\
 units lj
@@ -165,3 +167,22 @@ def test_wrong_arguments_are_named(tmp_path: Path):
     ]:
         with pytest.raises(InputError, match=message):
             wrong()
+
+
+@pytest.mark.shared_data
+def test_the_pressure_of_published_data_tells_how_forces_end(shared_data: Path, tmp_path: Path):
+    (start,) = read_configurations(shared_data / "deepmind" / "test_large.pickle")
+    pressures = {}
+    for truncation in ("shifted", "truncated", "force-shifted"):
+        system = kob_andersen(truncation)
+        write_data(tmp_path / "start.data", start, system)
+        script = start_commands(system, "start.data")
+        script += "compute virial all pressure NULL virial\nthermo_style custom c_virial\nrun 0\n"
+        script += 'print "$(c_virial:%.17g)" file virial.txt\n'
+        run_lammps(script, cwd=tmp_path)
+        ideal = start.provenance["temperature"] * start.n_particles / start.volume
+        pressures[truncation] = ideal + float((tmp_path / "virial.txt").read_text())
+    # At constant pressure that of one configuration fluctuates by some 0.1.
+    assert pressures["shifted"] == pytest.approx(start.provenance["pressure"], abs=0.3)
+    assert pressures["truncated"] == pytest.approx(pressures["shifted"], rel=1e-12)
+    assert pressures["force-shifted"] > pressures["shifted"] + 0.9

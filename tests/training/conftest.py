@@ -21,10 +21,11 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def graph_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def graph_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of graphs of the user's cache, which is another one for every test."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "glassml" / "graphs"
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder / "glassml" / "graphs"
 
 
 @pytest.fixture(autouse=True)

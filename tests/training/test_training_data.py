@@ -168,6 +168,16 @@ def test_a_second_run_searches_for_no_edges(
                 assert left[name] is right[name] or torch.equal(left[name], right[name])
 
 
+def test_the_same_positions_with_other_data_are_told(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    """As after adding energies to a dataset that is also used without them."""
+    richer = moved(labelled(3), predictions={"other": np.ones((50, 2))}, name="richer")
+    settings["data"]["validation"] = str(write_dataset(tmp_path / "v.h5", [richer]))
+    with pytest.raises(ConfigError, match=r"'richer' has the same positions as .*'sample_3'"):
+        _prepared(settings)
+
+
 def test_nothing_is_kept_on_disk_if_not_wanted(settings: dict[str, Any], graph_cache: Path) -> None:
     settings["data"]["graph_cache"] = None
     _prepared(settings)
