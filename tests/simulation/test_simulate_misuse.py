@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import io
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -192,10 +193,16 @@ def test_disk_that_is_full_when_results_are_written(tmp_path):
 
 
 def test_other_tasks_are_finished_when_one_fails(tmp_path):
+    started, failing = threading.Event(), threading.Event()
+
     def write(task: Task, folder: Path) -> None:
+        started.set()
+        failing.wait(60)
         (folder / "c.txt").write_text(task.name)
 
     def fail(task: Task, folder: Path) -> None:
+        started.wait(60)
+        failing.set()
         raise SimulationError("it exploded")
 
     def task(name: str, evaluate, **inputs: str) -> Task:
