@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,16 +69,18 @@ def _draw_relaxation(axes: Axes, datasets: Sequence[Dataset], colours: np.ndarra
         label = f"T = {found['temperature']:g}"
         if "tau_alpha" in found:
             label += rf", $\tau_\alpha$ = {found['tau_alpha']:.3g}"
-            axes.plot(found["tau_alpha"], 1 / np.e, "o", color=colour, ms=7, mec="white", zorder=3)
+            axes.plot(
+                found["tau_alpha"], 1 / math.e, "o", color=colour, ms=7, mec="white", zorder=3
+            )
         label += "" if found["equilibrated"] else " (not equilibrated)"
         style = "-" if found["equilibrated"] else "--"
         axes.plot(
             found["f_s"]["times"], found["f_s"]["values"], style, color=colour, lw=1.8, label=label
         )
     wave_number = datasets[0].description["settings"]["equilibration"]["wave_number"]
-    axes.axhline(1 / np.e, color="grey", lw=0.8, ls=":")
+    axes.axhline(1 / math.e, color="grey", lw=0.8, ls=":")
     axes.annotate(
-        "1/e", (1.0, 1 / np.e), xycoords=("axes fraction", "data"), xytext=(-4, 3),
+        "1/e", (1.0, 1 / math.e), xycoords=("axes fraction", "data"), xytext=(-4, 3),
         textcoords="offset points", ha="right", color="grey",
     )  # fmt: skip
     axes.set(xscale="log", ylim=(-0.03, 1.03), xlabel="time t", title="Relaxation")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from matscipy.neighbours import neighbour_list
 
@@ -35,7 +37,7 @@ def self_intermediate_scattering(displacements: np.ndarray, wave_number: float) 
     return np.asarray(np.sinc(wave_number * distances / np.pi).mean(axis=-1))
 
 
-def relaxation_time(times: np.ndarray, f_s: np.ndarray, level: float = 1 / np.e) -> float | None:
+def relaxation_time(times: np.ndarray, f_s: np.ndarray, level: float = 1 / math.e) -> float | None:
     """tau_alpha: the first time at which F_s(k, t) falls to a level, interpolated in log t.
 
     Before the first positive time F_s is taken to fall linearly from 1.
