@@ -66,11 +66,12 @@ def bake(
         if trained:
             break
         knots *= 2
+    # A model that was trained on a table has no networks to keep.
+    keep = "" if trained else "keep the networks (radial='exact', --exact), "
     raise ModelFileError(
         f"tolerance: with {knots if trained else _MOST_KNOTS} knots the outputs in "
         f"{str(dtype).removeprefix('torch.')} still differ by {error:.1e}, expected at most "
-        f"{tolerance:.1e}; ask for less, keep the networks (radial='exact', --exact) or write "
-        f"float64 (--dtype float64)"
+        f"{tolerance:.1e}; ask for less, {keep}or write float64 (--dtype float64)"
     )
 
 

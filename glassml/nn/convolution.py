@@ -136,7 +136,7 @@ class DeployedConvolution(nn.Module):
         if self.table is not None:
             knots, values = self.table()
             result = torch.ops.glassml.tabulated_convolution(
-                state, edges[:, :3], knots, values, sender, first_edge, self.l_in, self.l_max,
+                state, edges, knots, values, sender, first_edge, self.l_in, self.l_max,
                 self.channels, True, self.mixing,
             )  # fmt: skip
         return result

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, cast
+import weakref
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -231,7 +232,12 @@ class TableKnots(nn.Module):
         self.smooth_cutoff = smooth_cutoff
         self.balanced = balanced
         self.register_buffer("knots", knots, persistent=False)
-        self._counted: tuple[Tensor, int, Tensor] | None = None  # edges, their version, counts
+        # The last edges, their version and their counts.
+        self._counted: tuple[weakref.ref[Tensor], int, Tensor] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and files: without what belongs to the last step."""
+        return {**self.__dict__, "_counted": None}
 
     def forward(self, network: RadialNetwork, edge_vector: Tensor) -> Tensor:
         """Weights [K, P] at the knots, before the last ReLU.
@@ -250,9 +256,12 @@ class TableKnots(nn.Module):
 
     def _counts_of(self, edge_vector: Tensor) -> Tensor:
         """As `_counts`, which all layers of a step ask for the same edges."""
+        if edge_vector.is_inference():  # such a tensor does not tell whether it was changed
+            return self._counts(edge_vector)
         last = self._counted
-        if last is None or last[0] is not edge_vector or last[1] != edge_vector._version:
-            last = edge_vector, edge_vector._version, self._counts(edge_vector)
+        if last is None or last[0]() is not edge_vector or last[1] != edge_vector._version:
+            counts = self._counts(edge_vector.detach())
+            last = weakref.ref(edge_vector), edge_vector._version, counts
             self._counted = last
         return last[2]
 
@@ -370,7 +379,7 @@ def balanced(knots: Tensor, values: Tensor, between: Tensor) -> Tensor:
     none = torch.zeros_like(values[:1])
     of_both = torch.cat([none, missing]) + torch.cat([missing, none])
     reach = torch.cat([none[:, :1], width]) + torch.cat([width, none[:, :1]])
-    return values + of_both / reach.clamp_min(1e-300)  # 0 where three knots are one
+    return values + torch.where(reach > 0, of_both / reach, 0.0)  # three knots may be one
 
 
 def even_knots(cutoff: float, n_knots: int) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from systems import liquid
@@ -103,3 +105,20 @@ def test_graph_without_edges_leaves_the_statistics_alone() -> None:
 def test_settings_that_do_not_go_together_are_named(settings: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build("se3gnn-v2", **settings)
+
+
+def test_counts_are_of_the_present_edges_and_stay_out_of_copies() -> None:
+    """They are kept for the layers of one step only: changed edges have counts of their own."""
+    _, table = _pair(33)
+    _, fresh = _pair(33)
+    inputs = list(_inputs())
+    inputs[2] = inputs[2].clone()
+    table.train()(*inputs)
+    with torch.no_grad():
+        inputs[2] *= 0.9
+    found = copy.deepcopy(table)(*inputs), table(*inputs)
+    expected = fresh.train()(*inputs)
+    assert torch.equal(found[0], expected)
+    assert torch.equal(found[1], expected)
+    with torch.inference_mode():
+        assert torch.equal(table(*[tensor.clone() for tensor in inputs]), expected)

@@ -24,7 +24,7 @@ from glassml.errors import InputError
 from glassml.nn.ops import reference
 
 DEGREES = [(l_in, l_max) for l_in in range(-1, 4) for l_max in range(4)] + [(4, 4)]
-WIDTHS = [(1, 0), (3, 2), (4, 1), (8, 3), (29, 0)]  # 29 channels = 16 + 8 + 4 + 1 lanes
+WIDTHS = [(1, 0), (3, 2), (4, 1), (8, 3), (29, 0)]  # 29 channels = 16 + 8 + 5 of 8 lanes
 
 
 MIXED = pytest.mark.parametrize("mixed_to", [None, 8], ids=["unmixed", "mixed"])

@@ -156,7 +156,8 @@ std::optional<Search<T>> search_of(const Arguments& a) {
 // depend on nothing but the graph and the number of threads, so sums repeat to the last bit.
 std::vector<int64_t> balanced_ranges(const Arguments& a) {
   const int64_t n_local = a.n_local();
-  const int64_t n_ranges = std::min<int64_t>(at::get_num_threads(), n_local);
+  // One range at least, for gradients are sums over ranges.
+  const int64_t n_ranges = std::max<int64_t>(1, std::min<int64_t>(at::get_num_threads(), n_local));
   const int64_t* first_edge = a.first_edge.const_data_ptr<int64_t>();
   std::vector<int64_t> bounds(n_ranges + 1, n_local);
   for (int64_t range = 0; range < n_ranges; ++range) {

@@ -42,7 +42,8 @@ inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 inline int64_t n_rows(const Part& part) { return int64_t{part.l_in + 1} * (part.l_in + 1); }
 
-// Distributes the scratch memory, of which `row` is one result row.
+// Distributes the scratch memory (ConvolutionShape::scratch adds up the same sizes), of which `row`
+// is one result row.
 template <typename T>
 inline Block<T> make_block(const Layout& layout, T* scratch, T*& row) {
   const int64_t slots = kBlockEdges * kMaxLanes;
@@ -168,15 +169,16 @@ void backward(const Layout& layout, const Inputs<T>& in, int64_t begin, int64_t 
   T* unmixed = nullptr;
   Block<T> block = make_block(layout, scratch, unmixed);
   for (int64_t receiver = begin; receiver < end; ++receiver) {
-    const T* row = gradients.result + receiver * layout.result_width;
-    if (in.mixing.n_columns > 0) {
+    const T* row = unmixed;
+    if (in.mixing.n_columns == 0) {
+      row = gradients.result + receiver * layout.result_width;
+    } else {
       const T* gradient = gradients.result + receiver * n_mixed;
       if (gradients.mixing) {
         add_mixing_gradient(layout, in.mixing, gradients.product + receiver * layout.result_width,
                             gradient, gradients.mixing);
       }
       unmix(layout, in.mixing, gradient, unmixed);
-      row = unmixed;
     }
     for_blocks(layout, in, receiver, block,
                [&]<int kChannels>(const Part& part, const Chunk& chunk) {
@@ -188,10 +190,12 @@ void backward(const Layout& layout, const Inputs<T>& in, int64_t begin, int64_t 
                  if (gradients.state) {
                    unpack_feature_gradient<T, kChannels>(part, in, block, chunk, gradients);
                  }
-                 if (gradients.radial)
+                 if (gradients.radial) {
                    unpack_radial_gradient<T, kChannels>(part, block, chunk, gradients);
-                 if (gradients.table)
+                 }
+                 if (gradients.table) {
                    unpack_table_gradient<T, kChannels>(part, in, block, chunk, gradients);
+                 }
                });
   }
 }

@@ -16,8 +16,8 @@ constexpr int kMaxDegree = 4;
 constexpr int kMaxOrders = 2 * kMaxDegree + 1;
 constexpr int kMaxCouplings = kMaxOrders * (kMaxOrders - 2);
 
-// Orders m_F that couple a pair (m_I, m_O): those with |m_F| = |m_I| + |m_O| and ||m_I| - |m_O||,
-// one for each parity of the rotation about the polar axis.
+// Orders m_F that couple a pair (m_I, m_O): |m_F| is |m_I| + |m_O| or ||m_I| - |m_O||, and for each
+// of the two the signs of m_I and m_O leave one sign of m_F.
 constexpr int kCoupledOrders = 2;
 
 // Edges of a receiver that are worked on at once; what is known of them stays in the caches.
@@ -27,8 +27,8 @@ constexpr int kMaxLanes = 16;
 // Columns that are mixed at once.
 constexpr int kMixingLanes = 8;
 
-// Degrees that are worked out of one another, in both precisions: the spherical harmonic `target`
-// is a sum of value * Y[previous] * Y[1 + axis], `previous` being one degree lower.
+// One term of the recurrence that makes harmonics of a degree from those one lower, in both
+// precisions: `target` is a sum of value * Y[previous] * Y[1 + axis].
 struct HarmonicTerm {
   int target;
   int previous;

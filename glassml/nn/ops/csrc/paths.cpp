@@ -151,8 +151,8 @@ ConvolutionShape::ConvolutionShape(int64_t l_in, int64_t l_max, int64_t channels
 
 void ConvolutionShape::add_chunks(const PathTable& table, int part, int64_t channels,
                                   int64_t radial_start) {
-  // Scalars use the lanes of the features, for which the harmonics are packed already.
-  const bool wide = part == 1 && !chunks_[0].empty() && chunks_[0].back().lanes > 4;
+  // Where features use 8 lanes, scalars do so too: the harmonics are packed for these already.
+  const bool wide = part == 1 && !chunks_[0].empty() && chunks_[0].back().lanes == 8;
   int64_t channel = 0;
   while (channel < channels) {
     const int64_t rest = channels - channel;
