@@ -94,6 +94,7 @@ def test_a_system_of_ones_own(include, tmp_path):
         "system={include: soft.lammps, options: {species: [X, Y], composition: [3, 1]}}",
         "density=1.0",
         "timestep=0.005",
+        "equilibration.wave_number=6",
         f"output={tmp_path / 'run'}",
     )
     result = simulate(load_simulate_config(config), console=QUIET)
@@ -103,6 +104,15 @@ def test_a_system_of_ones_own(include, tmp_path):
     about = dataset.description
     assert about["system"]["commands"] == include.read_text()
     assert about["settings"]["system"]["include"] == "soft.lammps"
+    assert about["settings"]["equilibration"]["wave_number"] == 6
+
+
+def test_a_system_of_ones_own_has_no_wave_number_by_default(include, tmp_path):
+    system = f"system={{include: {include}, options: {{species: [X, Y]}}}}"
+    text = message(tmp_path / "run", system, "density=1.0")
+    assert "equilibration.wave_number: this field is needed" in text
+    assert "from whose decay the relaxation time tau_alpha is taken" in text
+    assert not (tmp_path / "run").exists()
 
 
 def test_include_file_that_lammps_refuses(include, tmp_path):

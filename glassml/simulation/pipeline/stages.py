@@ -124,7 +124,7 @@ class Chain:
             parameters={
                 "length": steps * self.liquid.timestep,
                 "timestep": self.liquid.timestep,
-                "wave_number": self.liquid.config.equilibration.wave_number,
+                "wave_number": self.liquid.wave_number,
                 "particles": [start, start + self.liquid.counts[species]],
                 "first_steps": [begin for begin, _ in pieces],
                 "origins": origins,
