@@ -13,7 +13,6 @@ from glassml.errors import InputError
 __all__ = [
     "ballistic_displacement",
     "first_peak",
-    "mean_square_displacement",
     "pair_distribution",
     "relaxation_time",
     "self_intermediate_scattering",
@@ -68,11 +67,6 @@ def relaxation_time(times: np.ndarray, f_s: np.ndarray, level: float = 1 / math.
         return float(times[0] * (1 - level) / (1 - f_s[0]))
     part = (f_s[after - 1] - level) / (f_s[after - 1] - f_s[after])
     return float(times[after - 1] * (times[after] / times[after - 1]) ** part)
-
-
-def mean_square_displacement(displacements: np.ndarray) -> np.ndarray:
-    """The mean of |dr|^2 over particles: [..., N, 3] [length], not wrapped, to [...] [length^2]."""
-    return np.asarray(np.square(displacements).sum(axis=-1).mean(axis=-1))
 
 
 def ballistic_displacement(

@@ -1,7 +1,8 @@
 """Glass-forming mixtures as LAMMPS knows them: the published ones, and a user's own.
 
-Two-dimensional mixtures, such as the KA2D of GlassBench, are not built in: simulations here are
-three-dimensional.
+Two-dimensional mixtures, such as the KA2D of GlassBench, are not built in: `glassml simulate` is
+three-dimensional, from the lattice on which it begins and the 3 N - 3 degrees of freedom of its
+velocities to the columns of its dumps.
 """
 
 from __future__ import annotations

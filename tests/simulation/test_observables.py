@@ -11,7 +11,6 @@ from glassml.errors import InputError
 from glassml.simulation.observables import (
     ballistic_displacement,
     first_peak,
-    mean_square_displacement,
     pair_distribution,
     relaxation_time,
     self_intermediate_scattering,
@@ -72,13 +71,6 @@ def test_relaxation_time_at_the_ends():
         relaxation_time(times[::-1], np.zeros(3))
     with pytest.raises(InputError, match="one F_s for each"):
         relaxation_time(times, np.zeros(2))
-
-
-def test_mean_square_displacement_of_gaussians():
-    values = mean_square_displacement(gaussian_displacements(0.1, 3, 40_000))
-    assert values.shape == (3,)
-    # The standard deviation of |dr|^2 is sqrt(6) times the variance; four standard errors.
-    np.testing.assert_allclose(values, 0.3, atol=4 * np.sqrt(6) * 0.1 / 200)
 
 
 def test_ballistic_displacement_of_maxwell_boltzmann_velocities():

@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 
 from glassml.data import Configuration, Dataset
-from glassml.simulation.observables import first_peak, pair_distribution
+from glassml.simulation.observables import (
+    ballistic_displacement,
+    first_peak,
+    pair_distribution,
+)
 from glassml.simulation.pipeline import load_simulate_config
+from glassml.simulation.pipeline.liquid import liquid_of
+from glassml.simulation.pipeline.output import settings_of
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FILE = EXAMPLES / "data" / "kob_andersen_T0.64.h5"
@@ -30,9 +36,7 @@ def test_it_is_small_and_undamaged():
 
 def test_it_was_made_by_the_recipe_in_the_repository():
     recipe = load_simulate_config(EXAMPLES / "simulate" / "kob_andersen_T0.64.yaml")
-    settings = Dataset(FILE).description["settings"]
-    assert recipe.model_dump(mode="json", exclude_none=True).items() >= settings.items()
-    assert settings["seed"] == recipe.seed
+    assert Dataset(FILE).description["settings"] == settings_of(liquid_of(recipe))
 
 
 def test_it_is_equilibrated():
@@ -44,18 +48,28 @@ def test_it_is_equilibrated():
 
 
 def test_neighbours_are_where_they_are_in_the_literature(configurations):
-    """First peaks at 1.07 (AA), 0.89 (AB) and 1.39 to 1.43 (BB) for T = 0.44 to 0.56."""
-    for a, b, low, high in (("A", "A", 1.05, 1.09), ("A", "B", 0.87, 0.91)):
+    """First peaks at 1.07 (AA), 0.89 (AB) and 1.39 to 1.43 (BB) for T = 0.44 to 0.56.
+
+    The peaks of AA and AB follow the minimum of the potential, not the temperature: they may be off
+    by a bin of 0.02. BB is the broad peak of few particles that avoid each other: its published
+    places already spread by 0.04, and all are of colder liquids, so it may lie 0.03 beyond them.
+    """
+    expected = (
+        ("A", "A", 1.07 - 0.02, 1.07 + 0.02, 2),
+        ("A", "B", 0.89 - 0.02, 0.89 + 0.02, 2),
+        ("B", "B", 1.39 - 0.03, 1.43 + 0.03, 1),
+    )
+    for a, b, low, high, least in expected:
         curves = [pair_distribution(c, a, b, r_max=3.0, n_bins=150) for c in configurations]
         r, g = curves[0][0], np.mean([curve[1] for curve in curves], axis=0)
         position, height = first_peak(r, g)
         assert low < position < high
-        assert height > 2
+        assert height > least
 
 
 def test_motion_is_nearly_ballistic_at_first_and_slows_down(configurations):
     times = configurations[0].times
-    ballistic = np.sqrt(8 * TEMPERATURE / np.pi) * times
+    ballistic = ballistic_displacement(times, TEMPERATURE)
     mean = np.mean([c.propensity.mean(axis=0) for c in configurations], axis=0)
     ratio = mean / ballistic
     assert 0.75 < ratio[0] < 1  # cages are felt already at t = 0.1

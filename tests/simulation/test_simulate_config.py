@@ -63,6 +63,11 @@ def test_times_evenly_spaced_in_their_logarithm():
     assert ensemble_steps(ensemble, 0.005, 50.0) == (20, 200, 2000, 20000)
 
 
+def test_wave_number_of_a_built_in_mixture(tmp_path):
+    assert liquid_of(liquid_config(tmp_path)).wave_number == 7.25
+    assert liquid_of(liquid_config(tmp_path, "equilibration.wave_number=6")).wave_number == 6
+
+
 def test_numbers_of_particles_add_up(tmp_path):
     for n in (151, 152, 153, 154):
         counts = liquid_of(liquid_config(tmp_path, f"particles={n}")).counts

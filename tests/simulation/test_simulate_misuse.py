@@ -17,7 +17,8 @@ from glassml.cli import app
 from glassml.data import Dataset
 from glassml.errors import ConfigError, GlassMLError, InputError, SimulationError
 from glassml.simulation import find_lammps
-from glassml.simulation.pipeline import load_simulate_config, simulate, write_inputs
+from glassml.simulation.pipeline import load_simulate_config, simulate, tasks, write_inputs
+from glassml.simulation.pipeline.evaluation import collect_frames
 from glassml.simulation.pipeline.scheduler import needed_tasks, run_tasks
 from glassml.simulation.pipeline.tasks import Task, execute
 
@@ -93,6 +94,7 @@ def test_a_system_of_ones_own(include, tmp_path):
         "system={include: soft.lammps, options: {species: [X, Y], composition: [3, 1]}}",
         "density=1.0",
         "timestep=0.005",
+        "equilibration.wave_number=6",
         f"output={tmp_path / 'run'}",
     )
     result = simulate(load_simulate_config(config), console=QUIET)
@@ -102,6 +104,15 @@ def test_a_system_of_ones_own(include, tmp_path):
     about = dataset.description
     assert about["system"]["commands"] == include.read_text()
     assert about["settings"]["system"]["include"] == "soft.lammps"
+    assert about["settings"]["equilibration"]["wave_number"] == 6
+
+
+def test_a_system_of_ones_own_has_no_wave_number_by_default(include, tmp_path):
+    system = f"system={{include: {include}, options: {{species: [X, Y]}}}}"
+    text = message(tmp_path / "run", system, "density=1.0")
+    assert "equilibration.wave_number: this field is needed" in text
+    assert "from whose decay the relaxation time tau_alpha is taken" in text
+    assert not (tmp_path / "run").exists()
 
 
 def test_include_file_that_lammps_refuses(include, tmp_path):
@@ -189,7 +200,56 @@ def test_disk_that_is_full_when_results_are_written(tmp_path):
         execute(task, tmp_path)
     text = plain(str(caught.value))
     assert text.startswith("stage structure, full: cannot write in")
-    assert "No space left on device; what is done is kept" in text
+    assert "No space left on device; what is done is kept, so make room" in text
+
+
+def test_file_that_cannot_be_read_is_named(tmp_path):
+    def evaluate(task: Task, folder: Path) -> None:
+        (folder / "missing" / "c.txt").read_text()
+
+    task = Task(stage="structure", name="lost", script="", outputs=("c.txt",), evaluate=evaluate)
+    with pytest.raises(InputError) as caught:
+        execute(task, tmp_path)
+    text = plain(str(caught.value))
+    assert text.startswith("stage structure, lost: cannot read or write")
+    assert "missing/c.txt: No such file or directory" in text
+    assert "make room" not in text
+
+
+def test_log_that_is_cut_off_is_named(tmp_path):
+    """What a full disk leaves of a log: nothing of it, or a run without its last lines."""
+    dump = "ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n1\nITEM: BOX BOUNDS pp pp pp\n"
+    dump += "0 1\n0 1\n0 1\nITEM: ATOMS id xu yu zu\n1 0.5 0.5 0.5\n"
+    whole = "Step PotEng Temp\n0 -6.5 0.5\n10 -6.4 0.6\nLoop time of 1 on 1 procs\n"
+
+    def task(log: str) -> Task:
+        return Task(
+            stage="equilibrate",
+            name="a",
+            script="",
+            outputs=("a.npz",),
+            files={"a.dump": dump, "log.lammps": log},
+            evaluate=collect_frames,
+            parameters={"frames": [0]},
+        )
+
+    execute(task(whole), tmp_path)
+    for cut in ("", whole[:30]):
+        with pytest.raises(SimulationError) as caught:
+            execute(task(cut), tmp_path)
+        text = plain(str(caught.value))
+        assert text.startswith("stage equilibrate, a: ")
+        assert "log.lammps: expected the thermo output of a whole run" in text
+
+
+def test_results_of_older_evaluations_are_not_taken_for_new_ones(monkeypatch):
+    def key() -> str:
+        return Task(stage="melt", name="a", script="run 1", outputs=("a.npz",)).key
+
+    before = key()
+    assert key() == before
+    monkeypatch.setattr(tasks, "_VERSION", tasks._VERSION + 1)
+    assert key() != before
 
 
 def test_other_tasks_are_finished_when_one_fails(tmp_path):

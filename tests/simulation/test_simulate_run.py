@@ -17,6 +17,7 @@ from glassml.analysis import simulation_picture
 from glassml.data import Configuration, Dataset
 from glassml.simulation import find_lammps, kob_andersen
 from glassml.simulation.exchange import read_snapshot
+from glassml.simulation.observables import ballistic_displacement
 from glassml.simulation.pipeline import SimulationResult, simulate, write_inputs
 
 RUNS = LIQUID["ensemble"]["runs"]
@@ -54,7 +55,7 @@ def test_motion_begins_ballistically(configurations):
     for temperature in LIQUID["temperatures"]:
         chosen = [c for c in configurations if c.provenance["temperature"] == temperature]
         measured = np.mean([c.propensity[:, 0].mean() for c in chosen])
-        expected = np.sqrt(8 * temperature / np.pi) * 0.01
+        expected = ballistic_displacement(0.01, temperature)
         error = 0.42 / np.sqrt(len(chosen) * N * RUNS)
         assert measured == pytest.approx(expected, rel=4 * error)
 
@@ -239,11 +240,14 @@ def test_constant_pressure_and_unequal_masses(tmp_path: Path):
     )
     dataset = Dataset(simulate(config, console=Console(quiet=True)).datasets[0])
     volumes = [c.volume for c in dataset]
+    mean = np.mean([c.number_density for c in dataset])
+    assert dataset.description["number_density"] == pytest.approx(mean, rel=1e-12)
+    assert dataset.description["initial_number_density"] == pytest.approx(0.75 * 1.2**3, rel=1e-12)
     assert volumes[0] != volumes[1]
     assert 0.8 < dataset[0].number_density < 1.25  # begun at 1.296
     for kind, mass in enumerate((2.0, 1.0)):
         measured = np.concatenate([c.propensity[c.species == kind, 0] for c in dataset])
-        expected = np.sqrt(8 * 2.0 / (np.pi * mass)) * 0.01
+        expected = ballistic_displacement(0.01, 2.0, mass)
         assert measured.mean() == pytest.approx(expected, rel=4 * 0.42 / np.sqrt(800))
     for c in dataset:
         momentum = np.where(c.species == 0, 2.0, 1.0) @ c.statistics["mean_displacement"][:, 0]

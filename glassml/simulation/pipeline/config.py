@@ -147,10 +147,11 @@ class EquilibrationConfig(_Section):
         description="time spent at most at each temperature; null: 10^6 time steps. What is not "
         "equilibrated by then is used nevertheless, with a warning in the dataset",
     )
-    wave_number: PositiveFloat = Field(
-        default=7.25,
-        description="k of the self-intermediate scattering function F_s(k, t), at the first peak "
-        "of the structure factor; 7.25 is that of the Kob-Andersen liquid",
+    wave_number: PositiveFloat | None = Field(
+        default=None,
+        description="k [1 / length] of the self-intermediate scattering function F_s(k, t), which "
+        "says tau_alpha; at the first peak of the structure factor. null: 7.25, that of the "
+        "Kob-Andersen liquid, for built-in mixtures; needed with system.include",
     )
     species: str | None = Field(
         default=None, description="species whose F_s is measured; null: the first one"

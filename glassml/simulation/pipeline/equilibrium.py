@@ -152,7 +152,7 @@ def _problems(liquid: Liquid, windows: list[Window]) -> list[str]:
     before, last = windows[-2:]
     if before.tau_alpha is None or last.tau_alpha is None:
         return [
-            f"F_s(k = {settings.wave_number:g}, t) has not decayed to 1/e within "
+            f"F_s(k = {liquid.wave_number:g}, t) has not decayed to 1/e within "
             f"{last.times[-1]:g}, half of a window: it is still {last.f_s[-1]:.2f}"
         ]
     found = _too_short(settings.length, windows)

@@ -53,9 +53,20 @@ def check_box(task: Task, folder: Path) -> None:
 
 
 def collect_frames(task: Task, folder: Path) -> None:
-    """Frames and energies of a piece of a trajectory, as arrays."""
+    """Frames and energies of a piece of a trajectory, as arrays.
+
+    Raises:
+        SimulationError: the dump or the log is cut off.
+    """
     frames = list(read_frames(folder / f"{task.name}.dump", task.parameters["frames"]))
-    thermo = read_thermo(folder / "log.lammps")[-1]
+    log = folder / "log.lammps"
+    runs = read_thermo(log)
+    if not runs:  # LAMMPS' parser leaves out a run without its last lines
+        raise SimulationError(
+            f"{log}: expected the thermo output of a whole run; found a log that is cut off; is "
+            "the disk full?"
+        )
+    thermo = runs[-1]
     np.savez(
         folder / f"{task.name}.npz",
         steps=[frame.step for frame in frames],

@@ -19,6 +19,7 @@ from glassml.simulation.systems import SYSTEMS, System, from_include, system_nam
 
 __all__ = ["Liquid", "ensemble_steps", "liquid_of", "uses_tau"]
 
+_WAVE_NUMBER = 7.25  # of built-in mixtures: where S(k) of the Kob-Andersen liquid has its peak
 _INCLUDE_OPTIONS = ("species", "composition", "units", "citation")
 
 
@@ -62,6 +63,11 @@ class Liquid:
         return self.steps(self.config.equilibration.budget, 1_000_000)
 
     @property
+    def wave_number(self) -> float:
+        """The k of F_s(k, t) [1 / length]."""
+        return self.config.equilibration.wave_number or _WAVE_NUMBER
+
+    @property
     def measured_species(self) -> int:
         """The species whose relaxation is measured."""
         name = self.config.equilibration.species
@@ -92,6 +98,12 @@ def liquid_of(config: SimulateConfig, folder: Path = Path()) -> Liquid:
     density = config.density or system.number_density
     if density is None:
         raise ConfigError(f"density: this field is needed, as {system.name} does not state one")
+    if config.system.include is not None and config.equilibration.wave_number is None:
+        raise ConfigError(
+            f"equilibration.wave_number: this field is needed, as there is no default for "
+            f"{system.name}: the k [1 / length] of F_s(k, t), from whose decay the relaxation time "
+            "tau_alpha is taken, usually at the first peak of the structure factor"
+        )
     names = list(system.species_names)
     measured = config.equilibration.species
     if measured is not None and measured not in names:

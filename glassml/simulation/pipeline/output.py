@@ -10,8 +10,9 @@ import numpy as np
 from glassml.data import Configuration, DatasetWriter
 from glassml.simulation.lammps import find_lammps
 from glassml.simulation.pipeline.campaign import Campaign, Labelled
+from glassml.simulation.pipeline.liquid import Liquid
 
-__all__ = ["warnings_of", "write_datasets"]
+__all__ = ["settings_of", "warnings_of", "write_datasets"]
 
 # Of the averages over the runs, those that `Configuration` keeps beside the propensity.
 _STATISTICS = ("square_displacement", "mean_displacement", "propensity_halves")
@@ -39,6 +40,17 @@ def write_datasets(campaign: Campaign, output: Path, work: Path) -> tuple[Path, 
                 writer.add(_configuration(campaign, labelled, work))
         paths.append(path)
     return tuple(paths)
+
+
+def settings_of(liquid: Liquid) -> dict[str, Any]:
+    """The settings that a dataset follows from: none of where and how fast, none that are null."""
+    settings = liquid.config.model_dump(mode="json", exclude=_LOCAL)
+    settings["equilibration"]["wave_number"] = liquid.wave_number
+    if liquid.config.system.include is not None:
+        # The description holds its commands.
+        settings["system"]["include"] = liquid.config.system.include.name
+    plain: dict[str, Any] = _without_none(settings)
+    return plain
 
 
 def warnings_of(
@@ -76,10 +88,9 @@ def _at(campaign: Campaign, temperature: float) -> list[Labelled]:
 
 
 def _description(campaign: Campaign, temperature: float, work: Path) -> dict[str, Any]:
-    liquid, config = campaign.liquid, campaign.liquid.config
-    settings = config.model_dump(mode="json", exclude=_LOCAL)
-    if config.system.include is not None:
-        settings["system"]["include"] = config.system.include.name  # its commands are below
+    liquid = campaign.liquid
+    cells = [_load(labelled.structure, work)["cell"] for labelled in _at(campaign, temperature)]
+    densities = [liquid.config.particles / abs(np.linalg.det(cell)) for cell in cells]
     return {
         "made_by": "glassml simulate",
         "lammps": find_lammps().version,
@@ -95,9 +106,10 @@ def _description(campaign: Campaign, temperature: float, work: Path) -> dict[str
         },
         "temperature": temperature,
         "timestep": liquid.timestep,
-        "number_density": liquid.density,
+        "number_density": float(np.mean(densities)),
+        "initial_number_density": liquid.density,  # with npt not that of the configurations
         "equilibration": campaign.equilibrium(temperature).record(),
-        "settings": _without_none(settings),
+        "settings": settings_of(liquid),
         "energies": "potential_energy and inherent_energy are half of the sum of V(r_ij) over j",
     }
 

@@ -25,7 +25,6 @@ __all__ = [
 ]
 
 _FORMAT = "sort id format float %.17g"
-_THERMO_LINES = 200  # of a run: energies, from which means and errors are taken
 
 
 def create_script(liquid: Liquid, name: str, seed: int) -> str:
@@ -46,6 +45,7 @@ def dynamics_script(
     start: str,
     steps: int,
     temperatures: tuple[float, float],
+    thermo: int,
     frames: Sequence[int] | None = None,
 ) -> str:
     """A piece of a trajectory at a constant or linearly changing temperature.
@@ -56,6 +56,7 @@ def dynamics_script(
         start: restart file to begin from.
         steps: number of time steps.
         temperatures: at the beginning and at the end.
+        thermo: time steps between lines of thermo output.
         frames: steps at which positions are written, perhaps 0; None: no positions.
     """
     low, high = temperatures
@@ -65,7 +66,7 @@ def dynamics_script(
         + _restart(start)
         + _interactions(liquid)
         + _integrate(liquid, temperatures)
-        + _thermo(steps)
+        + _thermo(thermo)
         + ("" if frames is None else _frames(name, frames))
         + f"run {steps}\nwrite_restart {name}.restart\n"
     )
@@ -118,6 +119,7 @@ def ensemble_script(
     temperature: float,
     kinetic_temperature: float,
     seed: int,
+    thermo: int,
     frames: Sequence[int],
 ) -> str:
     """One run of an isoconfigurational ensemble.
@@ -130,6 +132,7 @@ def ensemble_script(
         kinetic_temperature: of this run's velocities. LAMMPS scales them to it; drawn from the
             distribution that it has at ``temperature``, velocities are Maxwell-Boltzmann's.
         seed: of the velocities.
+        thermo: time steps between lines of thermo output.
         frames: steps at which positions are written.
     """
     thermostat = liquid.config.ensemble is not None and liquid.config.ensemble.dynamics == "nvt"
@@ -145,7 +148,7 @@ def ensemble_script(
             if thermostat
             else "fix ensemble all nve\n"
         )
-        + _thermo(steps)
+        + _thermo(thermo)
         + _frames(name, [0, *frames])
         + f"run {steps}\n"
     )
@@ -186,11 +189,11 @@ def _damping(liquid: Liquid) -> float:
     return float(liquid.config.thermostat_time or 100 * liquid.timestep)
 
 
-def _thermo(steps: int) -> str:
+def _thermo(interval: int) -> str:
     return (
         "thermo_style custom step time temp pe ke etotal press vol\n"
         "thermo_modify norm yes format float %.12g\n"
-        f"thermo {max(1, steps // _THERMO_LINES)}\n"
+        f"thermo {interval}\n"
     )
 
 

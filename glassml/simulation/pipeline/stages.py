@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,7 @@ __all__ = ["Chain", "Sample", "State", "cage_task", "label_tasks", "melt", "stru
 
 _ORIGINS = 8  # of time in a window, in its first half
 _LAGS_PER_DECADE = 8
+_THERMO_LINES = 200  # of a run: energies, from which means and errors are taken
 
 
 class State(NamedTuple):
@@ -90,9 +92,10 @@ class Chain:
         first = self.temperature
         last = first if temperature is None else temperature
         tasks = []
-        for i, (begin, end) in enumerate(_pieces(steps, self.liquid.config.segment), start=1):
+        pieces, thermo = trajectory_pieces(steps, self.liquid.config.segment)
+        for i, (begin, end) in enumerate(pieces, start=1):
             ramp = tuple(first + (last - first) * step / steps for step in (begin, end))
-            tasks.append(self._piece(stage, f"{name}-{i}", end - begin, (ramp[0], ramp[1])))
+            tasks.append(self._piece(stage, f"{name}-{i}", end - begin, (ramp[0], ramp[1]), thermo))
         self.temperature = last
         return tasks
 
@@ -100,17 +103,14 @@ class Chain:
         """Pieces in which relaxation is measured, and the task that measures it."""
         origins, lags = window_steps(steps)
         wanted = sorted({origin + lag for origin in origins for lag in (0, *lags)})
+        bounds, thermo = trajectory_pieces(steps, self.liquid.config.segment)
+        at = (self.temperature, self.temperature)
         pieces = []
-        for i, (begin, end) in enumerate(_pieces(steps, self.liquid.config.segment), start=1):
+        for i, (begin, end) in enumerate(bounds, start=1):
             frames = [step - begin for step in wanted if begin < step <= end]
             frames = [0, *frames] if begin == 0 else frames or [end - begin]
-            temperatures = (self.temperature, self.temperature)
-            pieces.append(
-                (
-                    begin,
-                    self._piece("equilibrate", f"{name}-{i}", end - begin, temperatures, frames),
-                )
-            )
+            piece = self._piece("equilibrate", f"{name}-{i}", end - begin, at, thermo, frames)
+            pieces.append((begin, piece))
         species = self.liquid.measured_species
         start = sum(self.liquid.counts[:species])
         measure = Task(
@@ -124,7 +124,7 @@ class Chain:
             parameters={
                 "length": steps * self.liquid.timestep,
                 "timestep": self.liquid.timestep,
-                "wave_number": self.liquid.config.equilibration.wave_number,
+                "wave_number": self.liquid.wave_number,
                 "particles": [start, start + self.liquid.counts[species]],
                 "first_steps": [begin for begin, _ in pieces],
                 "origins": origins,
@@ -139,9 +139,12 @@ class Chain:
         name: str,
         steps: int,
         temperatures: tuple[float, float],
+        thermo: int,
         frames: Sequence[int] | None = None,
     ) -> Task:
-        script = dynamics_script(self.liquid, name, self.state.file, steps, temperatures, frames)
+        script = dynamics_script(
+            self.liquid, name, self.state.file, steps, temperatures, thermo, frames
+        )
         task = Task(
             stage=stage,
             name=name,
@@ -243,6 +246,7 @@ def label_tasks(liquid: Liquid, sample: Sample, frames: Sequence[int]) -> tuple[
                     temperature,
                     temperature * float(draw),
                     seed,
+                    max(1, frames[-1] // _THERMO_LINES),
                     frames,
                 ),
                 outputs=(f"{name}.npy",),
@@ -275,8 +279,24 @@ def window_steps(steps: int) -> tuple[list[int], list[int]]:
     return origins, lags.tolist()
 
 
-def _pieces(steps: int, longest: int) -> Iterator[tuple[int, int]]:
-    return ((begin, min(begin + longest, steps)) for begin in range(0, steps, longest))
+def trajectory_pieces(steps: int, longest: int) -> tuple[list[tuple[int, int]], int]:
+    """Where a run of some steps is cut, and the time steps between its lines of thermo output.
+
+    Pieces are as equal as can be with cuts at multiples of the interval, so that the lines of all
+    pieces are evenly spaced in the whole run: no piece weighs more than another in its means.
+
+    Args:
+        steps: of the whole run.
+        longest: steps in a piece, perhaps an interval more.
+
+    Returns:
+        The first and the last step of each piece, and the interval.
+    """
+    n = -(-steps // longest)
+    per_piece = -(-_THERMO_LINES // n)
+    interval = max(1, steps // (n * per_piece))
+    cuts = [i * steps // n // interval * interval for i in range(n)]
+    return list(pairwise([*cuts, steps])), interval
 
 
 def _lattice(liquid: Liquid, seed: int) -> str:

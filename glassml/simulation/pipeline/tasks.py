@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ from glassml.simulation.lammps import run_lammps
 
 __all__ = ["Task", "clear_unfinished", "execute", "remove_consumed", "seed_of"]
 
+_VERSION = 1  # of what evaluations compute; raised when one changes, so that it is done anew
 _PARTIAL = ".partial-"
 _RESTART_END = b"LammpS RestartT\0"  # with it ends every complete restart file
 
@@ -57,6 +59,7 @@ class Task:
     def key(self) -> str:
         """Hash of everything that the outputs follow from."""
         facts = {
+            "version": _VERSION,
             "name": self.name,
             "script": self.script,
             "files": dict(self.files),
@@ -94,7 +97,8 @@ def execute(task: Task, work: Path) -> str:
         The task's key.
 
     Raises:
-        GlassMLError: LAMMPS stopped, or a result is missing or truncated; names stage and task.
+        GlassMLError: LAMMPS stopped, a result is missing or truncated, or a file cannot be read or
+            written; names stage and task.
     """
     if task.is_done(work):
         return task.key
@@ -113,11 +117,7 @@ def execute(task: Task, work: Path) -> str:
     except GlassMLError as error:
         raise type(error)(f"stage {task.stage}, {task.name}: {error}") from None
     except OSError as error:
-        reason = error.strerror or error
-        raise InputError(
-            f"stage {task.stage}, {task.name}: cannot write in {work}: {reason}; what is done is "
-            "kept, so make room and run the same command again"
-        ) from None
+        raise InputError(f"stage {task.stage}, {task.name}: {_explain(error, work)}") from None
     return task.key
 
 
@@ -141,6 +141,19 @@ def seed_of(seed: int, name: str) -> int:
     """A seed for one purpose, 1 to 899 999 999 as LAMMPS wants it, from the simulation's seed."""
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
     return min(int.from_bytes(digest[:8], "little") % 900_000_000 + 1, 899_999_999)
+
+
+def _explain(error: OSError, work: Path) -> str:
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"cannot write in {work}: {reason}; what is done is kept, so make room and run the "
+            "same command again"
+        )
+    return (
+        f"cannot read or write {error.filename or work}: {reason}; what is done is kept, so put "
+        "this right and run the same command again"
+    )
 
 
 def _prepare(task: Task, folder: Path, work: Path) -> None:
