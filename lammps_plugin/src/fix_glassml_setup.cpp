@@ -231,7 +231,7 @@ void FixGlassML::provide_ghosts() {
 }
 
 /// A liquid whose atoms all lie in one plane is a two-dimensional system in a box of three
-/// dimensions: models of such liquids do not exist, and Python refuses it too. Collective.
+/// dimensions, which Python takes only where the box is not periodic across it. Collective.
 void FixGlassML::check_three_dimensional() const {
   if (atom->natoms <= kLargestPlanarCell) return;
   double mine[6];  // smallest place along each lattice direction, largest with the sign turned

@@ -172,7 +172,7 @@ def layer(per_side, triclinic):
 @pytest.mark.parametrize("triclinic", [False, True])
 def test_a_flat_system_is_refused_as_in_python(bench, models, triclinic):
     fields = layer(5, triclinic)
-    words = "all 25 {} in one plane across lattice direction 3 (two-dimensional systems are not"
+    words = "all 25 {} in one plane across lattice direction 3 (two-dimensional systems "
     with pytest.raises(InputError, match=re.escape(words.format("particles"))):
         Configuration(**fields)
     script = bench.start(SimpleNamespace(**fields, n_particles=25), pair="pair_style none")
