@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from glassml.cli.progress import counted
 
 __all__ = ["predict"]
 
@@ -84,7 +84,7 @@ def predict(
         length_unit=length_unit,
     )
     frames = open_frames(source, index, file_format)
-    with _progress(frames.total) as advance:
+    with counted("frames", frames.total) as advance:
         report = predict_file(
             predictor,
             frames,
@@ -112,29 +112,3 @@ def _pairs(texts: list[str]) -> dict[str, str]:
             raise InputError(f"--scalar: expected NAME=COLUMN; found {text!r}")
         pairs[name] = column
     return pairs
-
-
-@contextmanager
-def _progress(total: int | None) -> Iterator[Callable[[], None]]:
-    """A progress bar on stderr; yields a function that advances it by one frame."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("frames"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("frames", total=total)
-        yield lambda: progress.advance(task)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from glassml.cli.progress import counted
 
 if TYPE_CHECKING:
     from glassml.data import ReadOptions
@@ -88,7 +88,7 @@ def quench(
         raise InputError(f"{output}: exists already; expected a new name (-o), or --overwrite")
     options = ReadOptions(species=SpeciesMap.parse(species) if species else None)
     chosen = _chosen_system(system, include, truncation, units, source, file_format, options)
-    with _progress(source) as advance:
+    with counted("quenching", _count(source)) as advance:
         report = quench_file(
             source,
             output,
@@ -131,35 +131,13 @@ def _chosen_system(
     return from_include(include, first.species_names, units=units)
 
 
-@contextmanager
-def _progress(source: Path) -> Iterator[Callable[[], None]]:
-    """A progress bar on stderr; yields a function that advances it by one configuration."""
+def _count(source: Path) -> int | None:
+    """How many configurations a dataset holds; other files do not tell before they are read."""
     from contextlib import suppress
-
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
 
     from glassml.data import Dataset
     from glassml.errors import InputError
 
-    total = None  # other files do not tell how many configurations they hold
     with suppress(InputError), Dataset(source) as dataset:
-        total = len(dataset)
-    columns = (
-        TextColumn("quenching"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("quenching", total=total)
-        yield lambda: progress.advance(task)
+        return len(dataset)
+    return None
