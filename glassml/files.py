@@ -1,17 +1,18 @@
-"""Files that are either whole or absent, and checksums of files."""
+"""Files that are either whole or absent, locks, and checksums of files."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from glassml.errors import InputError
 
-__all__ = ["atomic_write", "sha256_of", "user_cache"]
+__all__ = ["atomic_write", "exclusive", "sha256_of", "user_cache"]
 
 
 @contextmanager
@@ -56,6 +57,27 @@ def _unwritable(target: Path, error: OSError) -> InputError:
     return InputError(
         f"{target}: cannot write here ({error.strerror or error}); make room or choose another path"
     )
+
+
+@contextmanager
+def exclusive(lock: Path, when_taken: Callable[[], None]) -> Iterator[None]:
+    """Keep other processes out; the lock goes with the process, however that ends.
+
+    Args:
+        lock: a file whose folder exists. It stays, with nothing in it.
+        when_taken: called if another process holds the lock. It raises to give up; if it returns,
+            this waits.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with lock.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            when_taken()
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def sha256_of(path: str | Path) -> str:

@@ -6,12 +6,9 @@ where Python and LAMMPS look for it; a build that fails leaves the one before it
 
 from __future__ import annotations
 
-import fcntl
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from glassml.errors import BuildError
+from glassml.files import exclusive
 from glassml.native import location
 from glassml.native.cmake import compile_project, configure
 from glassml.native.lammps_target import LammpsTarget
@@ -101,7 +99,8 @@ def build(
         raise BuildError(f"jobs: expected at least 1, found {jobs}")
     tools = find_tools(lammps, mpicxx, ops_only)
     directory = _prepare(location.writable_build_dir())
-    with _locked(directory, console):
+    waiting = f"waiting for another build in {directory}"
+    with exclusive(directory / "lock", lambda: console.print(waiting)):
         project = make_project(directory, tools, tests, jobs)
         if clean:
             shutil.rmtree(project.tree, ignore_errors=True)
@@ -128,18 +127,6 @@ def _prepare(directory: Path) -> Path:
             "name another folder by the environment variable GLASSML_NATIVE_DIR"
         ) from None
     return directory
-
-
-@contextmanager
-def _locked(directory: Path, console: Console) -> Iterator[None]:
-    """Let one build at a time work in a folder."""
-    with (directory / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            console.print(f"waiting for another build in {directory}")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _stage(tree: Path, staging: Path, record: dict[str, Any]) -> None:

@@ -161,8 +161,16 @@ class FoldedNetwork(nn.Module):
 
     def forward(self, basis: Tensor) -> Tensor:
         """Basis values [E, N_b] to filter weights [E, P]."""
-        hidden = nn.functional.linear(basis, self.weight, self.bias).relu()
-        return nn.functional.linear(hidden, self.last_weight, self.last_bias).relu()
+        return _two_layers(basis, self.weight, self.bias, self.last_weight, self.last_bias).relu()
+
+
+def _two_layers(
+    basis: Tensor, weight: Tensor, bias: Tensor, last_weight: Tensor, last_bias: Tensor
+) -> Tensor:
+    """What the last ReLU is given, in the precision of the basis."""
+    dtype = basis.dtype
+    hidden = nn.functional.linear(basis, weight.to(dtype), bias.to(dtype)).relu()
+    return nn.functional.linear(hidden, last_weight.to(dtype), last_bias.to(dtype))
 
 
 def _affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
@@ -332,8 +340,7 @@ class RadialTable(nn.Module):
 
     def _weights(self, r: Tensor) -> Tensor:
         basis = _basis_values(self.kind, self.nodes.double(), self.cutoff, r)
-        hidden = torch.relu(basis @ self.weight.double().T + self.bias.double())
-        values = hidden @ self.last_weight.double().T + self.last_bias.double()
+        values = _two_layers(basis, self.weight, self.bias, self.last_weight, self.last_bias)
         if self.smooth_cutoff:
             values = values * polynomial_cutoff(r, self.cutoff).unsqueeze(1)
         return values

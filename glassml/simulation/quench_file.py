@@ -8,7 +8,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from glassml.data import Configuration, Dataset, DatasetWriter, ReadOptions, read_configurations
 from glassml.data.storage import content_hash
 from glassml.errors import InputError
+from glassml.files import exclusive
 from glassml.simulation.inherent import FORCE_TOLERANCE, MAX_ITERATIONS, quench
 from glassml.simulation.lammps import find_lammps
 from glassml.simulation.system import System
@@ -142,19 +143,45 @@ def quench_file(
         raise InputError(f"jobs: expected at least 1; found {jobs}")
     target = Path(output)
     folder = target.with_name(f".{target.name}.quench")
-    earlier = frozenset(folder.glob("*.h5"))
-    quenching = _Quenching(folder, system, force_tolerance, max_iterations, earlier)
     options = replace(options or ReadOptions(), final_positions=True)
     configurations = read_configurations(source, file_format, options)
     resumed, largest = 0, 0.0
-    with DatasetWriter(target, {**_description(source), "quench": quenching.facts()}) as writer:
-        for done, known in _in_parallel(quenching, configurations, jobs or _cores()):
-            writer.add(done)
-            resumed += known
-            largest = max(largest, float(done.provenance["quench_largest_force"]))
-            on_configuration()
-    shutil.rmtree(folder, ignore_errors=True)
+    with _kept(folder, target) as earlier:
+        quenching = _Quenching(folder, system, force_tolerance, max_iterations, earlier)
+        about = {**_description(source), "quench": quenching.facts()}
+        with DatasetWriter(target, about) as writer:
+            for done, known in _in_parallel(quenching, configurations, jobs or _cores()):
+                writer.add(done)
+                resumed += known
+                largest = max(largest, float(done.provenance["quench_largest_force"]))
+                on_configuration()
     return QuenchReport(target, writer.n_configurations, resumed, largest)
+
+
+@contextmanager
+def _kept(folder: Path, target: Path) -> Iterator[frozenset[Path]]:
+    """A folder for what is done, which stays if the block fails; yields what it holds already."""
+
+    def refuse() -> None:
+        raise InputError(
+            f"{target}: another `glassml quench` is writing it; wait for it or choose another name"
+        )
+
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(exclusive(folder / "lock", refuse))
+        except OSError as error:
+            raise InputError(
+                f"{target}: cannot write here ({error.strerror}); choose another path"
+            ) from None
+        try:
+            yield frozenset(folder.glob("*.h5"))
+        except BaseException:
+            if not any(folder.glob("*.h5")):
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _in_parallel(

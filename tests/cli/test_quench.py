@@ -19,6 +19,7 @@ from systems import liquid, moved
 
 from glassml.cli.quench import quench as command
 from glassml.data import Configuration, Dataset, DatasetWriter, atoms_from_configuration
+from glassml.files import exclusive
 from glassml.simulation import kob_andersen, quench, wahnstrom
 from glassml.simulation.inherent import FORCE_TOLERANCE, MAX_ITERATIONS
 
@@ -50,6 +51,18 @@ def same(a: Dataset, b: Dataset) -> bool:
     return (a.sha256, a.description) == (b.sha256, b.description) and all(
         x.provenance == y.provenance for x, y in zip(a, b, strict=True)
     )
+
+
+def test_two_runs_do_not_write_one_output(glassml: Run, tmp_path: Path):
+    """The first to end would remove what the other goes on from."""
+    source, folder = write(tmp_path / "in.h5"), tmp_path / ".out.h5.quench"
+    folder.mkdir()
+    with exclusive(folder / "lock", lambda: None):
+        run = glassml("quench", source, "-o", tmp_path / "out.h5", "--system", "kob-andersen")
+    assert run.code == 1
+    assert "out.h5: another `glassml quench` is writing it; wait for it" in run.err
+    assert not (tmp_path / "out.h5").exists()
+    assert folder.is_dir()
 
 
 def test_a_dataset_keeps_all_it_holds(glassml: Run, tmp_path: Path):

@@ -339,10 +339,10 @@ def _check_sizes(
             f"edge_vector has shape {list(edge_vector.shape)}, expected {expected} = [edges, 3]"
         )
     rows = sum(output_columns(l_in, l_max, channels, n_in))
-    if mixing is not None and mixing.shape[0] != rows:
+    if mixing is not None and (mixing.shape[0] != rows or mixing.shape[1] < 1):
         raise InputError(
-            f"mixing has shape {list(mixing.shape)}, expected [{rows}, any] = [columns of the "
-            f"unmixed result, summed over {l_max + 1} degrees, columns of the mixed one]"
+            f"mixing has shape {list(mixing.shape)}, expected [{rows}, 1 or more] = [columns of "
+            f"the unmixed result, summed over {l_max + 1} degrees, columns of the mixed one]"
         )
     return n_in
 

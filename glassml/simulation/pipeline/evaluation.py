@@ -162,7 +162,10 @@ def measure_run(task: Task, folder: Path) -> None:
 
 
 def measure_labels(task: Task, folder: Path) -> None:
-    """Averages over the runs of an isoconfigurational ensemble, one time in memory at once."""
+    """Averages over the runs of an isoconfigurational ensemble.
+
+    One time is in memory at once, except where the final positions of all times are kept.
+    """
     runs = [np.load(folder / name, mmap_mode="r") for name in task.inputs]  # each [T, N, 3]
     averages = [
         isoconfigurational_averages(np.stack([run[time] for run in runs]))

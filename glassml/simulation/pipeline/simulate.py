@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from glassml.errors import ConfigError, InputError
-from glassml.files import atomic_write
+from glassml.files import atomic_write, exclusive
 from glassml.settings import apply_overrides, read_yaml, validated, write_yaml
 from glassml.simulation.lammps import find_lammps
 from glassml.simulation.pipeline.campaign import run_campaign
@@ -141,20 +140,20 @@ def _output(config: SimulateConfig) -> Path:
 
 @contextmanager
 def _locked(output: Path) -> Iterator[None]:
-    """Keep other processes out of the output folder; the lock goes with the process."""
-    try:
-        (output / _WORK).mkdir(parents=True, exist_ok=True)
-        stream = (output / _WORK / ".lock").open("w")
-    except OSError as error:
-        raise InputError(f"output: cannot write in {output}: {error.strerror}") from None
-    with stream:
+    """Keep other processes out of the output folder."""
+
+    def refuse() -> None:
+        raise InputError(
+            f"output: another `glassml simulate` is at work in {output}; wait for it or choose "
+            "another folder"
+        )
+
+    with ExitStack() as stack:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(
-                f"output: another `glassml simulate` is at work in {output}; wait for it or "
-                "choose another folder"
-            ) from None
+            (output / _WORK).mkdir(parents=True, exist_ok=True)
+            stack.enter_context(exclusive(output / _WORK / ".lock", refuse))
+        except OSError as error:
+            raise InputError(f"output: cannot write in {output}: {error.strerror}") from None
         yield
 
 

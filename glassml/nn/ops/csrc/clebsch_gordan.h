@@ -10,4 +10,8 @@ namespace glassml {
 // l_F.
 std::vector<double> clebsch_gordan(int l_I, int l_F, int l_O);
 
+// What is left of a coefficient that vanishes is rounding noise far below this; the others are
+// above 1e-2 for all degrees in use.
+constexpr double kNegligible = 1e-10;
+
 }  // namespace glassml

@@ -7,9 +7,6 @@
 namespace glassml {
 namespace {
 
-// What is left of a coefficient that vanishes is rounding noise far below this.
-constexpr double kZero = 1e-10;
-
 std::vector<HarmonicTerm> terms_of_degree(int l) {
   const std::vector<double> coupling = clebsch_gordan(l - 1, 1, l);
   const int n_O = 2 * l + 1;
@@ -24,7 +21,7 @@ std::vector<HarmonicTerm> terms_of_degree(int l) {
     for (int previous = 0; previous < n_O - 2; ++previous) {
       for (int axis = 0; axis < 3; ++axis) {
         const double value = scale * element(previous, axis, m_O);
-        if (std::abs(value) < kZero) continue;
+        if (std::abs(value) < kNegligible) continue;
         terms.push_back(
             {l * l + m_O, (l - 1) * (l - 1) + previous, axis, value, static_cast<float>(value)});
       }

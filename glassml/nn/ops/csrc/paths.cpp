@@ -16,10 +16,6 @@
 namespace glassml {
 namespace {
 
-// What is left of a coefficient that vanishes is rounding noise far below this; the others are
-// above 1e-2 for all degrees in use.
-constexpr double kZero = 1e-10;
-
 // Multiply-adds an edge from which on coupling first saves time: it has costs of its own.
 constexpr int kLeastSaving = 14;
 
@@ -60,7 +56,7 @@ void append_coefficients(PathTable& table, Path& path, int l_I, int l_F) {
   for (int product = 0; product < n_I * n_F; ++product) {
     for (int m_O = 0; m_O < n_O; ++m_O) {
       const double value = dense[product * n_O + m_O];
-      if (std::abs(value) < kZero) continue;
+      if (std::abs(value) < kNegligible) continue;
       const auto in_float = static_cast<float>(value);
       of_results[m_O].push_back({product, in_float, value});
       of_products[product].push_back({m_O, in_float, value});
