@@ -18,7 +18,7 @@ constexpr bool kCouples = kEdges<T, kChannels> == 1;
 // The couplings of a path: coupling [m_I * (2 l_O + 1) + m_O][edge].
 template <typename T>
 inline void couple(const Part& part, const PathGroup& group, const Path& path, Block<T>& block) {
-  constexpr int kWidth = kRegisterBytes / static_cast<int>(sizeof(T));
+  constexpr int kWidth = kPackedBytes / static_cast<int>(sizeof(T));
   using V = Vector<T, kWidth>;
   const int n_couplings = (2 * group.l_I + 1) * (2 * path.l_O + 1);
   const T* y = block.y + group.l_F * group.l_F * kBlockEdges;

@@ -182,6 +182,9 @@ extern const Kernels kernels;
 namespace avx2 {
 extern const Kernels kernels;
 }
+namespace avx512vl {
+extern const Kernels kernels;
+}
 namespace avx512 {
 extern const Kernels kernels;
 }

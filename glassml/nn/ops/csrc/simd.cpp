@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 
 #include <cstdlib>
+#include <utility>
 
 namespace glassml {
 namespace {
@@ -21,7 +22,12 @@ std::vector<Level> usable_levels() {
   const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                           __builtin_cpu_supports("avx512cd") &&
                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  if (has_avx2 && has_avx512) levels.push_back({"avx512", &avx512::kernels});
+  if (has_avx2 && has_avx512) {
+    levels.push_back({"avx512", &avx512::kernels});
+    levels.push_back({"avx512vl", &avx512vl::kernels});
+    // Zen 4 (of this family, Zen 3 has no AVX-512) executes whole registers as two halves.
+    if (__builtin_cpu_is("amdfam19h")) std::swap(levels[0], levels[1]);
+  }
   if (has_avx2) levels.push_back({"avx2", &avx2::kernels});
 #endif
   levels.push_back({"baseline", &baseline::kernels});

@@ -8,8 +8,8 @@
 
 namespace glassml {
 
-// The levels that were compiled and that this processor has, best first: of "avx512", "avx2" and
-// "baseline".
+// The levels that were compiled and that this processor has, best first: of "avx512", "avx512vl"
+// (the same instructions, mostly on half registers), "avx2" and "baseline".
 std::vector<std::string> simd_levels();
 
 // The level in use: the best, or what the environment variable GLASSML_SIMD asked for when it was

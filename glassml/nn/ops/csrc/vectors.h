@@ -25,6 +25,15 @@ constexpr int kRegisters = 16;
 constexpr int kRegisterBytes = 16;
 #endif
 
+// Edges are packed together until they fill a vector of this size. Where that is less than a
+// register, an instruction on a whole register takes twice the time of one on half of it, so that
+// packing edges, which has costs of its own, gains nothing.
+#if defined(GLASSML_PACKED_BYTES)
+constexpr int kPackedBytes = GLASSML_PACKED_BYTES;
+#else
+constexpr int kPackedBytes = kRegisterBytes;
+#endif
+
 template <typename T, int kLanes>
 struct VectorType {
   typedef T type __attribute__((vector_size(sizeof(T) * kLanes)));
@@ -99,8 +108,8 @@ inline void store_some(T* target, const Vector<T, kLanes>& vector, int valid) {
 
 // Edges that share a vector: with few channels, the lanes are those of several edges.
 template <typename T, int kChannels>
-constexpr int kEdges = kChannels * sizeof(T) < kRegisterBytes
-                           ? kRegisterBytes / static_cast<int>(kChannels * sizeof(T))
+constexpr int kEdges = kChannels * sizeof(T) < kPackedBytes
+                           ? kPackedBytes / static_cast<int>(kChannels * sizeof(T))
                            : 1;
 
 // [edge][channel]
