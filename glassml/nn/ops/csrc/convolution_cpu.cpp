@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <type_traits>
 #include <vector>
@@ -53,25 +54,29 @@ Arguments prepare(const Arguments& a) {
   return prepared;
 }
 
-// What finds the interval of a distance quickly: for each cell of an even grid of about as many
-// cells as there are knots, the interval in which it begins.
+// What finds the interval of a distance quickly: for each cell of an even grid the interval in
+// which it begins. With more cells than knots it is mostly that of all distances in the cell, which
+// lets the processor foresee how the search goes on.
 template <typename T>
 class Search {
  public:
-  explicit Search(const at::Tensor& knots)
-      : knots_(knots.const_data_ptr<T>()), n_knots_(knots.size(0)) {
-    TORCH_CHECK(std::is_sorted(knots_, knots_ + n_knots_),
+  explicit Search(const at::Tensor& knots) : knots_(knots.const_data_ptr<T>()) {
+    const int64_t n_knots = knots.size(0);
+    TORCH_CHECK(std::is_sorted(knots_, knots_ + n_knots),
                 "tabulated_convolution: knots decreases, expected sorted distances");
-    const T length = knots_[n_knots_ - 1] - knots_[0];
-    cells_per_length_ = length > 0 ? static_cast<T>(n_knots_) / length : T{0};
-    for (int64_t k = 0; k + 1 < n_knots_; ++k) {
+    for (int64_t k = 0; k + 1 < n_knots; ++k) {
       const T width = knots_[k + 1] - knots_[k];
       inverse_.push_back(width > 0 ? 1 / width : T{0});
+      ends_.push_back(k + 2 < n_knots ? knots_[k + 1] : std::numeric_limits<T>::quiet_NaN());
     }
+    const int64_t n_cells = kCellsPerKnot * n_knots;
+    const T length = knots_[n_knots - 1] - knots_[0];
+    cells_per_length_ = length > 0 ? static_cast<T>(n_cells) / length : T{0};
     int32_t interval = 0;
-    for (int64_t cell = 0; cell < n_knots_; ++cell) {
-      const T start = knots_[0] + static_cast<T>(cell) / static_cast<T>(n_knots_) * length;
-      while (interval + 2 < n_knots_ && knots_[interval + 1] <= start) ++interval;
+    for (int64_t cell = 0; cell < n_cells; ++cell) {
+      // A little before, for a distance there may be rounded into this cell.
+      const T begin = (static_cast<T>(cell) - kRounding) / static_cast<T>(n_cells) * length;
+      while (ends_[interval] <= knots_[0] + begin) ++interval;
       first_interval_.push_back(interval);
     }
   }
@@ -79,9 +84,9 @@ class Search {
   RadialTable<T> table(const Arguments& a, const at::Tensor& packed) const {
     return RadialTable<T>{knots_,
                           inverse_.data(),
+                          ends_.data(),
                           packed.const_data_ptr<T>(),
                           packed.stride(0),
-                          n_knots_,
                           first_interval_.data(),
                           static_cast<int64_t>(first_interval_.size()),
                           cells_per_length_,
@@ -89,10 +94,13 @@ class Search {
   }
 
  private:
+  static constexpr int64_t kCellsPerKnot = 4;
+  static constexpr T kRounding = static_cast<T>(0.01);  // of a cell; far more than there can be
+
   const T* knots_;
-  int64_t n_knots_;
   T cells_per_length_;
   std::vector<T> inverse_;
+  std::vector<T> ends_;
   std::vector<int32_t> first_interval_;
 };
 

@@ -68,13 +68,15 @@ inline void transposed_coefficients(const Layout& layout, const Part& part, cons
       const Path& path = part.paths[group.first_path + p];
       const T* source = row + result_column(part, path, chunk);
       const int64_t row_stride = layout.block_columns[path.l_O];
+      Vector<T, kChannels> orders[kMaxOrders];
+      for (int m = 0; m < 2 * path.l_O + 1; ++m, source += row_stride) {
+        orders[m] = load_some<kChannels>(source, kValid > 0 ? kValid : chunk.valid);
+      }
       const Coefficient* c = part.coefficients + path.of_products.first;
       for (int product = 0; product < n_products; ++product, products += kL) {
         Vector<T, kChannels> sum = {};
         for (int term = 0; term < path.of_products.length; ++term, ++c) {
-          sum += load_some<kChannels>(source + c->index * row_stride,
-                                      kValid > 0 ? kValid : chunk.valid) *
-                 value_of<T>(c->value, c->value_float);
+          sum += orders[c->index] * value_of<T>(c->value, c->value_float);
         }
         for (int e = 0; e < kL; e += kChannels) store(products + e, sum);
       }

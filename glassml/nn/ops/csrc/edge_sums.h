@@ -9,7 +9,7 @@ namespace glassml::GLASSML_SIMD_LEVEL {
 namespace {
 
 constexpr int kMaxProducts = kMaxOrders * kMaxOrders;
-constexpr int kMaxTile = 4;  // orders m_I that are worked on at once
+constexpr int kMaxTile = 7;  // orders m_I that are worked on at once
 
 // Orders m_I whose products with all m_F fit into the registers together.
 template <typename T, int kChannels>
@@ -29,7 +29,9 @@ void sum_over_edges(Columns<T> columns, int n_vectors, Vector<T, kChannels>* pro
   V sums[kRows][kOrders] = {};
   for (int vector = 0; vector < n_vectors; ++vector) {
     const V weight = load<V>(columns.weights);
-    if constexpr (kRows <= kOrders) {
+    if constexpr (kOrders == 1) {  // the harmonic of degree 0 is 1
+      for (int r = 0; r < kRows; ++r) sums[r][0] += weight * load<V>(columns.h + r * kL);
+    } else if constexpr (kRows <= kOrders) {
       V weighted[kRows];
       for (int r = 0; r < kRows; ++r) weighted[r] = weight * load<V>(columns.h + r * kL);
       for (int m = 0; m < kOrders; ++m) {
@@ -56,10 +58,18 @@ void sum_over_edges(Columns<T> columns, int n_vectors, Vector<T, kChannels>* pro
 template <typename T, int kChannels>
 using SumOverEdges = void (*)(Columns<T>, int, Vector<T, kChannels>*);
 
+// Tiles that do not fit are never asked for.
+template <typename T, int kChannels, int kOrders, int kRows>
+constexpr SumOverEdges<T, kChannels> kSumOfRows = sum_over_edges < T,
+                                     kChannels, kOrders,
+                                     kRows <= tile_size<T, kChannels>(kOrders) ? kRows : 1 > ;
+
 template <typename T, int kChannels, int kOrders>
 constexpr SumOverEdges<T, kChannels> kSumOfTile[kMaxTile] = {
-    sum_over_edges<T, kChannels, kOrders, 1>, sum_over_edges<T, kChannels, kOrders, 2>,
-    sum_over_edges<T, kChannels, kOrders, 3>, sum_over_edges<T, kChannels, kOrders, 4>};
+    kSumOfRows<T, kChannels, kOrders, 1>, kSumOfRows<T, kChannels, kOrders, 2>,
+    kSumOfRows<T, kChannels, kOrders, 3>, kSumOfRows<T, kChannels, kOrders, 4>,
+    kSumOfRows<T, kChannels, kOrders, 5>, kSumOfRows<T, kChannels, kOrders, 6>,
+    kSumOfRows<T, kChannels, kOrders, 7>};
 
 template <typename T, int kChannels>
 constexpr const SumOverEdges<T, kChannels>* kSum[kMaxDegree + 1] = {

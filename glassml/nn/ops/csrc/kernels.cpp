@@ -13,13 +13,15 @@ namespace glassml::GLASSML_SIMD_LEVEL {
 namespace {
 
 // Calls body.operator()<channels>(part, chunk) with everything packed, for all edges of a receiver.
+// Those up to last_edge are worked on afterwards.
 template <typename T, typename Body>
-inline void for_blocks(const Layout& layout, const Inputs<T>& in, int64_t receiver, Block<T>& block,
-                       const Body& body) {
+inline void for_blocks(const Layout& layout, const Inputs<T>& in, int64_t receiver,
+                       int64_t last_edge, Block<T>& block, const Body& body) {
   const int64_t end = in.first_edge[receiver + 1];
   for (int64_t first = in.first_edge[receiver]; first < end; first += kBlockEdges) {
     block.first = first;
     block.n_edges = static_cast<int>(end - first < kBlockEdges ? end - first : kBlockEdges);
+    prefetch_senders(layout, in, in.state, in.state_stride, first + block.n_edges, last_edge);
     evaluate_harmonics(layout, in, block);
     if (in.table.knots) locate(in.table, block);
     int packed = 0;  // lanes that the harmonics were packed for
@@ -147,10 +149,11 @@ void forward(const Layout& layout, const Inputs<T>& in, int64_t begin, int64_t e
              T* mixed, T* scratch) {
   T* row = nullptr;
   Block<T> block = make_block(layout, scratch, row);
+  const int64_t last_edge = in.first_edge[end];
   for (int64_t receiver = begin; receiver < end; ++receiver) {
     if (product) row = product + receiver * layout.result_width;
     for (int64_t column = 0; column < layout.result_width; ++column) row[column] = 0;
-    for_blocks(layout, in, receiver, block,
+    for_blocks(layout, in, receiver, last_edge, block,
                [&]<int kChannels>(const Part& part, const Chunk& chunk) {
                  for (int g = 0; g < part.n_groups; ++g) {
                    forward_group<T, kChannels>(layout, part, block, part.groups[g], chunk, row);
@@ -168,6 +171,7 @@ void backward(const Layout& layout, const Inputs<T>& in, int64_t begin, int64_t 
   const int64_t n_mixed = layout.n_harmonics * in.mixing.n_columns;
   T* unmixed = nullptr;
   Block<T> block = make_block(layout, scratch, unmixed);
+  const int64_t last_edge = in.first_edge[end];
   for (int64_t receiver = begin; receiver < end; ++receiver) {
     const T* row = unmixed;
     if (in.mixing.n_columns == 0) {
@@ -175,12 +179,18 @@ void backward(const Layout& layout, const Inputs<T>& in, int64_t begin, int64_t 
     } else {
       const T* gradient = gradients.result + receiver * n_mixed;
       if (gradients.mixing) {
-        add_mixing_gradient(layout, in.mixing, gradients.product + receiver * layout.result_width,
-                            gradient, gradients.mixing);
+        const T* product = gradients.product + receiver * layout.result_width;
+        add_mixing_gradient(layout, in.mixing, product, gradient, gradients.mixing);
+        // The next one's come from memory while the edges of this one are worked on.
+        if (receiver + 1 < end) prefetch(product + layout.result_width, layout.result_width);
       }
       unmix(layout, in.mixing, gradient, unmixed);
     }
-    for_blocks(layout, in, receiver, block,
+    if (gradients.state) {
+      prefetch_senders<T>(layout, in, gradients.state, gradients.state_width,
+                          in.first_edge[receiver], in.first_edge[receiver + 1]);
+    }
+    for_blocks(layout, in, receiver, last_edge, block,
                [&]<int kChannels>(const Part& part, const Chunk& chunk) {
                  const int64_t used = block.n_vectors * n_rows(part) * kLanes<T, kChannels>;
                  for (int64_t k = 0; k < used; ++k) block.h_gradient[k] = 0;

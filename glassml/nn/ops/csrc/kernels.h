@@ -112,9 +112,9 @@ template <typename T>
 struct RadialTable {
   const T* knots;    // [n_knots], sorted; null if the weights are given for every edge
   const T* inverse;  // [n_knots - 1] 1 / width of the intervals, 0 for empty ones
-  const T* values;   // [n_knots, stride], for every chunk [path in the order of groups][lane]
+  const T* ends;  // [n_knots - 1] where the intervals end; NaN for the last, which has no next one
+  const T* values;  // [n_knots, stride], for every chunk [path in the order of groups][lane]
   int64_t stride;
-  int64_t n_knots;
   const int32_t* first_interval;  // [n_cells] the interval where each cell of an even grid begins
   int64_t n_cells;
   T cells_per_length;

@@ -16,8 +16,19 @@ void mix_orders(const T* row, int64_t n_rows, const T* map, int64_t stride, int6
                 T* mixed) {
   using V = Vector<T, kMixingLanes>;
   for (int64_t column = 0; column < n_columns; column += kMixingLanes) {
-    V sums[kOrders] = {};
-    for (int64_t k = 0; k < n_rows; ++k) {
+    // Two sums of every other row: one would wait for each addition.
+    V sums[kOrders] = {}, others[kOrders] = {};
+    int64_t k = 0;
+    for (; k + 1 < n_rows; k += 2) {
+      const V weights = load<V>(map + k * stride + column);
+      const V next = load<V>(map + (k + 1) * stride + column);
+      for (int m = 0; m < kOrders; ++m) {
+        sums[m] += weights * row[m * n_rows + k];
+        others[m] += next * row[m * n_rows + k + 1];
+      }
+    }
+    for (int m = 0; m < kOrders; ++m) sums[m] += others[m];
+    if (k < n_rows) {
       const V weights = load<V>(map + k * stride + column);
       for (int m = 0; m < kOrders; ++m) sums[m] += weights * row[m * n_rows + k];
     }
@@ -27,6 +38,19 @@ void mix_orders(const T* row, int64_t n_rows, const T* map, int64_t stride, int6
       store_some<kMixingLanes>(mixed + m * n_columns + column, sums[m], valid);
     }
   }
+}
+
+// sum over d of transposed[d][k .. k + lanes] * gradient[d] for kMixingLanes of the columns d
+template <typename T>
+inline Vector<T, kMixingLanes> unmixed_lanes(const T* transposed, int64_t stride,
+                                             const T* gradient) {
+  using V = Vector<T, kMixingLanes>;
+  V even = {}, odd = {};  // one sum would wait for each addition
+  for (int d = 0; d < kMixingLanes; d += 2) {
+    even += load<V>(transposed + d * stride) * gradient[d];
+    odd += load<V>(transposed + (d + 1) * stride) * gradient[d + 1];
+  }
+  return even + odd;
 }
 
 // Its gradient with respect to the row, of which row[m][k] may be written for k beyond n_rows, up
@@ -39,7 +63,11 @@ void unmix_orders(const T* gradient, int64_t n_columns, const T* transposed, int
   for (int m = 0; m < kOrders; ++m) {
     for (int64_t k = 0; k < n_rows; k += kMixingLanes) {
       V sum = {};
-      for (int64_t d = 0; d < n_columns; ++d) {
+      int64_t d = 0;
+      for (; d + kMixingLanes <= n_columns; d += kMixingLanes) {
+        sum += unmixed_lanes(transposed + d * stride + k, stride, gradient + m * n_columns + d);
+      }
+      for (; d < n_columns; ++d) {
         sum += load<V>(transposed + d * stride + k) * gradient[m * n_columns + d];
       }
       store(row + m * n_rows + k, sum);

@@ -79,12 +79,10 @@ inline void locate(const RadialTable<T>& table, Block<T>& block) {
     const T r = block.r[edge];
     const T cell = (r - table.knots[0]) * table.cells_per_length;
     // Written so that NaN ends at the first knot and not outside of the table.
-    const int64_t last = table.n_cells - 1;
-    const int64_t start =
-        cell > 0 ? (cell < static_cast<T>(last) ? static_cast<int64_t>(cell) : last) : 0;
-    int64_t i = table.first_interval[start];
-    while (i > 0 && r < table.knots[i]) --i;
-    while (i + 2 < table.n_knots && r >= table.knots[i + 1]) ++i;
+    const T last = static_cast<T>(table.n_cells - 1);
+    const T inside = cell > 0 ? (cell < last ? cell : last) : T{0};
+    int64_t i = table.first_interval[static_cast<int32_t>(inside)];
+    while (r >= table.ends[i]) ++i;
     const T t = (r - table.knots[i]) * table.inverse[i];
     block.interval[edge] = i;
     block.fraction[edge] = t > 0 ? (t < 1 ? t : T{1}) : T{0};
@@ -129,12 +127,31 @@ inline void pack_harmonics(const Layout& layout, Block<T>& block) {
   }
 }
 
-// Calls body.operator()<valid>() with the channels of a chunk: as a constant where all lanes are
-// used, which is what speed matters for, else 0, which stands for chunk.valid.
+// Calls body.operator()<valid>() with the channels of a chunk: as a constant where speed matters,
+// that is where all lanes are used or few, as the plain scalars do, else 0, which stands for
+// chunk.valid.
 template <int kChannels, typename Body>
 inline void with_valid(const Chunk& chunk, const Body& body) {
   if (chunk.valid == kChannels) return body.template operator()<kChannels>();
-  body.template operator()<0>();
+  switch (chunk.valid) {
+    case 1:
+      return body.template operator()<1>();
+    case 2:
+      return body.template operator()<2>();
+    case 3:
+      return body.template operator()<3>();
+    default:
+      return body.template operator()<0>();
+  }
+}
+
+// Asks for the senders' rows of a matrix, for a block that begins at edge `first`.
+template <typename T>
+inline void prefetch_senders(const Layout& layout, const Inputs<T>& in, const T* rows,
+                             int64_t stride, int64_t first, int64_t last_edge) {
+  const int64_t width = layout.parts[1].state_start + layout.parts[1].channels;
+  const int64_t end = last_edge - first < kBlockEdges ? last_edge : first + kBlockEdges;
+  for (int64_t edge = first; edge < end; ++edge) prefetch(rows + in.sender[edge] * stride, width);
 }
 
 template <typename T, int kChannels>
@@ -161,6 +178,17 @@ inline void pack_features(const Part& part, const Inputs<T>& in, Block<T>& block
   });
 }
 
+// Asks for what another edge will read or write of two rows of a table, but not the next one:
+// until then there would be no time.
+template <typename T, int kChannels>
+inline void prefetch_weights(const RadialTable<T>& table, const T* values, const Block<T>& block,
+                             int edge, int n_paths, const Chunk& chunk) {
+  if (edge + 2 >= block.n_edges) return;
+  const T* low = values + block.interval[edge + 2] * table.stride + chunk.table_start;
+  prefetch(low, n_paths * kChannels);
+  prefetch(low + table.stride, n_paths * kChannels);
+}
+
 // Weights of one edge, interpolated in the table.
 template <typename T, int kChannels>
 inline void interpolate(const RadialTable<T>& table, int64_t interval, T fraction, int n_paths,
@@ -184,6 +212,7 @@ inline void pack_weights(const Part& part, const Inputs<T>& in, Block<T>& block,
   for (int edge = 0; edge < block.n_edges; ++edge) {
     T* target = weight_slot<T, kChannels>(block.weights, part, edge);
     if (in.table.knots) {
+      prefetch_weights<T, kChannels>(in.table, in.table.values, block, edge, n_paths, chunk);
       interpolate<T, kChannels>(in.table, block.interval[edge], block.fraction[edge], n_paths,
                                 chunk, target);
       continue;
@@ -244,6 +273,7 @@ inline void unpack_table_gradient(const Part& part, const Inputs<T>& in, const B
     T* low = gradients.table + block.interval[edge] * in.table.stride + chunk.table_start;
     T* high = low + in.table.stride;
     const T t = block.fraction[edge];
+    prefetch_weights<T, kChannels>(in.table, gradients.table, block, edge, n_paths, chunk);
     for (int p = 0; p < n_paths; ++p) {
       U gradient = load<U>(source + p * kL);
       if (in.table.rectify) gradient = load<U>(weights + p * kL) > 0 ? gradient : U{};

@@ -17,7 +17,7 @@ namespace glassml {
 namespace {
 
 // Multiply-adds an edge from which on coupling first saves time: it has costs of its own.
-constexpr int kLeastSaving = 14;
+constexpr int kLeastSaving = 10;
 
 // All paths in the order of the radial columns: l_O outermost, then l_I, then l_F.
 std::vector<std::pair<PathGroup, Path>> paths_in_order(int l_in, int l_max) {

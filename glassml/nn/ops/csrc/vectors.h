@@ -53,6 +53,13 @@ inline void store(T* target, const V& vector) {
   __builtin_memcpy(target, &vector, sizeof(V));
 }
 
+// Asks for elements that are read soon, but not at once.
+template <typename T>
+inline void prefetch(const T* source, int64_t n_elements) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  for (int64_t k = 0; k < n_elements; k += kLine) __builtin_prefetch(source + k, 0, 2);
+}
+
 // A constant that is kept in both precisions.
 template <typename T>
 inline T value_of(double in_double, float in_float);
@@ -108,9 +115,9 @@ inline void store_some(T* target, const Vector<T, kLanes>& vector, int valid) {
 
 // Edges that share a vector: with few channels, the lanes are those of several edges.
 template <typename T, int kChannels>
-constexpr int kEdges = kChannels * sizeof(T) < kPackedBytes
-                           ? kPackedBytes / static_cast<int>(kChannels * sizeof(T))
-                           : 1;
+constexpr int kEdges =
+    kChannels * sizeof(T) < kPackedBytes ? kPackedBytes / static_cast<int>(kChannels * sizeof(T))
+                                         : 1;
 
 // [edge][channel]
 template <typename T, int kChannels>
