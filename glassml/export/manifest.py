@@ -135,7 +135,7 @@ def manifest_of(
             name=o.name,
             columns=o.columns,
             dimension=o.dimension,
-            times=model.times if o.name == "propensity" else None,
+            times=o.times,
             irreps=o.irreps,
         )
         for o in model.outputs
