@@ -160,6 +160,8 @@ class GlassModel(nn.Module, ABC):
     def bake(self, n_knots: int) -> None:
         """Turn radial networks into tables with ``n_knots`` even knots and more where they pay.
 
+        Tables that the model was trained with stay (``trained_knots``, None if not all are such).
+
         Used at export, in float64 and evaluation mode. Outputs change by as much as the tables err.
         """
 
