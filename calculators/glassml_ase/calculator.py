@@ -30,9 +30,10 @@ class GlassMLCalculator(Calculator):
     """An exported model as an ASE calculator.
 
     It provides the outputs of the model as properties ("propensity" [N, T], "descriptors",
-    "equivariant", of committees also "propensity_std"). A ``base`` calculator provides energy, forces and all its other properties, so
-    that optimisers and `ase.md` run as they would with ``base`` alone; the model runs only when
-    one of its outputs is asked for, and only once for a configuration.
+    "equivariant", of committees also "propensity_std"). A ``base`` calculator provides energy,
+    forces and all its other properties, so that optimisers and `ase.md` run as they would with
+    ``base`` alone; the model runs only when one of its outputs is asked for, and only once for a
+    configuration.
 
     Args:
         model: model file, or a `glassml.export.Predictor`.
