@@ -46,6 +46,14 @@ def export(
             show_default="equal ones",
         ),
     ] = None,
+    accuracy: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="How accurate the model was found to be, for its file and card (docs/models.md).",
+            show_default="the validation of the run",
+        ),
+    ] = None,
 ) -> None:
     """Write a trained model as the one file that LAMMPS, ASE and `glassml predict` use.
 
@@ -58,10 +66,11 @@ def export(
     (propensity_members).
     """
     from glassml.errors import ConfigError
-    from glassml.export import save_model
+    from glassml.export import read_accuracy, save_model
 
     if exact and tolerance is not None:
         raise ConfigError("--tolerance: is of tables, which --exact does without; give one of them")
+    measured = {} if accuracy is None else {"accuracy": read_accuracy(accuracy).model_dump()}
     model, provenance, origin = _load(runs, _numbers(weights))
     manifest = save_model(
         model,
@@ -69,7 +78,7 @@ def export(
         dtype=dtype,
         radial="exact" if exact else "table" if tolerance is not None else None,
         tolerance=1e-4 if tolerance is None else tolerance,
-        training=provenance,
+        training={**provenance, **measured},
     )
     typer.echo(
         f"{output}: {manifest.model}, {manifest.n_parameters} parameters, {manifest.dtype}, "

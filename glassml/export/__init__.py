@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from glassml.export.accuracy import Accuracy, Coefficient, accuracy_of
+from glassml.export.accuracy import Accuracy, Coefficient, accuracy_of, read_accuracy
 from glassml.export.archive import (
     load_module,
     model_path,
@@ -52,6 +52,7 @@ __all__ = [
     "load_module",
     "model_path",
     "predict_file",
+    "read_accuracy",
     "read_manifest",
     "save_model",
     "script_model",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from glassml.errors import ModelFileError, field_problem
+from glassml.errors import InputError, ModelFileError, field_problem
 from glassml.export.manifest import Manifest
 
-__all__ = ["Accuracy", "Coefficient", "accuracy_of"]
+__all__ = ["Accuracy", "Coefficient", "accuracy_of", "read_accuracy"]
 
 _OF_THE_RUN = (
     "validation configurations of the training run, which also chose the epoch: slightly optimistic"
@@ -84,6 +85,22 @@ def accuracy_of(manifest: Manifest) -> Accuracy | None:
         first: dict[str, Any] = dict(error.errors()[0])
         field = ".".join(["training", "accuracy", *map(str, first["loc"])])
         raise ModelFileError(f"manifest.json: field '{field}': {field_problem(first)}") from None
+
+
+def read_accuracy(path: str | Path) -> Accuracy:
+    """An accuracy from a JSON file of the form that `Accuracy` describes.
+
+    Raises:
+        InputError: the file cannot be read, or has another form.
+    """
+    try:
+        return Accuracy.model_validate_json(Path(path).read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot read: {error.strerror}") from None
+    except ValidationError as error:
+        first: dict[str, Any] = dict(error.errors()[0])
+        field = ".".join(map(str, first["loc"])) or "the file"
+        raise InputError(f"{path}: {field}: {field_problem(first)}") from None
 
 
 def _of_the_run(metrics: dict[str, float | None]) -> Accuracy | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from glassml.export import card_facts, shipped_models
+from glassml.export import card_facts, read_accuracy, shipped_models
 from glassml.pretrained import pretrained_names, pretrained_path
 
 Run = Callable[..., Any]
@@ -79,3 +81,24 @@ def test_an_unknown_name_is_explained(glassml: Run, command: str) -> None:
     assert (done.code, done.out) == (1, "")
     assert "kob_andersen_T0.44" in done.err
     assert done.err.startswith("error: ")
+
+
+def test_the_accuracy_in_the_documentation_is_one(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "accuracy.json").write_text(block)
+    (entry,) = read_accuracy(tmp_path / "accuracy.json").pearson
+    assert (entry.kind, entry.time, entry.error) == ("mean", 4120.0, 0.01)
+
+
+def test_the_commands_in_the_documentation_work(glassml: Run) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    first = re.findall(r"```\n(.*?)```", text, re.DOTALL)[0].splitlines()
+    assert len(first) == 3
+    for line in first:
+        done = glassml(*shlex.split(line, comments=True)[1:])
+        assert (done.code, done.err) == (0, ""), line
+    (snippet,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(snippet, "docs/models.md", "exec"), names)
+    assert names["calculator"].manifest.species == ("A", "B")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ from tiny_dataset import labelled
 from typer.testing import CliRunner, Result
 
 from glassml.cli import app
-from glassml.errors import ConfigError, GlassMLError, ModelFileError
-from glassml.export import Predictor, read_manifest
+from glassml.errors import ConfigError, GlassMLError, InputError, ModelFileError
+from glassml.export import Predictor, read_manifest, summary_of
 from glassml.training import committee_provenance, parse_config, train
 
 
@@ -79,6 +80,21 @@ def test_the_manifest_names_the_members(runs: list[Path], tmp_path: Path) -> Non
     assert [m["recipe"]["seed"] for m in training["members"]] == [0, 1, 2]
     assert all("validation/pearson_mean" in m["metrics"] for m in training["members"])
     assert "metrics" not in training
+
+
+def test_an_accuracy_that_was_measured_goes_into_the_file(runs: list[Path], tmp_path: Path) -> None:
+    pearson = [{"species": "A", "time": 0.5, "kind": "mean", "value": 0.61, "error": 0.02}]
+    measured = tmp_path / "accuracy.json"
+    measured.write_text(json.dumps({"protocol": "two other configurations", "pearson": pearson}))
+    model = tmp_path / "m.pt"
+    options = ["--accuracy", measured, "--exact"]
+    assert _export(*runs[:2], "-o", model, *options).exit_code == 0
+    assert summary_of(model).pearson == ("0.610 ± 0.020", "not measured")
+    measured.write_text(json.dumps({"protocol": "none", "pearson": [pearson[0] | {"value": "?"}]}))
+    with pytest.raises(InputError, match=r"accuracy\.json: pearson\.0\.value: expected a number"):
+        _export(runs[0], "-o", model, *options)
+    with pytest.raises(InputError, match=r"absent\.json: cannot read: No such file"):
+        _export(runs[0], "-o", model, "--accuracy", tmp_path / "absent.json")
 
 
 def test_tables_keep_the_bound(runs: list[Path], tmp_path: Path) -> None:
