@@ -13,47 +13,55 @@ if TYPE_CHECKING:
 __all__ = ["export"]
 
 
+# The options, as Typer reads them.
+_Runs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="RUN_OR_CHECKPOINT...",
+        help="Run folder, or one checkpoint; several make a committee.",
+        show_default=False,
+    ),
+]
+_Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="MODEL.pt", help="Model file to write.")
+]
+_DType = Annotated[str, typer.Option(help="Precision of the exported model: float32 or float64.")]
+_Exact = Annotated[
+    bool, typer.Option("--exact", help="Keep the radial networks instead of tables (slower).")
+]
+_Tolerance = Annotated[
+    float | None,
+    typer.Option(
+        help="Make tables with this largest relative error of the outputs, rounding included.",
+        show_default="1e-4 in float32",
+    ),
+]
+_Weights = Annotated[
+    str | None,
+    typer.Option(
+        metavar="W1,W2,...",
+        help="Weights of the members of a committee.",
+        show_default="equal ones",
+    ),
+]
+_Accuracy = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.json",
+        help="How accurate the model was found to be, for its file and card (docs/models.md).",
+        show_default="the validation of the run",
+    ),
+]
+
+
 def export(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="RUN_OR_CHECKPOINT...",
-            help="Run folder, or one checkpoint; several make a committee.",
-            show_default=False,
-        ),
-    ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="MODEL.pt", help="Model file to write.")
-    ],
-    dtype: Annotated[
-        str, typer.Option(help="Precision of the exported model: float32 or float64.")
-    ] = "float32",
-    exact: Annotated[
-        bool, typer.Option("--exact", help="Keep the radial networks instead of tables (slower).")
-    ] = False,
-    tolerance: Annotated[
-        float | None,
-        typer.Option(
-            help="Make tables with this largest relative error of the outputs, rounding included.",
-            show_default="1e-4 in float32",
-        ),
-    ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            metavar="W1,W2,...",
-            help="Weights of the members of a committee.",
-            show_default="equal ones",
-        ),
-    ] = None,
-    accuracy: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.json",
-            help="How accurate the model was found to be, for its file and card (docs/models.md).",
-            show_default="the validation of the run",
-        ),
-    ] = None,
+    runs: _Runs,
+    output: _Output,
+    dtype: _DType = "float32",
+    exact: _Exact = False,
+    tolerance: _Tolerance = None,
+    weights: _Weights = None,
+    accuracy: _Accuracy = None,
 ) -> None:
     """Write a trained model as the one file that LAMMPS, ASE and `glassml predict` use.
 
