@@ -17,7 +17,7 @@ __all__ = ["export"]
 _Runs = Annotated[
     list[Path],
     typer.Argument(
-        metavar="RUN_OR_CHECKPOINT...",
+        metavar="RUN_OR_CHECKPOINT",
         help="Run folder, or one checkpoint; several make a committee.",
         show_default=False,
     ),
