@@ -62,6 +62,12 @@ def test_native_sources_travel_in_the_package(installed: Path):
         assert files_below(installed / package, *suffixes) == expected
 
 
+def test_every_shipped_model_travels_with_its_card(installed: Path):
+    expected = files_below(REPOSITORY / "glassml" / "pretrained", ".pt", ".md")
+    assert {name for name in expected if name.endswith(".md")}
+    assert files_below(installed / "glassml" / "pretrained", ".pt", ".md") == expected
+
+
 def test_every_module_travels(installed: Path):
     for root in (REPOSITORY, REPOSITORY / "calculators"):
         for package in ("glassml", "glassml_ase"):

@@ -30,9 +30,10 @@ class GlassMLCalculator(Calculator):
     """An exported model as an ASE calculator.
 
     It provides the outputs of the model as properties ("propensity" [N, T], "descriptors",
-    "equivariant"). A ``base`` calculator provides energy, forces and all its other properties, so
-    that optimisers and `ase.md` run as they would with ``base`` alone; the model runs only when
-    one of its outputs is asked for, and only once for a configuration.
+    "equivariant", of committees also "propensity_std"). A ``base`` calculator provides energy,
+    forces and all its other properties, so that optimisers and `ase.md` run as they would with
+    ``base`` alone; the model runs only when one of its outputs is asked for, and only once for a
+    configuration.
 
     Args:
         model: model file, or a `glassml.export.Predictor`.
@@ -176,6 +177,14 @@ class GlassMLCalculator(Calculator):
     def get_propensity(self, atoms: Atoms | None = None) -> np.ndarray:
         """Predicted propensity [N, T] [length], in the model's unit; T: ``manifest.times``."""
         return self._output("propensity", atoms)
+
+    def get_propensity_std(self, atoms: Atoms | None = None) -> np.ndarray:
+        """How far the members of a committee disagree: standard deviation [N, T] [length].
+
+        Raises:
+            PropertyNotImplementedError: the model is no committee.
+        """
+        return self._output("propensity_std", atoms)
 
     def get_descriptors(self, atoms: Atoms | None = None) -> np.ndarray:
         """Rotation-invariant descriptors [N, D] [-]."""

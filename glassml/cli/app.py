@@ -24,7 +24,7 @@ _COMMANDS = {
     "build": ("glassml.cli.build", "build"),
     "doctor": ("glassml.cli.doctor", "doctor"),
 }
-_GROUPS = {"data": ("glassml.cli.data", "app")}
+_GROUPS = {"data": ("glassml.cli.data", "app"), "models": ("glassml.cli.models", "app")}
 
 app = typer.Typer(
     name="glassml",

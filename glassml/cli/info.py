@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from glassml.export import Manifest
 
-__all__ = ["info"]
+__all__ = ["info", "show"]
 
 # An output may have hundreds of columns, a run hundreds of configurations; --json lists them all.
 _MOST_ENTRIES = 10
@@ -32,6 +32,11 @@ def info(
     ] = False,
 ) -> None:
     """Show what a model file contains, where it comes from and how to use it."""
+    show(model, as_json)
+
+
+def show(model: Path, as_json: bool) -> None:
+    """Print a manifest, for people or as JSON."""
     from rich.console import Console
 
     from glassml.export import model_path, read_manifest
@@ -64,7 +69,7 @@ def _model_table(path: Path, manifest: Manifest) -> Table:
         "message-passing steps": str(manifest.n_steps),
         "parameters": f"{manifest.n_parameters:,}",
         "precision": manifest.dtype,
-        "file": f"{path.stat().st_size / 1024:.0f} KiB, format {manifest.format_version}, "
+        "file": f"{path.stat().st_size / 1000:.0f} kB, format {manifest.format_version}, "
         f"written by glassml {manifest.glassml_version}",
         "hyperparameters": manifest.hyperparameters,
     }

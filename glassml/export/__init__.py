@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from glassml.export.accuracy import Accuracy, Coefficient, accuracy_of, read_accuracy
 from glassml.export.archive import (
     load_module,
     model_path,
     read_manifest,
     save_model,
+)
+from glassml.export.cards import (
+    CARD_SECTIONS,
+    ModelSummary,
+    card_facts,
+    facts_in,
+    shipped_models,
+    summary_of,
+    write_card,
 )
 from glassml.export.extxyz import write_frame
 from glassml.export.inputs import ModelInputs, ScalarSource
@@ -22,21 +32,32 @@ from glassml.export.predictor import Predictor
 from glassml.export.scripting import script_model
 
 __all__ = [
+    "CARD_SECTIONS",
     "FORMAT_VERSION",
+    "Accuracy",
+    "Coefficient",
     "Manifest",
     "ModelInputs",
+    "ModelSummary",
     "OutputEntry",
     "PredictionReport",
     "Predictor",
     "RadialTableEntry",
     "ScalarEntry",
     "ScalarSource",
+    "accuracy_of",
     "annotate_atoms",
+    "card_facts",
+    "facts_in",
     "load_module",
     "model_path",
     "predict_file",
+    "read_accuracy",
     "read_manifest",
     "save_model",
     "script_model",
+    "shipped_models",
+    "summary_of",
+    "write_card",
     "write_frame",
 ]

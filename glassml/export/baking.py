@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -52,15 +53,16 @@ def bake(
         return network, None
     systems = trial_systems(network)
     names = [output.name for output in network.outputs]
+    units = {output.name: output.error_unit or output.name for output in network.outputs}
     expected = [_outputs(network, names, system) for system in systems]
-    trained = model.hyperparameters.get("radial_table")
+    trained = network.trained_knots
     knots, error = trained or _FIRST_KNOTS, math.inf
     while trained or knots <= _MOST_KNOTS:
         baked = copy.deepcopy(network)
         baked.bake(knots)
         written = reloaded(baked, dtype)
         found = [_outputs(written, names, _rounded(system, dtype)) for system in systems]
-        error = max(largest_error(f, e) for f, e in zip(found, expected, strict=True))
+        error = max(largest_error(f, e, units) for f, e in zip(found, expected, strict=True))
         if error <= tolerance:
             return baked, RadialTableEntry(knots=knots, tolerance=tolerance, measured_error=error)
         if trained:
@@ -75,12 +77,21 @@ def bake(
     )
 
 
-def largest_error(found: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
-    """Over all outputs, the largest difference divided by the largest absolute value [-]."""
+def largest_error(
+    found: dict[str, Tensor], expected: dict[str, Tensor], units: Mapping[str, str] | None = None
+) -> float:
+    """Over all outputs, the largest difference divided by the largest absolute value [-].
+
+    Args:
+        found: by name of the output.
+        expected: the same.
+        units: name of the output whose largest value is taken, for each; default: its own.
+    """
+    largest = {name: expected[(units or {}).get(name, name)].abs().max() for name in expected}
     return max(
-        float((found[name] - expected[name]).abs().max() / expected[name].abs().max())
+        float((found[name] - expected[name]).abs().max() / largest[name])
         for name in expected
-        if expected[name].abs().max() > 0
+        if largest[name] > 0
     )
 
 

@@ -49,9 +49,11 @@ class RadialTableEntry(_Entry):
     """Tables in place of the radial networks, and what they cost in accuracy.
 
     ``measured_error`` is the largest difference of an output of this file, in its own precision,
-    from that of the trained model in float64, over the largest value of that output, on fixed test
-    systems (`glassml.export.baking`). The trained model has a network on every edge, or the same
-    tables if it was trained on such (hyperparameter ``radial_table``).
+    from that of the trained model in float64, over the largest value of that output (for
+    ``propensity_std`` over that of ``propensity``), on fixed test systems
+    (`glassml.export.baking`). The trained model has a network on every edge, or the same tables if
+    it was trained on such (hyperparameter ``radial_table``). In a committee ``knots`` is of the
+    tables that were made at export, else the most that a member was trained with.
     """
 
     knots: int = Field(ge=2)
@@ -135,7 +137,7 @@ def manifest_of(
             name=o.name,
             columns=o.columns,
             dimension=o.dimension,
-            times=model.times if o.name == "propensity" else None,
+            times=o.times,
             irreps=o.irreps,
         )
         for o in model.outputs

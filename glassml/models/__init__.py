@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from glassml.models.analytic import Analytic
+from glassml.models.committee import Committee
 from glassml.models.contract import GlassModel, Output, ScalarInput
 from glassml.models.registry import available, build, parameters_of, register
 from glassml.models.se3gnn import SE3GNN
@@ -10,6 +11,7 @@ from glassml.models.se3gnn import SE3GNN
 __all__ = [
     "SE3GNN",
     "Analytic",
+    "Committee",
     "GlassModel",
     "Output",
     "ScalarInput",

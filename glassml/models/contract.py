@@ -46,12 +46,23 @@ class ScalarInput:
 
 @dataclass(frozen=True)
 class Output:
-    """A per-particle output: the name of the method that gives it, and its columns."""
+    """A per-particle output.
+
+    Attributes:
+        name: of the method that gives it.
+        columns: names of its columns.
+        dimension: of its values, such as "[length]".
+        irreps: how it turns with the system, in e3nn's notation; None for scalars.
+        times: the time [time] of each column, None if they are of no time.
+        error_unit: output whose largest value its errors are measured in; None: its own.
+    """
 
     name: str
     columns: tuple[str, ...]
     dimension: str
     irreps: str | None = None
+    times: tuple[float, ...] | None = None
+    error_unit: str | None = None
 
 
 class GlassModel(nn.Module, ABC):
@@ -91,6 +102,7 @@ class GlassModel(nn.Module, ABC):
         self.state_widths: tuple[int, ...] = ()
         self.n_steps = 0
         self.has_radial_networks = False  # whether `bake` does anything
+        self.trained_knots: int | None = None  # of tables that it was trained with, for good
         self.species = tuple(species)
         self.times = tuple(float(t) for t in times)
         self.cutoff = float(cutoff)
@@ -142,11 +154,13 @@ class GlassModel(nn.Module, ABC):
     def propensity_output(self) -> Output:
         """The output every model has: one column a time."""
         columns = tuple(f"propensity_t={t:g}" for t in self.times)
-        return Output("propensity", columns, "[length]")
+        return Output("propensity", columns, "[length]", times=self.times)
 
     @torch.jit.unused
     def bake(self, n_knots: int) -> None:
         """Turn radial networks into tables with ``n_knots`` even knots and more where they pay.
+
+        Tables that the model was trained with stay (``trained_knots``, None if not all are such).
 
         Used at export, in float64 and evaluation mode. Outputs change by as much as the tables err.
         """

@@ -107,6 +107,7 @@ class SE3GNN(GlassModel):
         self.smooth_cutoff = smooth_cutoff
         self.tabulated = radial_table is not None
         self.has_radial_networks = True
+        self.trained_knots = radial_table
         self.n_features = (l_max + 1) ** 2 * channels
         self.basis = RadialBasis(radial_basis, radial_basis_size, self.cutoff)
         self._add_layers(radial_hidden, dropout, batchnorm_momentum, radial_table)

@@ -1,4 +1,4 @@
-"""Trained models that ship with the package; `glassml info` shows where each comes from."""
+"""Trained models that ship with the package: NAME.pt and its model card NAME.md."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from glassml.errors import InputError
 
-__all__ = ["pretrained_names", "pretrained_path"]
+__all__ = ["card_path", "pretrained_names", "pretrained_path"]
 
 _FOLDER = Path(__file__).parent
 
@@ -34,3 +34,9 @@ def pretrained_path(name: str) -> Path:
             f"pretrained model: expected one of {', '.join(names)}, found {name!r}{hint}"
         )
     return _FOLDER / f"{name}.pt"
+
+
+def card_path(model: str | Path) -> Path:
+    """Where the model card of a model file lies: beside it, as NAME.md."""
+    path = Path(model)
+    return path.with_name(f"{path.name.removesuffix('.pt')}.md")

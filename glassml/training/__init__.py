@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from glassml.training.checkpoint import TrainedModel, load_trained_model
+from glassml.training.committee import committee_provenance, load_trained_committee
 from glassml.training.config import TrainConfig
 from glassml.training.config_file import load_config, parse_config
 from glassml.training.run import RunResult, resume, train
@@ -11,7 +12,9 @@ __all__ = [
     "RunResult",
     "TrainConfig",
     "TrainedModel",
+    "committee_provenance",
     "load_config",
+    "load_trained_committee",
     "load_trained_model",
     "parse_config",
     "resume",

@@ -19,7 +19,8 @@ import pytest
 from systems import liquid
 
 from glassml.data import DatasetWriter, atoms_from_configuration
-from glassml.export import Predictor
+from glassml.export import Predictor, save_model
+from glassml.models import Committee, build
 from glassml.pretrained import pretrained_path
 
 ROOT = Path(__file__).parents[2]
@@ -112,15 +113,17 @@ def test_examples_of_the_fix(bench, models, page):
     (bench.folder / "ka_T0.44.pt").symlink_to(SHIPPED)
     with_energy = models("analytic", scalar_inputs=("potential_energy",))
     (bench.folder / "with_energy.pt").symlink_to(with_energy)
+    members = [build("analytic", cutoff=cutoff) for cutoff in (1.6, 2.0)]
+    save_model(Committee(members), bench.folder / "committee.pt")
     # Where there is no GPU, `device cuda` is refused as it should be; auto is cuda where there is.
     commands = commands.replace("device cuda", "device auto")
     fixes = re.findall(r"^fix \S+ \S+ glassml .*$", commands, re.MULTILINE)
-    assert len(fixes) == 4
+    assert len(fixes) == 5
     script = bench.start(liquid(125, seed=82)) + MOVE + "group big type 1\n"
     script += re.sub(r"^(fix .*)$", r"\1\nrun 0 post no", commands, flags=re.MULTILINE)
     run = bench.run(script + output + "run 200\n")
     log = run.log.read_text()
-    assert len(re.findall(r"^fix (?:1|slow) glassml: \d+ edges at step 0$", log, re.M)) == 5
+    assert len(re.findall(r"^fix (?:1|slow) glassml: \d+ edges at step 0$", log, re.M)) == 6
     thermo = run.thermo()[-1]
     assert thermo["Step"] == [0, 100, 200]
     frames = bench.frames("propensity.dump")

@@ -1,0 +1,116 @@
+"""`glassml models`: the models that come with the package, their files and their cards."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from glassml.export import ModelSummary
+
+__all__ = ["app", "card", "fetch_path", "info", "list_models"]
+
+app = typer.Typer(
+    help="List the trained models that come with glassml, read their cards, find their files.",
+    no_args_is_help=True,
+)
+
+_Model = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL", help="Name of a shipped model, or a model file.", show_default=False
+    ),
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+
+
+@app.command("list")
+def list_models(as_json: _Json = False) -> None:
+    """List the trained models that come with glassml.
+
+    Pearson: coefficient within each configuration, averaged over configurations, of the first
+    species at each time; the card says on which configurations, and what the errors are.
+    """
+    from rich.console import Console
+
+    from glassml.export import shipped_models
+
+    models = shipped_models()
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(model) for model in models], indent=2))
+        return
+    console = Console(highlight=False)
+    console.print(_table(models))
+    console.print("Card of a model: glassml models info NAME", markup=False)
+
+
+@app.command()
+def info(model: _Model, as_json: _Json = False) -> None:
+    """Show the card of a model, then what its file says of itself (as `glassml info`)."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from glassml.cli.info import show
+    from glassml.export import facts_in, model_path, read_manifest
+    from glassml.pretrained import card_path
+
+    path = card_path(model_path(model))
+    read_manifest(model)
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if facts_in(text) and not as_json:  # else no card, but a page of another kind
+        Console(highlight=False).print(Markdown(text))
+    show(model, as_json)
+
+
+@app.command("fetch-path")
+def fetch_path(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of a shipped model.", show_default=False)
+    ],
+) -> None:
+    """Print where the file of a shipped model lies, and nothing else.
+
+    Example: `lmp -in in.liquid -var model $(glassml models fetch-path kob_andersen_T0.44)`
+    """
+    from glassml.pretrained import pretrained_path
+
+    typer.echo(pretrained_path(name))
+
+
+@app.command()
+def card(model: _Model) -> None:
+    """Write or renew the table in the card beside a model file: MODEL.md for MODEL.pt.
+
+    The table is made from the manifest. The rest of a card is written by people and left as it is;
+    a new card has the headings.
+    """
+    from glassml.export import write_card
+
+    typer.echo(f"written: {write_card(model)}")
+
+
+def _table(models: list[ModelSummary]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for heading in ("name", "system", "T", "times", "input", "Pearson", "size"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("name", "Pearson", "size"))
+    for model in models:
+        cells = (
+            model.name,
+            model.system or "not said",
+            model.temperature or "not said",
+            "\n".join(f"{time:g}" for time in model.times),
+            model.input,
+            "\n".join(model.pearson),
+            f"{model.kilobytes:.0f} kB",
+        )
+        table.add_row(*map(Text, cells), end_section=True)
+    return table

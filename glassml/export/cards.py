@@ -1,0 +1,221 @@
+"""Model cards: what a person should know of a model file before trusting it.
+
+A card is a Markdown page beside the file, written by people but for one table, which is made from
+the manifest and stands between two marks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from glassml.errors import InputError
+from glassml.export.accuracy import accuracy_of
+from glassml.export.archive import model_path, read_manifest
+from glassml.export.manifest import Manifest
+from glassml.files import atomic_write
+from glassml.pretrained import card_path, pretrained_names
+
+__all__ = [
+    "CARD_SECTIONS",
+    "ModelSummary",
+    "card_facts",
+    "facts_in",
+    "shipped_models",
+    "summary_of",
+    "write_card",
+]
+
+_BEGIN = "<!-- made from the manifest by `glassml models card`: do not edit -->"
+_END = "<!-- end of what is made from the manifest -->"
+_TO_WRITE = "(to be written)"
+
+# What people write, in this order.
+CARD_SECTIONS = (
+    "Data",
+    "Training",
+    "Accuracy",
+    "Where not to trust it",
+    "Licence and attribution",
+)
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """A line of `glassml models list`.
+
+    Attributes:
+        name: name of the file without ``.pt``.
+        system: what it was trained on; "" if the manifest does not say.
+        temperature: of the training data.
+        times: times of the propensity [time].
+        input: positions, and the scalars that it needs.
+        pearson: accuracy for the first species, one text a time.
+        kilobytes: size of the file.
+    """
+
+    name: str
+    system: str
+    temperature: str
+    times: tuple[float, ...]
+    input: str
+    pearson: tuple[str, ...]
+    kilobytes: float
+
+
+def shipped_models() -> list[ModelSummary]:
+    """The models that come with the package."""
+    return [summary_of(name) for name in pretrained_names()]
+
+
+def summary_of(model: str | Path) -> ModelSummary:
+    """What a model is for, in short.
+
+    Args:
+        model: model file, or name of a shipped model.
+
+    Raises:
+        ModelFileError: see `read_manifest` and `accuracy_of`.
+    """
+    path, manifest = model_path(model), read_manifest(model)
+    accuracy = accuracy_of(manifest)
+    first = manifest.species[0]
+    found = [accuracy and accuracy.find(first, time, "mean") for time in manifest.times]
+    return ModelSummary(
+        name=path.name.removesuffix(".pt"),
+        system=_origin(manifest, "system"),
+        temperature=_origin(manifest, "temperature"),
+        times=manifest.times,
+        input=_input(manifest),
+        pearson=tuple("not measured" if c is None else str(c) for c in found),
+        kilobytes=path.stat().st_size / 1000,
+    )
+
+
+def card_facts(model: str | Path) -> str:
+    """What a manifest and its file say, as a Markdown table between the marks of a card.
+
+    Raises:
+        ModelFileError: see `summary_of`.
+    """
+    path, manifest = model_path(model), read_manifest(model)
+    rows = [*_model_rows(manifest), *_training_rows(manifest), *_file_rows(path, manifest)]
+    table = [f"| {name} | {_cell(value)} |" for name, value in rows if value]
+    return "\n".join([_BEGIN, "", "| | |", "| --- | --- |", *table, "", _END])
+
+
+def facts_in(card: str) -> str:
+    """The part of a card that is made from the manifest, "" if there is none."""
+    begin, end = card.find(_BEGIN), card.find(_END)
+    return card[begin : end + len(_END)] if 0 <= begin < end else ""
+
+
+def write_card(model: str | Path) -> Path:
+    """Write or renew the table in the card beside a model file.
+
+    A card that is not there yet gets the headings under which people write.
+
+    Returns:
+        The card.
+
+    Raises:
+        ModelFileError: see `summary_of`.
+        InputError: there is a file of the card's name without the marks of such a table.
+    """
+    path = model_path(model)
+    card, facts = card_path(path), card_facts(path)
+    if card.exists():
+        text = card.read_text(encoding="utf-8")
+        if not facts_in(text):
+            raise InputError(
+                f"{card}: expected a model card with the line {_BEGIN!r} and, after the table, "
+                f"{_END!r}; found none; add both lines or rename the file"
+            )
+        text = text.replace(facts_in(text), facts)
+    else:
+        sections = [f"## {name}\n\n{_TO_WRITE}" for name in CARD_SECTIONS]
+        title = f"# {path.name.removesuffix('.pt')}"
+        text = "\n\n".join([title, _TO_WRITE, facts, *sections]) + "\n"
+    with atomic_write(card) as partial:
+        partial.write_text(text, encoding="utf-8")
+    return card
+
+
+Rows = Iterator[tuple[str, str]]
+
+
+def _model_rows(manifest: Manifest) -> Rows:
+    members = [m["model"] for m in manifest.hyperparameters.get("members", [])]
+    kinds = ", ".join(f"{members.count(name)} {name}" for name in dict.fromkeys(members))
+    yield "model", manifest.model + (f" of {kinds}" if members else "")
+    yield "parameters", f"{manifest.n_parameters:,}"
+    yield "system", _origin(manifest, "system")
+    yield "temperature", _origin(manifest, "temperature")
+    yield "species", " ".join(manifest.species)
+    yield "times", ", ".join(f"{t:g}" for t in manifest.times)
+    yield "input", _input(manifest)
+    unit = "sigma (LJ units)" if manifest.length_unit == "lj" else manifest.length_unit
+    yield "cutoff", f"{manifest.cutoff:g} {unit}"
+    yield "message-passing steps", str(manifest.n_steps)
+    yield "outputs", ", ".join(f"`{o.name}`" for o in manifest.outputs)
+
+
+def _training_rows(manifest: Manifest) -> Rows:
+    runs = _origin(manifest, "n_runs")
+    for key, name in (("train", "trained on"), ("validation", "validated on")):
+        counts = _distinct(manifest, f"{key}_configurations")
+        labels = f", {runs} runs behind each label" if runs and key == "train" else ""
+        yield name, f"{_joined(counts)} configurations{labels}" if counts else ""
+    for part in _distinct(manifest, "data"):
+        for entry in part if isinstance(part, list) else []:
+            yield "data", f"{entry['file']}, SHA-256 `{entry['sha256']}`"
+    yield "source of the data", _origin(manifest, "citation")
+    accuracy = accuracy_of(manifest)
+    if accuracy is None:
+        yield "accuracy", "not measured"
+        return
+    for entry in accuracy.pearson:
+        yield f"Pearson `{entry.kind}`, {entry.species}, t = {entry.time:g}", str(entry)
+    yield "measured on", accuracy.protocol
+
+
+def _file_rows(path: Path, manifest: Manifest) -> Rows:
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    yield "file", f"{len(content) / 1000:.0f} kB, {manifest.dtype}, SHA-256 `{digest}`"
+    table = manifest.radial_table
+    if table is not None:
+        within = f"outputs within {table.measured_error:.1e} of the trained network's"
+        yield "radial tables", f"{table.knots} knots, {within}"
+    yield "written by", f"glassml {manifest.glassml_version}"
+    for citation in manifest.citations:
+        yield "cite", citation
+
+
+def _distinct(manifest: Manifest, key: str) -> list[Any]:
+    """The values of an entry of the training: of the model, or of the members of a committee."""
+    parts = [manifest.training, *manifest.training.get("members", [])]
+    values = [part[key] for part in parts if key in part]
+    return [value for k, value in enumerate(values) if value not in values[:k]]
+
+
+def _origin(manifest: Manifest, key: str) -> str:
+    values = [origin[key] for origin in _distinct(manifest, "origin") if key in origin]
+    return _joined([v for value in values for v in (value if isinstance(value, list) else [value])])
+
+
+def _input(manifest: Manifest) -> str:
+    positions = f"{getattr(manifest, 'positions', 'thermal')} positions"
+    return ", ".join([positions, *(scalar.name for scalar in manifest.scalar_inputs)])
+
+
+def _joined(values: list[Any]) -> str:
+    texts = [f"{v:g}" if isinstance(v, float) else str(v) for v in values]
+    return ", ".join(dict.fromkeys(texts))
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

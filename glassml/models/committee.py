@@ -1,0 +1,337 @@
+"""Several trained models as one: their mean, and their spread as a measure of uncertainty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from glassml.errors import ConfigError
+from glassml.models.contract import GlassModel, Output
+
+__all__ = ["Committee"]
+
+# Outputs that are concatenated if every member has them; the others are the committee's own.
+_JOINED = ("descriptors", "equivariant")
+
+
+class Committee(GlassModel):
+    """Runs its members side by side; to engines it is one model.
+
+    With the members' propensities x_m and weights w_m that sum to 1:
+
+    - ``propensity``: mu = sum_m w_m x_m
+    - ``propensity_std``: sqrt(sum_m w_m (x_m - mu)^2 / (1 - sum_m w_m^2)), which is the sample
+      standard deviation (divisor M - 1) for equal weights; 0 for a single member
+    - ``propensity_members``: x_m, the times of the first member first
+    - ``descriptors``, ``equivariant``: those of the members one after the other, if all have them
+
+    Members may be of any architecture, depth, cutoff and scalar inputs. State: the members' states
+    side by side. Members with fewer steps begin later, since their first state is the narrowest
+    to be forwarded to ghosts. Edges: the vectors as they are. Each member sees those within its own
+    cutoff, compared in the precision of the vectors.
+
+    Args:
+        members: trained models with the same species, times and unit of length. They become
+            submodules; they are not copied.
+        weights: one positive number for each; only their ratios count. Default: equal ones.
+
+    Raises:
+        ConfigError: the members do not fit together; the message names what differs.
+    """
+
+    if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
+        seats: Sequence[_Seat]
+
+    def __init__(
+        self, members: Sequence[GlassModel], weights: Sequence[float] | None = None
+    ) -> None:
+        members = tuple(members)
+        _check_members(members)
+        shares = _shares(weights, len(members))
+        names = list(dict.fromkeys(s.name for m in members for s in m.scalar_inputs))
+        first = members[0]
+        cutoff = max(m.cutoff for m in members)
+        super().__init__(first.species, first.times, cutoff, names, first.length_unit)
+        self.name = "committee"
+        self.positions = _positions(first)
+        self.hyperparameters = {
+            "members": [_description(m, w) for m, w in zip(members, shares, strict=True)]
+        }
+        self._place(members, shares, names)
+        # 1 / (1 - sum of squares), which makes the variance unbiased; a single member has none.
+        rest = 1.0 - sum(share**2 for share in shares)
+        self.unbiasing = 1.0 / rest if len(members) > 1 else 0.0
+        self.n_members = len(members)
+        networks = [m for m in members if m.has_radial_networks]
+        self.has_radial_networks = bool(networks)
+        knots = [m.trained_knots for m in networks if m.trained_knots is not None]
+        self.trained_knots = max(knots) if knots and len(knots) == len(networks) else None
+        self._declare(
+            state_widths=[sum(m.widths[k] for m in self.seats) for k in range(self.depth + 1)],
+            outputs=(*self._own_outputs(), *_joined_outputs(members)),
+            citations=list(dict.fromkeys(text for m in members for text in m.citations)),
+        )
+
+    def _place(
+        self, members: Sequence[GlassModel], shares: Sequence[float], names: Sequence[str]
+    ) -> None:
+        self.depth = max(m.n_steps for m in members)
+        starts = [0] * (self.depth + 1)
+        seats = []
+        for member, share in zip(members, shares, strict=True):
+            scalars = [names.index(s.name) for s in member.scalar_inputs]
+            seats.append(_Seat(member, share, self.depth, self.cutoff, starts, scalars))
+            starts = [start + w for start, w in zip(starts, seats[-1].widths, strict=True)]
+        self.seats = cast(Any, nn.ModuleList(seats))
+
+    @torch.jit.unused
+    def _own_outputs(self) -> tuple[Output, ...]:
+        mean = self.propensity_output()
+        spread = tuple(f"propensity_std_t={t:g}" for t in self.times)
+        single = tuple(
+            f"propensity_member={m + 1}_t={t:g}" for m in range(self.n_members) for t in self.times
+        )
+        return (
+            mean,
+            # The members' errors are of the size that their propensities allow, however near to
+            # one another these are.
+            Output("propensity_std", spread, "[length]", times=self.times, error_unit="propensity"),
+            Output("propensity_members", single, "[length]"),
+        )
+
+    @torch.jit.unused
+    def bake(self, n_knots: int) -> None:
+        """Turn the radial networks of all members into tables with ``n_knots`` even knots."""
+        for seat in self.seats:
+            seat.model.bake(n_knots)
+
+    @torch.jit.unused
+    def deploy(self) -> None:
+        """Deploy every member."""
+        for seat in self.seats:
+            seat.model.deploy()
+
+    @torch.jit.unused
+    def trial_scalars(self, n: int, generator: torch.Generator) -> Tensor:
+        """Each scalar as the first member that has it would try it out: float64 [n, S]."""
+        values: dict[str, Tensor] = {}
+        for seat in self.seats:
+            columns = seat.model.trial_scalars(n, generator)
+            for k, scalar in enumerate(seat.model.scalar_inputs):
+                values.setdefault(scalar.name, columns[:, k])
+        empty = torch.empty(n, 0, dtype=torch.float64)
+        return torch.stack(list(values.values()), dim=1) if values else empty
+
+    @torch.jit.export
+    def embed(self, species: Tensor, scalars: Tensor) -> Tensor:
+        """The members' first states, each of its own scalars: [n, W_0]."""
+        parts = []
+        for seat in self.seats:
+            parts.append(seat.embed(species, scalars))
+        return torch.cat(parts, dim=1)
+
+    @torch.jit.export
+    def embed_edges(self, edge_vector: Tensor) -> Tensor:
+        """The vectors [E, 3]: every member chooses among them first."""
+        return edge_vector
+
+    @torch.jit.export
+    def step(
+        self, k: int, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor
+    ) -> Tensor:
+        """Step k of the members that have begun: [n_all, W_k] to [n, W_(k+1)]."""
+        parts = []
+        for seat in self.seats:
+            parts.append(seat.step(k, state, edges, sender, first_edge))
+        return torch.cat(parts, dim=1)
+
+    def each(self, state: Tensor) -> Tensor:
+        """The members' propensities: [n, M, T]."""
+        parts = []
+        for seat in self.seats:
+            parts.append(seat.model.propensity(seat.own(self.depth, state)))
+        return torch.stack(parts, dim=1)
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Weighted mean over the members: [n, M, T] to [n, T]."""
+        total = torch.zeros_like(values[:, 0])
+        for m, seat in enumerate(self.seats):
+            total = total + seat.share * values[:, m]
+        return total
+
+    @torch.jit.export
+    def propensity(self, state: Tensor) -> Tensor:
+        """Weighted mean of the members' propensities: [n, T] [length]."""
+        return self.mean(self.each(state))
+
+    @torch.jit.export
+    def propensity_std(self, state: Tensor) -> Tensor:
+        """Standard deviation of the members' propensities: [n, T] [length]."""
+        values = self.each(state)
+        difference = values - self.mean(values).unsqueeze(1)
+        return (self.mean(difference * difference) * self.unbiasing).sqrt()
+
+    @torch.jit.export
+    def propensity_members(self, state: Tensor) -> Tensor:
+        """The members' propensities, the first member's times first: [n, M T] [length]."""
+        return self.each(state).flatten(1)
+
+    @torch.jit.export
+    def descriptors(self, state: Tensor) -> Tensor:
+        """The members' descriptors one after the other."""
+        parts = []
+        for seat in self.seats:
+            parts.append(seat.descriptors(seat.own(self.depth, state)))
+        return torch.cat(parts, dim=1)
+
+    @torch.jit.export
+    def equivariant(self, state: Tensor) -> Tensor:
+        """The members' equivariant features one after the other."""
+        parts = []
+        for seat in self.seats:
+            parts.append(seat.equivariant(seat.own(self.depth, state)))
+        return torch.cat(parts, dim=1)
+
+
+class _Seat(nn.Module):
+    """A member and its place in the committee.
+
+    Args:
+        model: the member.
+        share: its weight in the mean, where all weights sum to 1.
+        depth: number of steps of the committee.
+        cutoff: the committee's [length].
+        starts: [depth + 1] first of the member's columns in the committee's states.
+        scalars: columns of its scalar inputs among the committee's.
+    """
+
+    if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
+        columns: Tensor
+        model: Any  # a GlassModel, which may have any outputs
+
+    def __init__(
+        self,
+        model: GlassModel,
+        share: float,
+        depth: int,
+        cutoff: float,
+        starts: Sequence[int],
+        scalars: Sequence[int],
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.share = share
+        self.delay = depth - model.n_steps
+        self.widths = [model.state_widths[max(k - self.delay, 0)] for k in range(depth + 1)]
+        self.starts = list(starts)
+        self.cutoff = model.cutoff
+        self.sees_all = model.cutoff >= cutoff
+        columns = torch.tensor(scalars, dtype=torch.int64)
+        self.register_buffer("columns", columns, persistent=False)
+
+    def own(self, k: int, state: Tensor) -> Tensor:
+        """The member's part of the state before the committee's step k."""
+        return state[:, self.starts[k] : self.starts[k] + self.widths[k]]
+
+    def embed(self, species: Tensor, scalars: Tensor) -> Tensor:
+        """The member's first state."""
+        return self.model.embed(species, scalars[:, self.columns])
+
+    def step(
+        self, k: int, state: Tensor, edge_vector: Tensor, sender: Tensor, first_edge: Tensor
+    ) -> Tensor:
+        """The member's part of the receivers' state after the committee's step k."""
+        state = self.own(k, state)
+        if k < self.delay:
+            return state[: first_edge.shape[0] - 1]
+        if not self.sees_all:
+            within = torch.linalg.vector_norm(edge_vector, dim=1) < self.cutoff
+            kept = torch.nonzero(within)[:, 0]
+            edge_vector, sender = edge_vector[kept], sender[kept]
+            first_edge = nn.functional.pad(within.cumsum(0), [1, 0])[first_edge]
+        edges = self.model.embed_edges(edge_vector)
+        return self.model.step(k - self.delay, state, edges, sender, first_edge)
+
+    def descriptors(self, state: Tensor) -> Tensor:
+        """The member's descriptors, no columns if it has none."""
+        if hasattr(self.model, "descriptors"):
+            return self.model.descriptors(state)
+        return state[:, :0]
+
+    def equivariant(self, state: Tensor) -> Tensor:
+        """The member's equivariant features, no columns if it has none."""
+        if hasattr(self.model, "equivariant"):
+            return self.model.equivariant(state)
+        return state[:, :0]
+
+
+def _joined_outputs(members: Sequence[GlassModel]) -> list[Output]:
+    """Outputs that all members have, their columns numbered by member."""
+    result = []
+    for name in _JOINED:
+        entries = [output for m in members for output in m.outputs if output.name == name]
+        if len(entries) < len(members):
+            continue
+        columns = tuple(
+            f"member={k}_{column}" for k, entry in enumerate(entries, 1) for column in entry.columns
+        )
+        irreps = [entry.irreps for entry in entries if entry.irreps is not None]
+        whole = "+".join(irreps) if len(irreps) == len(entries) else None
+        result.append(Output(name, columns, entries[0].dimension, irreps=whole))
+    return result
+
+
+def _description(member: GlassModel, share: float) -> dict[str, Any]:
+    return {
+        "model": member.name,
+        "weight": share,
+        "parameters": sum(p.numel() for p in member.parameters()),
+        "hyperparameters": dict(member.hyperparameters),
+    }
+
+
+def _positions(member: GlassModel) -> str:
+    """Which positions of the particles it was trained on; all members are given the same ones."""
+    return getattr(member, "positions", "thermal")
+
+
+def _check_members(members: Sequence[GlassModel]) -> None:
+    if not members:
+        raise ConfigError("members: expected one trained model or more, found none")
+    for k, member in enumerate(members, 1):
+        if isinstance(member, Committee):
+            raise ConfigError(f"members: number {k} is a committee itself; give its members")
+        if any(member is other for other in members[: k - 1]):
+            raise ConfigError(f"members: number {k} is there twice; give every model once")
+    alike: Sequence[tuple[str, Callable[[GlassModel], Iterable[Any]]]] = (
+        ("species", lambda m: m.species),
+        ("times", lambda m: m.times),
+        ("length_unit", lambda m: [m.length_unit]),
+        ("positions", lambda m: [_positions(m)]),
+    )
+    for what, value in alike:
+        expected = tuple(value(members[0]))
+        for k, member in enumerate(members[1:], 2):
+            if tuple(value(member)) != expected:
+                raise ConfigError(
+                    f"members: {what}: expected the same in all, in the same order; number 1 has "
+                    f"{_listed(expected)}, number {k} has {_listed(value(member))}"
+                )
+
+
+def _shares(weights: Sequence[float] | None, n_members: int) -> list[float]:
+    weights = [1.0] * n_members if weights is None else [float(w) for w in weights]
+    if len(weights) != n_members:
+        raise ConfigError(
+            f"weights: expected one for each of the {n_members} members, found {len(weights)}"
+        )
+    if not all(0 < w < float("inf") for w in weights):
+        raise ConfigError(f"weights: expected positive numbers, found {_listed(weights)}")
+    return [w / sum(weights) for w in weights]
+
+
+def _listed(values: Iterable[Any]) -> str:
+    return ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)
