@@ -13,6 +13,7 @@ from glassml.data.rearranging import (
     parts_by_size,
     split_dataset,
 )
+from glassml.data.shipped import shipped_names, shipped_path
 from glassml.data.species import SpeciesMap
 from glassml.data.summary import DatasetSummary, LabelStatistics
 from glassml.data.validation import Complaint, complaints
@@ -39,5 +40,7 @@ __all__ = [
     "parts_by_key",
     "parts_by_size",
     "read_configurations",
+    "shipped_names",
+    "shipped_path",
     "split_dataset",
 ]
