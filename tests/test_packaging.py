@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -80,6 +81,15 @@ def test_pretrained_models_travel(installed: Path):
     expected = files_below(REPOSITORY / "glassml" / "pretrained", ".pt")
     assert expected
     assert files_below(installed / "glassml" / "pretrained", ".pt") == expected
+
+
+def test_shipped_data_travel_and_are_found_by_name(installed: Path):
+    expected = files_below(REPOSITORY / "glassml" / "data" / "shipped", ".h5")
+    assert expected
+    assert files_below(installed / "glassml" / "data" / "shipped", ".h5") == expected
+    command = str(installed / "bin" / "glassml")
+    text = run_installed(installed, command, "data", "info", "kob_andersen_T0.64", "--json")
+    assert json.loads(text)["path"].startswith(str(installed))
 
 
 def test_wheel_holds_nothing_else(wheel: Path):

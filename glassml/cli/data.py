@@ -119,10 +119,15 @@ def convert(
 
 @app.command()
 def info(
-    path: Annotated[Path, typer.Argument(help="A dataset written by `glassml data convert`.")],
+    path: Annotated[
+        Path, typer.Argument(help="A dataset, or the name of one that ships with glassml.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
-    """Show what a dataset holds, and check that it is undamaged."""
+    """Show what a dataset holds, and check that it is undamaged.
+
+    Example: `glassml data info kob_andersen_T0.64`, which ships with glassml
+    """
     from rich.console import Console
 
     from glassml.data import Dataset

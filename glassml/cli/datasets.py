@@ -51,7 +51,7 @@ def split(
             sizes = _sizes(part or [])
             parts, how = parts_by_size(dataset, sizes, seed), {"asked": sizes, "seed": seed}
         folder = path.parent if output is None else output
-        files = {name: folder / f"{path.stem}_{name}.h5" for name in parts}
+        files = {name: folder / f"{dataset.path.stem}_{name}.h5" for name in parts}
         for file in files.values():
             if file.exists() and not overwrite:
                 raise InputError(f"{file}: exists already; expected a new name, or --overwrite")

@@ -28,7 +28,10 @@ _Out = Annotated[
     Path, typer.Option("--output", "-o", help="HDF5 dataset to write.", show_default=False)
 ]
 _System = Annotated[
-    str | None, typer.Option("--system", help="kob-andersen or wahnstrom.", show_default=False)
+    str | None,
+    typer.Option(
+        "--system", help="kob-andersen, kob-andersen-2d or wahnstrom.", show_default=False
+    ),
 ]
 _Include = Annotated[
     Path | None,
@@ -38,7 +41,12 @@ _Include = Annotated[
     ),
 ]
 _Truncation = Annotated[
-    str, typer.Option(help="Of a built-in system: shifted, force-shifted or truncated.")
+    str | None,
+    typer.Option(
+        help="Of a built-in system: shifted, force-shifted, truncated or smooth. [default: the "
+        "published one]",
+        show_default=False,
+    ),
 ]
 _Units = Annotated[str, typer.Option(help="LAMMPS' units, with --include.")]
 _Species = Annotated[
@@ -64,7 +72,7 @@ def quench(
     output: _Out,
     system: _System = None,
     include: _Include = None,
-    truncation: _Truncation = "shifted",
+    truncation: _Truncation = None,
     units: _Units = "lj",
     species: _Species = None,
     force_tolerance: _Tolerance = 1e-8,
@@ -110,7 +118,7 @@ def quench(
 def _chosen_system(
     name: str | None,
     include: Path | None,
-    truncation: str,
+    truncation: str | None,
     units: str,
     source: Path,
     file_format: str,
@@ -126,9 +134,10 @@ def _chosen_system(
             f"--system, --include: expected one of them, for the interactions; found {given}"
         )
     if include is None:
-        return system_named(str(name), truncation=truncation)
+        return system_named(str(name), **({} if truncation is None else {"truncation": truncation}))
     first = next(read_configurations(source, file_format, options))
-    return from_include(include, first.species_names, units=units)
+    dimension = 3 if first.plane is None else 2
+    return from_include(include, first.species_names, units=units, dimension=dimension)
 
 
 def _count(source: Path) -> int | None:

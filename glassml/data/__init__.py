@@ -13,6 +13,7 @@ from glassml.data.rearranging import (
     parts_by_size,
     split_dataset,
 )
+from glassml.data.shipped import dataset_path, shipped_names, shipped_path
 from glassml.data.species import SpeciesMap
 from glassml.data.summary import DatasetSummary, LabelStatistics
 from glassml.data.validation import Complaint, complaints
@@ -33,11 +34,14 @@ __all__ = [
     "complaints",
     "configuration_from_atoms",
     "convert",
+    "dataset_path",
     "find_inputs",
     "merge_datasets",
     "open_frames",
     "parts_by_key",
     "parts_by_size",
     "read_configurations",
+    "shipped_names",
+    "shipped_path",
     "split_dataset",
 ]

@@ -19,6 +19,7 @@ import numpy as np
 
 import glassml
 from glassml.data.configuration import Configuration
+from glassml.data.shipped import dataset_path
 from glassml.data.storage import (
     FORMAT,
     FORMAT_VERSION,
@@ -161,7 +162,8 @@ class Dataset:
     May be pickled and used in several processes; each opens the file for itself.
 
     Args:
-        path: an HDF5 file written by `DatasetWriter`.
+        path: an HDF5 file written by `DatasetWriter`, or the name of a dataset that ships with
+            glassml (`shipped_names`).
 
     Attributes:
         path: the file.
@@ -175,7 +177,7 @@ class Dataset:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = dataset_path(path)
         self._file: h5py.File | None = None
         self._process = -1
         attributes = dict(self._open().attrs)

@@ -19,6 +19,7 @@ from glassml.simulation.systems import (
     System,
     from_include,
     kob_andersen,
+    kob_andersen_2d,
     system_named,
     wahnstrom,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "find_lammps",
     "from_include",
     "kob_andersen",
+    "kob_andersen_2d",
     "load_lammps_library",
     "quench",
     "quench_commands",

@@ -53,7 +53,7 @@ velocity all create {temperature!r} {seed} dist gaussian loop geom
 fix glassml_wall all addforce v_glassml_fx v_glassml_fy v_glassml_fz
 fix glassml_bath all langevin {temperature!r} {temperature!r} {damping!r} {seed}
 fix glassml_move all nve
-run {equilibration}
+{plane}run {equilibration}
 """
 
 _HALF = """\
@@ -102,6 +102,7 @@ def cage_commands(
         temperature=float(temperature),
         damping=_DAMPING * system.timestep,
         seed=seed,
+        plane=system.plane_commands,
         equilibration=max(n_steps // 10, 1),
     )
     halves = (
@@ -123,7 +124,7 @@ def cage_structure(
     """Find the cage centres of a configuration.
 
     Args:
-        configuration: N particles, periodic in all directions.
+        configuration: N particles, periodic in all directions of the system.
         system: their interactions.
         temperature: see `cage_commands`.
         seed: see `cage_commands`.

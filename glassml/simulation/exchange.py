@@ -30,6 +30,22 @@ class LammpsFrame:
     rotation: np.ndarray
 
     @classmethod
+    def of_plane(cls, cell: np.ndarray, across: int) -> LammpsFrame:
+        """The frame in which a two-dimensional system lies in the plane z = 0.
+
+        Args:
+            cell: [3, 3] [length], the lattice vectors in rows.
+            across: the lattice direction that leads out of the plane. It is replaced by the normal,
+                on which nothing in the plane depends.
+        """
+        one, other = cell[(across + 1) % 3], cell[(across + 2) % 3]
+        normal = np.cross(one, other)
+        frame = cls.of(np.stack([one, other, normal / np.sqrt(np.linalg.norm(normal))]))
+        flat = frame.cell.copy()
+        flat[2, :2] = 0.0  # but for rounding it is, which LAMMPS does not forgive
+        return cls(flat, frame.rotation)
+
+    @classmethod
     def of(cls, cell: np.ndarray) -> LammpsFrame:
         """The frame of a cell [3, 3] [length] with the lattice vectors in rows."""
         if np.array_equal(cell, np.tril(cell)) and np.all(np.diag(cell) > 0):
@@ -52,7 +68,7 @@ def write_data(path: str | Path, configuration: Configuration, system: System) -
 
     Args:
         path: file to write.
-        configuration: N particles in a cell that is periodic in all directions.
+        configuration: N particles in a cell that is periodic in all directions of the system.
         system: its species names become the types 1, 2, ...
 
     Returns:
@@ -60,23 +76,27 @@ def write_data(path: str | Path, configuration: Configuration, system: System) -
 
     Raises:
         InputError: the configuration has a species that the system lacks or another length unit,
-            or is not periodic; the message names the configuration.
+            is not periodic, or has another number of dimensions; the message names it.
     """
     types = _types(configuration, system)
-    frame = LammpsFrame.of(configuration.cell)
-    (lx, _, _), (xy, ly, _), (xz, yz, lz) = frame.cell.tolist()
+    frame, bounds = _box(configuration, system)
+    (_, _, _), (xy, _, _), (xz, yz, _) = frame.cell.tolist()
     lines = [
         f"{configuration.name}, written by glassml\n",
         f"{configuration.n_particles} atoms",
         f"{len(system.species_names)} atom types\n",
-        *(f"0 {length!r} {x}lo {x}hi" for x, length in zip("xyz", (lx, ly, lz), strict=True)),
+        *(f"{low} {high!r} {x}lo {x}hi" for x, (low, high) in zip("xyz", bounds, strict=True)),
         *([f"{xy!r} {xz!r} {yz!r} xy xz yz"] if (xy, xz, yz) != (0, 0, 0) else []),
         "\nAtoms # atomic\n",
     ]
-    positions = frame.to_lammps(configuration.positions).tolist()
+    positions = frame.to_lammps(configuration.positions)
+    if system.dimension == 2:
+        positions[:, 2] = 0.0
     lines += [
         f"{i} {kind} {x!r} {y!r} {z!r}"
-        for i, (kind, (x, y, z)) in enumerate(zip(types.tolist(), positions, strict=True), start=1)
+        for i, (kind, (x, y, z)) in enumerate(
+            zip(types.tolist(), positions.tolist(), strict=True), start=1
+        )
     ]
     Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return frame
@@ -85,7 +105,7 @@ def write_data(path: str | Path, configuration: Configuration, system: System) -
 def start_commands(system: System, data_file: str) -> str:
     """LAMMPS commands that read a data file and set up a system's interactions."""
     return (
-        f"units {system.units}\natom_style atomic\nboundary p p p\nread_data {data_file}\n"
+        f"{system.head_commands}read_data {data_file}\n"
         f"{system.commands}timestep {system.timestep!r}\n"
     )
 
@@ -138,10 +158,35 @@ def _types(configuration: Configuration, system: System) -> np.ndarray:
             f"{configuration.name}: length_unit: expected {system.length_unit!r}, as the system "
             f"{system.name} has units {system.units}; found {configuration.length_unit!r}"
         )
-    if not all(configuration.pbc):
-        raise InputError(
-            f"{configuration.name}: pbc: expected all three directions periodic; found "
-            f"{list(configuration.pbc)} (two-dimensional systems cannot be simulated here)"
-        )
+    _check_dimension(configuration, system)
     lookup = [system.species_names.index(name) + 1 for name in configuration.species_names]
     return np.array(lookup)[configuration.species]
+
+
+def _check_dimension(configuration: Configuration, system: System) -> None:
+    """Refuse a flat configuration for a three-dimensional system, and the other way round."""
+    found = f"found {list(configuration.pbc)}"
+    if system.dimension == 3 and not all(configuration.pbc):
+        hint = "" if configuration.plane is None else ", which is two-dimensional"
+        raise InputError(
+            f"{configuration.name}: pbc: expected all three directions periodic, as {system.name} "
+            f"is three-dimensional; {found}{hint}"
+        )
+    if system.dimension == 2 and (configuration.plane is None or sum(configuration.pbc) != 2):
+        raise InputError(
+            f"{configuration.name}: pbc: expected particles in one plane, which is periodic, and "
+            f"no images across it, as {system.name} is two-dimensional; {found}"
+        )
+
+
+def _box(
+    configuration: Configuration, system: System
+) -> tuple[LammpsFrame, list[tuple[float, float]]]:
+    """The frame, and where LAMMPS' box begins and ends in each direction [length]."""
+    plane = configuration.plane
+    if system.dimension == 3 or plane is None:
+        frame = LammpsFrame.of(configuration.cell)
+        return frame, [(0, length) for length in np.diag(frame.cell).tolist()]
+    frame = LammpsFrame.of_plane(configuration.cell, plane)
+    lx, ly, lz = np.diag(frame.cell).tolist()
+    return frame, [(0, lx), (0, ly), (-lz / 2, lz / 2)]

@@ -9,16 +9,14 @@ from pathlib import Path
 
 from glassml.errors import InputError, SimulationError
 from glassml.simulation.lammps import run_lammps
-from glassml.simulation.system import System
+from glassml.simulation.system import System, head_commands
 
 __all__ = ["from_include"]
 
 # One particle of each type in a box that no pair potential reaches across. Particles are neither
 # binned nor sorted, since a grid of the size of the cutoff would fill the memory.
 _PROBE = """\
-units {units}
-atom_style atomic
-region glassml_probe block 0 {length} 0 1000 0 1000 units box
+{head}region glassml_probe block 0 {length} 0 1000 {depth} units box
 create_box {n_types} glassml_probe
 {atoms}
 {commands}
@@ -42,6 +40,7 @@ def from_include(
     timestep: float | None = None,
     units: str = "lj",
     citation: str = "",
+    dimension: int = 3,
 ) -> System:
     """A system that a LAMMPS include file defines.
 
@@ -59,6 +58,7 @@ def from_include(
         timestep: [time]. Default: that of the file, or else LAMMPS' own for these units.
         units: LAMMPS' unit system; the file cannot set it, as the box exists already.
         citation: the paper that defines the system.
+        dimension: 3, or 2 for a system in the plane; the file cannot set it either.
 
     Raises:
         InputError: the file is missing, or a value does not fit.
@@ -77,7 +77,9 @@ def from_include(
             f"found {weights}"
         )
     commands = _with_whole_paths(file)
-    masses, file_timestep = _probe(file, commands, len(names), units)
+    if dimension not in (2, 3):
+        raise InputError(f"{file}: dimension: expected 2 or 3; found {dimension!r}")
+    masses, file_timestep = _probe(file, commands, len(names), units, dimension)
     return System(
         name=file.stem,
         species_names=names,
@@ -88,6 +90,7 @@ def from_include(
         masses=masses,
         citation=citation,
         units=units,
+        dimension=dimension,
     )
 
 
@@ -110,14 +113,23 @@ def _with_whole_paths(file: Path) -> str:
     return text if text.endswith("\n") else text + "\n"
 
 
-def _probe(file: Path, commands: str, n_types: int, units: str) -> tuple[tuple[float, ...], float]:
+def _probe(
+    file: Path, commands: str, n_types: int, units: str, dimension: int
+) -> tuple[tuple[float, ...], float]:
     """Masses of the types and the timestep after LAMMPS has read the commands."""
     centres = [_SPACING * (i + 0.5) for i in range(n_types)]
+    height, depth = ("0", "-0.5 0.5") if dimension == 2 else ("500", "0 1000")
     atoms = "\n".join(
-        f"create_atoms {i} single {x} 500 500 units box" for i, x in enumerate(centres, start=1)
+        f"create_atoms {i} single {x} 500 {height} units box"
+        for i, x in enumerate(centres, start=1)
     )
     script = _PROBE.format(
-        units=units, length=_SPACING * n_types, n_types=n_types, atoms=atoms, commands=commands
+        head=head_commands(units, dimension),
+        length=_SPACING * n_types,
+        depth=depth,
+        n_types=n_types,
+        atoms=atoms,
+        commands=commands,
     )
     with tempfile.TemporaryDirectory(prefix="glassml-include-") as folder:
         try:

@@ -42,7 +42,7 @@ def quench_commands(
         max_iterations: LAMMPS stops there without an error; look at the forces.
     """
     return (
-        "min_style fire\n"
+        f"{system.plane_commands}min_style fire\n"
         # At LAMMPS' own limit of 10 timesteps Lennard-Jones liquids are at the edge of stability,
         # and take five times as many iterations.
         "min_modify norm max tmax 5\n"
@@ -62,7 +62,7 @@ def quench(
     """Find the inherent structure of a configuration, and the energies before and after.
 
     Args:
-        configuration: N particles, periodic in all directions.
+        configuration: N particles, periodic in all directions of the system.
         system: their interactions.
         force_tolerance: the largest force that may be left on any particle [energy / length].
         max_iterations: of FIRE.

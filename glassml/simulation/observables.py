@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from matscipy.neighbours import neighbour_list
+from scipy.special import j0
 
 from glassml.data import Configuration
 from glassml.errors import InputError
@@ -19,20 +20,26 @@ __all__ = [
 ]
 
 
-def self_intermediate_scattering(displacements: np.ndarray, wave_number: float) -> np.ndarray:
+def self_intermediate_scattering(
+    displacements: np.ndarray, wave_number: float, dimension: int = 3
+) -> np.ndarray:
     """F_s(k, t), averaged over all directions of k: the mean over particles of sin(kr) / (kr).
 
-    For an isotropic liquid this is the mean of cos(k . dr) for any direction. Displacements are
-    not wrapped, so k need not fit into the box.
+    In the plane it is the mean of the Bessel function J_0(kr). For an isotropic liquid this is the
+    mean of cos(k . dr) for any direction. Displacements are not wrapped, so k need not fit into the
+    box.
 
     Args:
         displacements: [..., N, 3] [length], not wrapped.
         wave_number: k [1 / length]; 7.25 / sigma_AA is the usual one for the Kob-Andersen mixture.
+        dimension: 3, or 2 for displacements in a plane.
 
     Returns:
         [...] [-].
     """
     distances = np.linalg.norm(displacements, axis=-1)
+    if dimension == 2:
+        return np.asarray(j0(wave_number * distances).mean(axis=-1))
     return np.asarray(np.sinc(wave_number * distances / np.pi).mean(axis=-1))
 
 
@@ -70,25 +77,31 @@ def relaxation_time(times: np.ndarray, f_s: np.ndarray, level: float = 1 / math.
 
 
 def ballistic_displacement(
-    times: np.ndarray | float, temperature: float, mass: float = 1.0
+    times: np.ndarray | float, temperature: float, mass: float = 1.0, dimension: int = 3
 ) -> np.ndarray:
     """The mean of |dr| of free particles with Maxwell-Boltzmann velocities: sqrt(8 T / (pi m)) t.
+
+    In the plane it is sqrt(pi T / (2 m)) t.
 
     Args:
         times: [...] [time].
         temperature: with Boltzmann's constant [energy].
         mass: [mass].
+        dimension: 3 or 2.
 
     Returns:
         [...] [length].
     """
-    return np.asarray(np.sqrt(8 * temperature / (np.pi * mass)) * np.asarray(times))
+    factor = np.pi / 2 if dimension == 2 else 8 / np.pi
+    return np.asarray(np.sqrt(factor * temperature / mass) * np.asarray(times))
 
 
 def pair_distribution(
     configuration: Configuration, a: str, b: str, r_max: float, n_bins: int = 200
 ) -> tuple[np.ndarray, np.ndarray]:
     """The pair distribution function g_ab(r); 1 everywhere for an ideal gas.
+
+    In a two-dimensional system that of the plane.
 
     Args:
         configuration: N particles.
@@ -123,8 +136,11 @@ def pair_distribution(
     )
     edges = np.linspace(0, 1, n_bins + 1)
     counts, _ = np.histogram(distance[of_a[i] & of_b[j]], edges)
-    shells = 4 / 3 * np.pi * np.diff((edges * r_max) ** 3)
-    g = counts * configuration.volume / (shells * pairs)
+    if configuration.plane is None:
+        shells = 4 / 3 * np.pi * np.diff((edges * r_max) ** 3)
+    else:
+        shells = np.pi * np.diff((edges * r_max) ** 2)
+    g = counts * configuration.n_particles / (configuration.number_density * shells * pairs)
     return r_max * (edges[1:] + edges[:-1]) / 2, g
 
 

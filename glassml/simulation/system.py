@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from glassml.errors import InputError
 
-__all__ = ["System"]
+__all__ = ["System", "head_commands"]
 
 # LAMMPS' unit systems and the unit of length in each, under the names of `LENGTH_UNITS`.
 _LENGTH_UNITS = {
@@ -19,6 +19,12 @@ _LENGTH_UNITS = {
     "cgs": "cm",
     "micro": "um",
 }
+
+
+def head_commands(units: str, dimension: int) -> str:
+    """LAMMPS input lines that come before the box, for a unit system and 2 or 3 dimensions."""
+    flat = "dimension 2\n" if dimension == 2 else ""
+    return f"units {units}\n{flat}atom_style atomic\nboundary p p p\n"
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class System:
         masses: of each species [mass].
         citation: the paper that defines it.
         units: LAMMPS' unit system.
+        dimension: 3, or 2 for particles in the plane z = 0.
 
     Raises:
         InputError: the fields contradict each other; the message names the field.
@@ -51,6 +58,7 @@ class System:
     masses: tuple[float, ...]
     citation: str = ""
     units: str = "lj"
+    dimension: int = 3
 
     def __post_init__(self) -> None:
         names = self.species_names
@@ -70,11 +78,23 @@ class System:
             raise self._error("timestep", "a positive time", self.timestep)
         if self.units not in _LENGTH_UNITS:
             raise self._error("units", f"one of {sorted(_LENGTH_UNITS)}", repr(self.units))
+        if self.dimension not in (2, 3):
+            raise self._error("dimension", "2 or 3", repr(self.dimension))
 
     @property
     def length_unit(self) -> str:
         """The unit of length, as `Configuration` names it."""
         return _LENGTH_UNITS[self.units]
+
+    @property
+    def head_commands(self) -> str:
+        """LAMMPS input lines that come before the box."""
+        return head_commands(self.units, self.dimension)
+
+    @property
+    def plane_commands(self) -> str:
+        """LAMMPS input lines that keep particles in the plane, for behind all other fixes."""
+        return "fix glassml_plane all enforce2d\n" if self.dimension == 2 else ""
 
     def _error(self, field: str, expected: str, found: object) -> InputError:
         return InputError(f"system {self.name}: {field}: expected {expected}; found {found}")

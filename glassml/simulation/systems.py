@@ -1,12 +1,8 @@
-"""Glass-forming mixtures as LAMMPS knows them: the published ones, and a user's own.
-
-Two-dimensional mixtures, such as the KA2D of GlassBench, are not built in: `glassml simulate` is
-three-dimensional, from the lattice on which it begins and the 3 N - 3 degrees of freedom of its
-velocities to the columns of its dumps.
-"""
+"""Glass-forming mixtures as LAMMPS knows them: the published ones, and a user's own."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
@@ -22,6 +18,7 @@ __all__ = [
     "System",
     "from_include",
     "kob_andersen",
+    "kob_andersen_2d",
     "system_named",
     "wahnstrom",
 ]
@@ -38,14 +35,24 @@ class _Truncation:
 
 TRUNCATIONS: Mapping[str, _Truncation] = {
     "shifted": _Truncation(
-        "lj/cut", "shift yes", "V(r) - V(r_c): Kob and Andersen, Phys. Rev. E 51, 4626 (1995)"
+        "lj/cut {cutoff}",
+        "shift yes",
+        "V(r) - V(r_c): Kob and Andersen, Phys. Rev. E 51, 4626 (1995)",
     ),
     "force-shifted": _Truncation(
-        "lj/smooth/linear",
+        "lj/smooth/linear {cutoff}",
         "shift no",
         "V(r) - V(r_c) - (r - r_c) V'(r_c): Toxvaerd and Dyre, J. Chem. Phys. 134, 081102 (2011)",
     ),
-    "truncated": _Truncation("lj/cut", "shift no", "V(r) as it is: the energy jumps at r_c"),
+    "truncated": _Truncation(
+        "lj/cut {cutoff}", "shift no", "V(r) as it is: the energy jumps at r_c"
+    ),
+    "smooth": _Truncation(
+        "hybrid/overlay lj/cut {cutoff} mie/cut {cutoff}",
+        "shift yes",
+        "V(r) + 4 epsilon (c_0 + c_2 (r / sigma)^2 + c_4 (r / sigma)^4), with which V, V' and V'' "
+        "are 0 at r_c: Jung, Biroli and Berthier, Phys. Rev. Lett. 130, 238202 (2023)",
+    ),
 }
 
 _PairTable = Mapping[tuple[int, int], tuple[float, float]]  # epsilon and sigma of a pair of types
@@ -65,7 +72,7 @@ def kob_andersen(
     that of the original paper.
 
     Args:
-        truncation: "shifted", "force-shifted" or "truncated".
+        truncation: "shifted", "force-shifted", "truncated" or "smooth".
         cutoff: r_c in units of ``cutoff_unit`` [-].
         cutoff_unit: "pair" for sigma_ab of each pair, as in the original paper, or "AA" for
             sigma_AA for all pairs.
@@ -83,6 +90,45 @@ def kob_andersen(
         commands=_lennard_jones(pairs, (1.0, 1.0), truncation, cutoff, cutoff_unit),
         masses=(1.0, 1.0),
         citation="W. Kob and H. C. Andersen, Phys. Rev. E 51, 4626 (1995)",
+    )
+
+
+def kob_andersen_2d(
+    truncation: str = "smooth", cutoff: float = 2.5, cutoff_unit: str = "pair"
+) -> System:
+    """The ternary Kob-Andersen mixture in the plane, the KA2D of GlassBench, 20:11:12.
+
+    G. Jung, G. Biroli and L. Berthier, Phys. Rev. Lett. 130, 238202 (2023). C, between A and B in
+    size, keeps the mixture from crystallising. 600 A, 330 B and 360 C in a square of edge 32.8962
+    give the density; all weigh the same.
+
+    Args:
+        truncation: see `kob_andersen`; "smooth" is that of the paper.
+        cutoff: see `kob_andersen`.
+        cutoff_unit: see `kob_andersen`.
+
+    Raises:
+        InputError: see `kob_andersen`.
+    """
+    pairs = {
+        (1, 1): (1.0, 1.0),
+        (1, 2): (1.5, 0.8),
+        (1, 3): (0.75, 0.9),
+        (2, 2): (0.5, 0.88),
+        (2, 3): (1.5, 0.8),
+        (3, 3): (0.75, 0.94),
+    }
+    masses = (1.0, 1.0, 1.0)
+    return System(
+        name="kob-andersen-2d",
+        species_names=("A", "B", "C"),
+        composition=(20 / 43, 11 / 43, 12 / 43),
+        number_density=1290 / 32.8962**2,
+        timestep=0.005,
+        commands=_lennard_jones(pairs, masses, truncation, cutoff, cutoff_unit),
+        masses=masses,
+        citation="G. Jung, G. Biroli and L. Berthier, Phys. Rev. Lett. 130, 238202 (2023)",
+        dimension=2,
     )
 
 
@@ -118,7 +164,11 @@ def wahnstrom(
     )
 
 
-SYSTEMS = {"kob-andersen": kob_andersen, "wahnstrom": wahnstrom}
+SYSTEMS = {
+    "kob-andersen": kob_andersen,
+    "kob-andersen-2d": kob_andersen_2d,
+    "wahnstrom": wahnstrom,
+}
 
 
 def system_named(name: str, **options: Any) -> System:
@@ -132,10 +182,9 @@ def system_named(name: str, **options: Any) -> System:
         InputError: there is no such system, or an option is unknown or has a wrong value.
     """
     if name not in SYSTEMS:
-        hint = "; two-dimensional systems are not built in" if "2d" in name.lower() else ""
         raise InputError(
             f"system: expected one of {sorted(SYSTEMS)}, or a LAMMPS include file for another "
-            f"system; found {name!r}{hint}"
+            f"system; found {name!r}"
         )
     known = ("truncation", "cutoff", "cutoff_unit")
     for option in options:
@@ -160,10 +209,32 @@ def _lennard_jones(
         pair: cutoff * (sigma if cutoff_unit == "pair" else pairs[1, 1][1])
         for pair, (_, sigma) in pairs.items()
     }
+    smooth = truncation == "smooth"
     lines = [f"mass {i} {mass!r}" for i, mass in enumerate(masses, start=1)]
-    lines += [f"pair_style {chosen.pair_style} {max(lengths.values())!r}"]
+    style = chosen.pair_style.replace("{cutoff}", repr(max(lengths.values())))
+    lines += [f"pair_style {style}"]
     for pair in combinations_with_replacement(range(1, len(masses) + 1), 2):
         epsilon, sigma = pairs[pair]
-        lines += [f"pair_coeff {pair[0]} {pair[1]} {epsilon!r} {sigma!r} {lengths[pair]!r}"]
+        types, end = f"{pair[0]} {pair[1]}", lengths[pair]
+        kind = " lj/cut" if smooth else ""
+        lines += [f"pair_coeff {types}{kind} {epsilon!r} {sigma!r} {end!r}"]
+        if smooth:
+            lines += [f"pair_coeff {types} mie/cut {_polynomial(epsilon, sigma, end)} {end!r}"]
     lines += [f"pair_modify {chosen.modify}", "neighbor 0.3 bin", "neigh_modify delay 0 every 1"]
     return "\n".join(lines) + "\n"
+
+
+def _polynomial(epsilon: float, sigma: float, cutoff: float) -> str:
+    """What ends a Lennard-Jones potential smoothly, as the coefficients of LAMMPS' Mie potential.
+
+    With x = r / sigma, u(x) = x^-12 - x^-6 + c_0 + c_2 x^2 + c_4 x^4, and u = u' = u'' = 0 at the
+    cutoff gives the constants. The Mie potential with exponents -2 and -4 is
+    4 e (y^4 - y^2), y = r / s, which is 4 epsilon (c_4 x^4 + c_2 x^2) for the right e and s. That
+    LAMMPS shifts both potentials to 0 at the cutoff gives c_0.
+    """
+    x = cutoff / sigma
+    slope = -12 * x**-13 + 6 * x**-7
+    curvature = 156 * x**-14 - 42 * x**-8
+    c_4 = (slope / x - curvature) / (8 * x**2)
+    c_2 = -curvature / 2 - 6 * c_4 * x**2
+    return f"{epsilon * c_2**2 / c_4!r} {sigma * math.sqrt(-c_2 / c_4)!r} -2 -4"

@@ -15,6 +15,7 @@ import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 
+from glassml.data import dataset_path
 from glassml.errors import ConfigError
 from glassml.models import GlassModel, build
 from glassml.training.checkpoint import BEST, FORMAT, FORMAT_VERSION, LAST, read_checkpoint
@@ -228,8 +229,8 @@ def _with_absolute_paths(config: TrainConfig) -> TrainConfig:
     """Paths that still hold when the run is resumed from another folder."""
     validation: Any = config.data.validation
     if isinstance(validation, str):
-        validation = str(Path(validation).absolute())
-    train = tuple(path.absolute() for path in config.data.train)
+        validation = str(dataset_path(validation).absolute())
+    train = tuple(dataset_path(path).absolute() for path in config.data.train)
     cache = config.data.graph_cache
     if cache not in (None, "auto"):
         cache = str(Path(cache).absolute())

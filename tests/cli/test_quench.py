@@ -184,9 +184,12 @@ def test_mistakes_are_named(glassml: Run, tmp_path: Path):
     for arguments, message in [
         ((source,), "--system, --include: expected one of them, for the interactions; found nei"),
         ((source, *kob, "--include", wrong_include), "found both"),
-        ((source, "--system", "argon"), "expected one of ['kob-andersen', 'wahnstrom']"),
+        (
+            (source, "--system", "argon"),
+            "expected one of ['kob-andersen', 'kob-andersen-2d', 'wahnstrom']",
+        ),
         ((source, "--include", wrong_include), "ERROR: Not all per-type masses are set"),
-        ((source, *kob, "--truncation", "smooth"), "truncation: expected one of 'shifted'"),
+        ((source, *kob, "--truncation", "shift"), "truncation: expected one of 'shifted'"),
         ((source, *kob, "-j", "0"), "jobs: expected at least 1"),
         ((source, *kob, "--species", "A,B"), "a dataset, which holds its own"),
         ((other, *kob), "expected names of the system kob-andersen, ['A', 'B']; found 'Cu'"),

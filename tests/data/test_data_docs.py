@@ -59,7 +59,7 @@ def test_commands_run(write_botan, write_deepmind, tmp_path, monkeypatch):
     _write_liquids(Path("all.h5"))
     blocks = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
-    assert len(lines) == 9
+    assert len(lines) == 10
     for line in lines:
         program, *arguments = shlex.split(line, comments=True)
         assert program == "glassml"

@@ -1,4 +1,4 @@
-"""The dataset in `examples/data`: made by its recipe, and physically what it says."""
+"""The dataset that ships with the package: made by its recipe, and physically what it says."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from glassml.data import Configuration, Dataset
+from glassml.data import (
+    Configuration,
+    Dataset,
+    DatasetWriter,
+    read_configurations,
+    shipped_names,
+    shipped_path,
+)
+from glassml.errors import InputError
 from glassml.simulation.observables import (
     ballistic_displacement,
     first_peak,
@@ -18,13 +26,26 @@ from glassml.simulation.pipeline.liquid import liquid_of
 from glassml.simulation.pipeline.output import settings_of
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-FILE = EXAMPLES / "data" / "kob_andersen_T0.64.h5"
+FILE = shipped_path("kob_andersen_T0.64")
 TEMPERATURE = 0.64
 
 
 @pytest.fixture(scope="module")
 def configurations() -> list[Configuration]:
     return list(Dataset(FILE))
+
+
+def test_it_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert shipped_names() == ("kob_andersen_T0.64",)
+    assert Dataset("kob_andersen_T0.64").path == FILE
+    first = next(read_configurations("kob_andersen_T0.64"))
+    assert first.name == Dataset(FILE).names[0]
+    with pytest.raises(InputError, match=r"did you mean 'kob_andersen_T0\.64'"):
+        shipped_path("kob_andersen_T0.46")
+    with DatasetWriter("kob_andersen_T0.64") as writer:  # a user's own file of that name
+        writer.add(first)
+    assert len(Dataset("kob_andersen_T0.64")) == 1
 
 
 def test_it_is_small_and_undamaged():

@@ -14,6 +14,7 @@ from glassml.data.readers.frames import DATASET_SUFFIXES
 from glassml.data.readers.glassbench import read_glassbench, recognises_glassbench
 from glassml.data.readers.glassbench2d import read_glassbench2d, recognises_glassbench2d
 from glassml.data.readers.structure import read_structures, recognises_structure
+from glassml.data.shipped import dataset_path
 from glassml.errors import InputError
 
 __all__ = ["FORMATS", "formats_called", "read_configurations", "recognise"]
@@ -113,7 +114,7 @@ def read_configurations(
     """Read the configurations of one file, one at a time.
 
     Args:
-        path: the file.
+        path: the file, or the name of a dataset that ships with glassml.
         file_format: a name in `FORMATS`, or "auto".
         options: what the file does not say.
 
@@ -122,7 +123,7 @@ def read_configurations(
             its format; or it lacks a scalar that ``options`` ask for.
     """
     options = options or ReadOptions()
-    source = Path(path)
+    source = dataset_path(path)
     found = recognise(source, file_format)
     if found is not FORMATS["ase"] and (options.labels is not None or options.pbc is not None):
         given = "labels" if options.labels is not None else "pbc"

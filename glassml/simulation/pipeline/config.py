@@ -103,7 +103,7 @@ class SystemConfig(_Section):
     """A built-in mixture by its name, or any other by a LAMMPS include file."""
 
     name: str | None = Field(
-        default=None, description="built-in mixture: kob-andersen or wahnstrom"
+        default=None, description="built-in mixture: kob-andersen, kob-andersen-2d or wahnstrom"
     )
     include: Path | None = Field(
         default=None,
@@ -112,8 +112,9 @@ class SystemConfig(_Section):
     )
     options: dict[str, Any] = Field(
         default_factory=dict,
-        description="of a built-in mixture: truncation (shifted, force-shifted, truncated), "
-        "cutoff, cutoff_unit; with include: species, composition, units, citation",
+        description="of a built-in mixture: truncation (shifted, force-shifted, truncated, "
+        "smooth), cutoff, cutoff_unit; with include: species, composition, units, dimension, "
+        "citation",
     )
 
     @model_validator(mode="after")

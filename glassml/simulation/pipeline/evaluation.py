@@ -45,9 +45,10 @@ def check_box(task: Task, folder: Path) -> None:
     cutoff, length = float(found.group(1)) - skin, task.parameters["box_length"]
     if length < 2 * cutoff:
         n, density = task.parameters["particles"], task.parameters["density"]
+        fewest = (2 * cutoff) ** task.parameters.get("dimension", 3) * density
         raise InputError(
             f"particles: expected a box of at least twice the cutoff {cutoff:g}, which takes "
-            f"{int(np.ceil((2 * cutoff) ** 3 * density))} particles; found {n}, in a box of "
+            f"{int(np.ceil(fewest))} particles; found {n}, in a box of "
             f"{length:.3g}"
         )
 
@@ -97,6 +98,7 @@ def measure_window(task: Task, folder: Path) -> None:
                     self_intermediate_scattering(
                         positions[origin + lag] - positions[origin],
                         about["wave_number"],
+                        about.get("dimension", 3),
                     )
                     for origin in about["origins"]
                 ]

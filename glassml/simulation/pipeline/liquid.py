@@ -20,7 +20,7 @@ from glassml.simulation.systems import SYSTEMS, System, from_include, system_nam
 __all__ = ["Liquid", "ensemble_steps", "liquid_of", "uses_tau"]
 
 _WAVE_NUMBER = 7.25  # of built-in mixtures: where S(k) of the Kob-Andersen liquid has its peak
-_INCLUDE_OPTIONS = ("species", "composition", "units", "citation")
+_INCLUDE_OPTIONS = ("species", "composition", "units", "dimension", "citation")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Liquid:
         config: all settings.
         system: the interactions.
         timestep: [time].
-        density: [1 / length^3].
+        density: [1 / length^3], or [1 / length^2] in two dimensions.
         counts: particles of each species; the sum is N.
     """
 
@@ -43,8 +43,8 @@ class Liquid:
 
     @cached_property
     def box_length(self) -> float:
-        """Edge of the cubic box [length] at the start."""
-        return float((self.config.particles / self.density) ** (1 / 3))
+        """Edge of the cubic or square box [length] at the start."""
+        return float((self.config.particles / self.density) ** (1 / self.system.dimension))
 
     @cached_property
     def species(self) -> np.ndarray:
@@ -167,10 +167,9 @@ def _system(config: SimulateConfig, folder: Path) -> System:
         name = str(config.system.name)
         if name not in SYSTEMS:
             hint = close_match(name, list(SYSTEMS))
-            two = " (two-dimensional mixtures are not built in)" if "2d" in name.lower() else ""
             raise ConfigError(
                 f"system.name: expected one of {sorted(SYSTEMS)}, or system.include for another "
-                f"system; found {name!r}{two or hint}"
+                f"system; found {name!r}{hint}"
             )
         return system_named(name, **options)
     for option in options:

@@ -89,8 +89,11 @@ def _at(campaign: Campaign, temperature: float) -> list[Labelled]:
 
 def _description(campaign: Campaign, temperature: float, work: Path) -> dict[str, Any]:
     liquid = campaign.liquid
-    cells = [_load(labelled.structure, work)["cell"] for labelled in _at(campaign, temperature)]
-    densities = [liquid.config.particles / abs(np.linalg.det(cell)) for cell in cells]
+    edges = [
+        np.diag(_load(labelled.structure, work)["cell"])[: liquid.system.dimension]
+        for labelled in _at(campaign, temperature)
+    ]
+    densities = [liquid.config.particles / np.prod(lengths) for lengths in edges]
     return {
         "made_by": "glassml simulate",
         "lammps": find_lammps().version,
@@ -98,6 +101,7 @@ def _description(campaign: Campaign, temperature: float, work: Path) -> dict[str
         "system": {
             "name": liquid.system.name,
             "units": liquid.system.units,
+            **({"dimension": 2} if liquid.system.dimension == 2 else {}),
             "species": list(liquid.system.species_names),
             "particles": list(liquid.counts),
             "masses": list(liquid.system.masses),
@@ -146,9 +150,13 @@ def _configuration(campaign: Campaign, labelled: Labelled, work: Path) -> Config
         if "final_displacements" in labels:
             final = structure["positions"] + labels["final_displacements"]
             fields["final_positions"] = final.astype(np.float32)
+    cell = structure["cell"]
+    if liquid.system.dimension == 2:
+        cell[2, 2] = cell[0, 0]  # as in published data; nothing depends on it
     return Configuration(
         positions=structure["positions"],
-        cell=structure["cell"],
+        cell=cell,
+        pbc=(True, True, liquid.system.dimension == 3),
         species=structure["species"],
         species_names=liquid.system.species_names,
         length_unit=liquid.system.length_unit,

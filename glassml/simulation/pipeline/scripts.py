@@ -33,7 +33,7 @@ def create_script(liquid: Liquid, name: str, seed: int) -> str:
         _head(f"{name}: bring particles apart, give them velocities", liquid)
         + f"read_data {name}.data\n"
         + _interactions(liquid)
-        + f"minimize 1.0e-4 0.0 1000 10000\n"
+        + f"{liquid.system.plane_commands}minimize 1.0e-4 0.0 1000 10000\n"
         f"velocity all create {liquid.melt_temperature!r} {seed} mom yes rot no dist gaussian\n"
         f"write_restart {name}.restart\n"
     )
@@ -148,6 +148,7 @@ def ensemble_script(
             if thermostat
             else "fix ensemble all nve\n"
         )
+        + liquid.system.plane_commands
         + _thermo(thermo)
         + _frames(name, [0, *frames])
         + f"run {steps}\n"
@@ -160,7 +161,7 @@ def steps_file(frames: Sequence[int], steps: int) -> str:
 
 
 def _head(what: str, liquid: Liquid) -> str:
-    return f"# {what}\nunits {liquid.system.units}\natom_style atomic\nboundary p p p\n"
+    return f"# {what}\n{liquid.system.head_commands}"
 
 
 def _restart(start: str) -> str:
@@ -177,11 +178,11 @@ def _integrate(liquid: Liquid, temperatures: tuple[float, float]) -> str:
     low, high = temperatures
     thermostat = f"temp {low!r} {high!r} {_damping(liquid)!r}"
     if config.dynamics == "nvt":
-        return f"fix integrate all nvt {thermostat}\n"
+        return f"fix integrate all nvt {thermostat}\n{liquid.system.plane_commands}"
     damping = config.barostat_time or 1000 * liquid.timestep
     return (
         f"fix integrate all npt {thermostat} iso {config.pressure!r} {config.pressure!r} "
-        f"{damping!r}\n"
+        f"{damping!r}\n{liquid.system.plane_commands}"
     )
 
 

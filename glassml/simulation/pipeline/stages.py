@@ -129,6 +129,7 @@ class Chain:
                 "first_steps": [begin for begin, _ in pieces],
                 "origins": origins,
                 "lags": lags,
+                **_dimension(self.liquid),
             },
         )
         return [task for _, task in pieces], measure
@@ -176,6 +177,7 @@ def melt(liquid: Liquid, replica: int) -> tuple[Chain, list[Task]]:
             "particles": liquid.config.particles,
             "density": liquid.density,
             "default_skin": 0.3 if liquid.system.units == "lj" else 2.0,
+            **_dimension(liquid),
         },
     )
     state = State(f"{name}.restart", create.key)
@@ -223,7 +225,8 @@ def label_tasks(liquid: Liquid, sample: Sample, frames: Sequence[int]) -> tuple[
 
     Velocities of a run are those of the Maxwell-Boltzmann distribution in the frame in which the
     total momentum is zero: LAMMPS draws their direction in the space of all velocities, and their
-    kinetic energy is drawn here from its distribution of 3 N - 3 degrees of freedom.
+    kinetic energy is drawn here from its distribution of 3 N - 3 degrees of freedom (2 N - 2 in the
+    plane).
     """
     ensemble = liquid.config.ensemble
     assert ensemble is not None, "called for labelled datasets only"
@@ -232,7 +235,7 @@ def label_tasks(liquid: Liquid, sample: Sample, frames: Sequence[int]) -> tuple[
     for i in range(1, ensemble.runs + 1):
         name = f"{sample.name}-run{i}"
         seed = liquid.seed(name)
-        freedom = 3 * n - 3
+        freedom = liquid.system.dimension * (n - 1)
         draw = np.random.default_rng(liquid.seed(f"{name}/energy")).chisquare(freedom) / freedom
         temperature = sample.temperature
         runs.append(
@@ -300,23 +303,31 @@ def trajectory_pieces(steps: int, longest: int) -> tuple[list[tuple[int, int]], 
 
 
 def _lattice(liquid: Liquid, seed: int) -> str:
-    """A data file: particles at random on the sites of a simple cubic lattice."""
-    n, length = liquid.config.particles, liquid.box_length
-    side = int(np.ceil(n ** (1 / 3) - 1e-9))
+    """A data file: particles at random on the sites of a simple cubic or square lattice."""
+    n, length, dimension = liquid.config.particles, liquid.box_length, liquid.system.dimension
+    side = int(np.ceil(n ** (1 / dimension) - 1e-9))
     rng = np.random.default_rng(seed)
-    sites = np.stack(np.unravel_index(rng.permutation(side**3)[:n], (side,) * 3), axis=1)
-    positions = ((sites + 0.5) * length / side).tolist()
+    chosen = rng.permutation(side**dimension)[:n]
+    sites = np.stack(np.unravel_index(chosen, (side,) * dimension), axis=1)
+    positions = np.zeros((n, 3))
+    positions[:, :dimension] = (sites + 0.5) * length / side
+    bounds = [f"0 {length!r}"] * dimension + ["-0.5 0.5"] * (3 - dimension)
     lines = [
         f"{liquid.system.name}: {n} particles on a lattice\n",
         f"{n} atoms",
         f"{len(liquid.counts)} atom types\n",
-        *(f"0 {length!r} {axis}lo {axis}hi" for axis in "xyz"),
+        *(f"{bound} {axis}lo {axis}hi" for axis, bound in zip("xyz", bounds, strict=True)),
         "\nAtoms # atomic\n",
         *(
             f"{i} {kind + 1} {x!r} {y!r} {z!r}"
             for i, (kind, (x, y, z)) in enumerate(
-                zip(liquid.species.tolist(), positions, strict=True), start=1
+                zip(liquid.species.tolist(), positions.tolist(), strict=True), start=1
             )
         ),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _dimension(liquid: Liquid) -> dict[str, int]:
+    """For the parameters of a task, where three dimensions go without saying."""
+    return {"dimension": 2} if liquid.system.dimension == 2 else {}

@@ -1,0 +1,42 @@
+"""Datasets that ship with the package; `glassml data info` shows how each was made."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from glassml.errors import InputError
+
+__all__ = ["dataset_path", "shipped_names", "shipped_path"]
+
+_FOLDER = Path(__file__).parent
+
+
+def shipped_names() -> tuple[str, ...]:
+    """Names of the datasets that ship with this glassml."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.h5")))
+
+
+def shipped_path(name: str) -> Path:
+    """The file of a dataset that ships with the package.
+
+    Args:
+        name: one of `shipped_names`, such as ``"kob_andersen_T0.64"``.
+
+    Raises:
+        InputError: there is no such dataset; the message names those that there are.
+    """
+    names = shipped_names()
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        raise InputError(
+            f"shipped dataset: expected one of {', '.join(names)}, found {name!r}{hint}"
+        )
+    return _FOLDER / f"{name}.h5"
+
+
+def dataset_path(path: str | Path) -> Path:
+    """The file itself, or that of a dataset that ships with glassml, given by its name."""
+    file = Path(path)
+    return shipped_path(str(path)) if not file.exists() and str(path) in shipped_names() else file
