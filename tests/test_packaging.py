@@ -76,6 +76,12 @@ def test_pretrained_models_travel(installed: Path):
     assert files_below(installed / "glassml" / "pretrained", ".pt") == expected
 
 
+def test_published_numbers_travel_with_their_notice(installed: Path):
+    expected = files_below(REPOSITORY / "glassml" / "analysis", ".csv", ".md", ".j2")
+    assert {"published/pearson.csv", "published/NOTICE.md", "report/report.html.j2"} <= expected
+    assert files_below(installed / "glassml" / "analysis", ".csv", ".md", ".j2") == expected
+
+
 def test_wheel_holds_nothing_else(wheel: Path):
     names = zipfile.ZipFile(wheel).namelist()
     information = f"glassml-{glassml.__version__}.dist-info"

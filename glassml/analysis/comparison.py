@@ -11,7 +11,7 @@ import numpy as np
 
 import glassml
 from glassml.analysis.correlation import pearson_all, pearson_mean
-from glassml.analysis.dynamics import FourPointCollector, FourPointCurves
+from glassml.analysis.dynamics import LABELS, FourPointCollector, FourPointCurves
 from glassml.analysis.evaluation import Evaluation, write_csv, write_json
 from glassml.analysis.metrics import Score, averaged_scores, scores, spread_agreement
 from glassml.analysis.sources import Collected, Source, collect
@@ -38,7 +38,10 @@ class Ceiling:
 
 @dataclass(frozen=True)
 class Spread:
-    """Whether the spread that a model predicts tells how large its errors are (`SpreadAgreement`)."""
+    """Whether the spread that a model predicts tells how large its errors are.
+
+    The fields after the time are those of `SpreadAgreement`.
+    """
 
     model: str
     species: str
@@ -64,7 +67,8 @@ class Comparison:
         resamples: number of resamples behind the error bars.
         seed: of the resamples.
         sources: name, kind and origin of each set of predictions.
-        evaluations: one a set of predictions, and one of the average over seeds first, if asked for.
+        evaluations: one a set of predictions; before them, if asked for, that of the average over
+            seeds.
         ceilings: one a species and time.
         spreads: one a species and time, of those models that give a spread.
         collected: labels and predictions of each particle.
@@ -215,9 +219,11 @@ def _check(
         raise InputError(f"--seeds: expected two or more models; found {len(seed_models)}")
     if not sources:
         raise InputError(
-            f"{dataset.path}: expected a model or predictions to evaluate; found none. Give a model, "
-            "--predictions, or a dataset that holds predictions"
+            f"{dataset.path}: expected a model or predictions to evaluate; found none. Give a "
+            "model, --predictions, or a dataset that holds predictions"
         )
+    if LABELS in {source.name for source in sources}:
+        raise InputError(f"predictions: expected another name than {LABELS!r}, which has a meaning")
     if resamples < 0:
         raise InputError(f"--resamples: expected 0 or more; found {resamples}")
 

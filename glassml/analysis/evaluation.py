@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from glassml.analysis.metrics import Score, scores
@@ -79,30 +80,37 @@ def evaluate(predictor: Predictor, dataset: Dataset, watch: Watch = iter) -> Eva
 
 
 def table(evaluation: Evaluation) -> Table:
-    """The scores as a table for the terminal, error bars in brackets: 0.467(12) is 0.467 +- 0.012."""
+    """The scores as a table for the terminal, with error bars as `uncertain` writes them."""
     result = Table(
         title=f"{evaluation.model} on {evaluation.dataset} "
         f"({evaluation.configurations} configurations)",
         caption="all: particles of all configurations pooled; mean: within each configuration, "
         "then averaged",
+        box=SIMPLE_HEAD,  # without lines between columns, which leave no room for error bars
+        pad_edge=False,
+        collapse_padding=True,
     )
     for heading in ("species", "time", "particles"):
         result.add_column(heading, justify="right")
     for heading in ("Pearson all", "Pearson mean", "Spearman all", "Spearman mean"):
         result.add_column(heading, justify="right")
-    for score in evaluation.scores:
+    shown = [score for score in evaluation.scores if score.configurations]
+    for score in shown:
         result.add_row(
             score.species,
             f"{score.time:g}",
             str(score.particles),
             *(uncertain(getattr(score, n), getattr(score, f"{n}_error")) for n in _SHOWN),
-            end_section=score.time == evaluation.scores[-1].time,
+            end_section=score.time == shown[-1].time,
         )
     return result
 
 
 def uncertain(value: float, error: float) -> str:
-    """A number with its error bar in units of the last digit: 0.467(12); "-" if undefined."""
+    """A number with its error bar in units of the last digit; "-" if it is not defined.
+
+    0.467(12) is 0.467 +- 0.012.
+    """
     if math.isnan(value):
         return "-"
     return f"{value:.3f}" + ("" if math.isnan(error) else f"({1000 * error:.0f})")

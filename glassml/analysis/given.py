@@ -23,8 +23,8 @@ class GivenPredictions:
     A CSV file has the columns ``configuration`` (a name in the dataset), ``particle`` (from 0, in
     the order of the dataset) and one a time, whose heading is the time as a number. An npz file has
     the same in the arrays ``configuration`` [M], ``particle`` [M], ``times`` [K] and ``propensity``
-    [M, K]. Rows may come in any order. Configurations, and within one all particles of a species, may
-    be left out.
+    [M, K]. Rows may come in any order. Configurations, and within one all particles of a species,
+    may be left out.
 
     Args:
         path: file that ends in .csv or .npz.
@@ -121,8 +121,8 @@ def _read_csv(path: Path) -> Table:
     head = [heading.strip() for heading in rows[0]] if rows else []
     if tuple(head[:2]) != _HEAD or len(head) < 3 or len(rows) < 2:
         raise InputError(
-            f"{path}: expected the columns configuration, particle and one a time, with rows below; "
-            f"found {', '.join(head) or 'nothing'} and {max(len(rows) - 1, 0)} rows"
+            f"{path}: expected the columns configuration, particle and one a time, with rows "
+            f"below; found {', '.join(head) or 'nothing'} and {max(len(rows) - 1, 0)} rows"
         )
     try:
         times = np.array([float(heading) for heading in head[2:]])
@@ -165,8 +165,8 @@ def _read_npz(path: Path) -> Table:
     expected = (len(names), len(times))
     if particle.shape != expected[:1] or values.shape != expected or not len(names):
         raise InputError(
-            f"{path}: expected one particle and one row of {len(times)} propensities for each of the "
-            f"{len(names)} entries of configuration; found shapes {list(particle.shape)} and "
+            f"{path}: expected one particle and one row of {len(times)} propensities for each of "
+            f"the {len(names)} entries of configuration; found shapes {list(particle.shape)} and "
             f"{list(values.shape)}"
         )
     return names, particle.astype(np.int64), times.astype(np.float64), values.astype(np.float64)

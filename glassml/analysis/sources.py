@@ -243,7 +243,8 @@ def open_sources(
 
     Args:
         dataset: labelled configurations.
-        models: model files or names of shipped models. Those with equal file names go by their paths.
+        models: model files or names of shipped models; of those with equal file names the path is
+            the name.
         predictions: name -> npz or CSV file (`FilePredictions`).
         device: where the models run.
 

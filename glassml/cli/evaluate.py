@@ -18,8 +18,8 @@ _Files = Annotated[
     list[Path],
     typer.Argument(
         metavar="[MODEL]... DATASET",
-        help="Model files of `glassml export` or names of shipped models, and at last the dataset of "
-        "`glassml data convert`. No model is needed where there are other predictions.",
+        help="Model files of `glassml export` or names of shipped models, and at last the dataset "
+        "of `glassml data convert`. No model is needed where there are other predictions.",
         show_default=False,
     ),
 ]
@@ -46,8 +46,8 @@ _Published = Annotated[
     list[str] | None,
     typer.Option(
         metavar="T|FILE",
-        help="Published curves for the report: a temperature of the Kob-Andersen liquid (0.44, 0.50, "
-        "0.56, 0.64), or a CSV file with model,t,metric,pearson. May be repeated.",
+        help="Published curves for the report: a temperature of the Kob-Andersen liquid (0.44, "
+        "0.50, 0.56, 0.64), or a CSV file with model,t,metric,pearson. May be repeated.",
     ),
 ]
 _Resamples = Annotated[int, typer.Option(help="Resamples of configurations for error bars.")]
@@ -58,8 +58,8 @@ _Species = Annotated[
 _Time = Annotated[
     list[float] | None,
     typer.Option(
-        help="Time of maps, calibration and G4 in the report; may be repeated. Default: where the "
-        "labels vary most."
+        help="Time of maps, calibration and G4 in the report; may be repeated. Default: that of "
+        "the largest chi4 of the labels."
     ),
 ]
 _Threshold = Annotated[

@@ -73,8 +73,8 @@ def overlap_coefficient(predictions: np.ndarray, labels: np.ndarray, n_bins: int
     """What the distributions of predictions and of labels have in common: from 0 to 1.
 
     The integral of min(p, q) over two densities, here histograms with the same equal bins from the
-    smallest to the largest value of both. Models that see only an average regress to the mean: their
-    distribution is too narrow.
+    smallest to the largest value of both. The distribution of a model that
+    regresses to the mean is too narrow.
 
     Args:
         predictions: [n] [length].

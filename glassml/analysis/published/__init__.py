@@ -17,9 +17,9 @@ METRICS = ("all", "mean")
 _FOLDER = Path(__file__).parent
 _CITATION = (
     "G. Jung et al., Roadmap on machine learning glassy liquids, data record GlassBench, "
-    "doi:10.5281/zenodo.10118191, CC-BY-4.0 (three-dimensional Kob-Andersen mixture, N = 4096, type "
-    "A); EIGNN: X. Jiang, Z. Tian, K. Li, W. Hu, Enhancing the Prediction of Glass Dynamics by "
-    "Incorporating the Direction of Deviation from Equilibrium Positions (same test set)"
+    "doi:10.5281/zenodo.10118191, CC-BY-4.0 (three-dimensional Kob-Andersen mixture, N = 4096, "
+    "type A); EIGNN: X. Jiang, Z. Tian, K. Li, W. Hu, Enhancing the Prediction of Glass Dynamics "
+    "by Incorporating the Direction of Deviation from Equilibrium Positions (same test set)"
 )
 _DESCRIPTORS = frozenset({"SBO", "SBO_CG", "DEN", "EPOT", "PSI6"})
 _COLUMNS = ("model", "t", "metric", "pearson")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -31,7 +32,7 @@ _MARKERS = "osD^vP*X"
 _DASHES = ("--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (6, 2)))
 
 # For matplotlib.rc_context: figures look the same in every file and carry no date.
-style = {
+style: dict[Any, Any] = {
     "font.family": "serif",
     "font.serif": ["STIXGeneral"],
     "mathtext.fontset": "stix",
@@ -93,9 +94,9 @@ def four_point_figure(
     lines = _published_chi4(published)
     for dash, (label, (times, values)) in zip(_cycled(_DASHES, len(lines)), lines, strict=True):
         panels[0].plot(times, values, ls=dash, color="0.55", lw=1.1, label=label)
-    for name, values in curves.chi4.items():
+    for name, heights in curves.chi4.items():
         panels[0].errorbar(
-            curves.times, values, curves.chi4_errors[name], **_line(comparison, name)
+            curves.times, heights, curves.chi4_errors[name], **_line(comparison, name)
         )
     panels[0].set(xscale="log", xlabel="time $t$", ylabel=r"$\chi_4(t)$")
     _time_axis(panels[0], curves.times if not published else ())
@@ -126,8 +127,8 @@ def calibration_figure(comparison: Comparison, species: str, time: float) -> Fig
     panels = figure.subplots(rows, columns, squeeze=False)
     for axes, (name, x, y) in zip(panels.flat, found, strict=False):
         bins = calibration(x, y)
-        limits = (np.percentile(x, [0.2, 99.8]), np.percentile(y, [0.2, 99.8]))
-        axes.hist2d(x, y, 60, limits, cmap="Greys", norm=LogNorm(0.4), rasterized=True)
+        limits = _inner(x), _inner(y)
+        axes.hist2d(x, y, 60, range=limits, cmap="Greys", norm=LogNorm(0.4), rasterized=True)
         axes.axline((y.mean(), y.mean()), slope=1, color="0.4", lw=0.8, ls="--")
         axes.errorbar(
             bins.predicted, bins.true, bins.spread, fmt="o", ms=4, lw=1.2, capsize=2,
@@ -155,11 +156,12 @@ def distribution_figure(comparison: Comparison, species: str, time: float) -> Fi
     figure = Figure(figsize=(6.6, 3.8), layout="constrained")
     axes = figure.subplots()
     # Bins from the labels: a model that is far off would leave one bin to them.
-    edges = np.linspace(*np.percentile(labels, [0, 99.9]), 60)
-    width = edges[1] - edges[0]
-    margin = width * np.arange(1, 16)
-    edges = np.concatenate([edges[0] - margin[::-1], edges, edges[-1] + margin])
-    axes.hist(labels, edges, density=True, color="0.85", label=LABELS)
+    low, high = (float(value) for value in np.percentile(labels, [0, 99.9]))
+    margin = 0.25 * (high - low) or 0.1  # all labels may be equal
+    edges = np.linspace(low - margin, high + margin, 90)
+    width = float(edges[1] - edges[0])
+    density = np.histogram(labels, edges)[0] / (len(labels) * width)
+    axes.stairs(density, edges, fill=True, color="0.85", label=LABELS)
     for name in comparison.names:
         x, y = comparison.collected.pooled(name, s, t)
         if len(x) < 2:
@@ -218,31 +220,39 @@ def _draw_ceiling(axes: Axes, comparison: Comparison, species: str, kind: str) -
 
 def _draw_published(axes: Axes, published: Sequence[PublishedCurves], kind: str) -> None:
     lines: list[tuple[str, Curve]] = [
-        (f"{model} ({curves.name})", curves.pearson[model, kind])
+        (_published_label(model, curves, published), curves.pearson[model, kind])
         for curves in published
         for model in curves.models
         if model not in curves.descriptors and (model, kind) in curves.pearson
     ]
-    names = sorted({(m, c.name) for c in published for m in c.models if m not in c.descriptors})
+    names = [
+        _published_label(m, c, published)
+        for c in published
+        for m in c.models
+        if m not in c.descriptors
+    ]
     for label, (times, values) in lines:
-        dash = _DASHES[[f"{m} ({c})" for m, c in names].index(label) % len(_DASHES)]
+        dash = _DASHES[names.index(label) % len(_DASHES)]  # the same in both panels
         axes.plot(times, values, ls=dash, color="0.55", lw=1.1, label=label)
     for curves in published:
         if kind == "all" and curves.noise_ceiling is not None:
-            axes.plot(
-                *curves.noise_ceiling, color="0.75", lw=1.3, label=f"noise ceiling ({curves.name})"
-            )
+            axes.plot(*curves.noise_ceiling, color="0.75", lw=1.3, label="published noise ceiling")
 
 
 def _published_chi4(published: Sequence[PublishedCurves]) -> list[tuple[str, Curve]]:
     return [
-        (f"{'simulations' if source == 'MD' else source} ({curves.name})", curve)
+        (_published_label("simulations" if source == "MD" else source, curves, published), curve)
         for curves in published
         for source, curve in curves.chi4.items()
     ]
 
 
-def _line(comparison: Comparison, name: str) -> dict:
+def _published_label(name: str, curves: PublishedCurves, all_: Sequence[PublishedCurves]) -> str:
+    """A name in the legend; whose curves they are stands in the caption if it is clear."""
+    return name if len(all_) == 1 else f"{name} ({curves.name})"
+
+
+def _line(comparison: Comparison, name: str) -> dict[str, Any]:
     """How a curve is drawn; the labels are not among the predictions."""
     if name == LABELS:
         return {"color": _LABEL_COLOUR, "marker": "o", "mfc": "white", "ms": 5, "lw": 1.6,
@@ -255,12 +265,12 @@ def _line(comparison: Comparison, name: str) -> dict:
 
 def _legend_below(figure: Figure, panels: Sequence[Axes]) -> None:
     """One legend for all panels, each entry once."""
-    entries = {}
+    entries: dict[str, Any] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
     figure.legend(
-        list(entries.values()), list(entries), loc="outside lower center",
+        handles=list(entries.values()), labels=list(entries), loc="outside lower center",
         ncols=min(3, max(1, len(entries))),
     )  # fmt: skip
 
@@ -274,6 +284,13 @@ def _time_axis(axes: Axes, times: Sequence[float]) -> None:
 
 def _indices(comparison: Comparison, species: str, time: float) -> tuple[int, int]:
     return comparison.species_names.index(species), comparison.times.index(time)
+
+
+def _inner(values: np.ndarray) -> tuple[float, float]:
+    """Limits of an axis without the outermost particles; apart even if all values are equal."""
+    low, high = (float(value) for value in np.percentile(values, [0.2, 99.8]))
+    margin = 0.02 * (high - low) or 0.01 * abs(high) or 1.0
+    return low - margin, high + margin
 
 
 def _shortened(name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import Normalize
@@ -35,7 +37,7 @@ def slice_figure(configuration: Configuration, predicted: np.ndarray, time: int)
         ("predicted - true", predicted - true, "RdBu_r", Normalize(-span, span)),
     )
     diameters = drawn_diameters(configuration)
-    figure = Figure(figsize=(3 * _PANEL, _PANEL + 0.8), layout="constrained")
+    figure = Figure(figsize=(3 * _PANEL, _PANEL + 1.2), layout="constrained")
     axes_row = figure.subplots(1, 3)
     drawn = []
     for axes, (title, values, colours, norm) in zip(axes_row, panels, strict=True):
@@ -48,7 +50,7 @@ def slice_figure(configuration: Configuration, predicted: np.ndarray, time: int)
         axes.set(aspect="equal", xticks=[], yticks=[])
         axes.spines[:].set_visible(False)  # the box itself is drawn
         drawn.append(discs)
-    options = {"location": "bottom", "shrink": 0.8, "aspect": 35, "extend": "both"}
+    options: dict[str, Any] = {"location": "bottom", "shrink": 0.8, "aspect": 35, "extend": "both"}
     figure.colorbar(drawn[0], ax=axes_row[:2], label="propensity", **options)
     figure.colorbar(
         drawn[2], ax=axes_row[2], label="error", **(options | {"aspect": 17, "shrink": 0.85})

@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from glassml.analysis.comparison import Comparison
+from glassml.analysis.dynamics import LABELS
 from glassml.analysis.evaluation import write_csv
 from glassml.analysis.metrics import calibration
 from glassml.analysis.published import PublishedCurves
@@ -36,8 +37,9 @@ class ReportOptions:
 
     Attributes:
         species: species of the figures; None: the first.
-        times: times of the labels [time] of those figures that show one; none: the one at which the
-            labels of the species vary most, relative to their mean.
+        times: times of the labels [time] of those figures that show one; none: that of the largest
+            chi4 of the labels, or without chi4 that at which the labels of the species vary most,
+            relative to their mean.
         published: curves of others, beside one's own.
         command: how the report was made, for its header.
     """
@@ -83,7 +85,7 @@ def write_report(
     options.check(dataset, folder)
     target = Path(folder)
     species = _chosen_species(options, comparison.species_names)
-    times = _chosen_times(options, comparison.times) or (_most_varied(comparison, species),)
+    times = _chosen_times(options, comparison.times) or (_telling_time(comparison, species),)
     _write_numbers(comparison, target, species)
     sections = []
     with mpl.rc_context(figures.style):
@@ -129,8 +131,8 @@ def _chosen_times(options: ReportOptions, known: Sequence[float]) -> tuple[float
     return tuple(times)
 
 
-def _most_varied(comparison: Comparison, species: str) -> float:
-    """The time at which labels vary most, of those for which there is a prediction."""
+def _telling_time(comparison: Comparison, species: str) -> float:
+    """The time at which labels differ most, of those for which there is a prediction."""
     s = comparison.species_names.index(species)
     found = comparison.collected
     labels = np.concatenate(
@@ -141,12 +143,14 @@ def _most_varied(comparison: Comparison, species: str) -> float:
             f"{comparison.dataset}: expected particles of species {species}; found none"
         )
     with np.errstate(invalid="ignore"):
-        varied = np.nan_to_num(labels.std(axis=0) / labels.mean(axis=0))
+        telling = np.nan_to_num(labels.std(axis=0) / labels.mean(axis=0))
+    if comparison.four_point is not None:
+        telling = comparison.four_point.chi4[LABELS]
     predicted = [
         any(len(found.pooled(name, s, t)[0]) for name in comparison.names)
         for t in range(len(comparison.times))
     ]
-    return comparison.times[int(np.argmax(np.where(predicted, varied, -1.0)))]
+    return comparison.times[int(np.argmax(np.where(predicted, telling, -1.0)))]
 
 
 def _sections(
@@ -173,10 +177,10 @@ def _sections(
     yield _Drawn("Calibration and distributions", _of_times(comparison, species, times))
     if comparison.spreads:
         caption = (
-            f"Root mean square error of {species} particles against the standard deviation that the "
-            "model predicts, in bins of as many particles each. On the dashed line the spread is the "
-            "error. Labels are averages over a finite number of runs, so errors do not vanish with "
-            "the spread."
+            f"Root mean square error of {species} particles against the standard deviation that "
+            "the model predicts, in bins of as many particles each. On the dashed line the spread "
+            "is the error. Labels are averages over a finite number of runs, so errors do not "
+            "vanish with the spread."
         )
         drawn = [
             (f"spread_t{time:g}", figures.spread_figure(comparison, species, time), caption)
@@ -196,15 +200,16 @@ def _of_times(
             (
                 f"calibration_t{time:g}",
                 figures.calibration_figure(comparison, species, time),
-                f"True against predicted propensity of {at}. Dots: mean of the labels in bins of as "
-                "many particles each; bars: their standard deviation. Dots on the dashed diagonal "
-                "mean that predictions are right on average. Grey: number of particles, logarithmic.",
+                f"True against predicted propensity of {at}. Dots: mean of the labels in bins of "
+                "as many particles each; bars: their standard deviation. Dots on the dashed "
+                "diagonal mean that predictions are right on average. Grey: number of particles, "
+                "logarithmic.",
             ),
             (
                 f"distribution_t{time:g}",
                 figures.distribution_figure(comparison, species, time),
-                f"Distributions of the labels (grey) and of the predictions for {at}. The overlap is "
-                "the integral of the smaller of the two densities: 1 for equal distributions.",
+                f"Distributions of the labels (grey) and of the predictions for {at}. The overlap "
+                "is the integral of the smaller of the two densities: 1 for equal distributions.",
             ),
         ]
     return drawn
@@ -281,7 +286,8 @@ def _four_point_caption(comparison: Comparison, options: ReportOptions) -> str:
     text = (
         f"Four-point functions of {curves.species} particles, of "
         f"c = (tanh(20 (m \N{MINUS SIGN} {curves.threshold:g})) + 1)/2 with the propensity m. "
-        "χ₄ = N (⟨Q²⟩ \N{MINUS SIGN} ⟨Q⟩²), Q being the mean of c in a configuration of N particles. "
+        "χ₄ = N (⟨Q²⟩ \N{MINUS SIGN} ⟨Q⟩²), Q being the mean of c in a configuration of N "
+        "particles. "
     )
     if curves.r is not None:
         text += (
@@ -292,7 +298,10 @@ def _four_point_caption(comparison: Comparison, options: ReportOptions) -> str:
         text += "No G₄: it needs periodic cells of about the same size. "
     text += "Error bars and bands: bootstrap over configurations. "
     if any(c.chi4 for c in options.published):
-        text += "Grey: published χ₄, of 4096 particles; it depends on the size of the system."
+        text += (
+            "Grey: published χ₄, as their authors computed it; it depends on the size of the "
+            "system and on the threshold."
+        )
     return text
 
 
