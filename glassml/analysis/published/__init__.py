@@ -10,9 +10,17 @@ from pathlib import Path
 
 from glassml.errors import InputError
 
-__all__ = ["METRICS", "PublishedCurves", "published", "published_temperatures"]
+__all__ = [
+    "METRICS",
+    "SIMULATIONS",
+    "Curve",
+    "PublishedCurves",
+    "published",
+    "published_temperatures",
+]
 
 METRICS = ("all", "mean")
+SIMULATIONS = "MD"  # stands among the models for what they predict
 
 _FOLDER = Path(__file__).parent
 _CITATION = (
@@ -37,7 +45,7 @@ class PublishedCurves:
         citation: where they come from.
         pearson: (model, "all" or "mean") -> times [time] and Pearson coefficients [-].
         noise_ceiling: times [time] and the highest pooled coefficient [-], if known.
-        chi4: source -> times [time] and chi4 [-]; the source "MD" stands for simulations.
+        chi4: source -> times [time] and chi4 [-]; `SIMULATIONS` or a model.
         descriptors: those of the models that are single structural descriptors.
     """
 

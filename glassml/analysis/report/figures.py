@@ -15,7 +15,7 @@ from glassml.analysis.comparison import Comparison
 from glassml.analysis.dynamics import LABELS
 from glassml.analysis.evaluation import Evaluation
 from glassml.analysis.metrics import calibration, overlap_coefficient
-from glassml.analysis.published import METRICS, Curve, PublishedCurves
+from glassml.analysis.published import METRICS, SIMULATIONS, Curve, PublishedCurves
 
 __all__ = [
     "calibration_figure",
@@ -91,9 +91,9 @@ def four_point_figure(
     has_g4 = curves.r is not None
     figure = Figure(figsize=(9.6 if has_g4 else 5.4, 4.2), layout="constrained")
     panels = figure.subplots(1, 2 if has_g4 else 1, squeeze=False)[0]
-    lines = _published_chi4(published)
-    for dash, (label, (times, values)) in zip(_cycled(_DASHES, len(lines)), lines, strict=True):
-        panels[0].plot(times, values, ls=dash, color="0.55", lw=1.1, label=label)
+    for theirs in published:
+        for source, curve in theirs.chi4.items():
+            _draw_curve(panels[0], published, theirs, source, curve)
     for name, heights in curves.chi4.items():
         panels[0].errorbar(
             curves.times, heights, curves.chi4_errors[name], **_line(comparison, name)
@@ -219,37 +219,35 @@ def _draw_ceiling(axes: Axes, comparison: Comparison, species: str, kind: str) -
 
 
 def _draw_published(axes: Axes, published: Sequence[PublishedCurves], kind: str) -> None:
-    lines: list[tuple[str, Curve]] = [
-        (_published_label(model, curves, published), curves.pearson[model, kind])
-        for curves in published
-        for model in curves.models
-        if model not in curves.descriptors and (model, kind) in curves.pearson
-    ]
-    names = [
-        _published_label(m, c, published)
-        for c in published
-        for m in c.models
-        if m not in c.descriptors
-    ]
-    for label, (times, values) in lines:
-        dash = _DASHES[names.index(label) % len(_DASHES)]  # the same in both panels
-        axes.plot(times, values, ls=dash, color="0.55", lw=1.1, label=label)
+    for curves in published:
+        for model in curves.models:
+            if model not in curves.descriptors and (model, kind) in curves.pearson:
+                _draw_curve(axes, published, curves, model, curves.pearson[model, kind])
     for curves in published:
         if kind == "all" and curves.noise_ceiling is not None:
             axes.plot(*curves.noise_ceiling, color="0.75", lw=1.3, label="published noise ceiling")
 
 
-def _published_chi4(published: Sequence[PublishedCurves]) -> list[tuple[str, Curve]]:
-    return [
-        (_published_label("simulations" if source == "MD" else source, curves, published), curve)
-        for curves in published
-        for source, curve in curves.chi4.items()
-    ]
+def _draw_curve(
+    axes: Axes,
+    published: Sequence[PublishedCurves],
+    curves: PublishedCurves,
+    model: str,
+    curve: Curve,
+) -> None:
+    """Draw a published curve, with the same dashes for the same model in every panel.
 
-
-def _published_label(name: str, curves: PublishedCurves, all_: Sequence[PublishedCurves]) -> str:
-    """A name in the legend; whose curves they are stands in the caption if it is clear."""
-    return name if len(all_) == 1 else f"{name} ({curves.name})"
+    Whose curves they are stands in the legend only where that is not clear from the caption.
+    """
+    names = [(c.name, m) for c in published for m in c.models if m not in c.descriptors]
+    label = "simulations" if model == SIMULATIONS else model
+    dash: Any = "-"
+    if (curves.name, model) in names:
+        dash = _DASHES[names.index((curves.name, model)) % len(_DASHES)]
+    axes.plot(
+        *curve, ls=dash, color="0.55", lw=1.1,
+        label=label if len(published) == 1 else f"{label} ({curves.name})",
+    )  # fmt: skip
 
 
 def _line(comparison: Comparison, name: str) -> dict[str, Any]:
@@ -295,10 +293,6 @@ def _inner(values: np.ndarray) -> tuple[float, float]:
 
 def _shortened(name: str) -> str:
     return name if len(name) <= 32 else "..." + name[-29:]
-
-
-def _cycled(items: Sequence, number: int) -> list:
-    return [items[k % len(items)] for k in range(number)]
 
 
 def _without(options: dict, key: str) -> dict:
