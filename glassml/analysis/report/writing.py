@@ -334,6 +334,7 @@ def _saved(figure: Figure, path: Path) -> str:
     """Write a figure as PNG and SVG; the SVG as the address of an image that holds it."""
     with atomic_write(path.parent / f"{path.name}.png") as partial:
         figure.savefig(partial, dpi=_PNG_DPI)
+    figure.set_layout_engine("none")  # it is laid out, which takes longer than to draw it
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", dpi=_PNG_DPI, metadata={"Date": None})
     with atomic_write(path.parent / f"{path.name}.svg") as partial:
