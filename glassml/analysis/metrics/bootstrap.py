@@ -89,15 +89,17 @@ def _spearman(x: np.ndarray, y: np.ndarray, which: np.ndarray, counts: np.ndarra
 
     A particle drawn w times is w particles with one rank; values are sorted once for all resamples.
     """
-    levels = [np.unique(values, return_inverse=True)[1] for values in (x, y)]
+    of_x, of_y = (np.unique(values, return_inverse=True)[1] for values in (x, y))
+    order = np.argsort(of_x, kind="stable")  # one of the two is then read and written in order
+    of_x, of_y, which = of_x[order], of_y[order], which[order]
     result = np.empty(len(counts))
     for b, count in enumerate(counts):
-        weights = count[which].astype(np.float64)
-        ranks = [_midranks(level, weights) for level in levels]
-        total = weights.sum()
-        a, c = (rank - weights @ rank / total for rank in ranks)
+        weights = count.astype(np.float64)[which]
+        middle = (weights.sum() + 1) / 2  # the mean of all ranks
+        one, other = (_midranks(of, weights) - middle for of in (of_x, of_y))
+        weighted = weights * one
         with np.errstate(invalid="ignore", divide="ignore"):
-            result[b] = (weights * a) @ c / np.sqrt(((weights * a) @ a) * ((weights * c) @ c))
+            result[b] = weighted @ other / np.sqrt((weighted @ one) * (weights @ other**2))
     return result
 
 
