@@ -92,6 +92,12 @@ def test_shipped_data_travel_and_are_found_by_name(installed: Path):
     assert json.loads(text)["path"].startswith(str(installed))
 
 
+def test_published_numbers_travel_with_their_notice(installed: Path):
+    expected = files_below(REPOSITORY / "glassml" / "analysis", ".csv", ".md", ".j2")
+    assert {"published/pearson.csv", "published/NOTICE.md", "report/report.html.j2"} <= expected
+    assert files_below(installed / "glassml" / "analysis", ".csv", ".md", ".j2") == expected
+
+
 def test_wheel_holds_nothing_else(wheel: Path):
     names = zipfile.ZipFile(wheel).namelist()
     information = f"glassml-{glassml.__version__}.dist-info"

@@ -1,27 +1,59 @@
-"""What predictions are worth: correlation with the labels, and pictures."""
+"""What predictions are worth: agreement with the labels, four-point functions, and pictures."""
 
 from __future__ import annotations
 
+from glassml.analysis.comparison import Comparison, compare
 from glassml.analysis.correlation import (
     pearson_all,
     pearson_mean,
+    r2_all,
+    r2_mean,
     spearman_all,
     spearman_mean,
 )
+from glassml.analysis.dynamics import FourPointCollector, FourPointCurves
 from glassml.analysis.evaluation import Evaluation, Score, evaluate, table
+from glassml.analysis.four_point import PairSums, chi4, mobility
 from glassml.analysis.pictures import slice_picture, thermo_picture
+from glassml.analysis.published import PublishedCurves, published
+from glassml.analysis.report import ReportOptions, write_report
 from glassml.analysis.simulated import simulation_picture
+from glassml.analysis.sources import (
+    FilePredictions,
+    ModelPredictions,
+    StoredPredictions,
+    open_sources,
+    stored_predictions,
+)
 
 __all__ = [
+    "Comparison",
     "Evaluation",
+    "FilePredictions",
+    "FourPointCollector",
+    "FourPointCurves",
+    "ModelPredictions",
+    "PairSums",
+    "PublishedCurves",
+    "ReportOptions",
     "Score",
+    "StoredPredictions",
+    "chi4",
+    "compare",
     "evaluate",
+    "mobility",
+    "open_sources",
     "pearson_all",
     "pearson_mean",
+    "published",
+    "r2_all",
+    "r2_mean",
     "simulation_picture",
     "slice_picture",
     "spearman_all",
     "spearman_mean",
+    "stored_predictions",
     "table",
     "thermo_picture",
+    "write_report",
 ]

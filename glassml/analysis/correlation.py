@@ -1,4 +1,4 @@
-"""Correlation of predicted with true propensity, as the field reports it.
+"""Agreement of predicted with true propensity, as the field reports it.
 
 ``all`` pools the particles of one species over all configurations; ``mean`` is the coefficient
 within each configuration, averaged over configurations. The two rank models differently, since
@@ -17,60 +17,74 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import stats
 
-__all__ = ["pearson_all", "pearson_mean", "spearman_all", "spearman_mean"]
+__all__ = [
+    "coefficients",
+    "pearson_all",
+    "pearson_mean",
+    "r2_all",
+    "r2_mean",
+    "spearman_all",
+    "spearman_mean",
+]
 
 Arrays = Sequence[np.ndarray]
 
 
 def pearson_all(predictions: Arrays, labels: Arrays, species: Arrays, n_species: int) -> np.ndarray:
     """Pearson coefficients of all particles pooled: [n_species, T]."""
-    return _all(stats.pearsonr, predictions, labels, species, n_species)
+    return _all("pearson", predictions, labels, species, n_species)
 
 
 def pearson_mean(
     predictions: Arrays, labels: Arrays, species: Arrays, n_species: int
 ) -> np.ndarray:
     """Pearson coefficients within each configuration, averaged: [n_species, T]."""
-    return _mean(stats.pearsonr, predictions, labels, species, n_species)
+    return _mean("pearson", predictions, labels, species, n_species)
 
 
 def spearman_all(
     predictions: Arrays, labels: Arrays, species: Arrays, n_species: int
 ) -> np.ndarray:
     """Spearman rank coefficients of all particles pooled: [n_species, T]."""
-    return _all(stats.spearmanr, predictions, labels, species, n_species)
+    return _all("spearman", predictions, labels, species, n_species)
 
 
 def spearman_mean(
     predictions: Arrays, labels: Arrays, species: Arrays, n_species: int
 ) -> np.ndarray:
     """Spearman rank coefficients within each configuration, averaged: [n_species, T]."""
-    return _mean(stats.spearmanr, predictions, labels, species, n_species)
+    return _mean("spearman", predictions, labels, species, n_species)
 
 
-def _all(
-    statistic: Callable, predictions: Arrays, labels: Arrays, species: Arrays, n_species: int
-) -> np.ndarray:
-    x, y, s = np.concatenate(predictions), np.concatenate(labels), np.concatenate(species)
-    return _per_species(statistic, x, y, s, n_species).filled(np.nan)
+def r2_all(predictions: Arrays, labels: Arrays, species: Arrays, n_species: int) -> np.ndarray:
+    """R2 of all particles pooled: [n_species, T].
+
+    One minus the mean square error over the variance of the labels: 1 is perfect, 0 what their mean
+    achieves. Unlike the correlations it sees errors of scale and offset.
+    """
+    return _all("r2", predictions, labels, species, n_species)
 
 
-def _mean(
-    statistic: Callable, predictions: Arrays, labels: Arrays, species: Arrays, n_species: int
-) -> np.ndarray:
-    each = np.ma.stack(
-        [
-            _per_species(statistic, x, y, s, n_species)
-            for x, y, s in zip(predictions, labels, species, strict=True)
-        ]
-    )
-    return each.mean(axis=0).filled(np.nan)
+def r2_mean(predictions: Arrays, labels: Arrays, species: Arrays, n_species: int) -> np.ndarray:
+    """R2 within each configuration (against its own mean label), averaged: [n_species, T]."""
+    return _mean("r2", predictions, labels, species, n_species)
 
 
-def _per_species(
-    statistic: Callable, x: np.ndarray, y: np.ndarray, species: np.ndarray, n_species: int
+def coefficients(
+    statistic: str, x: np.ndarray, y: np.ndarray, species: np.ndarray, n_species: int
 ) -> np.ma.MaskedArray:
-    """Coefficients [n_species, T], masked where they are not defined."""
+    """Coefficients of one set of particles, masked where they are not defined.
+
+    Args:
+        statistic: "pearson", "spearman" or "r2".
+        x: predictions [N, T] [length].
+        y: labels [N, T] [length].
+        species: [N].
+        n_species: number of species.
+
+    Returns:
+        [n_species, T] [-].
+    """
     result = np.ma.masked_all((n_species, x.shape[1]))
     for s in range(n_species):
         mine = species == s
@@ -80,6 +94,36 @@ def _per_species(
             a, b = x[mine, t].astype(np.float64), y[mine, t].astype(np.float64)
             if not (np.isfinite(a).all() and np.isfinite(b).all()):
                 result[s, t] = np.nan
-            elif np.ptp(a) and np.ptp(b):
-                result[s, t] = statistic(a, b).statistic
+            elif np.ptp(b) and (np.ptp(a) or statistic == "r2"):
+                result[s, t] = _STATISTICS[statistic](a, b)
     return result
+
+
+def _all(
+    statistic: str, predictions: Arrays, labels: Arrays, species: Arrays, n_species: int
+) -> np.ndarray:
+    x, y, s = np.concatenate(predictions), np.concatenate(labels), np.concatenate(species)
+    return coefficients(statistic, x, y, s, n_species).filled(np.nan)
+
+
+def _mean(
+    statistic: str, predictions: Arrays, labels: Arrays, species: Arrays, n_species: int
+) -> np.ndarray:
+    each = np.ma.stack(
+        [
+            coefficients(statistic, x, y, s, n_species)
+            for x, y, s in zip(predictions, labels, species, strict=True)
+        ]
+    )
+    return each.mean(axis=0).filled(np.nan)
+
+
+def _r2(predictions: np.ndarray, labels: np.ndarray) -> float:
+    return float(1 - np.mean((labels - predictions) ** 2) / np.var(labels))
+
+
+_STATISTICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "pearson": lambda a, b: float(stats.pearsonr(a, b).statistic),
+    "spearman": lambda a, b: float(stats.spearmanr(a, b).statistic),
+    "r2": _r2,
+}

@@ -5,54 +5,23 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from glassml.analysis.correlation import pearson_all, pearson_mean, spearman_all, spearman_mean
-from glassml.data import Configuration, Dataset
-from glassml.errors import InputError
+from glassml.analysis.metrics import Score, scores
+from glassml.analysis.sources import ModelPredictions, Watch, collect
+from glassml.data import Dataset
 from glassml.export import Predictor
 from glassml.files import atomic_write
 
-__all__ = ["Evaluation", "Score", "evaluate", "table"]
+__all__ = ["Evaluation", "Score", "evaluate", "table", "uncertain", "write_csv", "write_json"]
 
-# Wraps an iterable and shows how far it has come.
-Watch = Callable[[Iterable[Configuration]], Iterable[Configuration]]
-
-_STATISTICS = {
-    "pearson_all": pearson_all,
-    "pearson_mean": pearson_mean,
-    "spearman_all": spearman_all,
-    "spearman_mean": spearman_mean,
-}
-
-
-@dataclass(frozen=True)
-class Score:
-    """Agreement for one species and time; coefficients are NaN where they are not defined.
-
-    Attributes:
-        species: name of the species.
-        time: time of the labels [time].
-        particles: number of particles of the species in all configurations.
-        pearson_all: Pearson coefficient of all particles pooled [-].
-        pearson_mean: Pearson coefficient per configuration, averaged [-].
-        spearman_all: Spearman rank coefficient of all particles pooled [-].
-        spearman_mean: Spearman rank coefficient per configuration, averaged [-].
-    """
-
-    species: str
-    time: float
-    particles: int
-    pearson_all: float
-    pearson_mean: float
-    spearman_all: float
-    spearman_mean: float
+_SHOWN = ("pearson_all", "pearson_mean", "spearman_all", "spearman_mean")
 
 
 @dataclass(frozen=True)
@@ -60,11 +29,13 @@ class Evaluation:
     """What `evaluate` found.
 
     Attributes:
-        model: file name of the model.
+        model: file name of the model, or another name of the predictions.
         dataset: file name of the dataset.
         sha256: checksum of the dataset's contents.
         configurations: number of configurations.
         scores: one a species and time.
+        kind: what gave the predictions: "model", "stored" (in the dataset), "file", or "seeds" (the
+            average over models that differ in their seed).
     """
 
     model: str
@@ -72,27 +43,20 @@ class Evaluation:
     sha256: str
     configurations: int
     scores: tuple[Score, ...]
+    kind: str = "model"
 
     def write_json(self, path: str | Path) -> None:
         """Write everything as JSON; undefined coefficients become null."""
-        with atomic_write(path) as partial:
-            text = json.dumps(_without_nan(asdict(self)), indent=2)
-            partial.write_text(text + "\n", encoding="utf-8")
+        write_json(asdict(self), path)
 
     def write_csv(self, path: str | Path) -> None:
         """Write one row a species and time; undefined coefficients become ``nan``."""
         names = [field.name for field in fields(Score)]
-        with (
-            atomic_write(path) as partial,
-            partial.open("w", newline="", encoding="utf-8") as stream,
-        ):
-            writer = csv.DictWriter(stream, names)
-            writer.writeheader()
-            writer.writerows(asdict(score) for score in self.scores)
+        write_csv(names, [asdict(score) for score in self.scores], path)
 
 
 def evaluate(predictor: Predictor, dataset: Dataset, watch: Watch = iter) -> Evaluation:
-    """Compare a model's predictions with the labels of a dataset.
+    """Compare a model's predictions with the labels of a dataset, without error bars.
 
     Args:
         predictor: the model; it may predict more times than the dataset has labels for.
@@ -103,71 +67,74 @@ def evaluate(predictor: Predictor, dataset: Dataset, watch: Watch = iter) -> Eva
         InputError: no labels, labels at times that the model does not predict, or a configuration
             that the model cannot be used on or has no finite prediction for.
     """
-    times = dataset.common_times()
-    columns = _columns(predictor, dataset, times)
-    predictions: list[np.ndarray] = []
-    labels: list[np.ndarray] = []
-    species: list[np.ndarray] = []
-    for configuration in watch(dataset):
-        predicted = predictor.predict([configuration])[0]["propensity"]
-        predictions.append(predicted[:, columns])
-        labels.append(np.asarray(configuration.propensity))
-        species.append(configuration.species)
-    n_species = len(dataset.species_names)
-    values = {
-        name: statistic(predictions, labels, species, n_species)
-        for name, statistic in _STATISTICS.items()
-    }
-    counts = np.bincount(np.concatenate(species), minlength=n_species)
-    scores = tuple(
-        Score(name, float(time), int(counts[s]), **{k: float(v[s, t]) for k, v in values.items()})
-        for s, name in enumerate(dataset.species_names)
-        for t, time in enumerate(times)
+    source = ModelPredictions(predictor, dataset, all_times=True)
+    found = collect(dataset, [source], watch)
+    values = scores(
+        found.predictions[source.name],
+        found.labels,
+        found.species,
+        dataset.species_names,
+        dataset.common_times().tolist(),
     )
-    return Evaluation(predictor.path.name, dataset.path.name, dataset.sha256, len(dataset), scores)
+    return Evaluation(source.name, dataset.path.name, dataset.sha256, len(dataset), values)
 
 
 def table(evaluation: Evaluation) -> Table:
-    """The scores as a table for the terminal."""
+    """The scores as a table for the terminal, with error bars as `uncertain` writes them."""
     result = Table(
         title=f"{evaluation.model} on {evaluation.dataset} "
         f"({evaluation.configurations} configurations)",
         caption="all: particles of all configurations pooled; mean: within each configuration, "
         "then averaged",
+        box=SIMPLE_HEAD,  # without lines between columns, which leave no room for error bars
+        pad_edge=False,
+        collapse_padding=True,
     )
     for heading in ("species", "time", "particles"):
         result.add_column(heading, justify="right")
     for heading in ("Pearson all", "Pearson mean", "Spearman all", "Spearman mean"):
         result.add_column(heading, justify="right")
-    for score in evaluation.scores:
-        coefficients = [getattr(score, name) for name in _STATISTICS]
+    shown = [score for score in evaluation.scores if score.configurations]
+    for score in shown:
         result.add_row(
             score.species,
             f"{score.time:g}",
             str(score.particles),
-            *("-" if math.isnan(value) else f"{value:.3f}" for value in coefficients),
-            end_section=score.time == evaluation.scores[-1].time,
+            *(uncertain(getattr(score, n), getattr(score, f"{n}_error")) for n in _SHOWN),
+            end_section=score.time == shown[-1].time,
         )
     return result
 
 
-def _columns(predictor: Predictor, dataset: Dataset, times: np.ndarray) -> list[int]:
-    """The model's column for each time of the dataset."""
-    known = np.array(predictor.manifest.times)
-    columns = []
-    for time in times:
-        close = np.flatnonzero(np.isclose(known, time, rtol=1e-6, atol=0.0))
-        if not len(close):
-            raise InputError(
-                f"{dataset.path}: times: expected labels at times that {predictor.path.name} "
-                f"predicts ({', '.join(f'{t:g}' for t in known)}), found {time:g}"
-            )
-        columns.append(int(close[0]))
-    return columns
+def uncertain(value: float, error: float) -> str:
+    """A number with its error bar in units of the last digit; "-" if it is not defined.
+
+    0.467(12) is 0.467 +- 0.012.
+    """
+    if math.isnan(value):
+        return "-"
+    return f"{value:.3f}" + ("" if math.isnan(error) else f"({1000 * error:.0f})")
+
+
+def write_json(content: Mapping[str, Any], path: str | Path) -> None:
+    """Write nested mappings and sequences as JSON; NaN becomes null."""
+    with atomic_write(path) as partial:
+        partial.write_text(json.dumps(_without_nan(content), indent=2) + "\n", encoding="utf-8")
+
+
+def write_csv(names: Sequence[str], rows: Sequence[Mapping[str, Any]], path: str | Path) -> None:
+    """Write a table with these columns; NaN becomes ``nan``."""
+    with (
+        atomic_write(path) as partial,
+        partial.open("w", newline="", encoding="utf-8") as stream,
+    ):
+        writer = csv.DictWriter(stream, names)
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_without_nan(item) for item in value]

@@ -18,9 +18,16 @@ from glassml.data import Configuration
 from glassml.errors import InputError
 from glassml.files import atomic_write
 
-__all__ = ["slice_picture", "thermo_picture"]
+__all__ = [
+    "COLOUR_MAP",
+    "draw_slab",
+    "drawn_diameters",
+    "drawn_limits",
+    "slice_picture",
+    "thermo_picture",
+]
 
-_COLOUR_MAP = "viridis"  # even in lightness, and safe for colour-blind readers
+COLOUR_MAP = "viridis"  # even in lightness, and safe for colour-blind readers
 
 
 def slice_picture(
@@ -36,8 +43,9 @@ def slice_picture(
 ) -> None:
     """Draw a slab of the box from above, its particles coloured by a value.
 
-    The slab is parallel to the first two lattice vectors, in the middle of the third. Particles
-    are drawn to scale, across the periodic boundaries.
+    The slab is parallel to the first two lattice vectors, in the middle of the third; of a
+    two-dimensional system all particles are drawn. They are to scale, across the periodic
+    boundaries.
 
     Args:
         configuration: N particles.
@@ -61,16 +69,15 @@ def slice_picture(
             f"values: expected {configuration.n_particles} finite numbers, one a particle, "
             f"found an array of shape {values.shape}"
         )
-    spacing = (configuration.volume / configuration.n_particles) ** (1 / 3)
-    commonest = configuration.species == np.bincount(configuration.species).argmax()
-    low, high = np.percentile(values[commonest], (2, 98)) if limits is None else limits
+    spacing = _spacing(configuration)
+    low, high = drawn_limits(configuration, values) if limits is None else limits
     if diameters is None:
-        diameters = [spacing * 0.62**s for s in range(len(configuration.species_names))]
+        diameters = drawn_diameters(configuration).tolist()
     figure = Figure(figsize=(7.2, 6.0), layout="constrained")
     axes = figure.subplots()
     thickness = 1.2 * spacing if thickness is None else thickness
-    discs = _draw_slab(axes, configuration, values, thickness, np.asarray(diameters))
-    discs.set(cmap=_COLOUR_MAP, norm=Normalize(low, high))
+    discs = draw_slab(axes, configuration, values, thickness, np.asarray(diameters))
+    discs.set(cmap=COLOUR_MAP, norm=Normalize(low, high))
     figure.colorbar(discs, ax=axes, label=label, extend="both" if limits is None else "neither")
     unit = configuration.length_unit
     suffix = "" if unit == "lj" else f" ({unit})"
@@ -122,19 +129,46 @@ def thermo_picture(
     _save(figure, path)
 
 
-def _draw_slab(
+def drawn_limits(configuration: Configuration, values: np.ndarray) -> tuple[float, float]:
+    """The 2nd and 98th percentile of the values of the most numerous species."""
+    commonest = configuration.species == np.bincount(configuration.species).argmax()
+    low, high = np.percentile(values[commonest], (2, 98))
+    return float(low), float(high)
+
+
+def drawn_diameters(configuration: Configuration) -> np.ndarray:
+    """1, 0.62, 0.45, ... times the mean distance of neighbours, for each species [length]."""
+    return _spacing(configuration) * 0.62 ** np.arange(len(configuration.species_names))
+
+
+def draw_slab(
     axes: Axes,
     configuration: Configuration,
     values: np.ndarray,
     thickness: float,
     diameters: np.ndarray,
 ) -> EllipseCollection:
-    """Draw the discs and the edge of the box; returns the discs, not yet coloured."""
-    cell, pbc = configuration.cell, np.array(configuration.pbc)
+    """Draw the particles of a slab as discs, and the edge of the box.
+
+    Args:
+        axes: to draw on.
+        configuration: N particles.
+        values: [N], the array of the collection that is returned.
+        thickness: of the slab [length].
+        diameters: of each species [length].
+
+    Returns:
+        The discs, not yet coloured.
+    """
+    flat = configuration.plane
+    order = [0, 1, 2] if flat is None else [*(k for k in range(3) if k != flat), flat]
+    cell, pbc = configuration.cell[order], np.array(configuration.pbc)[order]
     fractions = configuration.positions @ np.linalg.inv(cell)
     fractions[:, pbc] %= 1.0
     normal = np.cross(cell[0], cell[1])
     height = abs(cell[2] @ normal) / np.linalg.norm(normal)
+    if flat is not None:
+        fractions[:, 2] = 0.5  # all of them lie in one plane, wherever that is
     chosen = np.flatnonzero(np.abs(fractions[:, 2] - 0.5) * height <= thickness / 2)
     chosen = chosen[np.argsort(fractions[chosen, 2])]  # the highest are drawn last, on top
     # Images beyond the edges, so that discs on an edge appear on both sides of the box.
@@ -167,6 +201,12 @@ def _draw_slab(
     axes.set_xlim(corners[:, 0].min() - pad, corners[:, 0].max() + pad)
     axes.set_ylim(corners[:, 1].min() - pad, corners[:, 1].max() + pad)
     return collection
+
+
+def _spacing(configuration: Configuration) -> float:
+    """Mean distance of neighbours [length]."""
+    dimension = 3 if configuration.plane is None else 2
+    return float(configuration.number_density ** (-1 / dimension))
 
 
 def _in_plane(cell: np.ndarray) -> np.ndarray:

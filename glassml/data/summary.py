@@ -13,7 +13,7 @@ from glassml.data.configuration import Configuration
 if TYPE_CHECKING:
     from glassml.data.dataset import Dataset
 
-__all__ = ["DatasetSummary", "LabelStatistics", "summarise"]
+__all__ = ["DatasetSummary", "LabelStatistics", "noise_ceiling", "summarise"]
 
 
 @dataclass(frozen=True)
@@ -153,12 +153,19 @@ class _Moments:
             std=float(np.sqrt(self.squares / self.count)),
             minimum=float(self.minimum),
             maximum=float(self.maximum),
-            noise_ceiling=_noise_ceiling(self.halves.correlation()) if complete else None,
+            noise_ceiling=noise_ceiling(self.halves.correlation()) if complete else None,
         )
 
 
-def _noise_ceiling(halves: float) -> float | None:
-    """The highest possible correlation with labels whose two halves correlate like this."""
+def noise_ceiling(halves: float) -> float | None:
+    """The highest possible correlation with labels whose two halves correlate like this.
+
+    Args:
+        halves: Pearson coefficient r of the two halves [-].
+
+    Returns:
+        sqrt(2 r / (1 + r)), see `LabelStatistics`; None if the halves do not correlate.
+    """
     return float(np.sqrt(2 * halves / (1 + halves))) if halves > 0 else None
 
 

@@ -119,3 +119,23 @@ def test_the_command_shows_a_table_and_writes_the_numbers(model: Path, tmp_path:
         rows = list(csv.DictReader(stream))
     assert [row["species"] for row in rows] == ["A", "A", "B", "B"]
     assert rows[1]["pearson_all"] == "nan"
+
+
+def test_models_are_compared_at_the_times_that_they_predict(model: Path, tmp_path: Path) -> None:
+    """Two files of one name go by their paths; the other of the times is left out."""
+    _write(tmp_path / "d.h5", _predicted(model), (1.0, 20.0))
+    paths = [tmp_path / folder / "model.pt" for folder in ("one", "other")]
+    for path in paths:
+        path.parent.mkdir()
+        path.symlink_to(model)
+    numbers = tmp_path / "scores.json"
+    command = ["evaluate", *map(str, paths), str(tmp_path / "d.h5"), "--json", str(numbers)]
+    result = CliRunner().invoke(app, [*command, "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    content = json.loads(numbers.read_text(encoding="utf-8"))
+    assert [source["name"] for source in content["models"]] == [str(path) for path in paths]
+    found = {(s["model"], s["species"], s["time"]): s for s in content["scores"]}
+    for path in paths:
+        assert found[str(path), "A", 1.0]["pearson_all"] == pytest.approx(1.0)
+        assert found[str(path), "A", 20.0]["configurations"] == 0
+        assert found[str(path), "A", 20.0]["pearson_all"] is None

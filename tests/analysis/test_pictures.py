@@ -11,7 +11,7 @@ from matplotlib.image import imread
 from systems import liquid, moved
 
 from glassml.analysis import slice_picture, thermo_picture
-from glassml.analysis.pictures import _draw_slab
+from glassml.analysis.pictures import draw_slab
 from glassml.data import Configuration
 from glassml.errors import InputError
 from glassml.training.curves import curves_picture
@@ -22,7 +22,7 @@ def _discs(configuration: Configuration, thickness: float) -> set[tuple[float, f
     """Position and value of every disc whose centre lies in the box."""
     values = np.arange(configuration.n_particles, dtype=float)
     axes = Figure().subplots()
-    collection = _draw_slab(axes, configuration, values, thickness, np.array([1.0, 0.6]))
+    collection = draw_slab(axes, configuration, values, thickness, np.array([1.0, 0.6]))
     corner = configuration.cell[:2, :2].sum(axis=0)
     return {
         (round(x, 9), round(y, 9), value)
@@ -56,7 +56,7 @@ def test_a_disc_on_an_edge_is_drawn_on_both_sides() -> None:
         cell=np.diag([4.0, 4.0, 4.0]),
         species=np.array([0]),
     )
-    collection = _draw_slab(Figure().subplots(), one, np.ones(1), 1.0, np.array([1.0, 0.6]))
+    collection = draw_slab(Figure().subplots(), one, np.ones(1), 1.0, np.array([1.0, 0.6]))
     offsets = np.asarray(collection.get_offsets())
     np.testing.assert_allclose(offsets[np.argsort(offsets[:, 0])], [[0.1, 2.0], [4.1, 2.0]])
 

@@ -1,0 +1,7 @@
+"""The report of an evaluation: numbers, figures and one self-contained page."""
+
+from __future__ import annotations
+
+from glassml.analysis.report.writing import ReportOptions, write_report
+
+__all__ = ["ReportOptions", "write_report"]

@@ -1,0 +1,299 @@
+"""Figures of a report: curves against time, four-point functions, calibration, distributions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from glassml.analysis.comparison import Comparison
+from glassml.analysis.dynamics import LABELS
+from glassml.analysis.evaluation import Evaluation
+from glassml.analysis.metrics import calibration, overlap_coefficient
+from glassml.analysis.published import METRICS, SIMULATIONS, Curve, PublishedCurves
+
+__all__ = [
+    "calibration_figure",
+    "colour_of",
+    "distribution_figure",
+    "four_point_figure",
+    "pearson_figure",
+    "spread_figure",
+    "style",
+]
+
+_LABEL_COLOUR = "0.15"
+_MARKERS = "osD^vP*X"
+_DASHES = ("--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (6, 2)))
+
+# For matplotlib.rc_context: figures look the same in every file and carry no date.
+style: dict[Any, Any] = {
+    "font.family": "serif",
+    "font.serif": ["STIXGeneral"],
+    "mathtext.fontset": "stix",
+    "font.size": 11,
+    "axes.titlesize": 12,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "legend.frameon": False,
+    "legend.fontsize": 9.5,
+    "svg.hashsalt": "glassml",
+}
+
+
+def colour_of(comparison: Comparison, name: str) -> tuple[float, float, float, float]:
+    """The colour that stands for a set of predictions in all figures."""
+    names = [evaluation.model for evaluation in comparison.evaluations]
+    return tuple(mpl.colormaps["tab10"](names.index(name) % 10))  # type: ignore[return-value]
+
+
+def pearson_figure(
+    comparison: Comparison, published: Sequence[PublishedCurves], species: str
+) -> Figure:
+    """Pearson coefficients against time: a row for each species, `all` left and `mean` right.
+
+    Published curves are drawn for the given species only.
+    """
+    order = sorted(comparison.species_names, key=lambda name: name != species)
+    figure = Figure(figsize=(9.6, 0.9 + 3.3 * len(order)), layout="constrained")
+    panels = figure.subplots(len(order), 2, sharex=True, squeeze=False)
+    for row, name in zip(panels, order, strict=True):
+        for axes, kind in zip(row, METRICS, strict=True):
+            if name == species:
+                _draw_published(axes, published, kind)
+            _draw_ceiling(axes, comparison, name, kind)
+            for evaluation in comparison.evaluations:
+                _draw_scores(axes, comparison, evaluation, name, kind)
+            axes.set_title(f"{name}, {kind}")
+            axes.set(xscale="log", ylabel="Pearson coefficient")
+            axes.grid(alpha=0.2, lw=0.6)
+            axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1.02)
+            _time_axis(axes, comparison.times if not published else ())
+    for axes in panels[-1]:
+        axes.set_xlabel("time $t$")
+    _legend_below(figure, [*panels[0], *panels[-1]])
+    return figure
+
+
+def four_point_figure(
+    comparison: Comparison, published: Sequence[PublishedCurves], time: float
+) -> Figure:
+    """chi4 against time, and if there is one G4 against distance at one time."""
+    curves = comparison.four_point
+    if curves is None:
+        raise ValueError("a comparison without four-point functions has no such figure")
+    has_g4 = curves.r is not None
+    figure = Figure(figsize=(9.6 if has_g4 else 5.4, 4.2), layout="constrained")
+    panels = figure.subplots(1, 2 if has_g4 else 1, squeeze=False)[0]
+    for theirs in published:
+        for source, curve in theirs.chi4.items():
+            _draw_curve(panels[0], published, theirs, source, curve)
+    for name, heights in curves.chi4.items():
+        panels[0].errorbar(
+            curves.times, heights, curves.chi4_errors[name], **_line(comparison, name)
+        )
+    panels[0].set(xscale="log", xlabel="time $t$", ylabel=r"$\chi_4(t)$")
+    _time_axis(panels[0], curves.times if not published else ())
+    if has_g4:
+        t = curves.times.index(time)
+        for name, g4 in curves.g4.items():
+            errors = curves.g4_errors[name][:, t]
+            options = _line(comparison, name) | {"marker": "", "capsize": 0}
+            panels[1].plot(curves.r, g4[:, t], **_without(options, "capsize"))
+            panels[1].fill_between(
+                curves.r, g4[:, t] - errors, g4[:, t] + errors,
+                color=options["color"], alpha=0.2, lw=0,
+            )  # fmt: skip
+        panels[1].axhline(0.0, color="0.6", lw=0.7)
+        panels[1].set(xlabel="distance $r$", ylabel=rf"$G_4(r,\ t = {time:g})$", xlim=(0, None))
+    _legend_below(figure, panels)
+    return figure
+
+
+def calibration_figure(comparison: Comparison, species: str, time: float) -> Figure:
+    """Labels against predictions, a panel for each set of predictions."""
+    s, t = _indices(comparison, species, time)
+    found = [(name, *comparison.collected.pooled(name, s, t)) for name in comparison.names]
+    found = [entry for entry in found if len(entry[1]) > 1]
+    columns = min(3, len(found))
+    rows = -(-len(found) // columns)
+    figure = Figure(figsize=(0.6 + 3.6 * columns, 3.8 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False)
+    for axes, (name, x, y) in zip(panels.flat, found, strict=False):
+        bins = calibration(x, y)
+        limits = _inner(x), _inner(y)
+        axes.hist2d(x, y, 60, range=limits, cmap="Greys", norm=LogNorm(0.4), rasterized=True)
+        axes.axline((y.mean(), y.mean()), slope=1, color="0.4", lw=0.8, ls="--")
+        axes.errorbar(
+            bins.predicted, bins.true, bins.spread, fmt="o", ms=4, lw=1.2, capsize=2,
+            color=colour_of(comparison, name),
+        )  # fmt: skip
+        axes.set_title(_shortened(name))
+        axes.set(xlabel="predicted propensity", ylabel="true propensity")
+        axes.set(xlim=limits[0], ylim=limits[1])
+    for axes in panels.flat[len(found) :]:
+        axes.set_axis_off()
+    return figure
+
+
+def distribution_figure(comparison: Comparison, species: str, time: float) -> Figure:
+    """Histograms of the labels and of each set of predictions."""
+    s, t = _indices(comparison, species, time)
+    labels = np.concatenate(
+        [
+            y[kinds == s, t]
+            for y, kinds in zip(
+                comparison.collected.labels, comparison.collected.species, strict=True
+            )
+        ]
+    )
+    figure = Figure(figsize=(6.6, 3.8), layout="constrained")
+    axes = figure.subplots()
+    # Bins from the labels: a model that is far off would leave one bin to them.
+    low, high = (float(value) for value in np.percentile(labels, [0, 99.9]))
+    margin = 0.25 * (high - low) or 0.1  # all labels may be equal
+    edges = np.linspace(low - margin, high + margin, 90)
+    width = float(edges[1] - edges[0])
+    density = np.histogram(labels, edges)[0] / (len(labels) * width)
+    axes.stairs(density, edges, fill=True, color="0.85", label=LABELS)
+    for name in comparison.names:
+        x, y = comparison.collected.pooled(name, s, t)
+        if len(x) < 2:
+            continue
+        density = np.histogram(x, edges)[0] / (len(x) * width)
+        label = f"{_shortened(name)}, overlap {overlap_coefficient(x, y):.2f}"
+        axes.stairs(density, edges, color=colour_of(comparison, name), lw=1.6, label=label)
+    axes.set(xlabel=f"propensity of {species}, $t = {time:g}$", ylabel="density")
+    axes.margins(x=0)
+    axes.legend()
+    return figure
+
+
+def spread_figure(comparison: Comparison, species: str, time: float) -> Figure:
+    """Root mean square error against predicted spread, for each model that gives one."""
+    figure = Figure(figsize=(5.0, 4.0), layout="constrained")
+    axes = figure.subplots()
+    for entry in comparison.spreads:
+        if (entry.species, entry.time) != (species, time):
+            continue
+        axes.plot(
+            entry.spread, entry.error, "o-", ms=5, lw=1.3,
+            color=colour_of(comparison, entry.model), label=_shortened(entry.model),
+        )  # fmt: skip
+    top = max(axes.get_xlim()[1], axes.get_ylim()[1])
+    axes.axline((0, 0), slope=1, color="0.4", lw=0.8, ls="--")
+    axes.set(xlim=(0, axes.get_xlim()[1]), ylim=(0, top))
+    axes.set(xlabel="predicted spread", ylabel="root mean square error")
+    axes.legend()
+    return figure
+
+
+def _draw_scores(
+    axes: Axes, comparison: Comparison, evaluation: Evaluation, species: str, kind: str
+) -> None:
+    scores = [s for s in evaluation.scores if s.species == species]
+    values = [getattr(s, f"pearson_{kind}") for s in scores]
+    errors = [getattr(s, f"pearson_{kind}_error") for s in scores]
+    if np.isnan(values).all():
+        return
+    options = _line(comparison, evaluation.model)
+    if evaluation.model in comparison.seed_models:
+        options |= {"lw": 0.7, "alpha": 0.6, "ms": 3}
+    axes.errorbar([s.time for s in scores], values, errors, **options)
+
+
+def _draw_ceiling(axes: Axes, comparison: Comparison, species: str, kind: str) -> None:
+    ceilings = [c for c in comparison.ceilings if c.species == species]
+    values = [getattr(c, kind) for c in ceilings]
+    if not np.isnan(values).all():
+        axes.plot(
+            [c.time for c in ceilings], values, color="black", lw=1.3, ls=(0, (4, 2)),
+            marker="_", label="noise ceiling",
+        )  # fmt: skip
+
+
+def _draw_published(axes: Axes, published: Sequence[PublishedCurves], kind: str) -> None:
+    for curves in published:
+        for model in curves.models:
+            if model not in curves.descriptors and (model, kind) in curves.pearson:
+                _draw_curve(axes, published, curves, model, curves.pearson[model, kind])
+    for curves in published:
+        if kind == "all" and curves.noise_ceiling is not None:
+            axes.plot(*curves.noise_ceiling, color="0.75", lw=1.3, label="published noise ceiling")
+
+
+def _draw_curve(
+    axes: Axes,
+    published: Sequence[PublishedCurves],
+    curves: PublishedCurves,
+    model: str,
+    curve: Curve,
+) -> None:
+    """Draw a published curve, with the same dashes for the same model in every panel.
+
+    Whose curves they are stands in the legend only where that is not clear from the caption.
+    """
+    names = [(c.name, m) for c in published for m in c.models if m not in c.descriptors]
+    label = "simulations" if model == SIMULATIONS else model
+    dash: Any = "-"
+    if (curves.name, model) in names:
+        dash = _DASHES[names.index((curves.name, model)) % len(_DASHES)]
+    axes.plot(
+        *curve, ls=dash, color="0.55", lw=1.1,
+        label=label if len(published) == 1 else f"{label} ({curves.name})",
+    )  # fmt: skip
+
+
+def _line(comparison: Comparison, name: str) -> dict[str, Any]:
+    """How a curve is drawn; the labels are not among the predictions."""
+    if name == LABELS:
+        return {"color": _LABEL_COLOUR, "marker": "o", "mfc": "white", "ms": 5, "lw": 1.6,
+                "capsize": 2, "label": LABELS}  # fmt: skip
+    names = [evaluation.model for evaluation in comparison.evaluations]
+    marker = _MARKERS[names.index(name) % len(_MARKERS)]
+    return {"color": colour_of(comparison, name), "marker": marker, "ms": 4.5, "lw": 1.5,
+            "capsize": 2, "label": _shortened(name)}  # fmt: skip
+
+
+def _legend_below(figure: Figure, panels: Sequence[Axes]) -> None:
+    """One legend for all panels, each entry once."""
+    entries: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    figure.legend(
+        handles=list(entries.values()), labels=list(entries), loc="outside lower center",
+        ncols=min(3, max(1, len(entries))),
+    )  # fmt: skip
+
+
+def _time_axis(axes: Axes, times: Sequence[float]) -> None:
+    """Name the times themselves on a logarithmic axis that spans little."""
+    if times and max(times) / min(times) < 10:
+        axes.set_xticks(list(times), [f"{t:g}" for t in times])
+        axes.minorticks_off()
+
+
+def _indices(comparison: Comparison, species: str, time: float) -> tuple[int, int]:
+    return comparison.species_names.index(species), comparison.times.index(time)
+
+
+def _inner(values: np.ndarray) -> tuple[float, float]:
+    """Limits of an axis without the outermost particles; apart even if all values are equal."""
+    low, high = (float(value) for value in np.percentile(values, [0.2, 99.8]))
+    margin = 0.02 * (high - low) or 0.01 * abs(high) or 1.0
+    return low - margin, high + margin
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 32 else "..." + name[-29:]
+
+
+def _without(options: dict, key: str) -> dict:
+    return {name: value for name, value in options.items() if name != key}

@@ -1,0 +1,347 @@
+"""Writes a report into a folder."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from glassml.analysis.comparison import Comparison
+from glassml.analysis.dynamics import LABELS
+from glassml.analysis.evaluation import write_csv
+from glassml.analysis.metrics import calibration
+from glassml.analysis.published import PublishedCurves
+from glassml.analysis.report import figures
+from glassml.analysis.report.maps import slice_figure
+from glassml.analysis.report.page import Picture, Section, render
+from glassml.data import Configuration, Dataset
+from glassml.errors import InputError
+from glassml.files import atomic_write
+
+__all__ = ["ReportOptions", "write_report"]
+
+_PNG_DPI = 150
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What a report shows.
+
+    Attributes:
+        species: species of the figures; None: the first.
+        times: times of the labels [time] of those figures that show one; none: that of the largest
+            chi4 of the labels, or without chi4 that at which the labels of the species vary most,
+            relative to their mean.
+        published: curves of others, beside one's own.
+        command: how the report was made, for its header.
+    """
+
+    species: str | None = None
+    times: tuple[float, ...] = ()
+    published: tuple[PublishedCurves, ...] = ()
+    command: str = ""
+
+    def check(self, dataset: Dataset, folder: str | Path) -> None:
+        """Refuse what `write_report` would refuse, before anything is computed.
+
+        Raises:
+            InputError: an unknown species or time, or the folder is a file.
+        """
+        _chosen_species(self, dataset.species_names)
+        _chosen_times(self, dataset.common_times().tolist())
+        if Path(folder).exists() and not Path(folder).is_dir():
+            raise InputError(f"{folder}: expected a folder for the report; found a file")
+
+
+def write_report(
+    comparison: Comparison,
+    dataset: Dataset,
+    folder: str | Path,
+    options: ReportOptions | None = None,
+) -> Path:
+    """Write ``report.html``, the numbers as JSON and CSV, and each figure as PNG and SVG.
+
+    Args:
+        comparison: what was evaluated.
+        dataset: the same dataset, for the maps.
+        folder: made if it does not exist; files of an earlier report are replaced.
+        options: what to show.
+
+    Returns:
+        The page.
+
+    Raises:
+        InputError: an unknown species or time, or the folder cannot be written.
+    """
+    options = options or ReportOptions()
+    options.check(dataset, folder)
+    target = Path(folder)
+    species = _chosen_species(options, comparison.species_names)
+    times = _chosen_times(options, comparison.times) or (_telling_time(comparison, species),)
+    _write_numbers(comparison, target, species)
+    sections = []
+    with mpl.rc_context(figures.style):
+        for section in _sections(comparison, dataset, options, species, times):
+            pictures = [
+                Picture(name, _saved(figure, target / "figures" / name), caption)
+                for name, figure, caption in section.drawn
+            ]
+            sections.append(Section(section.title, pictures, section.spreads))
+    page = target / "report.html"
+    made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    text = render(comparison, dataset, options.published, sections, species, options.command, made)
+    with atomic_write(page) as partial:
+        partial.write_text(text, encoding="utf-8")
+    return page
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A section's figures with their file names and captions, not yet written."""
+
+    title: str
+    drawn: list[tuple[str, Figure, str]]
+    spreads: bool = False
+
+
+def _chosen_species(options: ReportOptions, known: Sequence[str]) -> str:
+    species = options.species or known[0]
+    if species not in known:
+        raise InputError(f"--species: expected one of {', '.join(known)}; found {species}")
+    return species
+
+
+def _chosen_times(options: ReportOptions, known: Sequence[float]) -> tuple[float, ...]:
+    times: dict[float, None] = {}
+    for time in options.times:
+        close = [t for t in known if np.isclose(t, time, rtol=1e-3, atol=0.0)]
+        if not close:
+            raise InputError(
+                f"--time: expected one of {', '.join(f'{t:g}' for t in known)}; found {time:g}"
+            )
+        times[close[0]] = None
+    return tuple(times)
+
+
+def _telling_time(comparison: Comparison, species: str) -> float:
+    """The time at which labels differ most, of those for which there is a prediction."""
+    s = comparison.species_names.index(species)
+    found = comparison.collected
+    labels = np.concatenate(
+        [y[kinds == s] for y, kinds in zip(found.labels, found.species, strict=True)]
+    )
+    if not len(labels):
+        raise InputError(
+            f"{comparison.dataset}: expected particles of species {species}; found none"
+        )
+    with np.errstate(invalid="ignore"):
+        telling = np.nan_to_num(labels.std(axis=0) / labels.mean(axis=0))
+    if comparison.four_point is not None:
+        telling = comparison.four_point.chi4[LABELS]
+    predicted = [
+        any(len(found.pooled(name, s, t)[0]) for name in comparison.names)
+        for t in range(len(comparison.times))
+    ]
+    return comparison.times[int(np.argmax(np.where(predicted, telling, -1.0)))]
+
+
+def _sections(
+    comparison: Comparison,
+    dataset: Dataset,
+    options: ReportOptions,
+    species: str,
+    times: Sequence[float],
+) -> Iterator[_Drawn]:
+    figure = figures.pearson_figure(comparison, options.published, species)
+    yield _Drawn(
+        "Correlation", [("pearson", figure, _pearson_caption(comparison, options, species))]
+    )
+    if comparison.four_point is not None:
+        drawn = [
+            (
+                f"four_point_t{time:g}",
+                figures.four_point_figure(comparison, options.published, time),
+                _four_point_caption(comparison, options),
+            )
+            for time in times
+        ]
+        yield _Drawn("Dynamic heterogeneity", drawn)
+    yield _Drawn("Calibration and distributions", _of_times(comparison, species, times))
+    if comparison.spreads:
+        caption = (
+            f"Root mean square error of {species} particles against the standard deviation that "
+            "the model predicts, in bins of as many particles each. On the dashed line the spread "
+            "is the error. Labels are averages over a finite number of runs, so errors do not "
+            "vanish with the spread."
+        )
+        drawn = [
+            (f"spread_t{time:g}", figures.spread_figure(comparison, species, time), caption)
+            for time in times
+        ]
+        yield _Drawn("Does the spread predict the error?", drawn, spreads=True)
+    yield _Drawn("Maps", _maps(comparison, dataset, times))
+
+
+def _of_times(
+    comparison: Comparison, species: str, times: Sequence[float]
+) -> list[tuple[str, Figure, str]]:
+    drawn = []
+    for time in times:
+        at = f"{species} particles at t = {time:g}"
+        drawn += [
+            (
+                f"calibration_t{time:g}",
+                figures.calibration_figure(comparison, species, time),
+                f"True against predicted propensity of {at}. Dots: mean of the labels in bins of "
+                "as many particles each; bars: their standard deviation. Dots on the dashed "
+                "diagonal mean that predictions are right on average. Grey: number of particles, "
+                "logarithmic.",
+            ),
+            (
+                f"distribution_t{time:g}",
+                figures.distribution_figure(comparison, species, time),
+                f"Distributions of the labels (grey) and of the predictions for {at}. The overlap "
+                "is the integral of the smaller of the two densities: 1 for equal distributions.",
+            ),
+        ]
+    return drawn
+
+
+def _maps(
+    comparison: Comparison, dataset: Dataset, times: Sequence[float]
+) -> list[tuple[str, Figure, str]]:
+    drawn = []
+    for name in comparison.names:
+        if name in comparison.seed_models[1:]:
+            continue  # seeds look alike; one of them is enough
+        for time in times:
+            t = comparison.times.index(time)
+            found = _first_predicted(comparison, dataset, name, t)
+            if found is None:
+                continue
+            configuration, predicted = found
+            drawn.append(
+                (
+                    f"map_{_file_name(name)}_t{time:g}",
+                    slice_figure(configuration, predicted, t),
+                    f"{name}: a layer through the middle of configuration {configuration.name} at "
+                    f"t = {time:g}. Left and centre: true and predicted propensity on the same "
+                    "scale, from the 2nd to the 98th percentile of the labels of the most numerous "
+                    "species. Right: their difference. Smaller discs are the rarer species; grey "
+                    "ones have no prediction.",
+                )
+            )
+    return drawn
+
+
+def _first_predicted(
+    comparison: Comparison, dataset: Dataset, name: str, t: int
+) -> tuple[Configuration, np.ndarray] | None:
+    for c, predicted in enumerate(comparison.collected.predictions[name]):
+        if predicted is not None and np.isfinite(predicted[:, t]).any():
+            return dataset[c], predicted[:, t]
+    return None
+
+
+def _pearson_caption(comparison: Comparison, options: ReportOptions, species: str) -> str:
+    text = (
+        "Pearson coefficient of predicted and true propensity against the time of the labels. all: "
+        "particles of all configurations pooled; mean: within each configuration, then averaged. "
+    )
+    if comparison.configurations > 1 and comparison.resamples:
+        text += (
+            "Error bars: standard deviation over "
+            f"{comparison.resamples} bootstrap resamples of the {comparison.configurations} "
+            "configurations"
+        )
+        text += (
+            "; of the mean of seeds: standard deviation over its models. "
+            if comparison.seed_models
+            else ". "
+        )
+    elif comparison.configurations == 1:
+        text += "One configuration does not tell how configurations differ: no error bars. "
+    if any(np.isfinite(c.all) for c in comparison.ceilings):
+        text += (
+            "Noise ceiling: the highest coefficient that the finite number of isoconfigurational "
+            "runs allows, from the correlation of labels of two halves of the runs. "
+        )
+    if options.published:
+        names = "; ".join(curves.name for curves in options.published)
+        text += f"Grey, for {species}: published curves ({names})."
+    return text
+
+
+def _four_point_caption(comparison: Comparison, options: ReportOptions) -> str:
+    curves = comparison.four_point
+    assert curves is not None, "the caller has looked"
+    text = (
+        f"Four-point functions of {curves.species} particles, of "
+        f"c = (tanh(20 (m \N{MINUS SIGN} {curves.threshold:g})) + 1)/2 with the propensity m. "
+        "χ₄ = N (⟨Q²⟩ \N{MINUS SIGN} ⟨Q⟩²), Q being the mean of c in a configuration of N "
+        "particles. "
+    )
+    if curves.r is not None:
+        text += (
+            "G₄: correlation of c \N{MINUS SIGN} ⟨c⟩ of particles at distance r, counted like g(r) "
+            "(an ideal gas has g = 1). "
+        )
+    else:
+        text += "No G₄: it needs periodic cells of about the same size. "
+    text += "Error bars and bands: bootstrap over configurations. "
+    if any(c.chi4 for c in options.published):
+        text += (
+            "Grey: published χ₄, as their authors computed it; it depends on the size of the "
+            "system and on the threshold."
+        )
+    return text
+
+
+def _write_numbers(comparison: Comparison, folder: Path, species: str) -> None:
+    comparison.write_json(folder / "scores.json")
+    comparison.write_csv(folder / "scores.csv")
+    if comparison.four_point is not None:
+        for name, rows in comparison.four_point.rows().items():
+            if rows:
+                write_csv(list(rows[0]), rows, folder / f"{name}.csv")
+    rows = []
+    s = comparison.species_names.index(species)
+    for name in comparison.names:
+        for t, time in enumerate(comparison.times):
+            x, y = comparison.collected.pooled(name, s, t)
+            if not len(x):
+                continue
+            bins = calibration(x, y)
+            columns = zip(bins.predicted, bins.true, bins.spread, bins.count, strict=True)
+            rows += [
+                {"model": name, "species": species, "time": time, "predicted": float(p),
+                 "true": float(m), "true_std": float(d), "particles": int(n)}
+                for p, m, d, n in columns
+            ]  # fmt: skip
+    if rows:
+        write_csv(list(rows[0]), rows, folder / "calibration.csv")
+
+
+def _saved(figure: Figure, path: Path) -> str:
+    """Write a figure as PNG and SVG; the SVG as the address of an image that holds it."""
+    with atomic_write(path.parent / f"{path.name}.png") as partial:
+        figure.savefig(partial, dpi=_PNG_DPI)
+    figure.set_layout_engine("none")  # it is laid out, which takes longer than to draw it
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", dpi=_PNG_DPI, metadata={"Date": None})
+    with atomic_write(path.parent / f"{path.name}.svg") as partial:
+        partial.write_bytes(buffer.getvalue())
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _file_name(name: str) -> str:
+    """A name as part of a file's."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name)
