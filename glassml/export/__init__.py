@@ -8,6 +8,7 @@ from glassml.export.archive import (
     read_manifest,
     save_model,
 )
+from glassml.export.decoder import check_decoder, replace_decoder
 from glassml.export.extxyz import write_frame
 from glassml.export.inputs import ModelInputs, ScalarSource
 from glassml.export.manifest import (
@@ -32,10 +33,12 @@ __all__ = [
     "ScalarEntry",
     "ScalarSource",
     "annotate_atoms",
+    "check_decoder",
     "load_module",
     "model_path",
     "predict_file",
     "read_manifest",
+    "replace_decoder",
     "save_model",
     "script_model",
     "write_frame",

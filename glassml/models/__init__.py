@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from glassml.models.analytic import Analytic
-from glassml.models.contract import GlassModel, Output, ScalarInput
+from glassml.models.contract import GlassModel, Output, Redecoded, ScalarInput
 from glassml.models.registry import available, build, parameters_of, register
 from glassml.models.se3gnn import SE3GNN
 
@@ -12,6 +12,7 @@ __all__ = [
     "Analytic",
     "GlassModel",
     "Output",
+    "Redecoded",
     "ScalarInput",
     "available",
     "build",
