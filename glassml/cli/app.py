@@ -22,6 +22,7 @@ _COMMANDS = {
     "transfer": ("glassml.cli.transfer", "transfer"),
     "refit": ("glassml.cli.transfer", "refit"),
     "few-shot": ("glassml.cli.transfer", "few_shot"),
+    "sweep": ("glassml.cli.sweep", "sweep"),
     "quench": ("glassml.cli.quench", "quench"),
     "info": ("glassml.cli.info", "info"),
     "build": ("glassml.cli.build", "build"),
