@@ -126,7 +126,9 @@ def test_a_refitted_file_can_be_refitted(tmp_path: Path) -> None:
 def test_a_model_without_a_linear_decoder_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "analytic.pt"
     save_model(build("analytic"), path)
-    with pytest.raises(ModelFileError, match=r"analytic.pt: expected a model with a linear decoder"):
+    with pytest.raises(
+        ModelFileError, match=r"analytic.pt: expected a model with a linear decoder"
+    ):
         check_decoder(path)
     arrays = {"weight": np.zeros((2, 1, 3)), "bias": np.zeros((2, 1))}
     with pytest.raises(ModelFileError, match="found analytic, which has none to refit"):

@@ -21,8 +21,6 @@ def test_refitted_model_in_lammps(bench, models, dump, agrees) -> None:
         training={},
     )
     configuration = liquid(200, seed=4)
-    script = bench.start(configuration) + (
-        f"fix p all glassml 1 {new} A B\n{dump('p')}run 0\n"
-    )
+    script = bench.start(configuration) + (f"fix p all glassml 1 {new} A B\n{dump('p')}run 0\n")
     bench.run(script)
     agrees(bench.frames()[0].values("p"), configuration, new)
