@@ -107,7 +107,7 @@ def run_point(folder: Path, config: TrainConfig, threads: int | None = None) -> 
     if threads is not None:
         torch.set_num_threads(threads)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with exclusive(folder.parent / f"{folder.name}.lock", lambda: None):
+    with exclusive(folder.parent / f"{folder.name}.lock", lambda: _say_waiting(folder)):
         if is_done(folder):
             return
         _failure_file(folder).unlink(missing_ok=True)
@@ -116,6 +116,11 @@ def run_point(folder: Path, config: TrainConfig, threads: int | None = None) -> 
             _write_predictions(folder, config)
         except GlassMLError as error:
             _note_failure(folder, str(error))
+
+
+def _say_waiting(folder: Path) -> None:
+    text = f"{folder}: another process is at this run; waiting until it ends"
+    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _train(folder: Path, config: TrainConfig) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from training.tiny_dataset import labelled, write_dataset
+from training.tiny_dataset import labelled, sweep_settings, write_dataset
 
 
 @pytest.fixture(scope="session")
@@ -18,18 +18,4 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def settings(dataset: Path, tmp_path: Path) -> dict[str, Any]:
     """A sweep over two settings and two folds, to be changed by the tests."""
-    return {
-        "base": {
-            "data": {"train": str(dataset), "graph_cache": None},
-            "model": {"name": "se3gnn-v2", "l_max": 1, "channels": 2, "n_layers": 1},
-            "training": {
-                "epochs": 3,
-                "optimiser": {"lr": 1e-2},
-                "schedule": {"milestones": []},
-                "accelerator": "cpu",
-            },
-        },
-        "axes": {"model.channels": [2, 3]},
-        "folds": 2,
-        "output": str(tmp_path / "sweep"),
-    }
+    return sweep_settings(dataset, tmp_path / "sweep")
