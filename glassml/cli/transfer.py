@@ -25,35 +25,50 @@ _Model = Annotated[
 _Species = Annotated[
     str | None, typer.Option(help="Species that is shown and drawn. Default: the first.")
 ]
+_Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="MODEL... DATASET...",
+        help="Model files (or names of shipped models) and datasets, in any order.",
+        show_default=False,
+    ),
+]
+_Times = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[NAME=]TIME",
+        help="Time to use, of one model or dataset (NAME: its file) or of all that are not "
+        "named; once for each. Default: the only one, or the one nearest to tau_alpha.",
+    ),
+]
+_Published = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="CSV",
+        help="Draw published coefficients below: columns model, T_train, T_test, pearson and "
+        "metric (all or mean).",
+    ),
+]
+_Test = Annotated[
+    Path | None,
+    typer.Option(metavar="DATASET", help="Test on these. Default: the configurations not drawn."),
+]
+_Sizes = Annotated[
+    str | None,
+    typer.Option(
+        help="Numbers of configurations, joined by commas. Default: 1, 2, 5, 10, 20, ... as "
+        "far as the dataset goes."
+    ),
+]
+_Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="Labelled configurations.")]
 _ENDINGS = (".h5", ".hdf5")
 
 
 def transfer(
-    files: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="MODEL... DATASET...",
-            help="Model files (or names of shipped models) and datasets, in any order.",
-            show_default=False,
-        ),
-    ],
-    time: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="[NAME=]TIME",
-            help="Time to use, of one model or dataset (NAME: its file) or of all that are not "
-            "named; once for each. Default: the only one, or the one nearest to tau_alpha.",
-        ),
-    ] = None,
+    files: _Files,
+    time: _Times = None,
     species: _Species = None,
-    published: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="CSV",
-            help="Draw published coefficients below: columns model, T_train, T_test, pearson and "
-            "metric (all or mean).",
-        ),
-    ] = None,
+    published: _Published = None,
     json: _Json = None,
     csv: _Csv = None,
     picture: _Picture = None,
@@ -100,7 +115,7 @@ def transfer(
 
 def refit(
     model: _Model,
-    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Labelled configurations.")],
+    dataset: _Dataset,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="NEW.pt", help="Model file to write.")
     ],
@@ -133,22 +148,9 @@ def refit(
 
 def few_shot(
     model: _Model,
-    dataset: Annotated[
-        Path, typer.Argument(metavar="DATASET", help="Labelled configurations to draw from.")
-    ],
-    test: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DATASET", help="Test on these. Default: the configurations not drawn."
-        ),
-    ] = None,
-    sizes: Annotated[
-        str | None,
-        typer.Option(
-            help="Numbers of configurations, joined by commas. Default: 1, 2, 5, 10, 20, ... as "
-            "far as the dataset goes."
-        ),
-    ] = None,
+    dataset: _Dataset,
+    test: _Test = None,
+    sizes: _Sizes = None,
     draws: Annotated[int, typer.Option(help="Random choices of configurations a size.")] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the choices.")] = 0,
     species: _Species = None,

@@ -72,7 +72,10 @@ def replace_decoder(
     module = load_module(path, torch.device("cpu"))
     _take_over(file, module, changed, getattr(torch, manifest.dtype))
     _check_outputs(file, module, changed.model, manifest, weight, bias)
-    written = manifest_of(changed.model, manifest.dtype, training, manifest.radial_table)
+    described = manifest_of(changed.model, manifest.dtype, training)
+    # Whatever else the file says of its network stays.
+    renewed = ("glassml_version", "hyperparameters", "n_parameters", "outputs", "training")
+    written = manifest.model_copy(update={name: getattr(described, name) for name in renewed})
     write_archive(module, written, output)
     return written
 

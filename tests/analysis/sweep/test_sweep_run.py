@@ -121,7 +121,7 @@ def assert_identical(one: Path, other: Path) -> None:
 
 def test_killed_and_gone_on_with_two_jobs_is_as_never_interrupted(settings, tmp_path: Path) -> None:
     settings |= {"axes": {}, "folds": 3}
-    settings["base"]["training"]["epochs"] = 12
+    settings["base"]["training"]["epochs"] = 6
     (tmp_path / "s.yaml").write_text(yaml.safe_dump(settings))
     code = "from glassml.cli import main; main()"
     process = subprocess.Popen(
