@@ -22,15 +22,14 @@ def _different(value: Any) -> Any:
 
 
 def _values(value: Any) -> Any:
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, list | tuple) or not value:
         raise ValueError("expected a list of one or more values")
     return _different(value)
 
 
 _Sizes = Annotated[
     tuple[Annotated[int, Field(ge=1, strict=True)], ...],
-    BeforeValidator(_different),
-    Field(min_length=1),
+    BeforeValidator(_values),
 ]
 _Seed = Annotated[int, Field(ge=0, le=2**32 - 1, strict=True)]
 
@@ -53,7 +52,7 @@ class SweepConfig(BaseModel):
     variants: dict[str, dict[str, Any]] = Field(
         default={}, description="name -> dotted settings that are changed together"
     )
-    seeds: Annotated[tuple[_Seed, ...], BeforeValidator(_different), Field(min_length=1)] = Field(
+    seeds: Annotated[tuple[_Seed, ...], BeforeValidator(_values)] = Field(
         default=(0,), description="values of training.seed"
     )
     folds: Annotated[int, Field(ge=2, strict=True)] | None = Field(
