@@ -104,18 +104,7 @@ def few_shot(
         InputError: sizes that the dataset does not have, the same configuration on either side, or
             labels at different times.
     """
-    names, most = dataset.path.name, len(dataset) - (test is None)
-    if draws < 1:
-        raise InputError(f"draws: expected a positive number, found {draws}")
-    if seed < 0:
-        raise InputError(f"seed: expected a number of at least 0, found {seed}")
-    for size in sizes:
-        if not 1 <= size <= most:
-            why = ", of which one must be left to predict" if test is None else ""
-            raise InputError(
-                f"sizes: expected numbers from 1 to {most} ({names} holds {len(dataset)} "
-                f"configurations{why}), found {size}"
-            )
+    _check_numbers(dataset, test, sizes, draws, seed)
     if test is not None:
         _check_apart(dataset, test)
     material = read_material(predictor, dataset, watch)
@@ -135,7 +124,7 @@ def few_shot(
         scores += _scores(material, size, np.stack(values))
     return FewShot(
         predictor.path.name,
-        names,
+        dataset.path.name,
         dataset.sha256,
         None if test is None else test.path.name,
         None if test is None else test.sha256,
@@ -173,6 +162,28 @@ def _with_spread(value: float, spread: float) -> str:
     if np.isnan(value):
         return "-"
     return f"{value:.3f}" if np.isnan(spread) else f"{value:.3f} ± {spread:.3f}"
+
+
+def _check_numbers(
+    dataset: Dataset, test: Dataset | None, sizes: Sequence[int], draws: int, seed: int
+) -> None:
+    most = len(dataset) - (test is None)
+    if draws < 1:
+        raise InputError(f"draws: expected a positive number, found {draws}")
+    if seed < 0:
+        raise InputError(f"seed: expected a number of at least 0, found {seed}")
+    if most < 1:
+        raise InputError(
+            f"{dataset.path}: expected two or more configurations, as one must be left to predict, "
+            "found one; give a test dataset (--test)"
+        )
+    for size in sizes:
+        if not 1 <= size <= most:
+            why = ", of which one must be left to predict" if test is None else ""
+            raise InputError(
+                f"sizes: expected numbers from 1 to {most} ({dataset.path.name} holds {len(dataset)} "
+                f"configurations{why}), found {size}"
+            )
 
 
 def _check_apart(dataset: Dataset, test: Dataset) -> None:

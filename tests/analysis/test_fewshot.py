@@ -166,6 +166,14 @@ def test_mistakes_are_explained(
         )
 
 
+def test_one_configuration_cannot_be_tested_on_another(
+    small_network: Path, make_dataset, linear_labels
+) -> None:
+    path = make_dataset("one.h5", linear_labels, seeds=range(1))
+    with pytest.raises(InputError, match=r"one.h5: expected two or more.*\(--test\)"):
+        CliRunner().invoke(app, ["few-shot", str(small_network), str(path)], catch_exceptions=False)
+
+
 def test_other_times_in_the_test_are_explained(
     network: Predictor, there: Path, make_dataset, linear_labels
 ) -> None:
