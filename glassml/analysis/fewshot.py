@@ -181,8 +181,8 @@ def _check_numbers(
         if not 1 <= size <= most:
             why = ", of which one must be left to predict" if test is None else ""
             raise InputError(
-                f"sizes: expected numbers from 1 to {most} ({dataset.path.name} holds {len(dataset)} "
-                f"configurations{why}), found {size}"
+                f"sizes: expected numbers from 1 to {most} ({dataset.path.name} holds "
+                f"{len(dataset)} configurations{why}), found {size}"
             )
 
 
