@@ -14,7 +14,14 @@ from pydantic import BaseModel, ValidationError
 from glassml.errors import ConfigError, field_problem, shown
 from glassml.files import atomic_write
 
-__all__ = ["apply_overrides", "close_match", "read_yaml", "validated", "write_yaml"]
+__all__ = [
+    "apply_overrides",
+    "close_match",
+    "read_yaml",
+    "validated",
+    "with_fields",
+    "write_yaml",
+]
 
 _Config = TypeVar("_Config", bound=BaseModel)
 
@@ -59,7 +66,7 @@ def apply_overrides(
     Raises:
         ConfigError: an override has no ``=``, is not YAML, or goes into a field that is no section.
     """
-    result = _copied(values)
+    fields: dict[str, Any] = {}
     for override in overrides:
         name, equals, text = override.partition("=")
         name = name.strip()
@@ -72,6 +79,23 @@ def apply_overrides(
         except yaml.YAMLError as error:
             reason = _one_line(error)
             raise ConfigError(f"override {override!r}: expected a YAML value; {reason}") from None
+        fields.pop(name, None)  # the last one counts, and comes last
+        fields[name] = value
+    return with_fields(values, fields)
+
+
+def with_fields(values: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of nested ``values`` in which some fields have other values.
+
+    Args:
+        values: nested mappings, as read from YAML.
+        fields: ``section.field`` -> value.
+
+    Raises:
+        ConfigError: a name leads into a field that is no section.
+    """
+    result = _copied(values)
+    for name, value in fields.items():
         _set(result, name, value)
     return result
 

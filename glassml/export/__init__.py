@@ -18,6 +18,7 @@ from glassml.export.cards import (
     summary_of,
     write_card,
 )
+from glassml.export.decoder import check_decoder, replace_decoder
 from glassml.export.extxyz import write_frame
 from glassml.export.inputs import ModelInputs, ScalarSource
 from glassml.export.manifest import (
@@ -48,12 +49,14 @@ __all__ = [
     "accuracy_of",
     "annotate_atoms",
     "card_facts",
+    "check_decoder",
     "facts_in",
     "load_module",
     "model_path",
     "predict_file",
     "read_accuracy",
     "read_manifest",
+    "replace_decoder",
     "save_model",
     "script_model",
     "shipped_models",

@@ -20,7 +20,7 @@ from glassml.models import GlassModel
 from glassml.nn import ops
 from glassml.pretrained import pretrained_names, pretrained_path
 
-__all__ = ["load_module", "model_path", "read_manifest", "save_model"]
+__all__ = ["load_module", "model_path", "read_manifest", "save_model", "write_archive"]
 
 _MANIFEST = "manifest.json"
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -64,10 +64,15 @@ def save_model(
     baked, table = bake(model, tolerance, _DTYPES[dtype]) if radial == "table" else (model, None)
     manifest = manifest_of(model, cast(DType, dtype), training or {}, table)
     script = script_model(baked, _DTYPES[dtype])
+    write_archive(script, manifest, path)
+    return manifest
+
+
+def write_archive(script: torch.jit.ScriptModule, manifest: Manifest, path: str | Path) -> None:
+    """Write a model file: an exported module and its manifest."""
     buffer = save_script(script, {_MANIFEST: manifest.model_dump_json(indent=2)})
     with atomic_write(path) as partial:
         _copy_without_traces(buffer, partial)
-    return manifest
 
 
 def _copy_without_traces(archive: io.BytesIO, path: Path) -> None:

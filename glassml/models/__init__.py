@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from glassml.models.analytic import Analytic
 from glassml.models.committee import Committee
-from glassml.models.contract import GlassModel, Output, ScalarInput
+from glassml.models.contract import GlassModel, Output, Redecoded, ScalarInput
 from glassml.models.registry import available, build, parameters_of, register
 from glassml.models.se3gnn import SE3GNN
 
@@ -14,6 +14,7 @@ __all__ = [
     "Committee",
     "GlassModel",
     "Output",
+    "Redecoded",
     "ScalarInput",
     "available",
     "build",

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from glassml.data import LENGTH_UNITS
 from glassml.errors import ConfigError
 
-__all__ = ["GlassModel", "Output", "ScalarInput"]
+__all__ = ["GlassModel", "Output", "Redecoded", "ScalarInput"]
 
 # Scalars whose meaning is agreed on; a model may ask for others, with a meaning of its own.
 KNOWN_SCALARS = {
@@ -63,6 +63,19 @@ class Output:
     irreps: str | None = None
     times: tuple[float, ...] | None = None
     error_unit: str | None = None
+
+
+@dataclass(frozen=True)
+class Redecoded:
+    """A model whose propensity is another linear function of its ``descriptors``.
+
+    Attributes:
+        model: has the new times and decoder; its other parameters are fresh and mean nothing.
+        attributes: dotted names of all that an exported model must take over from it.
+    """
+
+    model: GlassModel
+    attributes: tuple[str, ...]
 
 
 class GlassModel(nn.Module, ABC):
@@ -171,6 +184,20 @@ class GlassModel(nn.Module, ABC):
 
         Used on a copy in evaluation mode, which is scripted afterwards.
         """
+
+    @torch.jit.unused
+    def redecoded(self, times: Sequence[float], weight: Tensor, bias: Tensor) -> Redecoded | None:
+        """What an exported model of this kind needs to become propensity = bias + weight x.
+
+        x are the columns of the output ``descriptors``. None, unless a subclass says otherwise:
+        the propensity is no linear function of them.
+
+        Args:
+            times: the new times [time].
+            weight: float64 [species, T, D] [length].
+            bias: float64 [species, T] [length].
+        """
+        return None
 
     @torch.jit.unused
     def trial_scalars(self, n: int, generator: torch.Generator) -> Tensor:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from glassml.errors import ConfigError
-from glassml.models.contract import GlassModel, Output
-from glassml.models.registry import register
+from glassml.models.contract import GlassModel, Output, Redecoded
+from glassml.models.registry import build, register
 from glassml.nn import (
     EquivariantBatchNorm,
     EquivariantConvolution,
@@ -185,6 +185,18 @@ class SE3GNN(GlassModel):
         for k, layer in enumerate(cast(list[EquivariantConvolution], list(self.convolutions))):
             factor, self.norms[k] = cast(EquivariantBatchNorm, self.norms[k]).deployed()
             self.convolutions[k] = layer.deployed(factor)
+
+    @torch.jit.unused
+    def redecoded(self, times: Sequence[float], weight: Tensor, bias: Tensor) -> Redecoded:
+        """The parts of an exported model that decode: one linear map a species and time."""
+        changed = {"times": tuple(times), "decoder_per_species": True}
+        model = cast(SE3GNN, build(self.name, **{**self.hyperparameters, **changed}))
+        model.to(torch.float64)
+        with torch.no_grad():
+            model.decoder.weight.copy_(weight.reshape(-1, weight.shape[-1]))
+            model.decoder.bias.copy_(bias.reshape(-1))
+        parts = ("decoder.weight", "decoder.bias", "label_mean", "label_scale")
+        return Redecoded(model, (*parts, "n_times", "n_decoders"))
 
     @torch.jit.unused
     def trial_scalars(self, n: int, generator: torch.Generator) -> Tensor:

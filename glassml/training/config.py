@@ -87,6 +87,11 @@ class DataConfig(_Section):
         description="which configurations a fraction takes; apart from training.seed, so that "
         "several seeds share one split",
     )
+    exclude: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        default=(),
+        description="names of configurations of data.train that are left out, before a fraction "
+        "is drawn for validation",
+    )
     scalars: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
         default=(), description="per-particle scalars of the dataset that the model is given"
     )
@@ -105,7 +110,7 @@ class DataConfig(_Section):
         description="the most that this folder may hold; what was not used for longest goes",
     )
 
-    @field_validator("scalars")
+    @field_validator("scalars", "exclude")
     @classmethod
     def _different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) != len(value):

@@ -62,10 +62,11 @@ def open_split(config: DataConfig) -> Split:
 
     Raises:
         InputError: a file cannot be read or holds no labels.
-        ConfigError: the validation set is empty or takes everything, or a configuration is there
-            twice.
+        ConfigError: the validation set is empty or takes everything, a configuration is there
+            twice, or one to leave out is not there.
     """
     train = [s for path in config.train for s in _sources(path)]
+    train = _without(train, config.exclude)
     if isinstance(config.validation, str):
         validation = _sources(config.validation)
     elif isinstance(config.validation, float):
@@ -170,18 +171,30 @@ def _drawn(
 
 
 def _named(sources: Sequence[Source], names: Sequence[str]) -> tuple[list[Source], list[Source]]:
+    _check_names("data.validation", sources, names)
+    validation = [s for s in sources if s.name in names]
+    if len(validation) == len(sources):
+        raise ConfigError("data.validation: names every configuration; none is left to train on")
+    return [s for s in sources if s.name not in names], validation
+
+
+def _without(sources: Sequence[Source], names: Sequence[str]) -> list[Source]:
+    _check_names("data.exclude", sources, names)
+    rest = [s for s in sources if s.name not in names]
+    if not rest:
+        raise ConfigError("data.exclude: names every configuration; none is left to train on")
+    return rest
+
+
+def _check_names(field: str, sources: Sequence[Source], names: Sequence[str]) -> None:
     known = [s.name for s in sources]
     for name in names:
         if known.count(name) != 1:
             found = f"found {known.count(name)} of that name among {', '.join(known[:8])}"
             raise ConfigError(
-                f"data.validation: expected the name of one configuration of data.train, "
+                f"{field}: expected the name of one configuration of data.train, "
                 f"{found}{', ...' if len(known) > 8 else ''}; asked for {name!r}"
             )
-    validation = [s for s in sources if s.name in names]
-    if len(validation) == len(sources):
-        raise ConfigError("data.validation: names every configuration; none is left to train on")
-    return [s for s in sources if s.name not in names], validation
 
 
 def _text(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matscipy.neighbours import neighbour_list
@@ -10,7 +11,7 @@ from systems import liquid, moved
 
 from glassml.data import Configuration, DatasetWriter
 
-__all__ = ["TIMES", "labelled", "write_dataset"]
+__all__ = ["TIMES", "labelled", "sweep_settings", "write_dataset"]
 
 TIMES = np.array([0.5, 100.0])
 
@@ -45,3 +46,22 @@ def write_dataset(path: Path, configurations: list[Configuration]) -> Path:
         for configuration in configurations:
             writer.add(configuration)
     return path
+
+
+def sweep_settings(dataset: Path, output: Path) -> dict[str, Any]:
+    """A sweep over two settings and two folds, whose runs take less than a second."""
+    return {
+        "base": {
+            "data": {"train": str(dataset), "graph_cache": None},
+            "model": {"name": "se3gnn-v2", "l_max": 1, "channels": 2, "n_layers": 1},
+            "training": {
+                "epochs": 3,
+                "optimiser": {"lr": 1e-2},
+                "schedule": {"milestones": []},
+                "accelerator": "cpu",
+            },
+        },
+        "axes": {"model.channels": [2, 3]},
+        "folds": 2,
+        "output": str(output),
+    }

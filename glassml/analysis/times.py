@@ -1,0 +1,93 @@
+"""Which time of a model and which time of a dataset stand for the structural relaxation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from glassml.data import Dataset
+from glassml.errors import InputError
+from glassml.export import Manifest
+
+__all__ = ["column_of", "relaxation_time_of", "trained_relaxation_time"]
+
+# The labels nearest to tau_alpha stand for it if they are no further than this factor away.
+_FURTHEST = 2.0
+
+
+def column_of(time: float, times: Sequence[float]) -> int | None:
+    """The index of a time among others, None if it is not there; rounding does not count."""
+    close = np.flatnonzero(np.isclose(np.asarray(times), time, rtol=1e-6, atol=0.0))
+    return int(close[0]) if len(close) else None
+
+
+def relaxation_time_of(dataset: Dataset, asked: float | None = None) -> float:
+    """The time [time] of the labels that are used.
+
+    Args:
+        dataset: labelled configurations.
+        asked: the time that the user wants; None: the only one, or the one nearest to the
+            tau_alpha that the dataset knows, within a factor of two.
+
+    Raises:
+        InputError: no labels at the time that is asked for, or none is asked for and it is not
+            clear which stand for tau_alpha.
+    """
+    tau = dataset.description.get("equilibration", {}).get("tau_alpha")
+    if tau is None:
+        tau = dataset[0].provenance.get("tau_alpha")
+    return _chosen(str(dataset.path), dataset.common_times().tolist(), tau, asked)
+
+
+def trained_relaxation_time(
+    name: str, manifest: Manifest, by_checksum: Mapping[str, float], asked: float | None = None
+) -> float:
+    """The time [time] of the model's predictions that are used.
+
+    Args:
+        name: of the model's file, for messages.
+        manifest: the model's.
+        by_checksum: checksum of a dataset -> the time used of its labels, for a model that was
+            trained on that dataset.
+        asked: the time that the user wants; None: the only one, that of the data the model was
+            trained on, or the one nearest to the tau_alpha it was trained at.
+
+    Raises:
+        InputError: as for `relaxation_time_of`.
+    """
+    training: Mapping[str, Any] = manifest.training
+    files = training.get("data", ())
+    if asked is None and isinstance(files, Sequence) and not isinstance(files, str):
+        for entry in files:
+            time = by_checksum.get(entry.get("sha256", "")) if isinstance(entry, Mapping) else None
+            if time is not None and column_of(time, manifest.times) is not None:
+                return manifest.times[column_of(time, manifest.times) or 0]
+    origin = training.get("origin", {})
+    taus = origin.get("tau_alpha", ()) if isinstance(origin, Mapping) else ()
+    tau = taus[0] if isinstance(taus, Sequence) and len(taus) == 1 else None
+    return _chosen(name, list(manifest.times), tau, asked)
+
+
+def _chosen(name: str, times: Sequence[float], tau: Any, asked: float | None) -> float:
+    shown = ", ".join(f"{t:g}" for t in times)
+    if asked is not None:
+        column = column_of(asked, times)
+        if column is None:
+            raise InputError(f"time: {name}: expected one of {shown}, found {asked:g}")
+        return times[column]
+    if len(times) == 1:
+        return times[0]
+    if isinstance(tau, int | float) and tau > 0:
+        nearest = min(times, key=lambda t: abs(math.log(t / tau)))
+        if abs(math.log(nearest / tau)) <= math.log(_FURTHEST):
+            return nearest
+        known = f"tau_alpha = {tau:g}, which is not near any of these"
+    else:
+        known = "nothing that says which is tau_alpha"
+    raise InputError(
+        f"time: {name}: expected to know which of the times {shown} to use; found {known}. Name "
+        f"one, such as --time {name.rpartition('/')[2]}={times[-1]:g}"
+    )

@@ -1,0 +1,260 @@
+"""`glassml transfer`, `glassml refit` and `glassml few-shot`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from glassml.errors import InputError
+
+if TYPE_CHECKING:
+    from glassml.export import Predictor
+
+__all__ = ["few_shot", "refit", "transfer"]
+
+_Json = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the numbers as JSON.")]
+_Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the numbers as CSV.")]
+_Picture = Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a picture (PNG, SVG).")]
+_Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto.")]
+_Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="Model file, or the name of a shipped model.")
+]
+_Species = Annotated[
+    str | None, typer.Option(help="Species that is shown and drawn. Default: the first.")
+]
+_Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="MODEL... DATASET...",
+        help="Model files (or names of shipped models) and datasets, in any order.",
+        show_default=False,
+    ),
+]
+_Times = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[NAME=]TIME",
+        help="Time to use, of one model or dataset (NAME: its file) or of all that are not "
+        "named; once for each. Default: the only one, or the one nearest to tau_alpha.",
+    ),
+]
+_Published = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="CSV",
+        help="Draw published coefficients below: columns model, T_train, T_test, pearson and "
+        "metric (all or mean).",
+    ),
+]
+_Test = Annotated[
+    Path | None,
+    typer.Option(metavar="DATASET", help="Test on these. Default: the configurations not drawn."),
+]
+_Sizes = Annotated[
+    str | None,
+    typer.Option(
+        help="Numbers of configurations, joined by commas. Default: 1, 2, 5, 10, 20, ... as "
+        "far as the dataset goes."
+    ),
+]
+_Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="Labelled configurations.")]
+_ENDINGS = (".h5", ".hdf5")
+
+
+def transfer(
+    files: _Files,
+    time: _Times = None,
+    species: _Species = None,
+    published: _Published = None,
+    json: _Json = None,
+    csv: _Csv = None,
+    picture: _Picture = None,
+    device: _Device = "auto",
+) -> None:
+    """Evaluate every model on every dataset: the transfer matrix.
+
+    Pearson coefficients at the structural relaxation time tau_alpha, which is another one at every
+    temperature: the model's predictions at its own against the labels at that of the dataset.
+
+    Example: `glassml transfer T0.44.pt T0.50.pt T0.44.h5 T0.50.h5 --picture transfer.png`
+    """
+    from rich.console import Console
+
+    from glassml.analysis.transfer import read_published_transfer, transfer_table
+    from glassml.analysis.transfer import transfer as evaluate_all
+    from glassml.cli.progress import counted
+    from glassml.data import Dataset
+    from glassml.export import Predictor
+
+    names = [name for name in files if not _is_dataset(name)]
+    datasets = [Dataset(name) for name in files if _is_dataset(name)]
+    if not names or not datasets:
+        missing = "dataset (.h5)" if names else "model"
+        raise InputError(f"expected one or more models and datasets, found no {missing}")
+    theirs = [] if published is None else read_published_transfer(published)
+    times, everywhere = _times(time or [])
+    models = [Predictor(name, device) for name in names]
+    with counted("evaluating", len(models) * sum(map(len, datasets))) as advance:
+        result = evaluate_all(
+            models, datasets, times, everywhere, lambda items, total: _counting(items, advance)
+        )
+    shown = species or datasets[0].species_names[0]
+    console = Console()
+    if picture is not None:
+        from glassml.analysis.transfer_pictures import transfer_picture
+
+        transfer_picture(result, picture, shown, theirs)
+    for kind in ("all", "mean"):
+        console.print(transfer_table(result, shown, kind))
+    _write((result.write_json, json), (result.write_csv, csv))
+    _say_written(picture)
+
+
+def refit(
+    model: _Model,
+    dataset: _Dataset,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="NEW.pt", help="Model file to write.")
+    ],
+    json: _Json = None,
+    csv: _Csv = None,
+    device: _Device = "auto",
+) -> None:
+    """Transfer learning in seconds: fit a model's linear decoders to a dataset.
+
+    The network stays as it is; the new file predicts the times of DATASET and runs wherever the old
+    one does. Ridge regression in closed form, a decoder for each species and time; the penalty is
+    the one that predicts best when each configuration in turn is left out. The numbers shown are of
+    the configurations left out. Test the new file on other data with `glassml evaluate`.
+    """
+    from rich.console import Console
+
+    from glassml.analysis.refit import refit as fit_decoders
+    from glassml.analysis.refit import refit_table
+    from glassml.cli.progress import counted
+    from glassml.data import Dataset
+
+    opened = Dataset(dataset)
+    predictor = _linear(model, device)
+    with counted("reading", len(opened)) as advance:
+        result = fit_decoders(predictor, opened, output, lambda items: _counting(items, advance))
+    Console().print(refit_table(result))
+    _write((result.write_json, json), (result.write_csv, csv))
+    _say_written(output)
+
+
+def few_shot(
+    model: _Model,
+    dataset: _Dataset,
+    test: _Test = None,
+    sizes: _Sizes = None,
+    draws: Annotated[int, typer.Option(help="Random choices of configurations a size.")] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of the choices.")] = 0,
+    species: _Species = None,
+    time: Annotated[
+        float | None,
+        typer.Option(help="Time that is drawn. Default: the only one, or nearest to tau_alpha."),
+    ] = None,
+    json: _Json = None,
+    csv: _Csv = None,
+    picture: _Picture = None,
+    device: _Device = "auto",
+) -> None:
+    """Refit a model's decoders to 1, 2, 5, 10, ... configurations and test them on others.
+
+    Mean and standard deviation over random choices; where the model predicts the labels' times, the
+    model as it is stands beside them.
+    """
+    from rich.console import Console
+
+    from glassml.analysis import fewshot
+    from glassml.analysis.times import relaxation_time_of
+    from glassml.cli.progress import counted
+    from glassml.data import Dataset
+
+    opened = Dataset(dataset)
+    unseen = None if test is None else Dataset(test)
+    chosen = _sizes(sizes, len(opened) - (unseen is None))
+    predictor = _linear(model, device)
+    at = relaxation_time_of(opened, time) if picture is not None else 0.0
+    with counted("reading", len(opened) + (0 if unseen is None else len(unseen))) as advance:
+        result = fewshot.few_shot(
+            predictor,
+            opened,
+            chosen,
+            test=unseen,
+            draws=draws,
+            seed=seed,
+            watch=lambda items: _counting(items, advance),
+        )
+    if picture is not None:
+        from glassml.analysis.transfer_pictures import few_shot_picture
+
+        few_shot_picture([result], picture, species or predictor.manifest.species[0], at)
+    Console().print(fewshot.few_shot_table(result))
+    _write((result.write_json, json), (result.write_csv, csv))
+    _say_written(picture)
+
+
+def _linear(model: Path, device: str) -> Predictor:
+    """The model, if it has decoders to refit; says so before any data are read."""
+    from glassml.export import Predictor, check_decoder
+
+    check_decoder(model)
+    return Predictor(model, device)
+
+
+def _is_dataset(name: str) -> bool:
+    import h5py
+
+    return h5py.is_hdf5(name) if Path(name).is_file() else name.endswith(_ENDINGS)
+
+
+def _times(texts: list[str]) -> tuple[dict[str, float], float | None]:
+    """Times by file, and the one for all others."""
+    named: dict[str, float] = {}
+    everywhere = None
+    for text in texts:
+        name, equals, number = text.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            raise InputError(f"--time: expected TIME or NAME=TIME, found {text!r}") from None
+        if equals:
+            named[name] = value
+        else:
+            everywhere = value
+    return named, everywhere
+
+
+def _sizes(text: str | None, most: int) -> list[int]:
+    if text is None:
+        usual = [step * 10**power for power in range(5) for step in (1, 2, 5)]
+        return [size for size in usual if size <= most]
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(
+            f"--sizes: expected whole numbers joined by commas, found {text!r}"
+        ) from None
+
+
+def _counting(items: Iterable[Any], advance: Callable[[], None]) -> Iterable[Any]:
+    for item in items:
+        yield item
+        advance()
+
+
+def _write(*wanted: tuple[Callable[[Path], None], Path | None]) -> None:
+    for write, path in wanted:
+        if path is not None:
+            write(path)
+            _say_written(path)
+
+
+def _say_written(path: Path | None) -> None:
+    if path is not None:
+        typer.echo(f"written: {path}")
