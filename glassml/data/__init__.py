@@ -13,13 +13,18 @@ from glassml.data.rearranging import (
     parts_by_size,
     split_dataset,
 )
+from glassml.data.reversal import REVERSED_FROM, reverse_dataset, reversed_runs
 from glassml.data.species import SpeciesMap
 from glassml.data.summary import DatasetSummary, LabelStatistics
 from glassml.data.validation import Complaint, complaints
+from glassml.data.views import POSITIONS, THERMAL, view_of
 
 __all__ = [
     "FORMATS",
     "LENGTH_UNITS",
+    "POSITIONS",
+    "REVERSED_FROM",
+    "THERMAL",
     "Complaint",
     "Configuration",
     "Dataset",
@@ -39,5 +44,8 @@ __all__ = [
     "parts_by_key",
     "parts_by_size",
     "read_configurations",
+    "reverse_dataset",
+    "reversed_runs",
     "split_dataset",
+    "view_of",
 ]
