@@ -151,7 +151,9 @@ class GlassMLCalculator(Calculator):
                 self.get_property(name, atoms)
         if any(name in self._own for name in properties):
             configuration = self.configuration(atoms)
-            self.results.update(self.predictor.predict([configuration], self._own)[0])
+            self.results.update(
+                self.predictor.predict([configuration], self._own, as_given=True)[0]
+            )
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
         """What has changed since the last calculation, the arrays that the model reads among it."""
@@ -214,7 +216,7 @@ class GlassMLCalculator(Calculator):
         """
         chosen = self.outputs if outputs is None else self._checked(outputs)
         configurations = [self.configuration(a, f"atoms[{k}]") for k, a in enumerate(atoms)]
-        return self.predictor.predict(configurations, chosen)
+        return self.predictor.predict(configurations, chosen, as_given=True)
 
     def annotate(self, atoms: OneOrMore, outputs: Sequence[str] | None = None) -> OneOrMore:
         """Write predictions into ``atoms.arrays``, whence they reach extxyz files.

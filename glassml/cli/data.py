@@ -25,7 +25,7 @@ app = typer.Typer(
     help="Convert simulation data into a dataset, look into one, divide, merge and check them.",
     no_args_is_help=True,
 )
-for _command in (datasets.split, datasets.merge, datasets.validate):
+for _command in (datasets.split, datasets.merge, datasets.reverse, datasets.validate):
     app.command()(_command)
 
 _Times = Annotated[

@@ -1,4 +1,4 @@
-"""`glassml data split`, `merge` and `validate`."""
+"""`glassml data split`, `merge`, `reverse` and `validate`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["merge", "split", "validate"]
+__all__ = ["merge", "reverse", "split", "validate"]
 
 
 def split(
@@ -86,6 +86,44 @@ def merge(
     if output.exists() and not overwrite:
         raise InputError(f"{output}: exists already; expected a new name (-o), or --overwrite")
     count = merge_datasets(inputs, output, allow_different=allow_different)
+    typer.echo(f"{output}: {count} configurations")
+
+
+def reverse(
+    path: Annotated[
+        Path, typer.Argument(help="Dataset with the final positions of isoconfigurational runs.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--out", "-o", help="HDF5 dataset to write.", show_default=False)
+    ],
+    time: Annotated[
+        float | None,
+        typer.Option(help="Which of the times of the labels, if there are several."),
+    ] = None,
+    runs: Annotated[
+        int | None, typer.Option(min=1, help="Take this many runs of each. [default: all]")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the output if it exists.")] = False,
+) -> None:
+    """Make more training data: the ends of the runs, labelled by the way back.
+
+    Dynamics in equilibrium are the same backwards, so each run from A to B is also one run from B.
+    The labels are noisy (one run each), but there are many. Give the result to training as
+    `data.reversed`; what was made of validation configurations is left out there.
+
+    Example: `glassml data convert train/ --final-positions -o runs.h5`, then
+    `glassml data reverse runs.h5 -o reversed.h5`
+    """
+    from glassml.cli.progress import counted
+    from glassml.data import Dataset, reverse_dataset
+    from glassml.errors import InputError
+
+    if output.exists() and not overwrite:
+        raise InputError(f"{output}: exists already; expected a new name (-o), or --overwrite")
+    with Dataset(path) as dataset:
+        total = len(dataset)
+    with counted("reversing", total) as done:
+        count = reverse_dataset(path, output, time=time, runs=runs, on_configuration=done)
     typer.echo(f"{output}: {count} configurations")
 
 

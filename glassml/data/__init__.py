@@ -13,14 +13,19 @@ from glassml.data.rearranging import (
     parts_by_size,
     split_dataset,
 )
+from glassml.data.reversal import REVERSED_FROM, reverse_dataset, reversed_runs
 from glassml.data.shipped import dataset_path, shipped_names, shipped_path
 from glassml.data.species import SpeciesMap
 from glassml.data.summary import DatasetSummary, LabelStatistics
 from glassml.data.validation import Complaint, complaints
+from glassml.data.views import POSITIONS, THERMAL, view_of
 
 __all__ = [
     "FORMATS",
     "LENGTH_UNITS",
+    "POSITIONS",
+    "REVERSED_FROM",
+    "THERMAL",
     "Complaint",
     "Configuration",
     "Dataset",
@@ -41,7 +46,10 @@ __all__ = [
     "parts_by_key",
     "parts_by_size",
     "read_configurations",
+    "reverse_dataset",
+    "reversed_runs",
     "shipped_names",
     "shipped_path",
     "split_dataset",
+    "view_of",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -115,6 +116,11 @@ class Configuration:
     def volume(self) -> float:
         """Volume of the cell [length^3]."""
         return float(abs(np.linalg.det(self.cell)))
+
+    @property
+    def positions_sha256(self) -> str:
+        """Tells whether two configurations have the same positions, whatever else is known."""
+        return hashlib.sha256(self.positions.tobytes()).hexdigest()
 
     @property
     def plane(self) -> int | None:

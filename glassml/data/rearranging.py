@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from glassml.data.dataset import Dataset, DatasetWriter
+from glassml.data.reversal import REVERSED_FROM
 from glassml.errors import InputError
 
 __all__ = ["joint_description", "merge_datasets", "parts_by_key", "parts_by_size", "split_dataset"]
@@ -28,7 +28,8 @@ def parts_by_size(
     """Draw parts of a dataset at random.
 
     Configurations with the same positions (one configuration's labels at several times, say) come
-    into the same part, so that no part knows anything of another.
+    into the same part, as do those that `reversed_runs` made of it: no part knows anything of
+    another.
 
     Args:
         dataset: what to divide.
@@ -46,8 +47,8 @@ def parts_by_size(
     wanted = _numbers(dataset, sizes)
     groups: dict[str, list[int]] = {}
     for index, configuration in enumerate(dataset):
-        key = hashlib.sha256(configuration.positions.tobytes()).hexdigest()
-        groups.setdefault(key, []).append(index)
+        key = configuration.provenance.get(REVERSED_FROM, configuration.positions_sha256)
+        groups.setdefault(str(key), []).append(index)
     shuffled = [
         list(groups.values())[k] for k in np.random.default_rng(seed).permutation(len(groups))
     ]

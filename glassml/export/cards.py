@@ -208,7 +208,7 @@ def _origin(manifest: Manifest, key: str) -> str:
 
 
 def _input(manifest: Manifest) -> str:
-    positions = f"{getattr(manifest, 'positions', 'thermal')} positions"
+    positions = f"{manifest.positions} positions"
     return ", ".join([positions, *(scalar.name for scalar in manifest.scalar_inputs)])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -21,6 +21,7 @@ __all__ = [
 FORMAT_VERSION: Final = 1
 
 DType = Literal["float32", "float64"]
+Positions = Literal["thermal", "inherent", "cage"]  # glassml.data.POSITIONS
 
 
 class _Entry(BaseModel):
@@ -65,7 +66,8 @@ class Manifest(_Entry):
     """Contents of ``manifest.json`` inside a model file (see ARCHITECTURE.md).
 
     ``state_widths`` holds W_0..W_n: the width of the node state that an engine must forward to
-    ghosts before step k is W_k; W_n is the width of the final state.
+    ghosts before step k is W_k; W_n is the width of the final state. ``positions`` says which
+    positions the model reads: the particles' own, or those of their inherent structure or cage.
     """
 
     format: Literal["glassml-model"] = "glassml-model"
@@ -77,6 +79,7 @@ class Manifest(_Entry):
     species: tuple[str, ...] = Field(min_length=1)
     cutoff: float = Field(gt=0)
     length_unit: str
+    positions: Positions = "thermal"
     dtype: DType
     n_steps: int = Field(ge=1)
     state_widths: tuple[int, ...]
@@ -154,6 +157,7 @@ def manifest_of(
         species=model.species,
         cutoff=model.cutoff,
         length_unit=model.length_unit,
+        positions=cast(Positions, model.positions),
         dtype=dtype,
         n_steps=model.n_steps,
         state_widths=model.state_widths,

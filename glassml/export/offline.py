@@ -124,7 +124,9 @@ def _predicted(
         frame if isinstance(frame, Configuration) else inputs.configuration(frame, name)
         for name, frame in group
     ]
-    predictions = predictor.predict(configurations, outputs)
+    # A dataset knows several structures of a configuration, a file of frames only the one it holds.
+    as_given = not any(isinstance(frame, Configuration) for _, frame in group)
+    predictions = predictor.predict(configurations, outputs, as_given=as_given)
     result = []
     for (_, frame), values in zip(group, predictions, strict=True):
         atoms = atoms_from_configuration(frame) if isinstance(frame, Configuration) else frame

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from glassml.data import Configuration
+from glassml.data import THERMAL, Configuration, view_of
 from glassml.errors import InputError
 from glassml.export.archive import load_module, model_path, read_manifest
 from glassml.graph import build_graph, collate, first_edge
@@ -44,19 +44,24 @@ class Predictor:
         self,
         configurations: Sequence[Configuration],
         outputs: Sequence[str] = ("propensity",),
+        *,
+        as_given: bool = False,
     ) -> list[dict[str, np.ndarray]]:
         """Outputs of the model, all configurations in one batch.
 
         Args:
             configurations: their species are matched to the model's by name.
             outputs: names of the manifest's outputs.
+            as_given: ``positions`` are those that the model reads already, as in a LAMMPS run or
+                Atoms that were brought to a minimum. By default a model of inherent structures
+                takes them from ``structures`` (see `glassml.data.view_of`).
 
         Returns:
             One dict a configuration: output name to array [N, columns], in the model's dtype.
 
         Raises:
-            InputError: an unknown output or species, a missing scalar, another length unit, or an
-                output that is not finite.
+            InputError: an unknown output or species, a missing scalar or structure, another length
+                unit, or an output that is not finite.
         """
         known = [entry.name for entry in self.manifest.outputs]
         for name in outputs:
@@ -69,7 +74,8 @@ class Predictor:
         names = [entry.name for entry in self.manifest.scalar_inputs]
         graphs = []
         for configuration in configurations:
-            graph = build_graph(configuration, self.manifest.cutoff, names, self.dtype)
+            view = view_of(configuration, THERMAL if as_given else self.manifest.positions)
+            graph = build_graph(view, self.manifest.cutoff, names, self.dtype)
             graph.species = torch.from_numpy(self._species_of(configuration))
             graphs.append(graph)
         batch = collate(graphs).to(self.device)

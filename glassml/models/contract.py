@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from glassml.data import LENGTH_UNITS
+from glassml.data import LENGTH_UNITS, THERMAL
 from glassml.errors import ConfigError
 
 __all__ = ["GlassModel", "Output", "Redecoded", "ScalarInput"]
@@ -26,6 +26,8 @@ __all__ = ["GlassModel", "Output", "Redecoded", "ScalarInput"]
 KNOWN_SCALARS = {
     "potential_energy": ("potential energy of the particle, sum over j of V(r_ij)/2", "[energy]"),
     "inherent_energy": ("its potential energy in the inherent structure", "[energy]"),
+    "inherent_displacement": ("distance from its thermal to its inherent position", "[length]"),
+    "cage_displacement": ("distance from its thermal position to its cage centre", "[length]"),
 }
 
 
@@ -116,6 +118,7 @@ class GlassModel(nn.Module, ABC):
         self.n_steps = 0
         self.has_radial_networks = False  # whether `bake` does anything
         self.trained_knots: int | None = None  # of tables that it was trained with, for good
+        self.positions = THERMAL  # of `glassml.data.POSITIONS`: what it was trained on
         self.species = tuple(species)
         self.times = tuple(float(t) for t in times)
         self.cutoff = float(cutoff)

@@ -12,6 +12,7 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from glassml.data import THERMAL
 from glassml.errors import ModelFileError
 from glassml.files import atomic_write
 from glassml.models import GlassModel, build
@@ -120,6 +121,7 @@ def load_trained_model(path: str | Path) -> TrainedModel:
     checkpoint = read_checkpoint(file)
     record = checkpoint["glassml"]
     model = build(record["model"]["name"], **record["model"]["hyperparameters"])
+    model.positions = record["model"].get("positions", THERMAL)  # absent: all were, once
     parameters = {
         name.removeprefix("model."): value
         for name, value in checkpoint["state_dict"].items()

@@ -51,6 +51,10 @@ def _paths(value: Any) -> Any:
     return paths
 
 
+def _optional_paths(value: Any) -> Any:
+    return () if value in (None, (), []) else _paths(value)
+
+
 def _validation(value: Any) -> Any:
     # A union would answer with one message for each of its members; this gives a single one.
     if isinstance(value, float) and 0 < value < 1:
@@ -92,8 +96,25 @@ class DataConfig(_Section):
         description="names of configurations of data.train that are left out, before a fraction "
         "is drawn for validation",
     )
+    positions: Literal["thermal", "inherent", "cage"] = Field(
+        default="thermal",
+        description="positions that the model is given: the particles' own, or those of their "
+        "inherent structure or cage",
+    )
+    reversed: Annotated[tuple[Path, ...], BeforeValidator(_optional_paths)] = Field(
+        default=(),
+        description="datasets of `glassml data reverse`; used for training, unless they come from "
+        "a configuration that is held out",
+    )
+    reversed_share: PositiveFloat = Field(
+        default=2.0,
+        description="reversed runs in an epoch for each training configuration, drawn anew for "
+        "every epoch",
+    )
     scalars: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
-        default=(), description="per-particle scalars of the dataset that the model is given"
+        default=(),
+        description="per-particle scalars that the model is given: of the dataset, or "
+        "inherent_displacement and cage_displacement where it has these structures",
     )
     cache: bool = Field(
         default=True,
@@ -144,8 +165,13 @@ class OptimiserConfig(_Section):
 
 
 class ScheduleConfig(_Section):
-    """A learning rate that is multiplied by ``gamma`` at every milestone."""
+    """The learning rate: multiplied by ``gamma`` at every milestone, or falling as a cosine."""
 
+    name: Literal["steps", "cosine"] = Field(
+        default="steps",
+        description="steps: constant between milestones; cosine: up within the first epoch, then "
+        "along half a cosine to 0 in the last one",
+    )
     milestones: tuple[PositiveInt, ...] = Field(
         default=(50, 75, 90), description="epochs at which the learning rate changes; [] for none"
     )
@@ -192,6 +218,16 @@ class TrainingConfig(_Section):
     )
     standardise_scalars: bool = Field(
         default=True, description="give the model scalars of zero mean and unit variance"
+    )
+    label_noise: NonNegativeFloat = Field(
+        default=0.0,
+        description="number of runs whose noise is as large as the error of the model itself: "
+        "labels of R runs then weigh R / (R + label_noise)",
+    )
+    weight_averaging: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.0,
+        description="decay per step of an exponential moving average of the parameters, which is "
+        "what is validated and exported; 0: the parameters themselves",
     )
     species_weight: dict[str, NonNegativeFloat] | None = Field(
         default=None,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
 import torch
+from torch.utils.data import ConcatDataset, DistributedSampler, Subset
 from torch.utils.data import Dataset as TorchDataset
-from torch.utils.data import DistributedSampler, Subset
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
-from glassml.data import Configuration
+from glassml.data import Configuration, view_of
 from glassml.files import user_cache
 from glassml.graph import GraphCache, build_graph
 from glassml.training.config import DataConfig, TrainingConfig
@@ -32,6 +34,7 @@ class GraphDataset(TorchDataset):
         sources: the configurations.
         cutoff: r_c [length].
         scalars: per-particle scalars that become node inputs.
+        positions: which positions become nodes, see `glassml.data.view_of`.
         dtype: floating-point type of the graphs.
         cache: keep the graphs in memory.
         on_disk: keeps their edges beyond this run; None to search for them anew.
@@ -42,6 +45,7 @@ class GraphDataset(TorchDataset):
         sources: Sequence[Source],
         cutoff: float,
         scalars: Sequence[str],
+        positions: str,
         dtype: torch.dtype,
         cache: bool,
         on_disk: GraphCache | None = None,
@@ -49,6 +53,7 @@ class GraphDataset(TorchDataset):
         self.sources = sources
         self.cutoff = cutoff
         self.scalars = tuple(scalars)
+        self.positions = positions
         self.dtype = dtype
         self.on_disk = on_disk
         self._graphs: list[Data | None] | None = [None] * len(sources) if cache else None
@@ -71,7 +76,48 @@ class GraphDataset(TorchDataset):
 
     def _built(self, configuration: Configuration) -> Data:
         build = build_graph if self.on_disk is None else self.on_disk.graph
-        return build(configuration, self.cutoff, self.scalars, self.dtype)
+        view = view_of(configuration, self.positions)
+        graph = build(view, self.cutoff, self.scalars, self.dtype)
+        # Runs behind the labels, for each particle as it is batched; 0 where it is not known.
+        graph.n_runs = torch.full((graph.num_nodes,), float(configuration.n_runs or 0))
+        return graph
+
+
+class _EpochSampler(DistributedSampler):
+    """Every training configuration once an epoch, and some of the reversed runs.
+
+    Args:
+        everything: training configurations, then reversed runs.
+        n_train: number of the former.
+        n_reversed: how many of the latter an epoch draws.
+        world: number of processes.
+        rank: of this process.
+        seed: of all draws.
+    """
+
+    def __init__(
+        self,
+        everything: TorchDataset,
+        n_train: int,
+        n_reversed: int,
+        world: int,
+        rank: int,
+        seed: int,
+    ) -> None:
+        super().__init__(everything, num_replicas=world, rank=rank, seed=seed)
+        self.n_train = n_train
+        self.n_reversed = n_reversed
+        self.num_samples = math.ceil((n_train + n_reversed) / world)
+        self.total_size = self.num_samples * world
+
+    def __iter__(self) -> Iterator[int]:
+        """Indices of this process, from the seed and the epoch alone."""
+        random = np.random.default_rng((self.seed, self.epoch))
+        n_runs = len(self.dataset) - self.n_train  # type: ignore[arg-type]
+        drawn = self.n_train + random.permutation(n_runs)[: self.n_reversed]
+        indices = random.permutation(np.concatenate([np.arange(self.n_train), drawn]))
+        shared = np.resize(indices, self.total_size)  # begins again if some are missing
+        return iter(shared[self.rank :: self.num_replicas].tolist())
 
 
 class DataModule(pl.LightningDataModule):
@@ -95,9 +141,10 @@ class DataModule(pl.LightningDataModule):
         self.training = training
         dtype = getattr(torch, training.dtype)
         on_disk = _graph_cache(data)
-        self.train_set, self.validation_set = (
-            GraphDataset(sources, cutoff, data.scalars, dtype, data.cache, on_disk)
-            for sources in (split.train, split.validation)
+        self.reversed_share = data.reversed_share
+        self.train_set, self.validation_set, self.reversed_set = (
+            GraphDataset(sources, cutoff, data.scalars, data.positions, dtype, data.cache, on_disk)
+            for sources in (split.train, split.validation, split.reversed)
         )
         self.statistics: Statistics | None = None
         self.about: dict[str, Any] = {}
@@ -116,34 +163,37 @@ class DataModule(pl.LightningDataModule):
         moments = Moments(len(self.split.species))
         facts = Facts()
         seen: dict[str, Source] = {}
-        total = len(self.train_set) + len(self.validation_set)
+        total = len(self.train_set) + len(self.validation_set) + len(self.reversed_set)
         for stage, index, source in watch(self._all(), total, "reading configurations"):
             configuration = source.read()
             source.dataset.verify(configuration)
-            check_fits(source, configuration, self.split, self.train_set.scalars)
+            view = view_of(configuration, self.train_set.positions)
+            check_fits(source, view, self.split, self.train_set.scalars)
             check_new_positions(source, configuration, seen)
             facts.add(configuration)
             stage.keep(index, configuration)
             if stage is self.train_set:
-                moments.add(configuration, self.train_set.scalars)
+                moments.add(view, self.train_set.scalars)
         self.about = facts.summary()
         self.statistics = moments.statistics(self.split)
         return self.statistics
 
     def _all(self) -> Iterator[tuple[GraphDataset, int, Source]]:
-        for stage in (self.train_set, self.validation_set):
+        for stage in (self.train_set, self.validation_set, self.reversed_set):
             for index, source in enumerate(stage.sources):
                 yield stage, index, source
 
     def train_dataloader(self) -> DataLoader:
         """Batches in an order drawn from the seed and the epoch; each process has its share."""
         world, rank = self._world()
-        sampler: DistributedSampler = DistributedSampler(
-            self.train_set, num_replicas=world, rank=rank, seed=self.training.seed
+        everything = ConcatDataset([self.train_set, self.reversed_set])
+        n_reversed = min(len(self.reversed_set), round(self.reversed_share * len(self.train_set)))
+        sampler = _EpochSampler(
+            everything, len(self.train_set), n_reversed, world, rank, self.training.seed
         )
         # Its own generator: a loader would draw from the global one, which also feeds dropout.
         return DataLoader(
-            self.train_set,
+            everything,
             batch_size=self.training.batch_size,
             sampler=sampler,
             generator=torch.Generator(),

@@ -79,6 +79,13 @@ def resumed_config(folder: str | Path, overrides: list[str]) -> TrainConfig:
             )
     values = apply_overrides(read_yaml(path, TrainConfig), overrides)
     config = parse_config(values, source=str(path))
+    if config.training.schedule.name == "cosine" and any(
+        override.startswith("training.epochs") for override in overrides
+    ):
+        raise ConfigError(
+            "training.epochs: cannot change with training.schedule.name: cosine, whose learning "
+            "rate ends at 0 in the last epoch; start a new run instead"
+        )
     # The folder may have been moved since.
     return config.model_copy(update={"output": Path(folder)})
 
@@ -104,6 +111,7 @@ def data_record(split: Split) -> dict[str, Any]:
         ],
         "train": [s.name for s in split.train],
         "validation": [s.name for s in split.validation],
+        "reversed": [s.name for s in split.reversed],
     }
 
 

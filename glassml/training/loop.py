@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import Callback, EarlyStopping
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
@@ -20,7 +21,7 @@ from glassml.training.data import DataModule
 from glassml.training.devices import Devices
 from glassml.training.module import PropensityModule
 
-__all__ = ["early_stopping", "fit", "is_finished", "savers", "stopped_early"]
+__all__ = ["early_stopping", "fit", "is_finished", "savers", "stopped_early", "weight_averaging"]
 
 
 class _EarlyStopping(EarlyStopping):
@@ -72,6 +73,22 @@ def early_stopping(training: TrainingConfig) -> list[EarlyStopping]:
             check_on_train_epoch_end=True,
         )
     ]
+
+
+def weight_averaging(training: TrainingConfig) -> list[WeightAveraging]:
+    """The callback that validates and saves a moving average, if the configuration asks for it."""
+    decay = training.weight_averaging
+    if not decay:
+        return []
+
+    def average(mean: torch.Tensor, new: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
+        # Indices among the buffers must not pass through floating-point numbers.
+        if not mean.is_floating_point():
+            return new
+        # At first a mean of all there were: the decay alone would remember the start too long.
+        return torch.lerp(mean, new, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
+
+    return [WeightAveraging(avg_fn=average)]
 
 
 def savers(training: TrainingConfig, folder: Path) -> list[Callback]:

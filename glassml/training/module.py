@@ -24,7 +24,13 @@ __all__ = ["PropensityModule", "propensity_loss"]
 _OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
-def propensity_loss(prediction: Tensor, label: Tensor, scale: Tensor, weight: Tensor) -> Tensor:
+def propensity_loss(
+    prediction: Tensor,
+    label: Tensor,
+    scale: Tensor,
+    weight: Tensor,
+    trust: Tensor | None = None,
+) -> Tensor:
     """Sum over times of the mean squared error per time, in units of ``scale``.
 
     Pezzicoli et al., SciPost Phys. 16, 136 (2024), figure 10; all species contribute.
@@ -34,13 +40,31 @@ def propensity_loss(prediction: Tensor, label: Tensor, scale: Tensor, weight: Te
         label: [n, T] [length].
         scale: [n, T] [length], the unit of each error.
         weight: [n] [-], of each particle in the mean.
+        trust: [n] [-], factors of the errors that leave the mean's denominator alone, so that a
+            batch of noisy labels counts for less than another; None for 1.
 
     Returns:
         A scalar [-].
     """
     error = ((prediction - label) / scale).square()
     total = weight.sum().clamp_min(torch.finfo(weight.dtype).tiny)
+    if trust is not None:
+        weight = weight * trust
     return (weight.unsqueeze(1) * error).sum() / total
+
+
+def label_trust(n_runs: Tensor, label_noise: float) -> Tensor:
+    """How much labels count that are averages over R runs: R / (R + label_noise).
+
+    The error of a prediction against such a label has the variance of the model's own error plus
+    that of one run over R; least squares is best with the inverse of it as weights. ``label_noise``
+    is the ratio of the two variances, and a label without noise counts 1.
+
+    Args:
+        n_runs: [n] [-], R; 0 where it is unknown, which counts as without noise.
+        label_noise: [-].
+    """
+    return torch.where(n_runs > 0, n_runs / (n_runs + label_noise), 1.0)
 
 
 class PropensityModule(pl.LightningModule):
@@ -90,8 +114,11 @@ class PropensityModule(pl.LightningModule):
 
     def _evaluate(self, batch: Data, stage: str, pearson: PropensityPearson) -> Tensor:
         prediction = self.predict(batch)
+        trust = None
+        if stage == "train" and self.settings.label_noise:
+            trust = label_trust(batch.n_runs, self.settings.label_noise)
         loss = propensity_loss(
-            prediction, batch.y, self.scale[batch.species], self.weight[batch.species]
+            prediction, batch.y, self.scale[batch.species], self.weight[batch.species], trust
         )
         if not loss.isfinite():
             name = "training" if stage == "train" else stage
@@ -161,10 +188,20 @@ class PropensityModule(pl.LightningModule):
             betas=chosen.betas,
             weight_decay=chosen.weight_decay,
         )
-        schedule = torch.optim.lr_scheduler.MultiStepLR(
-            optimiser, list(self.settings.schedule.milestones), self.settings.schedule.gamma
-        )
-        return [optimiser], [schedule]
+        schedule = self.settings.schedule
+        if schedule.name == "steps":
+            steps = torch.optim.lr_scheduler.MultiStepLR(
+                optimiser, list(schedule.milestones), schedule.gamma
+            )
+            return [optimiser], [steps]
+        total = int(self.trainer.estimated_stepping_batches)
+        rise = max(1, total // self.settings.epochs)
+
+        def factor(step: int) -> float:
+            return min(1.0, (step + 1) / rise) * 0.5 * (1 + math.cos(math.pi * step / total))
+
+        cosine = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+        return [optimiser], [{"scheduler": cosine, "interval": "step"}]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the record, so that a checkpoint can be resumed and exported by itself."""

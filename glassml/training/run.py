@@ -30,7 +30,14 @@ from glassml.training.folder import (
     write_folder,
 )
 from glassml.training.history import History
-from glassml.training.loop import early_stopping, fit, is_finished, savers, stopped_early
+from glassml.training.loop import (
+    early_stopping,
+    fit,
+    is_finished,
+    savers,
+    stopped_early,
+    weight_averaging,
+)
 from glassml.training.module import PropensityModule
 from glassml.training.progress import EpochProgress, watch
 from glassml.training.sources import Split, open_split
@@ -130,6 +137,7 @@ def _run(config: TrainConfig, folder: Path, last: Path | None, console: Console)
     callbacks = [
         EpochProgress(console, split.species[0], split.times, folder),
         history,
+        *weight_averaging(config.training),
         *early_stopping(config.training),
         *savers(config.training, folder),
     ]
@@ -158,6 +166,7 @@ def _model(config: TrainConfig, split: Split) -> GlassModel:
         if str(error).partition(":")[0] in given:
             raise ConfigError(f"model.{error}") from None
         raise
+    model.positions = config.data.positions
     if not any(p.requires_grad for p in model.parameters()):
         raise ConfigError(f"model.name: {model.name} has no parameters to train")
     return model
@@ -180,7 +189,11 @@ def _module(
     record = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "model": {"name": model.name, "hyperparameters": model.hyperparameters},
+        "model": {
+            "name": model.name,
+            "hyperparameters": model.hyperparameters,
+            "positions": model.positions,
+        },
         "provenance": {
             **_data_provenance(data.split, config.data),
             "origin": data.about,
@@ -198,6 +211,7 @@ def _data_provenance(split: Split, config: DataConfig) -> dict[str, Any]:
     return {
         "data": record["files"],
         "train_configurations": len(split.train),
+        "reversed_runs": len(split.reversed),
         "validation_configurations": len(split.validation),
         "train": record["train"],
         "validation": record["validation"],
@@ -213,10 +227,11 @@ def _introduce(
     console: Console, config: TrainConfig, folder: Path, model: GlassModel, split: Split, done: int
 ) -> None:
     parameters = sum(p.numel() for p in model.parameters())
+    runs = f", {len(split.reversed)} reversed runs" if split.reversed else ""
     lines = (
         f"run folder     {folder}",
         f"data           {len(split.train)} configurations for training, "
-        f"{len(split.validation)} for validation; species {', '.join(split.species)}; "
+        f"{len(split.validation)} for validation{runs}; species {', '.join(split.species)}; "
         f"{len(split.times)} time(s)",
         f"model          {model.name}, {parameters} parameters, cutoff {model.cutoff:g}",
         f"training       {config.training.epochs} epochs"
@@ -231,11 +246,17 @@ def _with_absolute_paths(config: TrainConfig) -> TrainConfig:
     if isinstance(validation, str):
         validation = str(dataset_path(validation).absolute())
     train = tuple(dataset_path(path).absolute() for path in config.data.train)
+    runs = tuple(path.absolute() for path in config.data.reversed)
     cache = config.data.graph_cache
     if cache not in (None, "auto"):
         cache = str(Path(cache).absolute())
     data = config.data.model_copy(
-        update={"train": train, "validation": validation, "graph_cache": cache}
+        update={
+            "train": train,
+            "validation": validation,
+            "reversed": runs,
+            "graph_cache": cache,
+        }
     )
     return config.model_copy(update={"data": data})
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from glassml.data import Configuration, Dataset
+from glassml.data import REVERSED_FROM, Configuration, Dataset
 from glassml.errors import ConfigError, InputError
 from glassml.training.config import DataConfig
 
@@ -50,11 +49,13 @@ class Split:
     species: tuple[str, ...]
     times: tuple[float, ...]
     length_unit: str
+    reversed: tuple[Source, ...] = ()
 
     @property
     def datasets(self) -> list[Dataset]:
         """The files behind the configurations, each once."""
-        return list({s.dataset.path: s.dataset for s in (*self.train, *self.validation)}.values())
+        sources = (*self.train, *self.validation, *self.reversed)
+        return list({s.dataset.path: s.dataset for s in sources}.values())
 
 
 def open_split(config: DataConfig) -> Split:
@@ -78,7 +79,14 @@ def open_split(config: DataConfig) -> Split:
     if first.times is None:
         raise InputError(f"{train[0]} has no labels; training needs times and propensity")
     times = tuple(float(t) for t in first.times)
-    return Split(tuple(train), tuple(validation), first.species_names, times, first.length_unit)
+    return Split(
+        tuple(train),
+        tuple(validation),
+        first.species_names,
+        times,
+        first.length_unit,
+        _reversed_from(train, config),
+    )
 
 
 def check_fits(
@@ -121,13 +129,38 @@ def check_new_positions(
     Raises:
         ConfigError: ``seen`` has a configuration with these positions, which this one joins.
     """
-    key = hashlib.sha256(configuration.positions.tobytes()).hexdigest()
-    first = seen.setdefault(key, source)
+    first = seen.setdefault(configuration.positions_sha256, source)
     if first is not source:
         raise ConfigError(
             f"data: {source} has the same positions as {first}; give every configuration once, on "
             "one side only"
         )
+
+
+def _reversed_from(train: Sequence[Source], config: DataConfig) -> tuple[Source, ...]:
+    """The reversed runs of configurations that are trained on; those of others would leak.
+
+    Raises:
+        ConfigError: none of them is, or a configuration is not a reversed run.
+    """
+    sources = [s for path in config.reversed for s in _sources(path)]
+    starts = {s.read().positions_sha256 for s in train} if sources else set()
+    kept = []
+    for source in sources:
+        start = source.dataset.stored(source.name)["provenance"].attrs.get(REVERSED_FROM)
+        if start is None:
+            raise ConfigError(
+                f"data.reversed: {source}: expected a dataset of `glassml data reverse`, found "
+                f"a configuration without {REVERSED_FROM!r} in its provenance"
+            )
+        if start in starts:
+            kept.append(source)
+    if sources and not kept:
+        raise ConfigError(
+            f"data.reversed: expected runs that began from configurations of data.train; found "
+            f"{len(sources)} from others"
+        )
+    return tuple(kept)
 
 
 def _sources(path: str | Path) -> list[Source]:

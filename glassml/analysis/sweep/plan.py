@@ -25,7 +25,7 @@ BASE = "base"
 
 # Settings that change where and how fast a run is, not what comes out of it.
 _NO_DIFFERENCE = {
-    "data": ("train", "cache", "graph_cache", "graph_cache_gb"),
+    "data": ("train", "reversed", "cache", "graph_cache", "graph_cache_gb"),
     "training": ("accelerator", "devices"),
 }
 
