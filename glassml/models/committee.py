@@ -56,7 +56,7 @@ class Committee(GlassModel):
         cutoff = max(m.cutoff for m in members)
         super().__init__(first.species, first.times, cutoff, names, first.length_unit)
         self.name = "committee"
-        self.positions = _positions(first)
+        self.positions = first.positions
         self.hyperparameters = {
             "members": [_description(m, w) for m, w in zip(members, shares, strict=True)]
         }
@@ -293,11 +293,6 @@ def _description(member: GlassModel, share: float) -> dict[str, Any]:
     }
 
 
-def _positions(member: GlassModel) -> str:
-    """Which positions of the particles it was trained on; all members are given the same ones."""
-    return getattr(member, "positions", "thermal")
-
-
 def _check_members(members: Sequence[GlassModel]) -> None:
     if not members:
         raise ConfigError("members: expected one trained model or more, found none")
@@ -310,7 +305,7 @@ def _check_members(members: Sequence[GlassModel]) -> None:
         ("species", lambda m: m.species),
         ("times", lambda m: m.times),
         ("length_unit", lambda m: [m.length_unit]),
-        ("positions", lambda m: [_positions(m)]),
+        ("positions", lambda m: [m.positions]),
     )
     for what, value in alike:
         expected = tuple(value(members[0]))

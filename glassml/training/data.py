@@ -186,7 +186,7 @@ class DataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Batches in an order drawn from the seed and the epoch; each process has its share."""
         world, rank = self._world()
-        everything = ConcatDataset([self.train_set, self.reversed_set])
+        everything: ConcatDataset = ConcatDataset([self.train_set, self.reversed_set])
         n_reversed = min(len(self.reversed_set), round(self.reversed_share * len(self.train_set)))
         sampler = _EpochSampler(
             everything, len(self.train_set), n_reversed, world, rank, self.training.seed

@@ -201,7 +201,10 @@ class PropensityModule(pl.LightningModule):
             return min(1.0, (step + 1) / rise) * 0.5 * (1 + math.cos(math.pi * step / total))
 
         cosine = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
-        return [optimiser], [{"scheduler": cosine, "interval": "step"}]
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": cosine, "interval": "step"},
+        }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the record, so that a checkpoint can be resumed and exported by itself."""
