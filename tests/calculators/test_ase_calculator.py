@@ -60,9 +60,9 @@ def count_runs(calculator: GlassMLCalculator, monkeypatch: pytest.MonkeyPatch) -
     runs: list[int] = []
     predict = calculator.predictor.predict
 
-    def counted(configurations: list, outputs: tuple) -> list:
+    def counted(configurations: list, outputs: tuple, *, as_given: bool) -> list:
         runs.append(len(configurations))
-        return predict(configurations, outputs)
+        return predict(configurations, outputs, as_given=as_given)
 
     monkeypatch.setattr(calculator.predictor, "predict", counted)
     return runs
