@@ -97,7 +97,7 @@ def test_formats_units_and_options_are_documented():
     for name in (*FORMATS, *LENGTH_UNITS):
         assert f"`{name}`" in TEXT
     commands = get_command(app).commands
-    assert set(commands) == {"convert", "info", "split", "merge", "validate"}
+    assert set(commands) == {"convert", "info", "split", "merge", "reverse", "validate"}
     assert all(f"data {name}" in TEXT for name in commands)
     options = {name for option in commands["convert"].params for name in option.opts}
     long_options = {name for name in options if name.startswith("--")}
