@@ -9,7 +9,7 @@ import numpy as np
 
 from glassml.analysis.ridge import LinearFit, Moments, choose_penalty, fit, pearson
 from glassml.analysis.times import column_of
-from glassml.data import Configuration, Dataset
+from glassml.data import REVERSED_FROM, Configuration, Dataset
 from glassml.errors import InputError
 from glassml.export import Predictor, check_decoder
 
@@ -46,6 +46,8 @@ class Material:
         species: names, in the model's order.
         times: times [time] of the labels.
         slabs: [configuration][slab][species].
+        trust: [configuration], how much its particles count in fits [-].
+        reversed: [configuration][species], of its reversed runs, weighted; empty without.
         own: [configuration][species], of the model's own predictions as the only descriptors, at
             the labels' times that it predicts.
         own_times: for each of those the index among ``times``.
@@ -55,6 +57,8 @@ class Material:
     species: tuple[str, ...]
     times: tuple[float, ...]
     slabs: tuple[tuple[tuple[Moments, ...], ...], ...]
+    trust: tuple[float, ...]
+    reversed: tuple[tuple[Moments, ...], ...]
     own: tuple[tuple[Moments, ...], ...]
     own_times: tuple[int, ...]
 
@@ -65,6 +69,11 @@ class Material:
         """Moments of one species in one configuration."""
         return Moments.total([slab[species] for slab in self.slabs[index]])
 
+    def fitted(self, index: int, species: int) -> Moments:
+        """What a configuration adds to a fit: its particles by their weight, its reversed runs."""
+        own = self.of(index, species).weighted(self.trust[index])
+        return own + self.reversed[index][species] if self.reversed else own
+
     def decoders(self, chosen: Sequence[int]) -> Decoders:
         """Fit each species and time on some configurations.
 
@@ -74,10 +83,11 @@ class Material:
         fits, penalties, held_out = [], [], []
         for s in range(len(self.species)):
             folds = [self.of(i, s) for i in chosen]
-            if len(folds) == 1:
-                folds = [slab[s] for slab in self.slabs[chosen[0]]]
-            penalty, others = choose_penalty(folds)
-            fits.append(fit(Moments.total(folds), penalty[None, :])[0])
+            fitted = [self.fitted(i, s) for i in chosen]
+            if len(folds) == 1:  # its reversed runs know all of its slabs
+                folds = fitted = [slab[s] for slab in self.slabs[chosen[0]]]
+            penalty, others = choose_penalty(folds, fitted=fitted)
+            fits.append(fit(Moments.total(fitted), penalty[None, :])[0])
             penalties.append(penalty)
             held_out.append(tuple(others))
         return Decoders(tuple(fits), np.stack(penalties), tuple(held_out))
@@ -101,8 +111,22 @@ class Material:
         return result
 
 
-def read_material(predictor: Predictor, dataset: Dataset, watch: Watch = iter) -> Material:
+def read_material(
+    predictor: Predictor,
+    dataset: Dataset,
+    watch: Watch = iter,
+    *,
+    reversed_runs: Dataset | None = None,
+    label_noise: float = 0.0,
+) -> Material:
     """Run a model on all configurations of a dataset and keep the moments.
+
+    Args:
+        predictor: the model.
+        dataset: labelled configurations.
+        watch: shows progress over the configurations.
+        reversed_runs: of these configurations, for fits; runs that began elsewhere are passed over.
+        label_noise: labels of R runs count R / (R + label_noise) in fits.
 
     Raises:
         ModelFileError: the model has no linear decoder over its descriptors.
@@ -115,13 +139,15 @@ def read_material(predictor: Predictor, dataset: Dataset, watch: Watch = iter) -
     known = [k for k, column in enumerate(found) if column is not None]
     columns = [column for column in found if column is not None]
     species = predictor.manifest.species
-    slabs, own = [], []
+    slabs, own, trust, starts = [], [], [], []
     for configuration in watch(dataset):
         dataset.verify(configuration)
         predicted = predictor.predict([configuration], ("descriptors", "propensity"))[0]
         labels = np.asarray(configuration.propensity)
         names = np.array(configuration.species_names)[configuration.species]
         place = _slab_of(configuration)
+        trust.append(_trust(configuration, label_noise))
+        starts.append(configuration.positions_sha256)
         x, p = predicted["descriptors"], predicted["propensity"][:, columns]
         slabs.append(
             tuple(
@@ -136,9 +162,46 @@ def read_material(predictor: Predictor, dataset: Dataset, watch: Watch = iter) -
                 for chosen in _each(names, species, everywhere)
             )
         )
-    material = Material(dataset, species, times, tuple(slabs), tuple(own), tuple(known))
+    further: tuple[tuple[Moments, ...], ...] = ()
+    if reversed_runs is not None:
+        further = _reversed(predictor, reversed_runs, starts, label_noise, watch)
+    material = Material(
+        dataset, species, times, tuple(slabs), tuple(trust), further, tuple(own), tuple(known)
+    )
     _check_species(material)
     return material
+
+
+def _trust(configuration: Configuration, label_noise: float) -> float:
+    runs = configuration.n_runs
+    return 1.0 if runs is None else runs / (runs + label_noise)
+
+
+def _reversed(
+    predictor: Predictor, runs: Dataset, starts: Sequence[str], label_noise: float, watch: Watch
+) -> tuple[tuple[Moments, ...], ...]:
+    """Weighted moments [start][species] of the runs that began there."""
+    species = predictor.manifest.species
+    parts: list[list[list[Moments]]] = [[[] for _ in species] for _ in starts]
+    for configuration in watch(runs):
+        start = configuration.provenance.get(REVERSED_FROM)
+        if start not in starts:
+            continue
+        x = predictor.predict([configuration], ("descriptors",))[0]["descriptors"]
+        labels = np.asarray(configuration.propensity)
+        names = np.array(configuration.species_names)[configuration.species]
+        weight = _trust(configuration, label_noise)
+        everywhere = np.ones(len(names), dtype=bool)
+        for s, chosen in enumerate(_each(names, species, everywhere)):
+            moments = Moments.of(x[chosen], labels[chosen]).weighted(weight)
+            parts[starts.index(start)][s].append(moments)
+    for i, of_start in enumerate(parts):
+        if not of_start[0]:
+            raise InputError(
+                f"{runs.path}: expected reversed runs of every configuration, found none of "
+                f"number {i + 1}; make them with `glassml data reverse` from the same dataset"
+            )
+    return tuple(tuple(Moments.total(part) for part in of_start) for of_start in parts)
 
 
 def _check_species(material: Material) -> None:

@@ -74,7 +74,15 @@ class Refit:
         write_csv([asdict(score) for score in self.scores], path)
 
 
-def refit(predictor: Predictor, dataset: Dataset, output: str | Path, watch: Watch = iter) -> Refit:
+def refit(
+    predictor: Predictor,
+    dataset: Dataset,
+    output: str | Path,
+    watch: Watch = iter,
+    *,
+    reversed_runs: Dataset | None = None,
+    label_noise: float = 0.0,
+) -> Refit:
     """Fit the linear decoders of a model to a dataset and write the model with them.
 
     Args:
@@ -82,12 +90,17 @@ def refit(predictor: Predictor, dataset: Dataset, output: str | Path, watch: Wat
         dataset: labelled configurations, all of which the decoders are fitted to.
         output: the model file to write.
         watch: shows progress over the configurations.
+        reversed_runs: of the same configurations (`glassml.data.reverse_dataset`), fitted to as
+            well; what is left out to choose the penalty is left out with its runs.
+        label_noise: labels of R runs count R / (R + label_noise).
 
     Raises:
         ModelFileError: the model has no linear decoder over its descriptors.
         InputError: no labels, or a configuration that the model cannot be used on.
     """
-    material = read_material(predictor, dataset, watch)
+    material = read_material(
+        predictor, dataset, watch, reversed_runs=reversed_runs, label_noise=label_noise
+    )
     everything = range(len(material))
     decoders = material.decoders(everything)
     scores = _scores(material, decoders)
@@ -97,7 +110,8 @@ def refit(predictor: Predictor, dataset: Dataset, output: str | Path, watch: Wat
         times=material.times,
         weight=np.stack([f.weight for f in decoders.fits]),
         bias=np.stack([f.bias for f in decoders.fits]),
-        training=_provenance(predictor, dataset, decoders, scores),
+        training=_provenance(predictor, dataset, decoders, scores)
+        | _of_runs(reversed_runs, label_noise),
     )
     return Refit(predictor.path.name, dataset.path.name, dataset.sha256, len(material), scores)
 
@@ -140,6 +154,17 @@ def _scores(material: Material, decoders: Decoders) -> tuple[RefitScore, ...]:
             numbers = (decoders.penalties[s, t], pooled[t], mean[t], *before[:, s, t])
             scores.append(RefitScore(species, time, *map(float, numbers)))
     return tuple(scores)
+
+
+def _of_runs(reversed_runs: Dataset | None, label_noise: float) -> dict[str, Any]:
+    facts: dict[str, Any] = {"label_noise": label_noise} if label_noise else {}
+    if reversed_runs is not None:
+        facts["reversed_data"] = {
+            "file": reversed_runs.path.name,
+            "sha256": reversed_runs.sha256,
+            "configurations": len(reversed_runs),
+        }
+    return facts
 
 
 def _provenance(

@@ -27,7 +27,7 @@ class Moments:
     """Means and centred sums of n particles with descriptors x [D] and labels y [T].
 
     Attributes:
-        n: number of particles.
+        n: number of particles, or the sum of their weights.
         x: [D], mean of the descriptors.
         y: [T], mean of the labels.
         xx: [D, D], sum of (x - mean)(x - mean).
@@ -35,7 +35,7 @@ class Moments:
         yy: [T], sum of (y - mean)^2.
     """
 
-    n: int
+    n: float
     x: np.ndarray
     y: np.ndarray
     xx: np.ndarray
@@ -55,6 +55,11 @@ class Moments:
     def total(cls, parts: Sequence[Moments]) -> Moments:
         """The moments of all particles of one or more parts."""
         return functools.reduce(operator.add, parts)
+
+    def weighted(self, weight: float) -> Moments:
+        """The same particles, each counted ``weight`` times [-]."""
+        sums = (weight * v for v in (self.xx, self.xy, self.yy))
+        return Moments(weight * self.n, self.x, self.y, *sums)
 
     def __add__(self, other: Moments) -> Moments:
         n = self.n + other.n
@@ -115,18 +120,22 @@ def squared_error(moments: Moments, fitted: LinearFit) -> np.ndarray:
 
 
 def choose_penalty(
-    folds: Sequence[Moments], penalties: np.ndarray = PENALTIES
+    folds: Sequence[Moments],
+    penalties: np.ndarray = PENALTIES,
+    fitted: Sequence[Moments] | None = None,
 ) -> tuple[np.ndarray, list[LinearFit]]:
     """The penalty of the smallest squared error when each fold in turn is left out of the fit.
 
     Args:
         folds: two or more sets of particles, usually one a configuration.
         penalties: [P] that are tried.
+        fitted: what the folds are replaced by in the fits to all others: themselves, with weights
+            and what else is known of them. None for the folds as they are.
 
     Returns:
         The penalty of each label [T], and for each fold the fit to all others with that penalty.
     """
-    trials = [fit(Moments.total(others), penalties) for others in _all_but_one(folds)]
+    trials = [fit(Moments.total(others), penalties) for others in _all_but_one(fitted or folds)]
     errors = sum(
         np.stack([squared_error(left_out, trial) for trial in fits])
         for left_out, fits in zip(folds, trials, strict=True)

@@ -119,6 +119,15 @@ def refit(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="NEW.pt", help="Model file to write.")
     ],
+    reversed_runs: Annotated[
+        Path | None,
+        typer.Option(
+            "--reversed", help="Dataset of `glassml data reverse` from DATASET, fitted to as well."
+        ),
+    ] = None,
+    label_noise: Annotated[
+        float, typer.Option(min=0, help="Labels of R runs count R / (R + this) in the fit.")
+    ] = 0.0,
     json: _Json = None,
     csv: _Csv = None,
     device: _Device = "auto",
@@ -138,9 +147,17 @@ def refit(
     from glassml.data import Dataset
 
     opened = Dataset(dataset)
+    runs = None if reversed_runs is None else Dataset(reversed_runs)
     predictor = _linear(model, device)
-    with counted("reading", len(opened)) as advance:
-        result = fit_decoders(predictor, opened, output, lambda items: _counting(items, advance))
+    with counted("reading", len(opened) + (0 if runs is None else len(runs))) as advance:
+        result = fit_decoders(
+            predictor,
+            opened,
+            output,
+            lambda items: _counting(items, advance),
+            reversed_runs=runs,
+            label_noise=label_noise,
+        )
     Console().print(refit_table(result))
     _write((result.write_json, json), (result.write_csv, csv))
     _say_written(output)

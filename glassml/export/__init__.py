@@ -30,6 +30,7 @@ from glassml.export.manifest import (
 )
 from glassml.export.offline import PredictionReport, annotate_atoms, predict_file
 from glassml.export.predictor import Predictor
+from glassml.export.restore import restored_model
 from glassml.export.scripting import script_model
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "read_accuracy",
     "read_manifest",
     "replace_decoder",
+    "restored_model",
     "save_model",
     "script_model",
     "shipped_models",

@@ -7,6 +7,7 @@ from glassml.models.committee import Committee
 from glassml.models.contract import GlassModel, Output, Redecoded, ScalarInput
 from glassml.models.registry import available, build, parameters_of, register
 from glassml.models.se3gnn import SE3GNN
+from glassml.models.structural import Structural
 
 __all__ = [
     "SE3GNN",
@@ -16,6 +17,7 @@ __all__ = [
     "Output",
     "Redecoded",
     "ScalarInput",
+    "Structural",
     "available",
     "build",
     "parameters_of",

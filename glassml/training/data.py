@@ -38,6 +38,7 @@ class GraphDataset(TorchDataset):
         dtype: floating-point type of the graphs.
         cache: keep the graphs in memory.
         on_disk: keeps their edges beyond this run; None to search for them anew.
+        stands_for: configurations for each one that an epoch draws.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class GraphDataset(TorchDataset):
         dtype: torch.dtype,
         cache: bool,
         on_disk: GraphCache | None = None,
+        stands_for: float = 1.0,
     ) -> None:
         self.sources = sources
         self.cutoff = cutoff
@@ -56,6 +58,7 @@ class GraphDataset(TorchDataset):
         self.positions = positions
         self.dtype = dtype
         self.on_disk = on_disk
+        self.stands_for = stands_for
         self._graphs: list[Data | None] | None = [None] * len(sources) if cache else None
 
     def __len__(self) -> int:
@@ -78,8 +81,10 @@ class GraphDataset(TorchDataset):
         build = build_graph if self.on_disk is None else self.on_disk.graph
         view = view_of(configuration, self.positions)
         graph = build(view, self.cutoff, self.scalars, self.dtype)
-        # Runs behind the labels, for each particle as it is batched; 0 where it is not known.
+        # For each particle, as it is batched: runs behind the labels, 0 where it is not known, and
+        # how many configurations this one stands for.
         graph.n_runs = torch.full((graph.num_nodes,), float(configuration.n_runs or 0))
+        graph.stands_for = torch.full((graph.num_nodes,), self.stands_for)
         return graph
 
 
@@ -141,10 +146,24 @@ class DataModule(pl.LightningDataModule):
         self.training = training
         dtype = getattr(torch, training.dtype)
         on_disk = _graph_cache(data)
-        self.reversed_share = data.reversed_share
+        n_runs = len(split.reversed)
+        self.n_reversed = min(n_runs, max(1, round(data.reversed_share * len(split.train))))
         self.train_set, self.validation_set, self.reversed_set = (
-            GraphDataset(sources, cutoff, data.scalars, data.positions, dtype, data.cache, on_disk)
-            for sources in (split.train, split.validation, split.reversed)
+            GraphDataset(
+                sources,
+                cutoff,
+                data.scalars,
+                data.positions,
+                dtype,
+                data.cache,
+                on_disk,
+                stands_for,
+            )
+            for sources, stands_for in (
+                (split.train, 1.0),
+                (split.validation, 1.0),
+                (split.reversed, n_runs / max(self.n_reversed, 1)),
+            )
         )
         self.statistics: Statistics | None = None
         self.about: dict[str, Any] = {}
@@ -187,9 +206,8 @@ class DataModule(pl.LightningDataModule):
         """Batches in an order drawn from the seed and the epoch; each process has its share."""
         world, rank = self._world()
         everything: ConcatDataset = ConcatDataset([self.train_set, self.reversed_set])
-        n_reversed = min(len(self.reversed_set), round(self.reversed_share * len(self.train_set)))
         sampler = _EpochSampler(
-            everything, len(self.train_set), n_reversed, world, rank, self.training.seed
+            everything, len(self.train_set), self.n_reversed, world, rank, self.training.seed
         )
         # Its own generator: a loader would draw from the global one, which also feeds dropout.
         return DataLoader(

@@ -115,8 +115,8 @@ class PropensityModule(pl.LightningModule):
     def _evaluate(self, batch: Data, stage: str, pearson: PropensityPearson) -> Tensor:
         prediction = self.predict(batch)
         trust = None
-        if stage == "train" and self.settings.label_noise:
-            trust = label_trust(batch.n_runs, self.settings.label_noise)
+        if stage == "train":
+            trust = label_trust(batch.n_runs, self.settings.label_noise) * batch.stands_for
         loss = propensity_loss(
             prediction, batch.y, self.scale[batch.species], self.weight[batch.species], trust
         )

@@ -1,0 +1,217 @@
+"""The most from ten configurations: `python recipe.py FOLDER_OF_BOTAN -o WORK`.
+
+Makes the data (inherent structures of the configurations and of the ends of their runs), cross-
+validates a network, ridge regression on structural descriptors and the average of the two, and
+writes a committee of all the members that the cross-validation has trained. Every step that is done
+already is passed over, so an interrupted run goes on. Nothing is chosen on configurations that are
+held out: the penalty of the ridge comes from those that are trained on, the network is that of the
+last epoch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from glassml.analysis.correlation import pearson_all, pearson_mean
+from glassml.analysis.material import Material, read_material
+from glassml.data import Dataset, ReadOptions, convert, find_inputs, reverse_dataset
+from glassml.export import Predictor, replace_decoder, restored_model, save_model
+from glassml.files import atomic_write
+from glassml.models import Committee, build
+from glassml.simulation import kob_andersen, quench_file
+from glassml.training import load_config, load_trained_model, resume, train
+from glassml.training.committee import committee_provenance
+
+HERE = Path(__file__).resolve().parent
+LABEL_NOISE = 12.0
+LAST = "checkpoints/last.ckpt"
+FORCE_TOLERANCE = 1e-5
+
+
+def make_data(inputs: str, work: Path) -> tuple[Path, Path]:
+    """Datasets of the configurations and of their reversed runs, both quenched."""
+    runs, back = work / "runs.h5", work / "reversed.h5"
+    quenched, quenched_back = work / "botan.h5", work / "botan_reversed.h5"
+    system = kob_andersen()
+    if not quenched.exists():
+        convert(find_inputs([inputs]), work / "plain.h5")
+        quench_file(work / "plain.h5", quenched, system, force_tolerance=FORCE_TOLERANCE)
+    if not quenched_back.exists():
+        if not back.exists():
+            convert(find_inputs([inputs]), runs, options=ReadOptions(final_positions=True))
+            reverse_dataset(runs, back)
+        quench_file(back, quenched_back, system, force_tolerance=FORCE_TOLERANCE)
+    return quenched, quenched_back
+
+
+def folds_of(names: list[str], number: int) -> list[list[str]]:
+    """Neighbouring configurations (by number) are held out together."""
+    ordered = sorted(names, key=lambda name: int(name.split("_")[2]))
+    return [list(part) for part in np.array_split(ordered, number)]
+
+
+def train_network(work: Path, fold: int, held_out: list[str], seed: int) -> Path:
+    """The run folder of the network that has not seen these configurations."""
+    folder = work / "networks" / f"fold{fold}_seed{seed}"
+    if (folder / LAST).exists():
+        resume(folder)
+        return folder
+    settings = [
+        f"data.train={work / 'botan.h5'}",
+        f"data.reversed={work / 'botan_reversed.h5'}",
+        f"data.validation=[{', '.join(held_out)}]",
+        f"training.seed={seed}",
+        f"output={folder}",
+    ]
+    train(load_config(HERE / "network.yaml", settings))
+    return folder
+
+
+def structural_material(work: Path) -> tuple[Path, Material]:
+    """The descriptors' moments, which all ridge regressions are made from."""
+    settings = load_config(HERE / "network.yaml")
+    with Dataset(work / "botan.h5") as dataset, Dataset(work / "botan_reversed.h5") as runs:
+        model = build(
+            "structural",
+            species=dataset.species_names,
+            times=tuple(dataset.common_times()),
+            scalar_inputs=settings.data.scalars,
+        )
+        model.positions = settings.data.positions
+        blank = work / "structural.pt"
+        save_model(model, blank)
+        predictor = Predictor(blank)
+        material = read_material(predictor, dataset, reversed_runs=runs, label_noise=LABEL_NOISE)
+    return blank, material
+
+
+def fit_ridge(work: Path, fold: int, held_out: list[str], blank: Path, material: Material) -> Path:
+    """The model file of the ridge regression that has not seen these configurations."""
+    names = material.dataset.names
+    chosen = [i for i, name in enumerate(names) if name not in held_out]
+    decoders = material.decoders(chosen)
+    file = work / "ridge" / f"fold{fold}.pt"
+    file.parent.mkdir(exist_ok=True)
+    replace_decoder(
+        blank,
+        file,
+        times=material.times,
+        weight=np.stack([f.weight for f in decoders.fits]),
+        bias=np.stack([f.bias for f in decoders.fits]),
+        training={
+            "train": [names[i] for i in chosen],
+            "validation": held_out,
+            "recipe": {
+                "decoders": "ridge regression on the descriptors, reversed runs included",
+                "penalties": decoders.penalties.tolist(),
+                "label_noise": LABEL_NOISE,
+            },
+        },
+    )
+    return file
+
+
+def predictor_of(work: Path, folder: Path) -> Predictor:
+    """The exported network of the last epoch."""
+    file = work / "exported" / f"{folder.name}.pt"
+    file.parent.mkdir(exist_ok=True)
+    trained = load_trained_model(folder / LAST)
+    save_model(trained.model, file, training=trained.provenance)
+    return Predictor(file)
+
+
+def score(
+    predictions: list[np.ndarray], labels: list[np.ndarray], species: list[np.ndarray]
+) -> dict[str, tuple[float, float]]:
+    """Coefficients of A particles, each with its standard error by leaving out configurations."""
+
+    def of(pearson: Callable, left_out: int | None) -> float:
+        kept = [i for i in range(len(labels)) if i != left_out]
+        parts = ([values[i] for i in kept] for values in (predictions, labels, species))
+        return float(pearson(*parts, 2)[0, 0])
+
+    n = len(labels)
+    result = {}
+    for name, pearson in (("mean", pearson_mean), ("all", pearson_all)):
+        parts = [of(pearson, i) for i in range(n)]
+        result[name] = (of(pearson, None), float(np.sqrt((n - 1) * np.var(parts))))
+    return result
+
+
+def cross_validate(work: Path, number: int, seed: int) -> tuple[list[Path], list[Path], dict]:
+    """Train and fit each fold; members, and the scores of what was held out."""
+    blank, material = structural_material(work)
+    found: dict[str, list[np.ndarray]] = {"network": [], "ridge": [], "average": []}
+    labels, species, networks, ridges = [], [], [], []
+    with Dataset(work / "botan.h5") as dataset:
+        for fold, held_out in enumerate(folds_of(list(dataset.names), number)):
+            networks.append(train_network(work, fold, held_out, seed))
+            ridges.append(fit_ridge(work, fold, held_out, blank, material))
+            members = (predictor_of(work, networks[-1]), Predictor(ridges[-1]))
+            for name in held_out:
+                configuration = dataset[name]
+                pair = [m.predict([configuration])[0]["propensity"] for m in members]
+                for key, values in zip(found, (*pair, (pair[0] + pair[1]) / 2), strict=True):
+                    found[key].append(values)
+                labels.append(np.asarray(configuration.propensity))
+                species.append(configuration.species)
+    return networks, ridges, {key: score(v, labels, species) for key, v in found.items()}
+
+
+def write_committee(networks: list[Path], ridges: list[Path], scores: dict, output: Path) -> None:
+    """All members in one file, with the cross-validated accuracy of a pair of them."""
+    trained = [load_trained_model(folder / LAST) for folder in networks]
+    members = [run.model for run in trained] + [restored_model(file).float() for file in ridges]
+    provenance = [run.provenance for run in trained]
+    provenance += [Predictor(file).manifest.training for file in ridges]
+    time_of_labels = members[0].times[0]
+    accuracy = {
+        "protocol": "five-fold cross-validation over the ten configurations: a network and a "
+        "ridge regression trained on eight, averaged, on the two held out. The file holds the "
+        "members of all folds, for which no configuration was left to test on",
+        "pearson": [
+            {"species": "A", "time": time_of_labels, "kind": kind, "value": value, "error": error}
+            for kind, (value, error) in scores["average"].items()
+        ],
+    }
+    committee = Committee(members).eval()
+    training = committee_provenance(provenance) | {"accuracy": accuracy}
+    save_model(committee, output, training=training)
+
+
+def main() -> None:
+    """Make the data, cross-validate, write the table and the committee."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("inputs", help="folder of BOTAN's files")
+    parser.add_argument("-o", "--output", type=Path, default=Path("few_configurations"))
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    work = arguments.output
+    work.mkdir(parents=True, exist_ok=True)
+    start = time.perf_counter()
+    make_data(arguments.inputs, work)
+    networks, ridges, scores = cross_validate(work, arguments.folds, arguments.seed)
+    minutes = (time.perf_counter() - start) / 60
+    rows = ["| model | `mean` | `all` |", "| --- | --- | --- |"]
+    rows += [
+        f"| {name} | " + " | ".join(f"{v:.3f} ± {e:.3f}" for v, e in kinds.values()) + " |"
+        for name, kinds in scores.items()
+    ]
+    rows.append(
+        f"\n{minutes:.0f} minutes for what was not done before, {torch.get_num_threads()} threads."
+    )
+    with atomic_write(work / "scores.md") as partial:
+        partial.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    print("\n".join(rows))
+    write_committee(networks, ridges, scores, work / "committee.pt")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""From a model file back to the model, where deployment has changed nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from glassml.errors import ConfigError, ModelFileError
+from glassml.export.archive import load_module, model_path, read_manifest
+from glassml.models import GlassModel, build
+
+__all__ = ["restored_model"]
+
+
+def restored_model(path: str | Path) -> GlassModel:
+    """The model of a file, for instance as a member of a committee.
+
+    Args:
+        path: model file, or the name of a model that ships with glassml.
+
+    Returns:
+        The model in evaluation mode, in the precision of the file. Only models whose parameters
+        are exported as they are can be restored: `structural`, and not networks, which are
+        exported in another form (those come from their run folders).
+
+    Raises:
+        ModelFileError: it cannot be restored; or see `read_manifest`.
+    """
+    file, manifest = model_path(path), read_manifest(path)
+    exported = load_module(path, torch.device("cpu")).state_dict()
+    try:
+        model = build(manifest.model, **manifest.hyperparameters)
+        model.to(getattr(torch, manifest.dtype)).load_state_dict(exported)
+    except (ConfigError, RuntimeError):
+        raise ModelFileError(
+            f"{file}: expected a model that is exported as it is, such as structural, found "
+            f"{manifest.model}; give its run folder or checkpoint instead"
+        ) from None
+    model.positions = manifest.positions
+    return model.eval()

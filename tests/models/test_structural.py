@@ -1,0 +1,158 @@
+"""Averaged structural descriptors: closed forms, symmetries, files, and LAMMPS' view of them.
+
+Symmetries hold to 1e-10 in float64, as those of the networks (test_se3gnn.py).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from systems import liquid, moved, rotation
+
+from glassml.data import Configuration
+from glassml.errors import ConfigError, ModelFileError
+from glassml.export import Predictor, restored_model, save_model
+from glassml.graph import build_graph, first_edge
+from glassml.models import GlassModel, build
+
+EXACT = 1e-10
+
+
+def outputs(model: GlassModel, configuration: Configuration) -> dict[str, np.ndarray]:
+    """Every output in float64."""
+    model = model.double().eval()
+    names = [s.name for s in model.scalar_inputs]
+    graph = build_graph(configuration, model.cutoff, names, torch.float64)
+    sender, receiver = graph.edge_index
+    pointer = first_edge(receiver, graph.num_nodes)
+    with torch.no_grad():
+        state = model.encode(graph.species, graph.scalars, graph.edge_vector, sender, pointer)
+        return {o.name: getattr(model, o.name)(state).numpy() for o in model.outputs}
+
+
+def columns_of(model: GlassModel) -> list[str]:
+    return list(next(o for o in model.outputs if o.name == "descriptors").columns)
+
+
+def test_one_neighbour():
+    """Shells 0.5 wide from 1.0 to 2.0: at r = 1.2 the first counts 0.6, the second 0.4."""
+    pair = Configuration(
+        positions=np.array([[0.0, 0.0, 0.0], [0.0, 0.72, 0.96]]),
+        cell=20 * np.eye(3),
+        species=[0, 1],
+        species_names=("A", "B"),
+        scalars={"inherent_energy": np.array([-7.0, -5.0])},
+    )
+    model = build(
+        "structural",
+        cutoff=2.0,
+        start=1.0,
+        shells=2,
+        angular_shells=2,
+        l_max=2,
+        averages=1,
+        scalar_inputs=("inherent_energy",),
+    )
+    found = dict(zip(columns_of(model), outputs(model, pair)["descriptors"].T, strict=True))
+    tight = {"rtol": 1e-6, "atol": 1e-7}  # the knots are those of float32
+    np.testing.assert_allclose(found["density_B_shell=0_average=0"], [0.6, 0.0], **tight)
+    np.testing.assert_allclose(found["density_B_shell=1_average=0"], [0.4, 0.0], **tight)
+    np.testing.assert_allclose(found["density_A_shell=0_average=0"], [0.0, 0.6], **tight)
+    # Harmonics of one direction have the norm sqrt(2 l + 1).
+    np.testing.assert_allclose(found["norm_l=1_B_shell=0_average=0"], [0.6 * 3**0.5, 0], **tight)
+    np.testing.assert_allclose(found["norm_l=2_B_shell=1_average=0"], [0.4 * 5**0.5, 0], **tight)
+    weight = np.exp(-1.2) - np.exp(-2.0)
+    means = (np.array([-7.0, -5.0]) + weight * np.array([-5.0, -7.0])) / (1 + weight)
+    # The weight is interpolated between 257 knots: curvature / 8 times their distance squared.
+    np.testing.assert_allclose(found["inherent_energy_average=1"], means, rtol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def model() -> GlassModel:
+    torch.manual_seed(2)
+    return build("structural", times=(1.0, 5.0), averages=2, scalar_inputs=("energy",))
+
+
+@pytest.fixture(scope="module")
+def system() -> Configuration:
+    return liquid(80, seed=5, scalars={"energy": np.random.default_rng(1).normal(size=80)})
+
+
+def test_rotation_translation_and_permutation(model: GlassModel, system: Configuration):
+    expected = outputs(model, system)
+    turn = rotation(4)
+    order = np.random.default_rng(3).permutation(system.n_particles)
+    turned = moved(
+        system,
+        positions=(system.positions @ turn.T + [0.3, -2.0, 9.0])[order],
+        cell=system.cell @ turn.T,
+        species=system.species[order],
+        scalars={"energy": system.scalars["energy"][order]},
+    )
+    for name, values in outputs(model, turned).items():
+        np.testing.assert_allclose(values, expected[name][order], rtol=EXACT, atol=EXACT)
+
+
+def test_nothing_jumps_at_the_cutoff(model: GlassModel):
+    def at(r: float) -> np.ndarray:
+        pair = Configuration(
+            positions=np.array([[0.0, 0.0, 0.0], [r, 0.0, 0.0]]),
+            cell=20 * np.eye(3),
+            species=[0, 1],
+            species_names=("A", "B"),
+            scalars={"energy": np.array([1.0, 3.0])},
+        )
+        return outputs(model, pair)["descriptors"]
+
+    jump = np.abs(at(model.cutoff - 1e-7) - at(model.cutoff + 1e-7)).max()
+    assert jump < 1e-4  # slopes are at most some hundred; a step would be of order one
+    assert np.abs(at(model.cutoff - 0.05) - at(model.cutoff + 1e-7)).max() > 1e-3
+
+
+def test_an_isolated_particle_keeps_its_scalars(model: GlassModel):
+    alone = Configuration(
+        positions=np.zeros((1, 3)),
+        cell=20 * np.eye(3),
+        species=[1],
+        species_names=("A", "B"),
+        scalars={"energy": np.array([2.5])},
+    )
+    found = outputs(model, alone)["descriptors"][0]
+    names = columns_of(model)
+    expected = [2.5 if name.startswith("energy") else 0.0 for name in names]
+    np.testing.assert_allclose(found, expected, rtol=EXACT)
+
+
+def test_file_and_back(model: GlassModel, system: Configuration, tmp_path: Path):
+    save_model(model, tmp_path / "m.pt", dtype="float64")
+    found = Predictor(tmp_path / "m.pt", device="cpu").predict([system])[0]["propensity"]
+    expected = outputs(model, system)["propensity"]
+    np.testing.assert_allclose(found, expected, rtol=EXACT)
+    again = outputs(restored_model(tmp_path / "m.pt"), system)["propensity"]
+    np.testing.assert_allclose(again, expected, rtol=EXACT)
+
+
+def test_networks_are_not_restored(tmp_path: Path):
+    torch.manual_seed(0)
+    save_model(build("se3gnn-v2", l_max=1, channels=2, n_layers=2).eval(), tmp_path / "m.pt")
+    with pytest.raises(ModelFileError, match="found se3gnn-v2; give its run folder"):
+        restored_model(tmp_path / "m.pt")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"l_max": 0}, "l_max: expected a whole number of at least 1"),
+        ({"l_max": 99}, "l_max: expected 1 to"),
+        ({"shells": 0}, "shells"),
+        ({"averages": -1}, "averages"),
+        ({"start": 3.0}, "start: expected a distance below the cutoff"),
+        ({"averaging_length": 0.0}, "averaging_length"),
+    ],
+)
+def test_bad_settings_are_named(settings: dict, message: str):
+    with pytest.raises(ConfigError, match=message):
+        build("structural", **settings)
