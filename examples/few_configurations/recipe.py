@@ -20,10 +20,11 @@ import torch
 
 from glassml.analysis.correlation import pearson_all, pearson_mean
 from glassml.analysis.material import Material, read_material
+from glassml.analysis.refit import untrained
 from glassml.data import Dataset, ReadOptions, convert, find_inputs, reverse_dataset
 from glassml.export import Predictor, replace_decoder, restored_model, save_model
 from glassml.files import atomic_write
-from glassml.models import Committee, build
+from glassml.models import Committee
 from glassml.simulation import kob_andersen, quench_file
 from glassml.training import load_config, load_trained_model, resume, train
 from glassml.training.committee import committee_provenance
@@ -77,15 +78,8 @@ def structural_material(work: Path) -> tuple[Path, Material]:
     """The descriptors' moments, which all ridge regressions are made from."""
     settings = load_config(HERE / "network.yaml")
     with Dataset(work / "botan.h5") as dataset, Dataset(work / "botan_reversed.h5") as runs:
-        model = build(
-            "structural",
-            species=dataset.species_names,
-            times=tuple(dataset.common_times()),
-            scalar_inputs=settings.data.scalars,
-        )
-        model.positions = settings.data.positions
         blank = work / "structural.pt"
-        save_model(model, blank)
+        untrained("structural", dataset, blank, settings.data.positions, settings.data.scalars)
         predictor = Predictor(blank)
         material = read_material(predictor, dataset, reversed_runs=runs, label_noise=LABEL_NOISE)
     return blank, material

@@ -7,6 +7,7 @@ to the new data. F. S. Pezzicoli, G. Charpiat, F. P. Landes, SciPost Phys. 16, 1
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ import glassml
 from glassml.analysis.material import Decoders, Material, Watch, read_material
 from glassml.analysis.ridge import pearson
 from glassml.analysis.tables import write_csv, write_json
-from glassml.data import Dataset
-from glassml.export import Predictor, replace_decoder
+from glassml.data import POSITIONS, Dataset
+from glassml.errors import InputError
+from glassml.export import Predictor, replace_decoder, save_model
+from glassml.models import build
 
-__all__ = ["Refit", "RefitScore", "refit", "refit_table"]
+__all__ = ["Refit", "RefitScore", "refit", "refit_table", "untrained"]
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,34 @@ def refit(
         | _of_runs(reversed_runs, label_noise),
     )
     return Refit(predictor.path.name, dataset.path.name, dataset.sha256, len(material), scores)
+
+
+def untrained(
+    name: str, dataset: Dataset, path: str | Path, positions: str, scalars: Sequence[str]
+) -> None:
+    """Write the file of a model whose descriptors need no training, to be refitted.
+
+    Args:
+        name: of the registry, such as ``structural``.
+        dataset: says species, times and unit of length.
+        path: the file to write.
+        positions: of `glassml.data.POSITIONS`.
+        scalars: per-particle scalars that the model is given.
+
+    Raises:
+        InputError: unknown positions, or no labels.
+    """
+    if positions not in POSITIONS:
+        raise InputError(f"positions: expected {', '.join(POSITIONS)}; found {positions!r}")
+    model = build(
+        name,
+        species=dataset.species_names,
+        times=tuple(float(t) for t in dataset.common_times()),
+        scalar_inputs=tuple(scalars),
+        length_unit=dataset[0].length_unit,
+    )
+    model.positions = positions
+    save_model(model, path)
 
 
 def refit_table(result: Refit) -> Table:

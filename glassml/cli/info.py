@@ -65,6 +65,7 @@ def _model_table(path: Path, manifest: Manifest) -> Table:
         "model": manifest.model,
         "species, in order": " ".join(manifest.species),
         "cutoff": f"{manifest.cutoff:g} {unit}",
+        "positions": manifest.positions,
         "scalar inputs": scalars or "none",
         "message-passing steps": str(manifest.n_steps),
         "parameters": f"{manifest.n_parameters:,}",

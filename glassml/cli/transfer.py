@@ -11,9 +11,12 @@ import typer
 from glassml.errors import InputError
 
 if TYPE_CHECKING:
+    from glassml.data import Dataset
     from glassml.export import Predictor
 
 __all__ = ["few_shot", "refit", "transfer"]
+
+_UNTRAINED = "structural"  # a model whose descriptors need no training
 
 _Json = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the numbers as JSON.")]
 _Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the numbers as CSV.")]
@@ -119,6 +122,14 @@ def refit(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="NEW.pt", help="Model file to write.")
     ],
+    positions: Annotated[
+        str | None,
+        typer.Option(help="For structural: thermal, inherent or cage.", show_default="thermal"),
+    ] = None,
+    scalar: Annotated[
+        list[str] | None,
+        typer.Option(help="For structural: a per-particle scalar it is given; once for each."),
+    ] = None,
     reversed_runs: Annotated[
         Path | None,
         typer.Option(
@@ -134,11 +145,15 @@ def refit(
 ) -> None:
     """Transfer learning in seconds: fit a model's linear decoders to a dataset.
 
+    MODEL may also be `structural`: classical averaged descriptors, which need no training.
+
     The network stays as it is; the new file predicts the times of DATASET and runs wherever the old
     one does. Ridge regression in closed form, a decoder for each species and time; the penalty is
     the one that predicts best when each configuration in turn is left out. The numbers shown are of
     the configurations left out. Test the new file on other data with `glassml evaluate`.
     """
+    from tempfile import TemporaryDirectory
+
     from rich.console import Console
 
     from glassml.analysis.refit import refit as fit_decoders
@@ -148,16 +163,17 @@ def refit(
 
     opened = Dataset(dataset)
     runs = None if reversed_runs is None else Dataset(reversed_runs)
-    predictor = _linear(model, device)
-    with counted("reading", len(opened) + (0 if runs is None else len(runs))) as advance:
-        result = fit_decoders(
-            predictor,
-            opened,
-            output,
-            lambda items: _counting(items, advance),
-            reversed_runs=runs,
-            label_noise=label_noise,
-        )
+    with TemporaryDirectory() as folder:
+        predictor = _described(model, opened, positions, scalar, device, Path(folder))
+        with counted("reading", len(opened) + (0 if runs is None else len(runs))) as advance:
+            result = fit_decoders(
+                predictor,
+                opened,
+                output,
+                lambda items: _counting(items, advance),
+                reversed_runs=runs,
+                label_noise=label_noise,
+            )
     Console().print(refit_table(result))
     _write((result.write_json, json), (result.write_csv, csv))
     _say_written(output)
@@ -214,6 +230,29 @@ def few_shot(
     Console().print(fewshot.few_shot_table(result))
     _write((result.write_json, json), (result.write_csv, csv))
     _say_written(picture)
+
+
+def _described(
+    model: Path,
+    dataset: Dataset,
+    positions: str | None,
+    scalars: list[str] | None,
+    device: str,
+    folder: Path,
+) -> Predictor:
+    """The model to refit; descriptors that need no training are made for the dataset."""
+    from glassml.analysis.refit import untrained
+    from glassml.export import Predictor
+
+    if str(model) == _UNTRAINED and not model.exists():
+        file = folder / f"{_UNTRAINED}.pt"
+        untrained(_UNTRAINED, dataset, file, positions or "thermal", scalars or [])
+        return Predictor(file, device)
+    if positions is not None or scalars:
+        raise InputError(
+            f"--positions, --scalar: are settings of `{_UNTRAINED}`; a model file brings its own"
+        )
+    return _linear(model, device)
 
 
 def _linear(model: Path, device: str) -> Predictor:
