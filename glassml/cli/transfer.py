@@ -52,6 +52,23 @@ _Published = Annotated[
         "metric (all or mean).",
     ),
 ]
+_Positions = Annotated[
+    str | None,
+    typer.Option(help="For structural: thermal, inherent or cage.", show_default="thermal"),
+]
+_Scalars = Annotated[
+    list[str] | None,
+    typer.Option(help="For structural: a per-particle scalar it is given; once for each."),
+]
+_Reversed = Annotated[
+    Path | None,
+    typer.Option(
+        "--reversed", help="Dataset of `glassml data reverse` from DATASET, fitted to as well."
+    ),
+]
+_LabelNoise = Annotated[
+    float, typer.Option(min=0, help="Labels of R runs count R / (R + this) in the fit.")
+]
 _Test = Annotated[
     Path | None,
     typer.Option(metavar="DATASET", help="Test on these. Default: the configurations not drawn."),
@@ -122,23 +139,10 @@ def refit(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="NEW.pt", help="Model file to write.")
     ],
-    positions: Annotated[
-        str | None,
-        typer.Option(help="For structural: thermal, inherent or cage.", show_default="thermal"),
-    ] = None,
-    scalar: Annotated[
-        list[str] | None,
-        typer.Option(help="For structural: a per-particle scalar it is given; once for each."),
-    ] = None,
-    reversed_runs: Annotated[
-        Path | None,
-        typer.Option(
-            "--reversed", help="Dataset of `glassml data reverse` from DATASET, fitted to as well."
-        ),
-    ] = None,
-    label_noise: Annotated[
-        float, typer.Option(min=0, help="Labels of R runs count R / (R + this) in the fit.")
-    ] = 0.0,
+    positions: _Positions = None,
+    scalar: _Scalars = None,
+    reversed_runs: _Reversed = None,
+    label_noise: _LabelNoise = 0.0,
     json: _Json = None,
     csv: _Csv = None,
     device: _Device = "auto",

@@ -31,7 +31,10 @@ def restored_model(path: str | Path) -> GlassModel:
     exported = load_module(path, torch.device("cpu")).state_dict()
     try:
         model = build(manifest.model, **manifest.hyperparameters)
-        model.to(getattr(torch, manifest.dtype)).load_state_dict(exported)
+        model.to(getattr(torch, manifest.dtype))
+        # TorchScript keeps buffers too that the model makes anew.
+        remade = {name for name, _ in model.named_buffers()} - set(model.state_dict())
+        model.load_state_dict({k: v for k, v in exported.items() if k not in remade})
     except (ConfigError, RuntimeError):
         raise ModelFileError(
             f"{file}: expected a model that is exported as it is, such as structural, found "
