@@ -2,10 +2,10 @@
 
 Makes the data (inherent structures of the configurations and of the ends of their runs), cross-
 validates a network, ridge regression on structural descriptors and the average of the two, and
-writes a committee of all the members that the cross-validation has trained. Every step that is done
-already is passed over, so an interrupted run goes on. Nothing is chosen on configurations that are
-held out: the penalty of the ridge comes from those that are trained on, the network is that of the
-last epoch.
+writes a committee of the networks of all folds and a ridge regression on everything, which together
+count as much as these. Networks that are trained already are passed over, so an interrupted run goes
+on. Nothing is chosen on configurations that are held out: the penalty of the ridge comes from those
+that are trained on, the network is that of the last epoch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ from glassml.analysis.correlation import pearson_all, pearson_mean
 from glassml.analysis.material import Material, read_material
 from glassml.analysis.refit import untrained
 from glassml.data import Dataset, ReadOptions, convert, find_inputs, reverse_dataset
-from glassml.export import Predictor, replace_decoder, restored_model, save_model
+from glassml.export import (
+    Predictor,
+    read_manifest,
+    replace_decoder,
+    restored_model,
+    save_model,
+)
 from glassml.files import atomic_write
 from glassml.models import Committee
 from glassml.simulation import kob_andersen, quench_file
@@ -85,12 +91,12 @@ def structural_material(work: Path) -> tuple[Path, Material]:
     return blank, material
 
 
-def fit_ridge(work: Path, fold: int, held_out: list[str], blank: Path, material: Material) -> Path:
+def fit_ridge(work: Path, name: str, held_out: list[str], blank: Path, material: Material) -> Path:
     """The model file of the ridge regression that has not seen these configurations."""
     names = material.dataset.names
     chosen = [i for i, name in enumerate(names) if name not in held_out]
     decoders = material.decoders(chosen)
-    file = work / "ridge" / f"fold{fold}.pt"
+    file = work / "ridge" / f"{name}.pt"
     file.parent.mkdir(exist_ok=True)
     replace_decoder(
         blank,
@@ -138,16 +144,16 @@ def score(
     return result
 
 
-def cross_validate(work: Path, number: int, seed: int) -> tuple[list[Path], list[Path], dict]:
-    """Train and fit each fold; members, and the scores of what was held out."""
+def cross_validate(work: Path, number: int, seed: int) -> tuple[list[Path], Path, dict]:
+    """Train and fit each fold; networks, a ridge on everything, and the scores of the held out."""
     blank, material = structural_material(work)
     found: dict[str, list[np.ndarray]] = {"network": [], "ridge": [], "average": []}
-    labels, species, networks, ridges = [], [], [], []
+    labels, species, networks = [], [], []
     with Dataset(work / "botan.h5") as dataset:
         for fold, held_out in enumerate(folds_of(list(dataset.names), number)):
             networks.append(train_network(work, fold, held_out, seed))
-            ridges.append(fit_ridge(work, fold, held_out, blank, material))
-            members = (predictor_of(work, networks[-1]), Predictor(ridges[-1]))
+            ridge = fit_ridge(work, f"fold{fold}", held_out, blank, material)
+            members = (predictor_of(work, networks[-1]), Predictor(ridge))
             for name in held_out:
                 configuration = dataset[name]
                 pair = [m.predict([configuration])[0]["propensity"] for m in members]
@@ -155,28 +161,37 @@ def cross_validate(work: Path, number: int, seed: int) -> tuple[list[Path], list
                     found[key].append(values)
                 labels.append(np.asarray(configuration.propensity))
                 species.append(configuration.species)
-    return networks, ridges, {key: score(v, labels, species) for key, v in found.items()}
+    everything = fit_ridge(work, "all", [], blank, material)
+    return networks, everything, {key: score(v, labels, species) for key, v in found.items()}
 
 
-def write_committee(networks: list[Path], ridges: list[Path], scores: dict, output: Path) -> None:
-    """All members in one file, with the cross-validated accuracy of a pair of them."""
+def write_committee(networks: list[Path], ridge: Path, scores: dict, output: Path) -> None:
+    """Networks and ridge in one file, with the cross-validated accuracy of a pair of them."""
     trained = [load_trained_model(folder / LAST) for folder in networks]
-    members = [run.model for run in trained] + [restored_model(file).float() for file in ridges]
-    provenance = [run.provenance for run in trained]
-    provenance += [Predictor(file).manifest.training for file in ridges]
-    time_of_labels = members[0].times[0]
+    members = [*(run.model for run in trained), restored_model(ridge)]
+    weights = [0.5 / len(trained)] * len(trained) + [0.5]
     accuracy = {
-        "protocol": "five-fold cross-validation over the ten configurations: a network and a "
-        "ridge regression trained on eight, averaged, on the two held out. The file holds the "
-        "members of all folds, for which no configuration was left to test on",
+        "protocol": f"{len(networks)}-fold cross-validation: the average of a network and a ridge "
+        "regression that have not seen the configurations they predict; errors by leaving out one "
+        "configuration. The file holds the networks of all folds and a ridge regression on all "
+        "configurations, so there is none left to test it on",
         "pearson": [
-            {"species": "A", "time": time_of_labels, "kind": kind, "value": value, "error": error}
+            {
+                "species": "A",
+                "time": members[0].times[0],
+                "kind": kind,
+                "value": value,
+                "error": error,
+            }
             for kind, (value, error) in scores["average"].items()
         ],
     }
-    committee = Committee(members).eval()
-    training = committee_provenance(provenance) | {"accuracy": accuracy}
-    save_model(committee, output, training=training)
+    provenance = [*(run.provenance for run in trained), read_manifest(ridge).training]
+    save_model(
+        Committee(members, weights).eval(),
+        output,
+        training=committee_provenance(provenance) | {"accuracy": accuracy},
+    )
 
 
 def main() -> None:
@@ -191,7 +206,7 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     make_data(arguments.inputs, work)
-    networks, ridges, scores = cross_validate(work, arguments.folds, arguments.seed)
+    networks, ridge, scores = cross_validate(work, arguments.folds, arguments.seed)
     minutes = (time.perf_counter() - start) / 60
     rows = ["| model | `mean` | `all` |", "| --- | --- | --- |"]
     rows += [
@@ -204,7 +219,7 @@ def main() -> None:
     with atomic_write(work / "scores.md") as partial:
         partial.write_text("\n".join(rows) + "\n", encoding="utf-8")
     print("\n".join(rows))
-    write_committee(networks, ridges, scores, work / "committee.pt")
+    write_committee(networks, ridge, scores, work / "committee.pt")
 
 
 if __name__ == "__main__":
