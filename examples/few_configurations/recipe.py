@@ -2,10 +2,10 @@
 
 Makes the data (inherent structures of the configurations and of the ends of their runs), cross-
 validates a network, ridge regression on structural descriptors and the average of the two, and
-writes a committee of the networks of all folds and a ridge regression on everything, which together
-count as much as these. Networks that are trained already are passed over, so an interrupted run goes
-on. Nothing is chosen on configurations that are held out: the penalty of the ridge comes from those
-that are trained on, the network is that of the last epoch.
+writes a committee of the networks of all folds and a ridge regression on everything, which
+together count as much as these. Networks that are trained already are passed over, so an
+interrupted run goes on. Nothing is chosen on configurations that are held out: the penalty of the
+ridge comes from those that are trained on, the network is that of the last epoch.
 """
 
 from __future__ import annotations
