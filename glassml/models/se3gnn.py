@@ -31,6 +31,7 @@ _CITATION = (
 )
 
 
+@register("se3gnn", l_max=2, n_layers=6, dropout=0.0, radial_table=513, batchnorm_momentum=0.1)
 @register("se3gnn-v1", channels=4, dropout=0.5, decoder_per_species=False)
 @register("se3gnn-v2", channels=8, dropout=0.3)
 class SE3GNN(GlassModel):
@@ -41,7 +42,8 @@ class SE3GNN(GlassModel):
     The propensity is linear in the invariants of the last features, with one linear map a species
     and time. State: features [(l_max + 1)^2 C], then the node inputs.
 
-    Presets: ``se3gnn-v2`` (8 channels, dropout 0.3, a decoder for every species) and ``se3gnn-v1``
+    Presets: ``se3gnn`` (smaller and without dropout, the default of training), ``se3gnn-v2``
+    (8 channels, dropout 0.3, a decoder for every species) and ``se3gnn-v1``
     (the first, lighter version: 4 channels, dropout 0.5, one decoder for all species; published
     trained on A particles alone, which is ``training.species_weight: {B: 0}``, not part of the
     preset).

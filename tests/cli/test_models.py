@@ -21,7 +21,7 @@ MakeModel = Callable[..., Path]
 
 
 def test_list(glassml: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "240")
     done = glassml("models", "list")
     assert (done.code, done.err) == (0, "")
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.out.splitlines()]

@@ -338,5 +338,5 @@ def test_hyperparameters_are_kept_as_plain_values() -> None:
 
 
 def test_unknown_model_names_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="expected one of analytic, se3gnn-v1, se3gnn-v2"):
+    with pytest.raises(ConfigError, match="expected one of analytic, se3gnn, se3gnn-v1"):
         build("se3gnn-v3")

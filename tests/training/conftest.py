@@ -45,8 +45,11 @@ def settings(dataset: Path, tmp_path: Path) -> dict[str, Any]:
         "model": {"name": "se3gnn-v2", "l_max": 1, "channels": 2, "n_layers": 2, "dropout": 0.3},
         "training": {
             "epochs": 4,
-            "optimiser": {"lr": 1e-2},
+            "optimiser": {"lr": 1e-2, "betas": [0.99, 0.999]},
             "schedule": {"milestones": [2]},
+            "label_noise": 0,
+            "weight_averaging": 0,
+            "gradient_clip": None,
             "accelerator": "cpu",
         },
         "output": str(tmp_path / "run"),

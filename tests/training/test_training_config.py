@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from glassml.errors import ConfigError
+from glassml.models import parameters_of
 from glassml.settings import apply_overrides, write_yaml
 from glassml.training import TrainConfig, load_config, parse_config
 
@@ -25,8 +26,22 @@ def _parsed(*overrides: str) -> TrainConfig:
     return parse_config(apply_overrides(_values(), overrides), source="c.yaml")
 
 
-def test_defaults_are_the_published_recipe() -> None:
-    training = _parsed().training
+def test_defaults_are_the_recipe_for_few_configurations() -> None:
+    recipe = load_config(_EXAMPLES.parent / "few_configurations" / "network.yaml")
+    defaults = _parsed()
+    assert recipe.training.model_copy(update={"epochs": 100}) == defaults.training
+    given, preset = recipe.model, parameters_of(defaults.model.name)
+    assert {**parameters_of(given.name), **given.hyperparameters} == preset
+
+
+def test_the_published_recipe_is_an_example() -> None:
+    config = load_config(_EXAMPLES / "se3gnn_v2.yaml")
+    training = config.training
+    assert config.model.name == "se3gnn-v2"
+    assert config.model.hyperparameters.items() <= parameters_of("se3gnn-v2").items()
+    assert (training.label_noise, training.weight_averaging) == (0, 0)
+    assert training.gradient_clip is None
+    assert training.schedule.name == "steps"
     assert training.optimiser.name == "adam"
     assert training.optimiser.lr == 1e-3
     assert training.optimiser.betas == (0.99, 0.999)
@@ -39,6 +54,18 @@ def test_defaults_are_the_published_recipe() -> None:
 def test_examples_are_valid(path: Path) -> None:
     config = load_config(path)
     assert config.output == Path("runs") / path.stem
+
+
+@pytest.mark.parametrize(
+    ("override", "name"),
+    [
+        ("training.schedule.milestones=[3]", "steps"),
+        ("training.schedule.gamma=0.1", "steps"),
+        ("training.epochs=3", "cosine"),
+    ],
+)
+def test_milestones_stand_for_steps(override: str, name: str) -> None:
+    assert _parsed(override).training.schedule.name == name
 
 
 def test_there_are_examples() -> None:
@@ -87,7 +114,7 @@ def test_overrides_leave_the_given_values_alone() -> None:
         ("data=null", ["data.train", "needed", "path of an HDF5 dataset"]),
         ("data.scalars=[a, a]", ["data.scalars", "different names"]),
         ("trainin.epochs=3", ["trainin", "did you mean 'training'"]),
-        ("model.name=se3gnn", ["model.name", "se3gnn-v1", "did you mean 'se3gnn-v"]),
+        ("model.name=se3gnn-v", ["model.name", "se3gnn-v1", "did you mean 'se3gnn-v"]),
         ("model.chanels=4", ["model.chanels", "did you mean 'channels'", "l_max"]),
         ("model.times=[1]", ["model.times", "comes from the dataset"]),
         ("model.scalar_inputs=[a]", ["model.scalar_inputs", "data.scalars"]),
