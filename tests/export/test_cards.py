@@ -63,7 +63,8 @@ def test_shipped_models_are_small_and_say_what_they_are_for() -> None:
         assert model.system
         assert model.temperature
         assert len(model.pearson) == len(model.times) > 0
-        assert "not measured" not in model.pearson
+        # The test data of a model need not have labels at all of its times.
+        assert set(model.pearson) - {"not measured"}
 
 
 def test_accuracy_with_error_bars(tmp_path: Path) -> None:
