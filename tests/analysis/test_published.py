@@ -30,7 +30,7 @@ def test_the_curves_of_the_package() -> None:
 def test_every_temperature_has_the_same_models(temperature: float) -> None:
     curves = published(f"{temperature:.2f}")
     trained = [model for model in curves.models if model not in curves.descriptors]
-    expected = {"BOTAN", "CAGE", "GlassMLP", "SE(3)-GNN", "EIGNN_Cage", "EIGNN_Inh"}
+    expected = {"BOTAN", "CAGE", "GlassMLP", "SE(3)-GNN", "EIGNN (cage)", "EIGNN (inherent)"}
     assert set(trained) == expected
     for model in trained:
         for metric in ("all", "mean"):
