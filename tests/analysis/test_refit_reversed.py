@@ -102,6 +102,20 @@ def test_what_is_left_out_takes_its_runs_along(folder: Path):
         np.testing.assert_allclose(of_all.held_out[s][3].weight, expected.weight, rtol=1e-12)
 
 
+def test_runs_of_a_single_configuration_are_fitted_to(folder: Path):
+    predictor = Predictor(folder / "structural.pt", device="cpu")
+    dataset, back = Dataset(folder / "runs.h5"), Dataset(folder / "back.h5")
+    material = read_material(predictor, dataset, reversed_runs=back, label_noise=NOISE)
+    plain = read_material(predictor, dataset)
+    decoders, without = material.decoders([1]), plain.decoders([1])
+    # They know all slabs of the configuration, so the penalty is chosen without them.
+    np.testing.assert_array_equal(decoders.penalties, without.penalties)
+    for s in range(2):
+        expected = fit(material.fitted(1, s), decoders.penalties[s][None, :])[0]
+        np.testing.assert_allclose(decoders.fits[s].weight, expected.weight, rtol=1e-12)
+        assert not np.allclose(decoders.fits[s].weight, without.fits[s].weight, rtol=0.1)
+
+
 def test_command(folder: Path, tmp_path: Path):
     arguments = ["refit", "structural", str(folder / "runs.h5"), "-o", str(tmp_path / "new.pt")]
     arguments += ["--reversed", str(folder / "back.h5"), "--label-noise", "12"]
