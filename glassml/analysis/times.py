@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from glassml.analysis.seen import trainings
 from glassml.data import Dataset
 from glassml.errors import InputError
 from glassml.export import Manifest
@@ -58,17 +59,28 @@ def trained_relaxation_time(
     Raises:
         InputError: as for `relaxation_time_of`.
     """
-    training: Mapping[str, Any] = manifest.training
-    files = training.get("data", ())
-    if asked is None and isinstance(files, Sequence) and not isinstance(files, str):
-        for entry in files:
-            time = by_checksum.get(entry.get("sha256", "")) if isinstance(entry, Mapping) else None
-            if time is not None and column_of(time, manifest.times) is not None:
-                return manifest.times[column_of(time, manifest.times) or 0]
-    origin = training.get("origin", {})
-    taus = origin.get("tau_alpha", ()) if isinstance(origin, Mapping) else ()
-    tau = taus[0] if isinstance(taus, Sequence) and len(taus) == 1 else None
+    known = trainings(manifest.training)
+    for checksum in _checksums(known) if asked is None else ():
+        column = column_of(by_checksum.get(checksum, math.nan), manifest.times)
+        if column is not None:
+            return manifest.times[column]
+    taus = {tau for training in known for tau in _taus(training)}
+    tau = taus.pop() if len(taus) == 1 else None
     return _chosen(name, list(manifest.times), tau, asked)
+
+
+def _checksums(known: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Of the datasets that a model, or a member of it, was trained on."""
+    files = [training.get("data") for training in known]
+    entries = [entry for one in files if isinstance(one, list) for entry in one]
+    return [entry.get("sha256", "") for entry in entries if isinstance(entry, Mapping)]
+
+
+def _taus(training: Mapping[str, Any]) -> list[Any]:
+    """Every tau_alpha of the data of one training."""
+    origin = training.get("origin")
+    taus = origin.get("tau_alpha") if isinstance(origin, Mapping) else None
+    return taus if isinstance(taus, list) else []
 
 
 def _chosen(name: str, times: Sequence[float], tau: Any, asked: float | None) -> float:

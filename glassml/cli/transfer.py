@@ -32,7 +32,7 @@ _Files = Annotated[
     list[str],
     typer.Argument(
         metavar="MODEL... DATASET...",
-        help="Model files (or names of shipped models) and datasets, in any order.",
+        help="Model files and datasets, or names of shipped ones, in any order.",
         show_default=False,
     ),
 ]
@@ -112,7 +112,7 @@ def transfer(
     names = [name for name in files if not _is_dataset(name)]
     datasets = [Dataset(name) for name in files if _is_dataset(name)]
     if not names or not datasets:
-        missing = "dataset (.h5)" if names else "model"
+        missing = "dataset (.h5, or the name of a shipped one)" if names else "model"
         raise InputError(f"expected one or more models and datasets, found no {missing}")
     theirs = [] if published is None else read_published_transfer(published)
     times, everywhere = _times(time or [])
@@ -270,7 +270,11 @@ def _linear(model: Path, device: str) -> Predictor:
 def _is_dataset(name: str) -> bool:
     import h5py
 
-    return h5py.is_hdf5(name) if Path(name).is_file() else name.endswith(_ENDINGS)
+    from glassml.data import shipped_names
+
+    if Path(name).is_file():
+        return h5py.is_hdf5(name)
+    return name.endswith(_ENDINGS) or name in shipped_names()
 
 
 def _times(texts: list[str]) -> tuple[dict[str, float], float | None]:

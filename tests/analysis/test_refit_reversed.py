@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,7 @@ def test_runs_of_a_single_configuration_are_fitted_to(folder: Path):
 def test_command(folder: Path, tmp_path: Path):
     arguments = ["refit", "structural", str(folder / "runs.h5"), "-o", str(tmp_path / "new.pt")]
     arguments += ["--reversed", str(folder / "back.h5"), "--label-noise", "12"]
+    arguments += ["--json", str(tmp_path / "new.json")]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     manifest = read_manifest(tmp_path / "new.pt")
@@ -126,6 +128,10 @@ def test_command(folder: Path, tmp_path: Path):
     assert manifest.times == (5.0,)
     assert manifest.training["reversed_data"]["configurations"] == 4 * RUNS
     assert manifest.training["label_noise"] == 12
+    # What predicted nothing before has no accuracy before.
+    scores = json.loads((tmp_path / "new.json").read_text())["scores"]
+    assert [score["before_all"] for score in scores] == [None, None]
+    assert all(isinstance(score["pearson_all"], float) for score in scores)
     refit(
         Predictor(folder / "structural.pt", device="cpu"),
         Dataset(folder / "runs.h5"),
