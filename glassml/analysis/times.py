@@ -25,13 +25,16 @@ def column_of(time: float, times: Sequence[float]) -> int | None:
     return int(close[0]) if len(close) else None
 
 
-def relaxation_time_of(dataset: Dataset, asked: float | None = None) -> float:
+def relaxation_time_of(
+    dataset: Dataset, asked: float | None = None, *, by_name: bool = True
+) -> float:
     """The time [time] of the labels that are used.
 
     Args:
         dataset: labelled configurations.
         asked: the time that the user wants; None: the only one, or the one nearest to the
             tau_alpha that the dataset knows, within a factor of two.
+        by_name: whether the user could ask for a time of this dataset alone; for messages.
 
     Raises:
         InputError: no labels at the time that is asked for, or none is asked for and it is not
@@ -40,7 +43,7 @@ def relaxation_time_of(dataset: Dataset, asked: float | None = None) -> float:
     tau = dataset.description.get("equilibration", {}).get("tau_alpha")
     if tau is None:
         tau = dataset[0].provenance.get("tau_alpha")
-    return _chosen(str(dataset.path), dataset.common_times().tolist(), tau, asked)
+    return _chosen(str(dataset.path), dataset.common_times().tolist(), tau, asked, by_name)
 
 
 def trained_relaxation_time(
@@ -83,7 +86,9 @@ def _taus(training: Mapping[str, Any]) -> list[Any]:
     return taus if isinstance(taus, list) else []
 
 
-def _chosen(name: str, times: Sequence[float], tau: Any, asked: float | None) -> float:
+def _chosen(
+    name: str, times: Sequence[float], tau: Any, asked: float | None, by_name: bool = True
+) -> float:
     shown = ", ".join(f"{t:g}" for t in times)
     if asked is not None:
         column = column_of(asked, times)
@@ -99,7 +104,8 @@ def _chosen(name: str, times: Sequence[float], tau: Any, asked: float | None) ->
         known = f"tau_alpha = {tau:g}, which is not near any of these"
     else:
         known = "nothing that says which is tau_alpha"
+    whose = f"{name.rpartition('/')[2]}=" if by_name else ""
     raise InputError(
         f"time: {name}: expected to know which of the times {shown} to use; found {known}. Name "
-        f"one, such as --time {name.rpartition('/')[2]}={times[-1]:g}"
+        f"one, such as --time {whose}{times[-1]:g}"
     )

@@ -235,6 +235,8 @@ def test_a_shipped_dataset_by_its_name() -> None:
         (["cold.pt", "cold.h5", "--time", "x"], "--time: expected TIME or NAME=TIME, found 'x'"),
         (["cold.pt", "cold.h5", "--time", "a.pt=1"], "time: expected the name of one of cold.pt, "),
         (["cold.pt", "cold.h5", "--time", "2"], "cold.h5: expected one of 1, 40, found 2"),
+        (["cold.pt", "cold.h5", "--species", "C"], "--species: expected one of A, B, found 'C'"),
+        (["cold.pt", "cold.h5", "--picture", "p.foo"], "p.foo: picture: .*found ending '.foo'"),
         (["cold.pt", "cold.pt", "cold.h5"], "models: expected files of different names"),
         (["cold.pt", "cold.h5", "--published", "none.csv"], "none.csv: expected a CSV"),
         (["cold.pt", "cold.h5", "--published", "bad.csv"], "bad.csv: line 2: pearson: .*'high'"),
