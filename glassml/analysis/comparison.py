@@ -12,9 +12,10 @@ import numpy as np
 import glassml
 from glassml.analysis.correlation import pearson_all, pearson_mean
 from glassml.analysis.dynamics import LABELS, FourPointCollector, FourPointCurves
-from glassml.analysis.evaluation import Evaluation, write_csv, write_json
+from glassml.analysis.evaluation import Evaluation
 from glassml.analysis.metrics import Score, averaged_scores, scores, spread_agreement
 from glassml.analysis.sources import Collected, Source, collect
+from glassml.analysis.tables import write_csv, write_json
 from glassml.data import Configuration, Dataset
 from glassml.data.summary import noise_ceiling
 from glassml.errors import InputError
@@ -66,7 +67,8 @@ class Comparison:
         length_unit: unit of the labels.
         resamples: number of resamples behind the error bars.
         seed: of the resamples.
-        sources: name, kind and origin of each set of predictions.
+        sources: name, kind and origin of each set of predictions, and how many configurations
+            were seen in its training.
         evaluations: one a set of predictions; before them, if asked for, that of the average over
             seeds.
         ceilings: one a species and time.
@@ -142,7 +144,7 @@ class Comparison:
         """Write `rows`; what is not defined becomes ``nan``."""
         scores = [field.name for field in fields(Score)]
         names = ["model", "kind", *scores, "noise_ceiling_all", "noise_ceiling_mean"]
-        write_csv(names, self.rows(), path)
+        write_csv(self.rows(), path, names)
 
 
 def compare(
@@ -203,13 +205,17 @@ def compare(
         length_unit=dataset.length_unit,
         resamples=resamples,
         seed=seed,
-        sources=tuple({"name": s.name, "kind": s.kind, **s.origin} for s in sources),
+        sources=tuple(map(_described, sources)),
         evaluations=_evaluations(dataset, sources, values, models if seeds else []),
         ceilings=_ceilings(found, dataset.species_names, times),
         spreads=_spreads(found, dataset.species_names, times),
         collected=found,
         four_point=None if four_point is None else four_point.result(names, resamples, seed),
     )
+
+
+def _described(source: Source) -> dict[str, Any]:
+    return {"name": source.name, "kind": source.kind, **source.origin, "seen": source.seen}
 
 
 def _check(
@@ -238,8 +244,10 @@ def _evaluations(
     result = []
     if seed_models:
         average = averaged_scores([values[name] for name in seed_models])
-        result.append(Evaluation(f"mean of {len(seed_models)} seeds", *about, average, "seeds"))
-    result += [Evaluation(s.name, *about, values[s.name], s.kind) for s in sources]
+        seen = max(s.seen for s in sources if s.name in seed_models)
+        name = f"mean of {len(seed_models)} seeds"
+        result.append(Evaluation(name, *about, average, "seeds", seen))
+    result += [Evaluation(s.name, *about, values[s.name], s.kind, s.seen) for s in sources]
     return tuple(result)
 
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from glassml.analysis.metrics import Score, scores
 from glassml.analysis.sources import ModelPredictions, Watch, collect
+from glassml.analysis.tables import write_csv, write_json
 from glassml.data import Dataset
 from glassml.export import Predictor
-from glassml.files import atomic_write
 
-__all__ = ["Evaluation", "Score", "evaluate", "table", "uncertain", "write_csv", "write_json"]
+__all__ = ["Evaluation", "Score", "evaluate", "no_test", "table", "uncertain"]
 
 _SHOWN = ("pearson_all", "pearson_mean", "spearman_all", "spearman_mean")
 
@@ -36,6 +32,8 @@ class Evaluation:
         scores: one a species and time.
         kind: what gave the predictions: "model", "stored" (in the dataset), "file", or "seeds" (the
             average over models that differ in their seed).
+        seen: how many of the configurations the model was trained or validated on, as far as its
+            file tells (`seen_configurations`): those are no test.
     """
 
     model: str
@@ -44,6 +42,7 @@ class Evaluation:
     configurations: int
     scores: tuple[Score, ...]
     kind: str = "model"
+    seen: int = 0
 
     def write_json(self, path: str | Path) -> None:
         """Write everything as JSON; undefined coefficients become null."""
@@ -52,7 +51,7 @@ class Evaluation:
     def write_csv(self, path: str | Path) -> None:
         """Write one row a species and time; undefined coefficients become ``nan``."""
         names = [field.name for field in fields(Score)]
-        write_csv(names, [asdict(score) for score in self.scores], path)
+        write_csv([asdict(score) for score in self.scores], path, names)
 
 
 def evaluate(predictor: Predictor, dataset: Dataset, watch: Watch = iter) -> Evaluation:
@@ -76,7 +75,15 @@ def evaluate(predictor: Predictor, dataset: Dataset, watch: Watch = iter) -> Eva
         dataset.species_names,
         dataset.common_times().tolist(),
     )
-    return Evaluation(source.name, dataset.path.name, dataset.sha256, len(dataset), values)
+    return Evaluation(
+        source.name,
+        dataset.path.name,
+        dataset.sha256,
+        len(dataset),
+        values,
+        source.kind,
+        source.seen,
+    )
 
 
 def table(evaluation: Evaluation) -> Table:
@@ -85,7 +92,7 @@ def table(evaluation: Evaluation) -> Table:
         title=f"{evaluation.model} on {evaluation.dataset} "
         f"({evaluation.configurations} configurations)",
         caption="all: particles of all configurations pooled; mean: within each configuration, "
-        "then averaged",
+        "then averaged" + (f". {no_test(evaluation)}" if evaluation.seen else ""),
         box=SIMPLE_HEAD,  # without lines between columns, which leave no room for error bars
         pad_edge=False,
         collapse_padding=True,
@@ -106,6 +113,15 @@ def table(evaluation: Evaluation) -> Table:
     return result
 
 
+def no_test(evaluation: Evaluation) -> str:
+    """A warning that configurations are known from training."""
+    which = "one of its seeds" if evaluation.kind == "seeds" else "the model"
+    return (
+        f"No test: {which} was trained or validated on {evaluation.seen} of the "
+        f"{evaluation.configurations} configurations"
+    )
+
+
 def uncertain(value: float, error: float) -> str:
     """A number with its error bar in units of the last digit; "-" if it is not defined.
 
@@ -114,28 +130,3 @@ def uncertain(value: float, error: float) -> str:
     if math.isnan(value):
         return "-"
     return f"{value:.3f}" + ("" if math.isnan(error) else f"({1000 * error:.0f})")
-
-
-def write_json(content: Mapping[str, Any], path: str | Path) -> None:
-    """Write nested mappings and sequences as JSON; NaN becomes null."""
-    with atomic_write(path) as partial:
-        partial.write_text(json.dumps(_without_nan(content), indent=2) + "\n", encoding="utf-8")
-
-
-def write_csv(names: Sequence[str], rows: Sequence[Mapping[str, Any]], path: str | Path) -> None:
-    """Write a table with these columns; NaN becomes ``nan``."""
-    with (
-        atomic_write(path) as partial,
-        partial.open("w", newline="", encoding="utf-8") as stream,
-    ):
-        writer = csv.DictWriter(stream, names)
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

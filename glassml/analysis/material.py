@@ -84,10 +84,11 @@ class Material:
         for s in range(len(self.species)):
             folds = [self.of(i, s) for i in chosen]
             fitted = [self.fitted(i, s) for i in chosen]
-            if len(folds) == 1:  # its reversed runs know all of its slabs
+            everything = Moments.total(fitted)
+            if len(folds) == 1:  # its reversed runs know all of its slabs: no part in the choice
                 folds = fitted = [slab[s] for slab in self.slabs[chosen[0]]]
             penalty, others = choose_penalty(folds, fitted=fitted)
-            fits.append(fit(Moments.total(fitted), penalty[None, :])[0])
+            fits.append(fit(everything, penalty[None, :])[0])
             penalties.append(penalty)
             held_out.append(tuple(others))
         return Decoders(tuple(fits), np.stack(penalties), tuple(held_out))

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
 
+from glassml.analysis.images import save_figure
 from glassml.data import Configuration
 from glassml.errors import InputError
-from glassml.files import atomic_write
 
 __all__ = [
     "COLOUR_MAP",
@@ -84,7 +84,7 @@ def slice_picture(
     axes.set(aspect="equal", xlabel=f"x{suffix}", ylabel=f"y{suffix}", title=title)
     axes.spines[:].set_visible(False)  # the box itself is drawn
     _add_species_legend(axes, configuration.species_names, np.asarray(diameters) / spacing)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def thermo_picture(
@@ -126,7 +126,7 @@ def thermo_picture(
     panels[-1].set_xlabel(xlabel)
     panels[0].set_title(title)
     figure.align_ylabels(panels)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def drawn_limits(configuration: Configuration, values: np.ndarray) -> tuple[float, float]:
@@ -229,8 +229,3 @@ def _add_species_legend(axes: Axes, names: Sequence[str], sizes: np.ndarray) -> 
         handletextpad=0.2,
         frameon=False,
     )
-
-
-def _save(figure: Figure, path: str | Path) -> None:
-    with atomic_write(path) as partial:
-        figure.savefig(partial, dpi=150)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from rich.table import Table
 
 import glassml
@@ -124,6 +125,8 @@ def untrained(
 ) -> None:
     """Write the file of a model whose descriptors need no training, to be refitted.
 
+    Until then it predicts 0.
+
     Args:
         name: of the registry, such as ``structural``.
         dataset: says species, times and unit of length.
@@ -144,6 +147,9 @@ def untrained(
         length_unit=dataset[0].length_unit,
     )
     model.positions = positions
+    with torch.no_grad():  # random weights would look like an accuracy before the refit
+        for parameter in model.parameters():
+            parameter.zero_()
     save_model(model, path)
 
 

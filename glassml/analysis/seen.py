@@ -8,11 +8,11 @@ from typing import Any
 from glassml.data import Dataset
 from glassml.export import Manifest
 
-__all__ = ["seen_configurations"]
+__all__ = ["seen_configurations", "trainings"]
 
 
 def seen_configurations(manifest: Manifest, dataset: Dataset) -> tuple[str, ...]:
-    """Names of the configurations that the model, or its network before a refit, has seen.
+    """Names of the configurations that the model, a member of it or its network has seen.
 
     In training or in validation, which chooses the epoch. Datasets are compared by checksum, so
     one that was split or merged since is not recognised.
@@ -21,16 +21,27 @@ def seen_configurations(manifest: Manifest, dataset: Dataset) -> tuple[str, ...]
     return tuple(name for name in dataset.names if name in known)
 
 
-def _seen(training: Any, checksum: str, names: tuple[str, ...]) -> set[str]:
+def trainings(training: Any) -> list[Mapping[str, Any]]:
+    """The entry ``training`` of a manifest: of a committee one for each member, as if alone."""
     if not isinstance(training, Mapping):
-        return set()
-    files = training.get("data")
+        return []
+    members = training.get("members")
+    if not isinstance(members, list):
+        return [training]
+    shared = {key: value for key, value in training.items() if key != "members"}
+    return [{**shared, **member} for member in members if isinstance(member, Mapping)]
+
+
+def _seen(training: Any, checksum: str, names: tuple[str, ...]) -> set[str]:
     found: set[str] = set()
-    if isinstance(files, list) and any(
-        isinstance(entry, Mapping) and entry.get("sha256") == checksum for entry in files
-    ):
-        # Files of the first versions do not say which configurations: all of them, then.
-        found = {*training.get("train", names), *training.get("validation", ())}
-    network = training.get("network")
-    inner = network.get("training") if isinstance(network, Mapping) else None
-    return found | _seen(inner, checksum, names)
+    for one in trainings(training):
+        files = one.get("data")
+        if isinstance(files, list) and any(
+            isinstance(entry, Mapping) and entry.get("sha256") == checksum for entry in files
+        ):
+            # Files of the first versions do not say which configurations: all of them, then.
+            found |= {*one.get("train", names), *one.get("validation", ())}
+        network = one.get("network")
+        if isinstance(network, Mapping):
+            found |= _seen(network.get("training"), checksum, names)
+    return found

@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from glassml.analysis.images import save_figure
 from glassml.data import Configuration, Dataset
 from glassml.errors import InputError
-from glassml.files import atomic_write
 
 __all__ = ["simulation_picture"]
 
@@ -59,8 +59,7 @@ def simulation_picture(datasets: Sequence[str | Path], path: str | Path) -> None
     figure.suptitle(
         f"{system['name']}, {sum(system['particles'])} particles, {counts} configurations"
     )
-    with atomic_write(path) as partial:
-        figure.savefig(partial, dpi=150)
+    save_figure(figure, path)
 
 
 def _draw_relaxation(axes: Axes, datasets: Sequence[Dataset], colours: np.ndarray) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from glassml.analysis.given import GivenPredictions
+from glassml.analysis.seen import seen_configurations
 from glassml.data import Configuration, Dataset
 from glassml.errors import InputError
 from glassml.export import Predictor
@@ -48,11 +49,13 @@ class Source(Protocol):
         name: stands for the predictions in tables and figures.
         kind: "model", "stored" (in the dataset) or "file".
         origin: where they come from: a path, or a checksum.
+        seen: how many configurations of the dataset they were learnt from, as far as is known.
     """
 
     name: str
     kind: str
     origin: dict[str, str]
+    seen: int
 
     def predict(self, configuration: Configuration) -> Prediction | None:
         """Predictions for a configuration, NaN where there are none; None if there are none."""
@@ -84,6 +87,7 @@ class ModelPredictions:
     ) -> None:
         self.name = name or predictor.path.name
         self.origin = {"file": str(predictor.path), "sha256": sha256_of(predictor.path)}
+        self.seen = len(seen_configurations(predictor.manifest, dataset))
         self.predictor = predictor
         self._columns = _columns(
             np.array(predictor.manifest.times), dataset, predictor.path.name, all_times
@@ -116,6 +120,7 @@ class StoredPredictions:
     """
 
     kind = "stored"
+    seen = 0
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -140,6 +145,7 @@ class FilePredictions:
     """
 
     kind = "file"
+    seen = 0
 
     def __init__(self, name: str, path: str | Path, dataset: Dataset) -> None:
         self.name = name

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from glassml.analysis.seen import trainings
 from glassml.data import Dataset
 from glassml.errors import InputError
 from glassml.export import Manifest
@@ -24,13 +25,16 @@ def column_of(time: float, times: Sequence[float]) -> int | None:
     return int(close[0]) if len(close) else None
 
 
-def relaxation_time_of(dataset: Dataset, asked: float | None = None) -> float:
+def relaxation_time_of(
+    dataset: Dataset, asked: float | None = None, *, by_name: bool = True
+) -> float:
     """The time [time] of the labels that are used.
 
     Args:
         dataset: labelled configurations.
         asked: the time that the user wants; None: the only one, or the one nearest to the
             tau_alpha that the dataset knows, within a factor of two.
+        by_name: whether the user could ask for a time of this dataset alone; for messages.
 
     Raises:
         InputError: no labels at the time that is asked for, or none is asked for and it is not
@@ -39,7 +43,7 @@ def relaxation_time_of(dataset: Dataset, asked: float | None = None) -> float:
     tau = dataset.description.get("equilibration", {}).get("tau_alpha")
     if tau is None:
         tau = dataset[0].provenance.get("tau_alpha")
-    return _chosen(str(dataset.path), dataset.common_times().tolist(), tau, asked)
+    return _chosen(str(dataset.path), dataset.common_times().tolist(), tau, asked, by_name)
 
 
 def trained_relaxation_time(
@@ -58,20 +62,33 @@ def trained_relaxation_time(
     Raises:
         InputError: as for `relaxation_time_of`.
     """
-    training: Mapping[str, Any] = manifest.training
-    files = training.get("data", ())
-    if asked is None and isinstance(files, Sequence) and not isinstance(files, str):
-        for entry in files:
-            time = by_checksum.get(entry.get("sha256", "")) if isinstance(entry, Mapping) else None
-            if time is not None and column_of(time, manifest.times) is not None:
-                return manifest.times[column_of(time, manifest.times) or 0]
-    origin = training.get("origin", {})
-    taus = origin.get("tau_alpha", ()) if isinstance(origin, Mapping) else ()
-    tau = taus[0] if isinstance(taus, Sequence) and len(taus) == 1 else None
+    known = trainings(manifest.training)
+    for checksum in _checksums(known) if asked is None else ():
+        column = column_of(by_checksum.get(checksum, math.nan), manifest.times)
+        if column is not None:
+            return manifest.times[column]
+    taus = {tau for training in known for tau in _taus(training)}
+    tau = taus.pop() if len(taus) == 1 else None
     return _chosen(name, list(manifest.times), tau, asked)
 
 
-def _chosen(name: str, times: Sequence[float], tau: Any, asked: float | None) -> float:
+def _checksums(known: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Of the datasets that a model, or a member of it, was trained on."""
+    files = [training.get("data") for training in known]
+    entries = [entry for one in files if isinstance(one, list) for entry in one]
+    return [entry.get("sha256", "") for entry in entries if isinstance(entry, Mapping)]
+
+
+def _taus(training: Mapping[str, Any]) -> list[Any]:
+    """Every tau_alpha of the data of one training."""
+    origin = training.get("origin")
+    taus = origin.get("tau_alpha") if isinstance(origin, Mapping) else None
+    return taus if isinstance(taus, list) else []
+
+
+def _chosen(
+    name: str, times: Sequence[float], tau: Any, asked: float | None, by_name: bool = True
+) -> float:
     shown = ", ".join(f"{t:g}" for t in times)
     if asked is not None:
         column = column_of(asked, times)
@@ -87,7 +104,8 @@ def _chosen(name: str, times: Sequence[float], tau: Any, asked: float | None) ->
         known = f"tau_alpha = {tau:g}, which is not near any of these"
     else:
         known = "nothing that says which is tau_alpha"
+    whose = f"{name.rpartition('/')[2]}=" if by_name else ""
     raise InputError(
         f"time: {name}: expected to know which of the times {shown} to use; found {known}. Name "
-        f"one, such as --time {name.rpartition('/')[2]}={times[-1]:g}"
+        f"one, such as --time {whose}{times[-1]:g}"
     )

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from glassml.analysis.fewshot import FewShot
+from glassml.analysis.images import save_figure
 from glassml.analysis.transfer import PublishedCell, Transfer
 from glassml.errors import InputError
-from glassml.files import atomic_write
 
 __all__ = ["few_shot_picture", "transfer_picture"]
 
@@ -75,8 +75,7 @@ def transfer_picture(
     figure.colorbar(ScalarMappable(norm, "viridis"), ax=grid, label="Pearson coefficient")
     note = "; *: the model has seen configurations of this dataset" if seen.any() else ""
     figure.suptitle(f"Transfer, species {species}{note}", fontsize="medium")
-    with atomic_write(path) as partial:
-        figure.savefig(partial, dpi=150)
+    save_figure(figure, path)
 
 
 def few_shot_picture(
@@ -133,8 +132,7 @@ def few_shot_picture(
         f"{first.dataset}, species {species}, t = {time:g}; tested on {on}; bars: over choices",
         fontsize="medium",
     )
-    with atomic_write(path) as partial:
-        figure.savefig(partial, dpi=150)
+    save_figure(figure, path)
 
 
 def _published_matrices(

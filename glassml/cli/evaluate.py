@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -100,6 +100,8 @@ def evaluate(
     import glassml.analysis as analysis
     from glassml.data import Dataset
 
+    if output is None:
+        _refuse({"published": published, "species": species, "time": time, "threshold": threshold})
     dataset = Dataset(files[-1])
     options = analysis.ReportOptions(
         species=species,
@@ -130,6 +132,15 @@ def evaluate(
             typer.echo(f"written: {path}")
     if output is not None:
         typer.echo(f"written: {analysis.write_report(comparison, dataset, output, options)}")
+
+
+def _refuse(options: dict[str, Any]) -> None:
+    """Options that would have no effect."""
+    from glassml.errors import InputError
+
+    given = ", ".join(f"--{name}" for name, value in options.items() if value not in (None, []))
+    if given:
+        raise InputError(f"{given}: of the report only; expected a folder for it (-o FOLDER)")
 
 
 def _pairs(texts: list[str]) -> dict[str, Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +20,9 @@ _UNTRAINED = "structural"  # a model whose descriptors need no training
 
 _Json = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the numbers as JSON.")]
 _Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the numbers as CSV.")]
-_Picture = Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a picture (PNG, SVG).")]
+_Picture = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Draw a picture (PNG, SVG, PDF).")
+]
 _Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto.")]
 _Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Model file, or the name of a shipped model.")
@@ -32,7 +34,7 @@ _Files = Annotated[
     list[str],
     typer.Argument(
         metavar="MODEL... DATASET...",
-        help="Model files (or names of shipped models) and datasets, in any order.",
+        help="Model files and datasets, or names of shipped ones, in any order.",
         show_default=False,
     ),
 ]
@@ -103,6 +105,7 @@ def transfer(
     """
     from rich.console import Console
 
+    from glassml.analysis.images import check_image
     from glassml.analysis.transfer import read_published_transfer, transfer_table
     from glassml.analysis.transfer import transfer as evaluate_all
     from glassml.cli.progress import counted
@@ -112,8 +115,12 @@ def transfer(
     names = [name for name in files if not _is_dataset(name)]
     datasets = [Dataset(name) for name in files if _is_dataset(name)]
     if not names or not datasets:
-        missing = "dataset (.h5)" if names else "model"
+        missing = "dataset (.h5, or the name of a shipped one)" if names else "model"
         raise InputError(f"expected one or more models and datasets, found no {missing}")
+    if picture is not None:
+        check_image(picture)
+    known = dict.fromkeys(name for dataset in datasets for name in dataset.species_names)
+    shown = _shown_species(species, tuple(known))
     theirs = [] if published is None else read_published_transfer(published)
     times, everywhere = _times(time or [])
     models = [Predictor(name, device) for name in names]
@@ -121,7 +128,6 @@ def transfer(
         result = evaluate_all(
             models, datasets, times, everywhere, lambda items, total: _counting(items, advance)
         )
-    shown = species or datasets[0].species_names[0]
     console = Console()
     if picture is not None:
         from glassml.analysis.transfer_pictures import transfer_picture
@@ -155,6 +161,8 @@ def refit(
     one does. Ridge regression in closed form, a decoder for each species and time; the penalty is
     the one that predicts best when each configuration in turn is left out. The numbers shown are of
     the configurations left out. Test the new file on other data with `glassml evaluate`.
+
+    Example: `glassml refit kob_andersen_T0.44 T0.50.h5 -o T0.50.pt`
     """
     from tempfile import TemporaryDirectory
 
@@ -190,7 +198,9 @@ def few_shot(
     sizes: _Sizes = None,
     draws: Annotated[int, typer.Option(help="Random choices of configurations a size.")] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the choices.")] = 0,
-    species: _Species = None,
+    species: Annotated[
+        str | None, typer.Option(help="Species that is drawn. Default: the first.")
+    ] = None,
     time: Annotated[
         float | None,
         typer.Option(help="Time that is drawn. Default: the only one, or nearest to tau_alpha."),
@@ -204,10 +214,13 @@ def few_shot(
 
     Mean and standard deviation over random choices; where the model predicts the labels' times, the
     model as it is stands beside them.
+
+    Example: `glassml few-shot kob_andersen_T0.44 T0.50.h5 --picture few.png`
     """
     from rich.console import Console
 
     from glassml.analysis import fewshot
+    from glassml.analysis.images import check_image
     from glassml.analysis.times import relaxation_time_of
     from glassml.cli.progress import counted
     from glassml.data import Dataset
@@ -216,7 +229,10 @@ def few_shot(
     unseen = None if test is None else Dataset(test)
     chosen = _sizes(sizes, len(opened) - (unseen is None))
     predictor = _linear(model, device)
-    at = relaxation_time_of(opened, time) if picture is not None else 0.0
+    shown, at = _shown_species(species, predictor.manifest.species), 0.0
+    if picture is not None:
+        check_image(picture)
+        at = relaxation_time_of(opened, time, by_name=False)
     with counted("reading", len(opened) + (0 if unseen is None else len(unseen))) as advance:
         result = fewshot.few_shot(
             predictor,
@@ -230,7 +246,7 @@ def few_shot(
     if picture is not None:
         from glassml.analysis.transfer_pictures import few_shot_picture
 
-        few_shot_picture([result], picture, species or predictor.manifest.species[0], at)
+        few_shot_picture([result], picture, shown, at)
     Console().print(fewshot.few_shot_table(result))
     _write((result.write_json, json), (result.write_csv, csv))
     _say_written(picture)
@@ -267,10 +283,21 @@ def _linear(model: Path, device: str) -> Predictor:
     return Predictor(model, device)
 
 
+def _shown_species(asked: str | None, known: Sequence[str]) -> str:
+    """The species that is shown; says so before any data are read if there is none such."""
+    if asked is not None and asked not in known:
+        raise InputError(f"--species: expected one of {', '.join(known)}, found {asked!r}")
+    return asked or known[0]
+
+
 def _is_dataset(name: str) -> bool:
     import h5py
 
-    return h5py.is_hdf5(name) if Path(name).is_file() else name.endswith(_ENDINGS)
+    from glassml.data import shipped_names
+
+    if Path(name).is_file():
+        return h5py.is_hdf5(name)
+    return name.endswith(_ENDINGS) or name in shipped_names()
 
 
 def _times(texts: list[str]) -> tuple[dict[str, float], float | None]:

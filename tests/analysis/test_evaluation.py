@@ -139,3 +139,23 @@ def test_models_are_compared_at_the_times_that_they_predict(model: Path, tmp_pat
         assert found[str(path), "A", 1.0]["pearson_all"] == pytest.approx(1.0)
         assert found[str(path), "A", 20.0]["configurations"] == 0
         assert found[str(path), "A", 20.0]["pearson_all"] is None
+
+
+def test_what_was_trained_on_is_called_no_test(model: Path, tmp_path: Path) -> None:
+    labels = [p * (1 + 0.1 * np.sin(np.arange(60))[:, None]) for p in _predicted(model)]
+    dataset = _write(tmp_path / "d.h5", labels, TIMES)
+    training = {"data": [{"sha256": dataset.sha256}], "train": ["c0"], "validation": ["c2"]}
+    save_model(build("analytic", times=TIMES), tmp_path / "knows.pt", training=training)
+    files = [str(model), str(tmp_path / "knows.pt"), str(dataset.path)]
+    options = ["--seeds", "-o", str(tmp_path / "report"), "--device", "cpu"]
+    result = CliRunner().invoke(app, ["evaluate", *files, *options], env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    shown = " ".join(result.stdout.split())  # captions are broken into lines
+    warning = "No test: the model was trained or validated on 2 of the 3 configurations"
+    assert shown.count(warning) == 1
+    assert shown.count("No test: one of its seeds was trained or validated on 2 of the 3") == 1
+    content = json.loads((tmp_path / "report" / "scores.json").read_text(encoding="utf-8"))
+    assert [source["seen"] for source in content["models"]] == [0, 2]
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert f"knows.pt: {warning}." in page
+    assert f"model.pt: {warning}" not in page

@@ -147,8 +147,10 @@ def test_usual_sizes_go_as_far_as_the_dataset(
         (["--sizes", "1,two"], "--sizes: expected whole numbers joined by commas, found '1,two'"),
         (["--draws", "0"], "draws: expected a positive number, found 0"),
         (["--seed", "-1"], "seed: expected a number of at least 0, found -1"),
-        (["--picture", "p.png"], r"time: .*there.h5: .*times 3, 30.*--time there.h5=30"),
+        (["--picture", "p.png"], r"time: .*there.h5: .*times 3, 30.*--time 30$"),
         (["--time", "4", "--picture", "p.png"], "time: .*expected one of 3, 30, found 4"),
+        (["--species", "C"], "--species: expected one of A, B, found 'C'"),
+        (["--time", "3", "--picture", "p"], "p: picture: .*found a name without ending"),
         (["--test", "there.h5"], "there.h5: c0 holds the same data as c0"),
     ],
 )

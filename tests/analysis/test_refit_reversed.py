@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -102,9 +103,24 @@ def test_what_is_left_out_takes_its_runs_along(folder: Path):
         np.testing.assert_allclose(of_all.held_out[s][3].weight, expected.weight, rtol=1e-12)
 
 
+def test_runs_of_a_single_configuration_are_fitted_to(folder: Path):
+    predictor = Predictor(folder / "structural.pt", device="cpu")
+    dataset, back = Dataset(folder / "runs.h5"), Dataset(folder / "back.h5")
+    material = read_material(predictor, dataset, reversed_runs=back, label_noise=NOISE)
+    plain = read_material(predictor, dataset)
+    decoders, without = material.decoders([1]), plain.decoders([1])
+    # They know all slabs of the configuration, so the penalty is chosen without them.
+    np.testing.assert_array_equal(decoders.penalties, without.penalties)
+    for s in range(2):
+        expected = fit(material.fitted(1, s), decoders.penalties[s][None, :])[0]
+        np.testing.assert_allclose(decoders.fits[s].weight, expected.weight, rtol=1e-12)
+        assert not np.allclose(decoders.fits[s].weight, without.fits[s].weight, rtol=0.1)
+
+
 def test_command(folder: Path, tmp_path: Path):
     arguments = ["refit", "structural", str(folder / "runs.h5"), "-o", str(tmp_path / "new.pt")]
     arguments += ["--reversed", str(folder / "back.h5"), "--label-noise", "12"]
+    arguments += ["--json", str(tmp_path / "new.json")]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     manifest = read_manifest(tmp_path / "new.pt")
@@ -112,6 +128,10 @@ def test_command(folder: Path, tmp_path: Path):
     assert manifest.times == (5.0,)
     assert manifest.training["reversed_data"]["configurations"] == 4 * RUNS
     assert manifest.training["label_noise"] == 12
+    # What predicted nothing before has no accuracy before.
+    scores = json.loads((tmp_path / "new.json").read_text())["scores"]
+    assert [score["before_all"] for score in scores] == [None, None]
+    assert all(isinstance(score["pearson_all"], float) for score in scores)
     refit(
         Predictor(folder / "structural.pt", device="cpu"),
         Dataset(folder / "runs.h5"),

@@ -246,6 +246,12 @@ def test_a_dataset_without_predictions_needs_a_model(tmp_path: Path) -> None:
     assert "expected a model or predictions to evaluate" in str(result.exception)
 
 
+def test_options_of_the_report_need_one(dataset: Dataset) -> None:
+    result = _run(dataset.path, "--time", "10", "--published", "0.64")
+    assert isinstance(result.exception, InputError)
+    assert "--published, --time: of the report only" in str(result.exception)
+
+
 def test_stored_predictions_need_no_model(dataset: Dataset) -> None:
     result = _run(dataset.path, "--resamples", "0")
     assert result.exit_code == 0, result.output

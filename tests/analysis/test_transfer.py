@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from glassml.analysis import evaluate
+from glassml.analysis.seen import seen_configurations
 from glassml.analysis.times import relaxation_time_of, trained_relaxation_time
 from glassml.analysis.transfer import read_published_transfer, transfer
 from glassml.analysis.transfer_pictures import transfer_picture
@@ -142,6 +143,41 @@ def test_what_a_model_has_seen_is_marked(two_datasets, tmp_path: Path) -> None:
     assert {(c.dataset, c.seen) for c in result.cells} == {("cold", 0), ("hot", 2)}
 
 
+def test_what_a_member_has_seen_its_committee_has_seen(two_datasets, tmp_path: Path) -> None:
+    cold, hot = (Dataset(two_datasets[name]) for name in ("cold", "hot"))
+    model = build("analytic", times=(0.5, 4.0))
+
+    def seen(**training: object) -> tuple[tuple[str, ...], ...]:
+        save_model(model, tmp_path / "m.pt", training=training)
+        manifest = read_manifest(tmp_path / "m.pt")
+        return seen_configurations(manifest, cold), seen_configurations(manifest, hot)
+
+    # What all members share stands beside them, such as the data of folds.
+    folds = [{"train": ["c0"], "validation": []}, {"train": ["c2"], "validation": ["c0"]}]
+    assert seen(data=[{"sha256": hot.sha256}], members=folds) == ((), ("c0", "c2"))
+    apart = [
+        {"data": [{"sha256": cold.sha256}], "train": ["c1"]},
+        {"data": [{"sha256": hot.sha256}], "train": ["c2"]},
+    ]
+    assert seen(members=apart) == (("c1",), ("c2",))
+    inner = {"training": {"members": apart}}
+    assert seen(data=[{"sha256": "other"}], network=inner) == (("c1",), ("c2",))
+
+
+def test_the_time_of_a_committee(tmp_path: Path) -> None:
+    times = (1.0, 10.0, 100.0)
+
+    def chosen(*members: dict) -> float:
+        manifest = manifest_at(tmp_path / "m.pt", times, members=list(members))
+        return trained_relaxation_time("m.pt", manifest, {"abc": 100.0})
+
+    at_nine = {"origin": {"tau_alpha": [9.0]}}
+    assert chosen(at_nine, at_nine) == 10.0
+    assert chosen(at_nine, {"data": [{"sha256": "abc"}]}) == 100.0
+    with pytest.raises(InputError, match="nothing that says which is tau_alpha"):
+        chosen(at_nine, {"origin": {"tau_alpha": [90.0]}})
+
+
 def texts_of(figure) -> list[list[str]]:
     return [[text.get_text() for text in axes.texts] for axes in figure.axes if axes.images]
 
@@ -184,6 +220,13 @@ def test_command(two_models, two_datasets, tmp_path: Path) -> None:
     assert outputs["picture"].read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_shipped_dataset_by_its_name() -> None:
+    arguments = ["transfer", "kob_andersen_T0.64_multitime", "kob_andersen_T0.64", "--time", "5.2"]
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "100"})
+    assert result.exit_code == 0, result.output
+    assert "kob_andersen_T0.64 (5.2)" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -192,6 +235,8 @@ def test_command(two_models, two_datasets, tmp_path: Path) -> None:
         (["cold.pt", "cold.h5", "--time", "x"], "--time: expected TIME or NAME=TIME, found 'x'"),
         (["cold.pt", "cold.h5", "--time", "a.pt=1"], "time: expected the name of one of cold.pt, "),
         (["cold.pt", "cold.h5", "--time", "2"], "cold.h5: expected one of 1, 40, found 2"),
+        (["cold.pt", "cold.h5", "--species", "C"], "--species: expected one of A, B, found 'C'"),
+        (["cold.pt", "cold.h5", "--picture", "p.foo"], "p.foo: picture: .*found ending '.foo'"),
         (["cold.pt", "cold.pt", "cold.h5"], "models: expected files of different names"),
         (["cold.pt", "cold.h5", "--published", "none.csv"], "none.csv: expected a CSV"),
         (["cold.pt", "cold.h5", "--published", "bad.csv"], "bad.csv: line 2: pearson: .*'high'"),

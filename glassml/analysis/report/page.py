@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import glassml
 from glassml.analysis.comparison import Comparison
+from glassml.analysis.evaluation import no_test
 from glassml.analysis.metrics import Score
 from glassml.analysis.published import PublishedCurves
 from glassml.data import Dataset
@@ -71,7 +72,10 @@ def render(
         comparison=comparison,
         ceilings={(c.species, c.time): c for c in comparison.ceilings},
         has_ceiling=any(math.isfinite(c.all) for c in comparison.ceilings),
-        warnings=dataset.description.get("warnings", []),
+        warnings=[
+            *dataset.description.get("warnings", []),
+            *(f"{e.model}: {no_test(e)}." for e in comparison.evaluations if e.seen),
+        ],
         published=_published_table(published, comparison.times),
         sections=[section for section in sections if section.pictures],
         species=species,

@@ -16,12 +16,12 @@ from matplotlib.figure import Figure
 
 from glassml.analysis.comparison import Comparison
 from glassml.analysis.dynamics import LABELS
-from glassml.analysis.evaluation import write_csv
 from glassml.analysis.metrics import calibration
 from glassml.analysis.published import PublishedCurves
 from glassml.analysis.report import figures
 from glassml.analysis.report.maps import slice_figure
 from glassml.analysis.report.page import Picture, Section, render
+from glassml.analysis.tables import write_csv
 from glassml.data import Configuration, Dataset
 from glassml.errors import InputError
 from glassml.files import atomic_write
@@ -311,7 +311,7 @@ def _write_numbers(comparison: Comparison, folder: Path, species: str) -> None:
     if comparison.four_point is not None:
         for name, rows in comparison.four_point.rows().items():
             if rows:
-                write_csv(list(rows[0]), rows, folder / f"{name}.csv")
+                write_csv(rows, folder / f"{name}.csv")
     rows = []
     s = comparison.species_names.index(species)
     for name in comparison.names:
@@ -327,7 +327,7 @@ def _write_numbers(comparison: Comparison, folder: Path, species: str) -> None:
                 for p, m, d, n in columns
             ]  # fmt: skip
     if rows:
-        write_csv(list(rows[0]), rows, folder / "calibration.csv")
+        write_csv(rows, folder / "calibration.csv")
 
 
 def _saved(figure: Figure, path: Path) -> str:

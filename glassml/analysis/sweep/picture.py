@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from glassml.analysis.images import save_figure
 from glassml.analysis.sweep.config import SweepConfig
 from glassml.analysis.sweep.plan import BASE, Plan
 from glassml.analysis.sweep.results import SweepResults, SweepScore
-from glassml.files import atomic_write
 
 __all__ = ["Shown", "shown", "sweep_picture"]
 
@@ -86,8 +86,7 @@ def sweep_picture(config: SweepConfig, plan: Plan, results: SweepResults, path: 
     figure.suptitle(
         f"species {species}, {time}; {held}, {_NOTES[config.epoch]}{bars}", fontsize="medium"
     )
-    with atomic_write(path) as partial:
-        figure.savefig(partial, dpi=150)
+    save_figure(figure, path)
 
 
 def _has_bars(known: Sequence[Shown]) -> bool:

@@ -17,7 +17,7 @@ from glassml.errors import ConfigError
 from glassml.models import build
 from glassml.settings import with_fields
 from glassml.training import TrainConfig, parse_config
-from glassml.training.sources import open_split
+from glassml.training.sources import Split, open_split
 
 __all__ = ["BASE", "Plan", "Point", "Variant", "plan"]
 
@@ -110,18 +110,20 @@ def plan(config: SweepConfig, source: str = "sweep") -> Plan:
             f"{source}: base.training.devices: expected 1 in a sweep; use -j for more"
         )
     split = open_split(base.data)
-    checksums = [dataset.sha256 for dataset in split.datasets]
+    checksums = {base.data.reversed: _checksums(split)}
     folds = list(_folds(config, base, source))
     points = []
     for variant in variants:
         parsed = _parsed(config, variant.fields, f"{source}: {variant.name}")
         _check_model(parsed, split.species, split.times, f"{source}: {variant.name}")
+        if parsed.data.reversed not in checksums:
+            checksums[parsed.data.reversed] = _checksums(open_split(parsed.data))
         for fold, held_out in enumerate(folds):
             for seed in config.seeds:
                 for size, exclude in _subsets(config, held_out, fold, seed, source):
                     run = _run_config(parsed, seed, held_out, exclude)
                     asked = size if config.sizes else None
-                    key = _key(run, checksums)
+                    key = _key(run, checksums[parsed.data.reversed])
                     points.append(Point(key, variant.name, size, asked, seed, fold, run))
     _check_shown(config, split.species, split.times, source)
     # What is most worth having comes first: every setting once, then further folds and seeds.
@@ -155,6 +157,11 @@ def _variants(config: SweepConfig) -> list[Variant]:
     if twice is not None:
         raise ConfigError(f"variants: expected another name than {twice!r}, which is taken")
     return found
+
+
+def _checksums(split: Split) -> list[str]:
+    """What stands in a key for the files of the data, wherever they lie."""
+    return [dataset.sha256 for dataset in split.datasets]
 
 
 def _text(value: Any) -> str:

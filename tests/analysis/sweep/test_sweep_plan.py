@@ -6,13 +6,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from systems import moved
+from training.tiny_dataset import labelled, write_dataset
 from typer.testing import CliRunner
 
 from glassml.analysis.sweep import Plan, load_sweep_config, parse_sweep_config, plan
 from glassml.cli import app
-from glassml.data import Dataset
+from glassml.data import Dataset, reverse_dataset
 from glassml.errors import ConfigError, GlassMLError
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -98,8 +101,6 @@ def test_without_folds_the_base_says_what_is_held_out(settings, dataset) -> None
 
 
 def test_a_validation_dataset_of_its_own(settings, dataset, tmp_path: Path) -> None:
-    from training.tiny_dataset import labelled, write_dataset
-
     other = write_dataset(tmp_path / "validation.h5", [labelled(50)])
     settings["base"]["data"]["validation"] = str(other)
     (point,) = planned(settings | {"folds": None, "axes": {}}).points
@@ -115,6 +116,35 @@ def test_a_run_is_known_by_its_data_not_by_their_place(settings, dataset, tmp_pa
     assert [p.key for p in planned(settings).points] == keys
     settings["base"]["training"]["optimiser"]["lr"] = 2e-2
     assert not set(keys) & {p.key for p in planned(settings).points}
+
+
+def test_runs_with_and_without_reversed_runs_differ(settings, tmp_path: Path) -> None:
+    starts = []
+    for seed in range(6):
+        start = labelled(seed)
+        ends = start.positions + np.random.default_rng(seed).normal(size=(2, 1, 50, 3))
+        one_time = {"times": start.times[:1], "propensity": start.propensity[:, :1]}
+        starts.append(moved(start, **one_time, n_runs=2, final_positions=ends))
+    write_dataset(tmp_path / "runs.h5", starts)
+    reverse_dataset(tmp_path / "runs.h5", tmp_path / "two.h5")
+    reverse_dataset(tmp_path / "runs.h5", tmp_path / "one.h5", runs=1)
+    shutil.copy(tmp_path / "two.h5", tmp_path / "moved.h5")
+    settings["base"]["data"] |= {
+        "train": str(tmp_path / "runs.h5"),
+        "reversed": str(tmp_path / "two.h5"),
+    }
+    settings |= {
+        "axes": {},
+        "variants": {
+            "none": {"data.reversed": []},
+            "one": {"data.reversed": str(tmp_path / "one.h5")},
+            "moved": {"data.reversed": str(tmp_path / "moved.h5")},
+        },
+    }
+    keys = {(p.variant, p.fold): p.key for p in planned(settings).points}
+    for fold in (0, 1):
+        assert len({keys[name, fold] for name in ("base", "none", "one")}) == 3
+        assert keys["base", fold] == keys["moved", fold]
 
 
 @pytest.mark.parametrize(
