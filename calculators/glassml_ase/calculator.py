@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,6 +51,10 @@ class GlassMLCalculator(Calculator):
     Raises:
         ModelFileError: the model file is missing, damaged, or of an unknown format version.
         InputError: an argument does not fit the model; the message names it.
+
+    Warns:
+        UserWarning: the model reads other positions than thermal ones, those of inherent
+            structures for instance; Atoms have to be brought there before.
     """
 
     implemented_properties = ["propensity"]  # noqa: RUF012 (ASE's own declaration)
@@ -78,6 +83,10 @@ class GlassMLCalculator(Calculator):
         given = list(base.implemented_properties) if base is not None else []
         self.implemented_properties = [*self._own, *(p for p in given if p not in self._own)]
         super().__init__(**kwargs)
+        if self.manifest.positions_note:
+            warnings.warn(
+                f"{self.predictor.path.name}: {self.manifest.positions_note}", stacklevel=2
+            )
         self.parameters.update(
             model=str(self.predictor.path),
             base=None if base is None else base.name,

@@ -10,12 +10,15 @@ from glassml.export import Manifest
 
 __all__ = ["seen_configurations", "trainings"]
 
+_RUN = "_reversed_"  # in the names that `reversed_runs` gives, after that of the start
+
 
 def seen_configurations(manifest: Manifest, dataset: Dataset) -> tuple[str, ...]:
     """Names of the configurations that the model, a member of it or its network has seen.
 
-    In training or in validation, which chooses the epoch. Datasets are compared by checksum, so
-    one that was split or merged since is not recognised.
+    In training or in validation, which chooses the epoch. A reversed run counts as seen if the
+    configuration that it began from does. Datasets are compared by checksum, so one that was split
+    or merged since is not recognised.
     """
     known = _seen(manifest.training, dataset.sha256, dataset.names)
     return tuple(name for name in dataset.names if name in known)
@@ -41,6 +44,7 @@ def _seen(training: Any, checksum: str, names: tuple[str, ...]) -> set[str]:
         ):
             # Files of the first versions do not say which configurations: all of them, then.
             found |= {*one.get("train", names), *one.get("validation", ())}
+            found |= {name for name in names if name.rpartition(_RUN)[0] in found}
         network = one.get("network")
         if isinstance(network, Mapping):
             found |= _seen(network.get("training"), checksum, names)

@@ -134,9 +134,10 @@ def _usage(path: Path, manifest: Manifest) -> dict[str, str]:
     scalars = "".join(f" scalar c_{s.name}" for s in manifest.scalar_inputs)
     sources = ", ".join(f'"{s.name}": "{s.name}"' for s in manifest.scalar_inputs)
     listed = ", ".join(f'"{name}"' for name in manifest.species)
+    at_minimum = manifest.positions == "inherent"
     columns = "".join(f" --scalar {s.name}=c_{s.name}" for s in manifest.scalar_inputs)
     return {
-        "LAMMPS (one species for each atom type)": (
+        f"LAMMPS (one species for each atom type{', after minimize' * at_minimum})": (
             f"fix propensity all glassml 100 {path} {species}{scalars}"
         ),
         "ASE": (

@@ -98,6 +98,9 @@ def predict(
         f"{report.output}: {report.frames} frame{'s' if report.frames != 1 else ''}, "
         f"{report.particles} particles, {report.seconds:.1f} s"
     )
+    # A dataset knows several structures of a configuration, and the right one is taken.
+    if predictor.manifest.positions_note and frames.format != "glassml-dataset":
+        typer.echo(f"note: {predictor.manifest.positions_note}", err=True)
     if report.unused_species:
         typer.echo(f"note: --species: not used: {', '.join(report.unused_species)}", err=True)
 

@@ -8,9 +8,17 @@ particles to where it was in A is the displacement in one run from B:
     <|x_A - x_B|> over all A that runs from B lead to = propensity of B,
 
 of which one term is known. Such a label is as noisy as R = 1 makes it, but there are R of them for
-each configuration that was run from. It holds where the start is in equilibrium and the dynamics
-keep detailed balance (Newton's with velocities of the right temperature, Langevin's), and not while
-a liquid ages.
+each configuration that was run from. It holds
+
+- where the start is in equilibrium: not while a liquid ages, under shear or in a field that moves;
+- where the dynamics keep detailed balance: Newton's equations with velocities drawn from the
+  Maxwell distribution of the temperature, and Langevin's. A Nose-Hoover thermostat whose own
+  variables begin at zero in every run does so but for the first damping times;
+- at constant volume: a run with a barostat ends in another box than the one that is kept;
+- where labels are distances between the stored positions. If the centre of mass moves, it does so
+  on both ways. Averages over cage centres or inherent structures of the run are other labels.
+
+The last point is checked: the mean over all runs has to be the propensity.
 """
 
 from __future__ import annotations
@@ -27,6 +35,7 @@ from glassml.errors import InputError
 
 __all__ = ["REVERSED_FROM", "reverse_dataset", "reversed_runs"]
 
+_ROUNDING = 1e-3  # of the largest label: far above rounding, far below another definition
 REVERSED_FROM = "reversed_from"  # in the provenance: hash of the positions that the run began from
 
 
@@ -46,7 +55,8 @@ def reversed_runs(
         belong to the start and are left out.
 
     Raises:
-        InputError: there are no final positions, no labels at this time, or fewer runs.
+        InputError: there are no final positions, no labels at this time, fewer runs, or labels
+            that are not the distances to the final positions.
     """
     final = configuration.final_positions
     if final is None or configuration.times is None:
@@ -60,8 +70,10 @@ def reversed_runs(
             f"{configuration.name}: runs: expected a number from 1 to {len(final)}; found {runs}"
         )
     start = configuration.positions_sha256
-    for run, end in enumerate(final[:runs, column].astype(np.float64)):
-        distance = np.linalg.norm(configuration.positions - end, axis=1)
+    ends = final[:, column].astype(np.float64)
+    distances = np.linalg.norm(configuration.positions - ends, axis=2)
+    _check_labels(configuration, column, distances)
+    for run, (end, distance) in enumerate(zip(ends[:runs], distances, strict=False)):
         yield replace(
             configuration,
             positions=end,
@@ -131,6 +143,22 @@ def _column(configuration: Configuration, time: float | None) -> int:
     if not len(close):
         raise InputError(f"{configuration.name}: time: expected one of {known}; found {time:g}")
     return int(close[0])
+
+
+def _check_labels(configuration: Configuration, column: int, distances: np.ndarray) -> None:
+    """The way back is a label of the same kind only if the labels are such distances [R, N]."""
+    if configuration.propensity is None or configuration.n_runs not in (None, len(distances)):
+        return  # averages over other runs, too
+    labels = configuration.propensity[:, column]
+    off = np.abs(distances.mean(axis=0) - labels)
+    if off.max() > _ROUNDING * np.abs(labels).max():
+        worst = int(off.argmax())
+        raise InputError(
+            f"{configuration.name}: propensity: expected the mean distance to the final positions, "
+            f"which reversed labels are; found {labels[worst]:.4g} for particle "
+            f"{worst} and {distances[:, worst].mean():.4g} from the final positions. These labels "
+            "are of another kind, or the positions are wrapped"
+        )
 
 
 def _lasting(configuration: Configuration) -> dict[str, str | int | float]:

@@ -164,11 +164,8 @@ def _model_rows(manifest: Manifest) -> Rows:
 
 
 def _training_rows(manifest: Manifest) -> Rows:
-    runs = _origin(manifest, "n_runs")
-    for key, name in (("train", "trained on"), ("validation", "validated on")):
-        counts = _distinct(manifest, f"{key}_configurations")
-        labels = f", {runs} runs behind each label" if runs and key == "train" else ""
-        yield name, f"{_joined(counts)} configurations{labels}" if counts else ""
+    yield "trained on", _trained_on(manifest)
+    yield "validated on", _validated_on(manifest)
     for part in _distinct(manifest, "data"):
         for entry in part if isinstance(part, list) else []:
             yield "data", f"{entry['file']}, SHA-256 `{entry['sha256']}`"
@@ -180,6 +177,37 @@ def _training_rows(manifest: Manifest) -> Rows:
     for entry in accuracy.pearson:
         yield f"Pearson `{entry.kind}`, {entry.species}, t = {entry.time:g}", str(entry)
     yield "measured on", accuracy.protocol
+
+
+def _trained_on(manifest: Manifest) -> str:
+    """How many configurations and reversed runs; of a committee each member's, and all together."""
+    counts = _distinct(manifest, "train_configurations")
+    if not counts:
+        return ""
+    together = len(_names(manifest, "train"))
+    text = f"{_joined(counts)} configurations"
+    if together > max(counts):
+        text += f" a member, {together} in all"
+    back = [number for number in _distinct(manifest, "reversed_runs") if number]
+    if back:
+        text += f", and {_joined(back)} of their runs backwards"
+    # The label of a reversed run is that of one run.
+    runs = [n for n in _origin_values(manifest, "n_runs") if not (back and n == 1)]
+    return text + (f", {_joined(runs)} runs behind each label" if runs else "")
+
+
+def _validated_on(manifest: Manifest) -> str:
+    """How many configurations chose the epoch, unless other members were trained on all of them."""
+    counts = _distinct(manifest, "validation_configurations")
+    held_out = _names(manifest, "validation")
+    if not counts or (held_out and held_out <= _names(manifest, "train")):
+        return ""
+    return f"{_joined(counts)} configurations"
+
+
+def _names(manifest: Manifest, key: str) -> set[str]:
+    """Names of the configurations on one side, of all members together."""
+    return {name for names in _distinct(manifest, key) for name in names}
 
 
 def _file_rows(path: Path, manifest: Manifest) -> Rows:
@@ -203,8 +231,12 @@ def _distinct(manifest: Manifest, key: str) -> list[Any]:
 
 
 def _origin(manifest: Manifest, key: str) -> str:
+    return _joined(_origin_values(manifest, key))
+
+
+def _origin_values(manifest: Manifest, key: str) -> list[Any]:
     values = [origin[key] for origin in _distinct(manifest, "origin") if key in origin]
-    return _joined([v for value in values for v in (value if isinstance(value, list) else [value])])
+    return [v for value in values for v in (value if isinstance(value, list) else [value])]
 
 
 def _input(manifest: Manifest) -> str:

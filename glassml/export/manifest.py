@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 import glassml
+from glassml.data import THERMAL
 from glassml.models import GlassModel
 
 __all__ = [
@@ -119,6 +120,17 @@ class Manifest(_Entry):
     def times(self) -> tuple[float, ...]:
         """Times [time] of the propensity columns."""
         return self.output("propensity").times or ()
+
+    @property
+    def positions_note(self) -> str:
+        """What to mind where a model is given positions as they are; "" for thermal ones."""
+        if self.positions == THERMAL:
+            return ""
+        how = {"inherent": "an inherent structure, that is at a minimum of the potential energy"}
+        return (
+            f"the model reads positions of {how.get(self.positions, 'cage centres')}; those that "
+            "it is given are taken for them as they are"
+        )
 
 
 def manifest_of(

@@ -202,6 +202,11 @@ class DataModule(pl.LightningDataModule):
             for index, source in enumerate(stage.sources):
                 yield stage, index, source
 
+    def steps_per_epoch(self, world: int) -> int:
+        """Steps of the optimiser in an epoch that ``world`` processes share."""
+        drawn = len(self.train_set) + self.n_reversed
+        return math.ceil(math.ceil(drawn / world) / self.training.batch_size)
+
     def train_dataloader(self) -> DataLoader:
         """Batches in an order drawn from the seed and the epoch; each process has its share."""
         world, rank = self._world()

@@ -130,6 +130,8 @@ def _run(config: TrainConfig, folder: Path, last: Path | None, console: Console)
     pl.seed_everything(config.training.seed, verbose=False)
     model = _model(config, split)
     data = DataModule(split, config.data, config.training, model.cutoff)
+    if checkpoint:
+        _check_steps(config.training, data.steps_per_epoch(devices.total), checkpoint)
     module = _module(config, model, data, console)
     if first_process:
         write_folder(folder, config, data_record(split), done)
@@ -221,6 +223,21 @@ def _data_provenance(split: Split, config: DataConfig) -> dict[str, Any]:
             "split_seed": config.split_seed,
         },
     }
+
+
+def _check_steps(training: TrainingConfig, steps: int, checkpoint: dict[str, Any]) -> None:
+    """A cosine counts steps: with others in an epoch it would end too early or rise again.
+
+    Raises:
+        ConfigError: the run was begun with another number of steps in an epoch.
+    """
+    done, before = checkpoint["glassml"]["epoch"], checkpoint["global_step"]
+    if training.schedule.name == "cosine" and before != done * steps:
+        raise ConfigError(
+            f"training.devices: expected {before // done} steps in an epoch, as the cosine of "
+            f"training.schedule was begun with, found {steps} on this number of devices; resume "
+            "with as many devices as before"
+        )
 
 
 def _introduce(

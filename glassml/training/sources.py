@@ -36,6 +36,11 @@ class Source:
         """Checksum of its contents as stored in the file; nothing else is read."""
         return self.dataset.checksum(self.name)
 
+    @property
+    def reversed_from(self) -> str | None:
+        """Of a reversed run: hash of the positions that it began from."""
+        return self.dataset.stored(self.name)["provenance"].attrs.get(REVERSED_FROM)
+
     def __str__(self) -> str:
         return f"{self.dataset.path}: configuration {self.name!r}"
 
@@ -64,7 +69,7 @@ def open_split(config: DataConfig) -> Split:
     Raises:
         InputError: a file cannot be read or holds no labels.
         ConfigError: the validation set is empty or takes everything, a configuration is there
-            twice, or one to leave out is not there.
+            twice, one to leave out is not there, or a reversed run is not given as such.
     """
     train = [s for path in config.train for s in _sources(path)]
     train = _without(train, config.exclude)
@@ -75,6 +80,8 @@ def open_split(config: DataConfig) -> Split:
     else:
         train, validation = _named(train, config.validation)
     _check_apart(train, validation)
+    _check_no_runs("data.train", train)
+    _check_no_runs("data.validation", validation)
     first = train[0].read()
     if first.times is None:
         raise InputError(f"{train[0]} has no labels; training needs times and propensity")
@@ -147,7 +154,7 @@ def _reversed_from(train: Sequence[Source], config: DataConfig) -> tuple[Source,
     starts = {s.read().positions_sha256 for s in train} if sources else set()
     kept = []
     for source in sources:
-        start = source.dataset.stored(source.name)["provenance"].attrs.get(REVERSED_FROM)
+        start = source.reversed_from
         if start is None:
             raise ConfigError(
                 f"data.reversed: {source}: expected a dataset of `glassml data reverse`, found "
@@ -161,6 +168,17 @@ def _reversed_from(train: Sequence[Source], config: DataConfig) -> tuple[Source,
             f"{len(sources)} from others"
         )
     return tuple(kept)
+
+
+def _check_no_runs(field: str, sources: Sequence[Source]) -> None:
+    """Refuse reversed runs among ordinary configurations, where nobody minds what they know."""
+    for source in sources:
+        if source.reversed_from is not None:
+            raise ConfigError(
+                f"{field}: {source} is a reversed run, which knows the label of the configuration "
+                "that it began from; give the dataset of `glassml data reverse` as data.reversed, "
+                "where runs of held-out configurations are left out"
+            )
 
 
 def _sources(path: str | Path) -> list[Source]:

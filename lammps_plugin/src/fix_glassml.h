@@ -49,6 +49,7 @@ class FixGlassML : public Fix {
   void allocate();
   void provide_ghosts();
   void check_three_dimensional() const;
+  void check_positions();
   void describe() const;
   void log_outputs() const;
 
@@ -78,6 +79,7 @@ class FixGlassML : public Fix {
   int exchange_width_ = 0;             // numbers an atom in the exchange under way
   bool exchange_failed_ = false;       // this rank has nothing to send, but must take part
   bool described_ = false;
+  bool warned_ = false;  ///< that a model of other positions sees thermal ones
   bool edges_described_ = false;
   double raised_from_ = -1.0;  // ghost cutoff before it was raised, or -1
 };

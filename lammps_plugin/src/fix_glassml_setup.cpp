@@ -12,6 +12,7 @@
 #include "fix_glassml.h"
 #include "force.h"
 #include "memory.h"
+#include "modify.h"
 #include "neighbor.h"
 #include "pair.h"
 #include "update.h"
@@ -23,6 +24,7 @@ using glassml::OutputEntry;
 namespace {
 
 constexpr const char* kPropensity = "propensity";
+constexpr const char* kThermal = "thermal";
 constexpr std::size_t kColumnsInLog = 16;
 
 // As in glassml/data/configuration.py: unit cells of crystals may be a single layer of a few atoms.
@@ -215,6 +217,24 @@ void FixGlassML::init() {
   provide_ghosts();
   if (!described_ && comm->me == 0) describe();
   described_ = true;
+  check_positions();
+}
+
+/// Of atoms that move thermally such a model is given what it has not learnt from. A run of no
+/// steps and a minimisation may be at the positions that it reads; so may a rerun, which moves
+/// nothing.
+void FixGlassML::check_positions() {
+  const std::string& positions = model_->manifest().positions;
+  if (positions == kThermal || warned_ || update->whichflag != 1 || update->nsteps == 0) return;
+  const auto& fixes = modify->get_fix_list();
+  if (std::none_of(fixes.begin(), fixes.end(), [](const Fix* f) { return f->time_integrate; }))
+    return;
+  if (comm->me == 0)
+    error->warning(FLERR,
+                   "fix {} glassml: model {} reads {} positions, but is evaluated while the atoms "
+                   "move: its values mean little there (see the documentation of this fix)",
+                   id, options_.model_file, positions);
+  warned_ = true;
 }
 
 /// Ghosts must reach as far as the model sees, and stay so while atoms move by the skin.
@@ -264,6 +284,9 @@ void FixGlassML::describe() const {
     text += fmt::format("{} type {} -> {}", type > 1 ? "," : "", type, options_.species[type - 1]);
   text += fmt::format("\n  cutoff: {:g} {}, {} message-passing steps\n", manifest.cutoff,
                       manifest.length_unit, manifest.n_steps);
+  if (manifest.positions != kThermal)
+    text += fmt::format("  positions: {}; those of the atoms are taken for them as they are\n",
+                        manifest.positions);
   for (const auto& scalar : scalars_)
     text += fmt::format("  scalar input: {} = {}\n", scalar->name(), scalar->source());
   const int threads = options_.threads > 0 ? options_.threads : comm->nthreads;

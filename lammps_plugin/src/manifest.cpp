@@ -60,6 +60,8 @@ class Reader {
     return value;
   }
 
+  bool has(const std::string& field) const { return object_.contains(field); }
+
   const std::string& where() const { return where_; }
 
   [[noreturn]] void fail(const std::string& field, const std::string& expected,
@@ -139,6 +141,8 @@ Manifest parse_manifest(const std::string& text, const std::string& file) {
     reader.fail("species", "different names", joined(manifest.species));
   manifest.cutoff = reader.positive_number("cutoff");
   manifest.length_unit = reader.text("length_unit");
+  // Files of the first versions do not say it: all models read the positions of the atoms then.
+  if (reader.has("positions")) manifest.positions = reader.text("positions");
   manifest.dtype = reader.text("dtype");
   if (manifest.dtype != "float32" && manifest.dtype != "float64")
     reader.fail("dtype", "float32 or float64", "'" + manifest.dtype + "'");

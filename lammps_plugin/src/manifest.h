@@ -26,6 +26,7 @@ struct Manifest {
   std::vector<std::string> species;
   double cutoff = 0.0;  ///< [length]
   std::string length_unit;
+  std::string positions = "thermal";       ///< that the model reads, or "inherent" or "cage"
   std::string dtype;                       ///< "float32" or "float64"
   int n_steps = 0;                         ///< message-passing steps
   std::vector<std::int64_t> state_widths;  ///< [n_steps + 1] columns of the node state

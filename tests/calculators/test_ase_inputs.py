@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from ase.calculators.lj import LennardJones
 
 from glassml.calculators import GlassMLCalculator
 from glassml.errors import InputError
+from glassml.export import save_model
+from glassml.models import build
 
 MakeModel = Callable[..., Path]
 CUTOFF = 2.0
@@ -139,3 +142,21 @@ def test_bad_arguments_are_refused(analytic: MakeModel, calculator: GlassMLCalcu
         calculator.get_propensity()
     with pytest.raises(InputError, match=r"atoms\[1\]: positions"):
         calculator.predict([dimer(), broken([[0, 0, 0], [np.inf, 0, 0]])])
+
+
+@pytest.mark.parametrize(
+    ("positions", "read"), [("inherent", "at a minimum"), ("cage", "cage centres")]
+)
+def test_other_positions_than_thermal_ones_are_told_of(
+    tmp_path: Path, positions: str, read: str
+) -> None:
+    model = build("analytic")
+    model.positions = positions
+    save_model(model, tmp_path / "model.pt")
+    with pytest.warns(UserWarning, match=rf"model\.pt: the model reads positions of .*{read}"):
+        GlassMLCalculator(tmp_path / "model.pt", species=("A", "B"))
+    model.positions = "thermal"
+    save_model(model, tmp_path / "model.pt")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        GlassMLCalculator(tmp_path / "model.pt", species=("A", "B"))

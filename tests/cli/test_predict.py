@@ -18,7 +18,8 @@ from ase import Atoms
 from systems import liquid
 
 from glassml.data import Configuration, Dataset, DatasetWriter, atoms_from_configuration
-from glassml.export import Predictor
+from glassml.export import Predictor, save_model
+from glassml.models import build
 
 Run = Callable[..., Any]
 MakeModel = Callable[..., Path]
@@ -302,3 +303,25 @@ def test_mistakes(
     assert "Traceback" not in done.err
     assert re.search(message, done.err)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_positions_of_a_model_of_inherent_structures(glassml: Run, tmp_path: Path) -> None:
+    model = build("analytic")
+    model.positions = "inherent"
+    save_model(model, tmp_path / "model.pt", dtype="float64")
+    common = ["-m", tmp_path / "model.pt", "-o", tmp_path / "out.extxyz"]
+    source = write_dump(tmp_path / "in.dump", trajectory())
+    done = glassml("predict", source, *common, "--species", "A,B")
+    assert done.code == 0
+    assert done.err.startswith("note: the model reads positions of an inherent structure, that is")
+    with DatasetWriter(tmp_path / "in.h5") as writer:
+        for thermal in trajectory():
+            quenched = thermal.positions + 0.1 * np.sin(np.arange(180.0)).reshape(60, 3)
+            writer.add(replace(thermal, structures={"inherent": quenched}))
+    assert glassml("predict", tmp_path / "in.h5", *common).err == ""
+    found = read_predictions(tmp_path / "out.extxyz")
+    inherent = [replace(c, positions=c.structures["inherent"]) for c in Dataset(tmp_path / "in.h5")]
+    predictor = Predictor(tmp_path / "model.pt", device="cpu")
+    for values, wanted in zip(found, predictor.predict(inherent, as_given=True), strict=True):
+        np.testing.assert_array_equal(values, wanted["propensity"])
+    assert "atom type, after minimize)" in glassml("info", tmp_path / "model.pt").out

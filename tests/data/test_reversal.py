@@ -74,6 +74,10 @@ def test_nothing_of_the_start_is_taken_for_the_end():
         ({}, {"time": 3.0}, "time: expected one of 1, 10; found 3"),
         ({}, {"time": 1.0, "runs": 9}, "runs: expected a number from 1 to 4; found 9"),
         ({"final_positions": None}, {"time": 1.0}, "--final-positions"),
+        # Labels of something else: distances between cage centres, say.
+        ({"propensity": 0.5 * started().propensity}, {"time": 1.0}, "are of another kind"),
+        # Positions at the end that were wrapped into the box.
+        ({"final_positions": started().final_positions % 3}, {"time": 1.0}, "are wrapped"),
     ],
 )
 def test_mistakes_are_named(change: dict, arguments: dict, message: str):

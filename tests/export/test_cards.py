@@ -113,6 +113,32 @@ def test_a_committee_lists_the_data_of_all_members(tmp_path: Path) -> None:
     assert "| trained on | 8 configurations, 32 runs behind each label |" in facts
 
 
+def test_a_committee_of_folds_says_what_all_members_know(tmp_path: Path) -> None:
+    origin = {**ORIGIN, "n_runs": [1, 32]}  # a reversed run has the label of one run
+    members = [
+        {
+            "origin": origin,
+            "train_configurations": 2,
+            "reversed_runs": 64,
+            "validation_configurations": 1,
+            "train": [name for name in "abc" if name != held_out],
+            "validation": [held_out],
+        }
+        for held_out in "abc"
+    ]
+    path = tmp_path / "c.pt"
+    models = [build("analytic", cutoff=cutoff) for cutoff in (1.5, 1.6, 1.7)]
+    save_model(Committee(models), path, training={"members": members})
+    assert (
+        "| trained on | 2 configurations a member, 3 in all, and 64 of their runs backwards, "
+        "32 runs behind each label |"
+    ) in card_facts(path)
+    assert "validated on" not in card_facts(path)  # the other members were trained on them
+    save_model(models[0], path, training=members[0])
+    assert "| trained on | 2 configurations, and 64 of their runs" in card_facts(path)
+    assert "| validated on | 1 configurations |" in card_facts(path)
+
+
 def test_a_card_is_begun_and_renewed_without_touching_what_people_wrote(tmp_path: Path) -> None:
     model = _model(tmp_path / "my.model.pt")
     card = write_card(model)

@@ -20,3 +20,23 @@ def test_structural_model_in_lammps(bench, dump, agrees, ranks: int) -> None:
     script = bench.start(configuration) + f"fix p all glassml 1 {file} A B\n{dump('p')}run 0\n"
     bench.run(script, ranks=ranks)
     agrees(bench.frames()[0].values("p"), configuration, file)
+
+
+def test_a_model_of_inherent_structures_warns_of_atoms_that_move(bench) -> None:
+    model = build("structural", cutoff=1.6, shells=4, angular_shells=2, averages=1)
+    model.positions = "inherent"
+    file = bench.folder / "inherent.pt"
+    save_model(model, file)
+    fix = f"fix p all glassml 1 {file} A B\n"
+    start = bench.start(liquid(200, seed=4))
+    still = bench.run(start + fix + "fix move all nve\nrun 0\nminimize 0 1e-2 2 10\n").stdout
+    assert "positions: inherent; those of the atoms are taken for them as they are" in still
+    assert "while the atoms move" not in still
+    moving = bench.run(start + fix + "fix move all nve\nrun 1\nrun 1\n").stdout
+    assert moving.count("reads inherent positions, but is evaluated while the atoms move") == 1
+    # The same model, said to read the positions of the atoms.
+    model.positions = "thermal"
+    save_model(model, file)
+    thermal = bench.run(start + fix + "fix move all nve\nrun 1\n").stdout
+    assert "while the atoms move" not in thermal
+    assert "positions:" not in thermal

@@ -32,14 +32,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     starts = []
     for seed in range(6):
         start = labelled(seed)
-        ends = start.positions + 0.5 * np.random.default_rng(seed).normal(size=(RUNS, 1, 50, 3))
+        ways = 0.5 * np.random.default_rng(seed).normal(size=(RUNS, 1, 50, 3))
         starts.append(
             moved(
                 start,
                 times=start.times[:1],
-                propensity=start.propensity[:, :1],
+                propensity=np.linalg.norm(ways, axis=3).mean(axis=0).T,
                 n_runs=RUNS,
-                final_positions=ends,
+                final_positions=start.positions + ways,
             )
         )
     write_dataset(folder / "runs.h5", starts)
@@ -145,6 +145,37 @@ def test_an_interrupted_run_resumes_to_the_same_curves(
         resume(tmp_path / "run", ["training.epochs=9"], quiet)
 
 
+def test_a_cosine_goes_on_with_the_number_of_devices_that_it_began_with(
+    reversing: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reversing["training"]["epochs"] = 2
+    save = PropensityModule.on_validation_epoch_end
+
+    def stopped(self: PropensityModule) -> None:
+        if self.current_epoch == 1:
+            raise RuntimeError("pulled the plug")
+        save(self)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="pulled the plug"):
+        patch.setattr(PropensityModule, "on_validation_epoch_end", stopped)
+        train(parse_config(reversing), Console(quiet=True))
+    # Four configurations and six runs: two processes would make five steps of ten.
+    with pytest.raises(ConfigError, match=r"training\.devices: expected 10 steps .* found 5"):
+        resume(tmp_path / "run", ["training.devices=2"], Console(quiet=True))
+    assert resume(tmp_path / "run", console=Console(quiet=True)).epochs == 2
+
+
+@pytest.mark.parametrize("side", ["train", "validation"])
+def test_runs_are_refused_where_they_would_leak(
+    reversing: dict[str, Any], folder: Path, side: str
+) -> None:
+    both = [str(folder / "runs.h5"), str(folder / "back.h5")]
+    others = {"train": both, "validation": 0.2} if side == "train" else {"validation": both[1]}
+    reversing["data"] = {**reversing["data"], **others}
+    with pytest.raises(ConfigError, match=rf"data\.{side}: .* is a reversed run"):
+        open_split(parse_config(reversing).data)
+
+
 def test_what_is_exported_is_the_average(reversing: dict[str, Any], tmp_path: Path) -> None:
     train(parse_config(reversing), Console(quiet=True))
     checkpoint = read_checkpoint(tmp_path / "run" / LAST)
@@ -167,9 +198,9 @@ def test_other_datasets_are_refused(reversing: dict[str, Any], tmp_path: Path, f
             moved(
                 labelled(9),
                 times=[0.5],
-                propensity=labelled(9).propensity[:, :1],
+                propensity=np.full((50, 1), 0.5),
                 n_runs=2,
-                final_positions=labelled(9).positions + np.zeros((2, 1, 50, 3)),
+                final_positions=labelled(9).positions + np.broadcast_to([0.5, 0, 0], (2, 1, 50, 3)),
             )
         )
     reverse_dataset(tmp_path / "other.h5", tmp_path / "other_back.h5")
