@@ -96,21 +96,27 @@ def card(model: _Model) -> None:
 
 
 def _table(models: list[ModelSummary]) -> Table:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    table = Table()
-    for heading in ("name", "system", "T", "times", "input", "Pearson", "size"):
-        table.add_column(heading, overflow="fold", no_wrap=heading in ("name", "Pearson", "size"))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("name", no_wrap=True)
+    table.add_column("system, input, size", overflow="fold")
+    table.add_column("time", no_wrap=True, justify="right")
+    table.add_column("Pearson", no_wrap=True)
     for model in models:
+        about = (
+            model.system or "system not said",
+            f"T = {model.temperature or 'not said'}",
+            model.input,
+            f"{model.kilobytes:.0f} kB",
+        )
         cells = (
             model.name,
-            model.system or "not said",
-            model.temperature or "not said",
+            "\n".join(about),
             "\n".join(f"{time:g}" for time in model.times),
-            model.input,
             "\n".join(model.pearson),
-            f"{model.kilobytes:.0f} kB",
         )
         table.add_row(*map(Text, cells), end_section=True)
     return table

@@ -156,9 +156,10 @@ def test_a_cosine_goes_on_with_the_number_of_devices_that_it_began_with(
             raise RuntimeError("pulled the plug")
         save(self)
 
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="pulled the plug"):
+    with monkeypatch.context() as patch:
         patch.setattr(PropensityModule, "on_validation_epoch_end", stopped)
-        train(parse_config(reversing), Console(quiet=True))
+        with pytest.raises(RuntimeError, match="pulled the plug"):
+            train(parse_config(reversing), Console(quiet=True))
     # Four configurations and six runs: two processes would make five steps of ten.
     with pytest.raises(ConfigError, match=r"training\.devices: expected 10 steps .* found 5"):
         resume(tmp_path / "run", ["training.devices=2"], Console(quiet=True))

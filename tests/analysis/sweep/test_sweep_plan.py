@@ -122,9 +122,10 @@ def test_runs_with_and_without_reversed_runs_differ(settings, tmp_path: Path) ->
     starts = []
     for seed in range(6):
         start = labelled(seed)
-        ends = start.positions + np.random.default_rng(seed).normal(size=(2, 1, 50, 3))
-        one_time = {"times": start.times[:1], "propensity": start.propensity[:, :1]}
-        starts.append(moved(start, **one_time, n_runs=2, final_positions=ends))
+        ways = np.random.default_rng(seed).normal(size=(2, 1, 50, 3))
+        lengths = np.linalg.norm(ways, axis=3).mean(axis=0).T
+        labels = {"times": start.times[:1], "propensity": lengths, "n_runs": 2}
+        starts.append(moved(start, **labels, final_positions=start.positions + ways))
     write_dataset(tmp_path / "runs.h5", starts)
     reverse_dataset(tmp_path / "runs.h5", tmp_path / "two.h5")
     reverse_dataset(tmp_path / "runs.h5", tmp_path / "one.h5", runs=1)
