@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from glassml.cli.progress import counted
+from glassml.cli.written import say_written, write_wanted
 
 __all__ = ["evaluate"]
 
@@ -126,12 +127,9 @@ def evaluate(
     console = Console()
     for evaluation in comparison.evaluations:
         console.print(analysis.table(evaluation))
-    for write, path in ((comparison.write_json, json), (comparison.write_csv, csv)):
-        if path is not None:
-            write(path)
-            typer.echo(f"written: {path}")
+    write_wanted((comparison.write_json, json), (comparison.write_csv, csv))
     if output is not None:
-        typer.echo(f"written: {analysis.write_report(comparison, dataset, output, options)}")
+        say_written(analysis.write_report(comparison, dataset, output, options))
 
 
 def _refuse(options: dict[str, Any]) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from glassml.cli.written import say_written
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -92,7 +94,7 @@ def card(model: _Model) -> None:
     """
     from glassml.export import write_card
 
-    typer.echo(f"written: {write_card(model)}")
+    say_written(write_card(model))
 
 
 def _table(models: list[ModelSummary]) -> Table:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from glassml.cli.written import say_written
 from glassml.errors import ConfigError
 
 __all__ = ["sweep"]
@@ -62,7 +63,7 @@ def sweep(
         typer.echo("interrupted; the same command goes on where it was", err=True)
         raise typer.Exit(130) from None
     Console().print(sweeping.sweep_table(config, planned, results))
-    typer.echo(f"written: {config.output}")
+    say_written(config.output)
     for key, why in results.failed.items():
         typer.echo(f"failed: {config.output}/runs/{key}: {why}", err=True)
     if results.missing:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glassml.cli.written import say_written, write_wanted
 from glassml.errors import InputError
 
 if TYPE_CHECKING:
@@ -82,6 +83,15 @@ _Sizes = Annotated[
         "far as the dataset goes."
     ),
 ]
+_Draws = Annotated[int, typer.Option(help="Random choices of configurations a size.")]
+_Seed = Annotated[int, typer.Option(help="Seed of the choices.")]
+_SpeciesDrawn = Annotated[
+    str | None, typer.Option(help="Species that is drawn. Default: the first.")
+]
+_TimeDrawn = Annotated[
+    float | None,
+    typer.Option(help="Time that is drawn. Default: the only one, or nearest to tau_alpha."),
+]
 _Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="Labelled configurations.")]
 _ENDINGS = (".h5", ".hdf5")
 
@@ -135,8 +145,8 @@ def transfer(
         transfer_picture(result, picture, shown, theirs)
     for kind in ("all", "mean"):
         console.print(transfer_table(result, shown, kind))
-    _write((result.write_json, json), (result.write_csv, csv))
-    _say_written(picture)
+    write_wanted((result.write_json, json), (result.write_csv, csv))
+    say_written(picture)
 
 
 def refit(
@@ -187,8 +197,8 @@ def refit(
                 label_noise=label_noise,
             )
     Console().print(refit_table(result))
-    _write((result.write_json, json), (result.write_csv, csv))
-    _say_written(output)
+    write_wanted((result.write_json, json), (result.write_csv, csv))
+    say_written(output)
 
 
 def few_shot(
@@ -196,15 +206,10 @@ def few_shot(
     dataset: _Dataset,
     test: _Test = None,
     sizes: _Sizes = None,
-    draws: Annotated[int, typer.Option(help="Random choices of configurations a size.")] = 20,
-    seed: Annotated[int, typer.Option(help="Seed of the choices.")] = 0,
-    species: Annotated[
-        str | None, typer.Option(help="Species that is drawn. Default: the first.")
-    ] = None,
-    time: Annotated[
-        float | None,
-        typer.Option(help="Time that is drawn. Default: the only one, or nearest to tau_alpha."),
-    ] = None,
+    draws: _Draws = 20,
+    seed: _Seed = 0,
+    species: _SpeciesDrawn = None,
+    time: _TimeDrawn = None,
     json: _Json = None,
     csv: _Csv = None,
     picture: _Picture = None,
@@ -248,8 +253,8 @@ def few_shot(
 
         few_shot_picture([result], picture, shown, at)
     Console().print(fewshot.few_shot_table(result))
-    _write((result.write_json, json), (result.write_csv, csv))
-    _say_written(picture)
+    write_wanted((result.write_json, json), (result.write_csv, csv))
+    say_written(picture)
 
 
 def _described(
@@ -333,15 +338,3 @@ def _counting(items: Iterable[Any], advance: Callable[[], None]) -> Iterable[Any
     for item in items:
         yield item
         advance()
-
-
-def _write(*wanted: tuple[Callable[[Path], None], Path | None]) -> None:
-    for write, path in wanted:
-        if path is not None:
-            write(path)
-            _say_written(path)
-
-
-def _say_written(path: Path | None) -> None:
-    if path is not None:
-        typer.echo(f"written: {path}")
