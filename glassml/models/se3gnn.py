@@ -240,13 +240,18 @@ class SE3GNN(GlassModel):
     ) -> Tensor:
         """Layer k for the receivers: [n_all, W_k] to [n, W_(k+1)]."""
         n = first_edge.shape[0] - 1
-        features = state
+        # Where there are no ghosts, without a slice: its gradient would be a copy.
+        own = state if state.shape[0] == n else state[:n]
+        result = own
         # TorchScript cannot index a ModuleList by a variable, so it unrolls this loop.
         for i, (convolution, norm) in enumerate(zip(self.convolutions, self.norms)):  # noqa: B905
             if i == k:
                 new = norm(convolution(state, edges, sender, first_edge))
-                features = new if i == 0 else new + state[:n, : self.n_features]
-        return torch.cat([features, state[:n, -self.n_inputs :]], dim=1)
+                if i == 0:
+                    result = torch.cat([new, own], dim=1)
+                else:
+                    result = own + nn.functional.pad(new, (0, self.n_inputs))
+        return result
 
     @torch.jit.export
     def descriptors(self, state: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
+from glassml.training.allocator import keep_freed_memory
 from glassml.training.checkpoint import BEST, LAST, AtomicCheckpointIO, saver
 from glassml.training.config import TrainingConfig
 from glassml.training.data import DataModule
@@ -50,6 +51,7 @@ def fit(
         callbacks: called as the run goes on, in this order.
         last: checkpoint to go on from; None starts at the beginning.
     """
+    keep_freed_memory()
     with _quiet_lightning():
         trainer = _trainer(module.settings, folder, devices, callbacks)
         try:

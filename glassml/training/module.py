@@ -187,6 +187,7 @@ class PropensityModule(pl.LightningModule):
             lr=chosen.lr,
             betas=chosen.betas,
             weight_decay=chosen.weight_decay,
+            fused=True,
         )
         schedule = self.settings.schedule
         if schedule.name == "steps":

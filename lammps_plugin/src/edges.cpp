@@ -116,14 +116,22 @@ void EdgeFinder::bin(const Grid& grid, std::span<const double> positions) {
 
   rows_.resize(first_row_[n_cells]);
   std::vector<std::int64_t> next(first_row_.begin(), first_row_.end() - 1);
-  for (std::size_t row = 0; row < n_all; row++)
-    if (cell_of_[row] >= 0) rows_[next[cell_of_[row]]++] = static_cast<std::int64_t>(row);
+  x_.resize(rows_.size());
+  y_.resize(rows_.size());
+  z_.resize(rows_.size());
+  for (std::size_t row = 0; row < n_all; row++) {
+    if (cell_of_[row] < 0) continue;
+    const std::int64_t entry = next[cell_of_[row]]++;
+    rows_[entry] = static_cast<std::int64_t>(row);
+    x_[entry] = positions[3 * row];
+    y_[entry] = positions[3 * row + 1];
+    z_[entry] = positions[3 * row + 2];
+  }
 }
 
 /// Appends the edges of one receiver: senders in its cell and the 26 cells round it.
 void EdgeFinder::connect(const Grid& grid, const double* positions, std::int64_t receiver) {
   const double* center = positions + 3 * receiver;
-  const double cutoff_squared = cutoff_ * cutoff_;
   const auto cell = cell_of(center, grid.low, grid.inverse_size, grid.cells);
   std::int64_t low[3], high[3];
   for (int d = 0; d < 3; d++) {
@@ -134,24 +142,47 @@ void EdgeFinder::connect(const Grid& grid, const double* positions, std::int64_t
     for (std::int64_t b = low[1]; b <= high[1]; b++) {
       // Cells that follow each other in the third dimension lie side by side in rows_.
       const std::int64_t line = (a * grid.cells[1] + b) * grid.cells[2];
-      for (auto k = first_row_[line + low[2]]; k < first_row_[line + high[2] + 1]; k++) {
-        const std::int64_t row = rows_[k];
-        const double dx = positions[3 * row] - center[0];
-        const double dy = positions[3 * row + 1] - center[1];
-        const double dz = positions[3 * row + 2] - center[2];
-        if (dx * dx + dy * dy + dz * dz >= cutoff_squared || row == receiver) continue;
-        edges_.sender.push_back(row);
-        edges_.vector.insert(edges_.vector.end(), {dx, dy, dz});
+      for (const auto k : near(first_row_[line + low[2]], first_row_[line + high[2] + 1], center)) {
+        if (rows_[k] == receiver) continue;
+        edges_.sender.push_back(rows_[k]);
+        edges_.vector.insert(edges_.vector.end(),
+                             {x_[k] - center[0], y_[k] - center[1], z_[k] - center[2]});
       }
     }
   }
 }
 
+/// Entries of rows_ from `begin` to `end` that are within the cutoff of a place. In two loops
+/// without branches: which pairs are near, no processor foresees.
+std::span<const std::int64_t> EdgeFinder::near(std::int64_t begin, std::int64_t end,
+                                               const double* center) {
+  const double cutoff_squared = cutoff_ * cutoff_;
+  const auto n = static_cast<std::size_t>(end - begin);
+  if (near_.size() < n) {
+    distances_.resize(n);
+    near_.resize(n);
+  }
+  for (std::size_t k = 0; k < n; k++) {
+    const double dx = x_[begin + k] - center[0];
+    const double dy = y_[begin + k] - center[1];
+    const double dz = z_[begin + k] - center[2];
+    distances_[k] = dx * dx + dy * dy + dz * dz;
+  }
+  std::size_t count = 0;
+  for (std::size_t k = 0; k < n; k++) {
+    near_[count] = begin + static_cast<std::int64_t>(k);
+    count += distances_[k] < cutoff_squared ? 1 : 0;
+  }
+  return {near_.data(), count};
+}
+
 double EdgeFinder::memory_usage() const {
   const std::size_t integers = edges_.sender.capacity() + edges_.first_edge.capacity() +
-                               cell_of_.capacity() + first_row_.capacity() + rows_.capacity();
-  return static_cast<double>(sizeof(std::int64_t) * integers +
-                             sizeof(double) * edges_.vector.capacity());
+                               cell_of_.capacity() + first_row_.capacity() + rows_.capacity() +
+                               near_.capacity();
+  const std::size_t numbers = edges_.vector.capacity() + x_.capacity() + y_.capacity() +
+                              z_.capacity() + distances_.capacity();
+  return static_cast<double>(sizeof(std::int64_t) * integers + sizeof(double) * numbers);
 }
 
 }  // namespace glassml

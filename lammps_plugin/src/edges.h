@@ -53,6 +53,9 @@ class EdgeFinder {
   /// @throws BadPosition for a position that is not finite
   const Edges& find(std::span<const double> positions, std::int64_t n_local);
 
+  /// @returns what find returned last
+  const Edges& edges() const { return edges_; }
+
   double memory_usage() const;  ///< bytes
 
  private:
@@ -65,12 +68,16 @@ class EdgeFinder {
   Grid grid_round(std::span<const double> positions, std::int64_t n_local) const;
   void bin(const Grid& grid, std::span<const double> positions);
   void connect(const Grid& grid, const double* positions, std::int64_t receiver);
+  std::span<const std::int64_t> near(std::int64_t begin, std::int64_t end, const double* center);
 
   double cutoff_;
   Edges edges_;
   std::vector<std::int64_t> cell_of_;    // [n_all] cell of each row, -1 if out of reach
   std::vector<std::int64_t> first_row_;  // [cells + 1] first entry of each cell in rows_
   std::vector<std::int64_t> rows_;       // rows sorted by cell
+  std::vector<double> x_, y_, z_;        // coordinates in the order of rows_
+  std::vector<double> distances_;        // squares, from a receiver to the rows of some cells
+  std::vector<std::int64_t> near_;       // entries of rows_ that are near enough
 };
 
 }  // namespace glassml

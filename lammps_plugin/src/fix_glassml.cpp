@@ -15,6 +15,15 @@
 using namespace LAMMPS_NS;
 using namespace FixConst;
 
+namespace {
+
+/// Room for so many bytes, in the doubles that LAMMPS exchanges.
+int doubles_of(std::size_t bytes) {
+  return static_cast<int>((bytes + sizeof(double) - 1) / sizeof(double));
+}
+
+}  // namespace
+
 int FixGlassML::setmask() { return POST_FORCE | MIN_POST_FORCE; }
 
 /// At the start of a run the values are computed whatever the step is: thermo and dump write them.
@@ -51,6 +60,7 @@ void FixGlassML::evaluate() {
   };
   collect_scalars();
   attempt([this] { begin_evaluation(); });
+  request_ghosts(!failure.empty());
   for (int k = 0; k < model_->manifest().n_steps; k++) {
     attempt([this, k] { model_->open_state(k, atom->nlocal + atom->nghost); });
     exchange_state(k, !failure.empty());
@@ -103,24 +113,45 @@ const glassml::Edges& FixGlassML::find_edges() {
   }
 }
 
-/// Gives the ghosts the state of their owners. Every rank takes part, also one without atoms.
-void FixGlassML::exchange_state(int step, bool failed) {
-  exchange_width_ = static_cast<int>(model_->manifest().state_widths[step]);
-  exchange_failed_ = failed;
-  comm->forward_comm(this, exchange_width_);
+/// Tells the owners which ghosts are read here. Collective; a rank that failed reads none.
+void FixGlassML::request_ghosts(bool failed) {
+  std::span<const std::int64_t> sender;
+  if (!failed) sender = edge_finder_.edges().sender;
+  ghost_rows_.require(sender, atom->nlocal + atom->nghost);
+  comm->reverse_comm(this, 1);
 }
 
-int FixGlassML::pack_forward_comm(int n, int* list, double* buffer, int /*pbc_flag*/,
+int FixGlassML::pack_reverse_comm(int n, int first, double* buffer) {
+  ghost_rows_.pack_marks(first, n, buffer);
+  return n;
+}
+
+void FixGlassML::unpack_reverse_comm(int n, int* list, double* buffer) {
+  ghost_rows_.unpack_marks(std::span<const int>(list, n), buffer);
+}
+
+/// Gives the ghosts the state of their owners. Every rank takes part, also one without atoms.
+void FixGlassML::exchange_state(int step, bool failed) {
+  exchange_bytes_ = model_->row_bytes(step);
+  exchange_failed_ = failed;
+  comm->forward_comm(this, doubles_of(exchange_bytes_));
+}
+
+/// Rows are sent as the bytes that they are. Where some rows are not needed, less is sent than
+/// LAMMPS has made room for.
+int FixGlassML::pack_forward_comm(int /*n*/, int* list, double* buffer, int /*pbc_flag*/,
                                   int* /*pbc*/) {
+  const std::span<const int> rows = ghost_rows_.sent(list);
+  const int length = doubles_of(rows.size() * exchange_bytes_);
   if (exchange_failed_)
-    std::fill_n(buffer, n * exchange_width_, 0.0);
+    std::fill_n(buffer, length, 0.0);
   else
-    model_->pack(std::span<const int>(list, n), buffer);
-  return n * exchange_width_;
+    model_->pack(rows, buffer);
+  return length;
 }
 
 void FixGlassML::unpack_forward_comm(int n, int first, double* buffer) {
-  if (!exchange_failed_) model_->unpack(first, n, buffer);
+  if (!exchange_failed_) model_->unpack(ghost_rows_.received(first, n), buffer);
 }
 
 /// The group decides what is reported, not what the model sees.

@@ -8,6 +8,7 @@
 
 #include "edges.h"
 #include "fix.h"
+#include "ghost_rows.h"
 #include "model_runner.h"
 #include "options.h"
 #include "scalar_input.h"
@@ -28,6 +29,8 @@ class FixGlassML : public Fix {
 
   int pack_forward_comm(int n, int* list, double* buffer, int pbc_flag, int* pbc) override;
   void unpack_forward_comm(int n, int first, double* buffer) override;
+  int pack_reverse_comm(int n, int first, double* buffer) override;
+  void unpack_reverse_comm(int n, int* list, double* buffer) override;
 
   void grow_arrays(int nmax) override;
   void copy_arrays(int i, int j, int delflag) override;
@@ -58,6 +61,7 @@ class FixGlassML : public Fix {
   void collect_scalars();
   void begin_evaluation();
   const glassml::Edges& find_edges();
+  void request_ghosts(bool failed);
   void exchange_state(int step, bool failed);
   void store(const std::vector<double>& values);
   void reduce(const std::string& failure);
@@ -66,6 +70,7 @@ class FixGlassML : public Fix {
   glassml::Options options_;
   std::unique_ptr<glassml::ModelRunner> model_;
   glassml::EdgeFinder edge_finder_;
+  glassml::GhostRows ghost_rows_;
   std::vector<std::int64_t> species_of_type_;  // [ntypes + 1]
   std::vector<std::unique_ptr<ScalarInput>> scalars_;
   std::vector<std::string> columns_;  // [n_columns] output and column, for messages
@@ -76,7 +81,7 @@ class FixGlassML : public Fix {
   std::vector<double> scalar_values_;  // [nlocal, S]
   std::vector<double> means_;          // [n_propensity] of the group
   std::int64_t n_edges_ = 0;           // of this rank, at the last evaluation
-  int exchange_width_ = 0;             // numbers an atom in the exchange under way
+  std::size_t exchange_bytes_ = 0;     // an atom in the exchange under way
   bool exchange_failed_ = false;       // this rank has nothing to send, but must take part
   bool described_ = false;
   bool warned_ = false;  ///< that a model of other positions sees thermal ones

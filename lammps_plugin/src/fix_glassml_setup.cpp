@@ -193,8 +193,10 @@ void FixGlassML::allocate() {
   create_attribute = 1;
   dynamic_group_allow = 1;
   maxexchange = n_columns_;
+  // Upper bounds: rows of float32 take half of this.
   for (const std::int64_t width : model_->manifest().state_widths)
     comm_forward = std::max(comm_forward, static_cast<int>(width));
+  comm_reverse = 1;
 
   means_.assign(n_propensity_, 0.0);
   grow_arrays(atom->nmax);

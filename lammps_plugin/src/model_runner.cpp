@@ -184,6 +184,7 @@ struct ModelRunner::State {
   std::int64_t n_local = 0;
   Tensor local;                      // [n_local, W_k] on the device
   Tensor all;                        // [n_all, W_k] on the host, for the exchange of ghosts
+  Tensor room;                       // memory of `all`, kept: new pages cost more than their use
   Tensor edges, sender, first_edge;  // on the device
 
   /// Everything of an evaluation runs in here.
@@ -206,20 +207,16 @@ struct ModelRunner::State {
     });
   }
 
-  template <typename Number>
-  void pack(std::span<const int> rows, double* buffer) const {
-    const std::int64_t width = all.size(1);
-    const Number* values = all.data_ptr<Number>();
-    for (const int row : rows)
-      for (std::int64_t column = 0; column < width; column++)
-        *buffer++ = static_cast<double>(values[row * width + column]);
-  }
-
-  template <typename Number>
-  void unpack(std::int64_t first, std::int64_t count, const double* buffer) {
-    const std::int64_t width = all.size(1);
-    Number* values = all.data_ptr<Number>() + first * width;
-    for (std::int64_t k = 0; k < count * width; k++) values[k] = static_cast<Number>(buffer[k]);
+  /// Calls copy(its place in `all`, its place in a buffer in bytes, its bytes) for some rows.
+  template <typename Copy>
+  void for_rows(std::span<const int> rows, Copy&& copy) const {
+    auto* first = static_cast<char*>(all.data_ptr());
+    const std::size_t bytes = all.size(1) * all.element_size();
+    std::size_t offset = 0;
+    for (const int row : rows) {
+      copy(first + row * bytes, offset, bytes);
+      offset += bytes;
+    }
   }
 };
 
@@ -276,23 +273,32 @@ void ModelRunner::embed_edges(const Edges& edges) {
 void ModelRunner::open_state(int k, std::int64_t n_all) {
   State& s = *state_;
   s.run([&] {
-    s.all = torch::zeros({n_all, s.manifest.state_widths.at(k)}, s.type);
+    const std::int64_t width = s.manifest.state_widths.at(k);
+    const std::int64_t needed = n_all * width;
+    // A little more, for the number of ghosts changes from one evaluation to the next.
+    if (!s.room.defined() || s.room.numel() < needed)
+      s.room = torch::zeros({needed + needed / 8}, s.type);
+    s.all = s.room.narrow(0, 0, needed).view({n_all, width});
     s.all.narrow(0, 0, s.n_local).copy_(s.local);
   });
 }
 
-void ModelRunner::pack(std::span<const int> rows, double* buffer) const {
-  if (state_->type == torch::kFloat64)
-    state_->pack<double>(rows, buffer);
-  else
-    state_->pack<float>(rows, buffer);
+std::size_t ModelRunner::row_bytes(int k) const {
+  return state_->manifest.state_widths.at(k) * torch::elementSize(state_->type);
 }
 
-void ModelRunner::unpack(std::int64_t first, std::int64_t count, const double* buffer) {
-  if (state_->type == torch::kFloat64)
-    state_->unpack<double>(first, count, buffer);
-  else
-    state_->unpack<float>(first, count, buffer);
+void ModelRunner::pack(std::span<const int> rows, void* buffer) const {
+  auto* target = static_cast<char*>(buffer);
+  state_->for_rows(rows, [target](const char* row, std::size_t offset, std::size_t bytes) {
+    std::memcpy(target + offset, row, bytes);
+  });
+}
+
+void ModelRunner::unpack(std::span<const int> rows, const void* buffer) {
+  const auto* source = static_cast<const char*>(buffer);
+  state_->for_rows(rows, [source](char* row, std::size_t offset, std::size_t bytes) {
+    std::memcpy(row, source + offset, bytes);
+  });
 }
 
 void ModelRunner::step(int k) {
@@ -300,6 +306,8 @@ void ModelRunner::step(int k) {
   s.run([&] {
     s.local = s.call("step", {k, s.all.to(s.device), s.edges, s.sender, s.first_edge},
                      s.manifest.state_widths.at(k + 1));
+    // The next step writes other rows to where this one's were.
+    if (s.local.is_alias_of(s.room)) s.local = s.local.clone();
   });
 }
 

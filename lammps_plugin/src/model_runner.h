@@ -2,6 +2,7 @@
 // this interface: both bring their own copy of fmt, which cannot meet in one translation unit.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -46,14 +47,18 @@ class ModelRunner {
   /// @param edges as of EdgeFinder; senders are rows of a state that has n_all rows
   void embed_edges(const Edges& edges);
 
-  /// Makes room for the state of all rows before step k; ghosts are zero until unpacked.
+  /// Makes room for the state of all rows before step k. The step may read those ghosts only that
+  /// were unpacked.
   void open_state(int k, std::int64_t n_all);
 
-  /// Copies the state of some rows to a buffer, manifest().state_widths[k] numbers each.
-  void pack(std::span<const int> rows, double* buffer) const;
+  /// @returns bytes of a row of the state before step k
+  std::size_t row_bytes(int k) const;
 
-  /// Copies a buffer to the state of `count` rows from `first` on.
-  void unpack(std::int64_t first, std::int64_t count, const double* buffer);
+  /// Copies the state of some rows to a buffer, row_bytes(k) each.
+  void pack(std::span<const int> rows, void* buffer) const;
+
+  /// Copies a buffer to the state of some rows.
+  void unpack(std::span<const int> rows, const void* buffer);
 
   void step(int k);
 

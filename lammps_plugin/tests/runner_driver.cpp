@@ -48,10 +48,10 @@ Particles read_particles(std::size_t n_scalars) {
 
 /// What LAMMPS' forward communication does in the plugin: ghosts get the state of their owners.
 void exchange(glassml::ModelRunner& runner, int step, const Particles& particles) {
-  std::vector<double> buffer(runner.manifest().state_widths[step]);
-  for (std::int64_t row = particles.n_local; row < particles.n_all; row++) {
+  std::vector<char> buffer(runner.row_bytes(step));
+  for (int row = static_cast<int>(particles.n_local); row < particles.n_all; row++) {
     runner.pack(std::span<const int>(&particles.owner[row], 1), buffer.data());
-    runner.unpack(row, 1, buffer.data());
+    runner.unpack(std::span<const int>(&row, 1), buffer.data());
   }
 }
 

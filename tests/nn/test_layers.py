@@ -126,6 +126,27 @@ def test_batch_norm_is_that_of_e3nn_in_another_order(training: bool) -> None:
     torch.testing.assert_close(found[:, order], expected, rtol=1e-13, atol=1e-13)
 
 
+def test_gradient_of_batch_norm_is_that_of_e3nn() -> None:
+    torch.manual_seed(4)
+    ours, theirs = EquivariantBatchNorm(2, 4), BatchNorm(channel_irreps(2, 4), momentum=0.5)
+    ours, theirs = ours.double(), theirs.double()
+    with torch.no_grad():
+        ours.weight.uniform_(0.5, 2)
+        ours.bias.normal_()
+    theirs.load_state_dict(ours.state_dict())
+    features = _features(20, 2, 4).requires_grad_()
+    order = to_irreps_order(2, 4)
+    incoming = _features(20, 2, 4, seed=1)
+    found, expected = (
+        torch.autograd.grad(output, [features, norm.weight, norm.bias], gradient)
+        for norm, output, gradient in (
+            (ours, ours(features), incoming),
+            (theirs, theirs(features[:, order]), incoming[:, order]),
+        )
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
 def test_deployed_batch_norm_equals_evaluation_mode() -> None:
     norm = EquivariantBatchNorm(3, 4).double()
     with torch.no_grad():

@@ -32,11 +32,15 @@ void check_index_values(const Arguments& a) {
   TORCH_CHECK(std::is_sorted(first_edge, first_edge + n_local + 1), a.name(),
               "first_edge decreases, expected a row pointer");
   const int64_t* sender = a.sender.const_data_ptr<int64_t>();
-  const int64_t n_all = a.state.size(0);
-  for (int64_t edge = 0; edge < a.n_edges(); ++edge) {
-    TORCH_CHECK(0 <= sender[edge] && sender[edge] < n_all, a.name(), "sender[", edge, "] is ",
-                sender[edge], ", expected a row of state, 0 to ", n_all - 1);
-  }
+  const int64_t n_all = a.state.size(0), n_edges = a.n_edges();
+  const auto is_row = [n_all](int64_t index) { return 0 <= index && index < n_all; };
+  // Without an early end, so that it is vectorised: mostly there is nothing to find.
+  int64_t n_rows = 0;
+  for (int64_t edge = 0; edge < n_edges; ++edge) n_rows += is_row(sender[edge]) ? 1 : 0;
+  if (n_rows == n_edges) return;
+  const int64_t* wrong = std::find_if_not(sender, sender + n_edges, is_row);
+  TORCH_CHECK(false, a.name(), "sender[", wrong - sender, "] is ", *wrong,
+              ", expected a row of state, 0 to ", n_all - 1);
 }
 
 Arguments prepare(const Arguments& a) {
