@@ -32,6 +32,7 @@ pair_coeff 2 2 0.5 0.88 2.2
 timestep 0.005
 """
 _LOOP = re.compile(r"^Loop time of (\S+) on \d+ procs for (\d+) steps with (\d+) atoms", re.M)
+_PEAK = re.compile(r"^Maximum resident set size: (\S+) Mbyte", re.M)
 _TIMEOUT = 1800.0  # [s], far above what a sound run takes
 TEMPERATURE = 0.8  # a liquid that need not be cooled slowly
 
@@ -62,12 +63,14 @@ class Session:
         configuration: the first configuration, if it was dumped.
         values: what fix glassml gave for it [N, columns].
         n_atoms: number of atoms.
+        peak: largest resident memory of the first rank [MB].
     """
 
     seconds: Mapping[str, tuple[float, ...]]
     configuration: Configuration | None
     values: np.ndarray
     n_atoms: int
+    peak: float
 
     def per_step(self, name: str, without: str, steps: int) -> tuple[float, ...]:
         """Seconds that a segment takes longer than another, for each of its steps and round."""
@@ -152,17 +155,20 @@ def run_session(
     script = _start(data, replicate) + _dumped(first) + f"run {warm_up}\n"
     for segment in [*segments] * rounds:
         script += f"{segment.before}\nrun {segment.steps}\n{segment.after}\n"
+    script += "info out log memory\n"
     run = run_lammps(
         script, ranks=ranks, cwd=folder, timeout=_TIMEOUT, env={"OMP_NUM_THREADS": "1"}
     )
-    loops = _LOOP.findall(run.log.read_text(encoding="utf-8"))
+    log = run.log.read_text(encoding="utf-8")
+    loops = _LOOP.findall(log)
     expected = 2 + rounds * len(segments)
     if len(loops) != expected:
         raise SimulationError(f"{run.log}: expected {expected} timed runs, found {len(loops)}")
     timed = [float(seconds) for seconds, _, _ in loops[2:]]
     seconds = {s.name: tuple(timed[k :: len(segments)]) for k, s in enumerate(segments)}
     configuration, values = _read_dump(folder / "first.dump")
-    return Session(seconds, configuration, values, int(loops[0][2]))
+    peak = float(_PEAK.findall(log)[-1])
+    return Session(seconds, configuration, values, int(loops[0][2]), peak)
 
 
 def check_values(name: str, session: Session, model: SE3GNN, file: Path) -> Comparison:

@@ -26,6 +26,7 @@ NAMES = (
     "lammps_evaluation",
     "lammps_scaling",
     "lammps_ranks",
+    "lammps_million",
     "memory",
     "cuda",
 )
