@@ -167,8 +167,10 @@ def run_session(
     timed = [float(seconds) for seconds, _, _ in loops[2:]]
     seconds = {s.name: tuple(timed[k :: len(segments)]) for k, s in enumerate(segments)}
     configuration, values = _read_dump(folder / "first.dump")
-    peak = float(_PEAK.findall(log)[-1])
-    return Session(seconds, configuration, values, int(loops[0][2]), peak)
+    peaks = _PEAK.findall(log)
+    if not peaks:
+        raise SimulationError(f"{run.log}: expected the peak of the memory, found none")
+    return Session(seconds, configuration, values, int(loops[0][2]), float(peaks[-1]))
 
 
 def check_values(name: str, session: Session, model: SE3GNN, file: Path) -> Comparison:
