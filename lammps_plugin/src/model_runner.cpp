@@ -18,6 +18,8 @@ namespace {
 
 using torch::Tensor;
 
+constexpr std::int64_t kLineBytes = 64;  // of a cache
+
 /// torch's own message, without the C++ stack below it and the TorchScript code above it.
 std::string reason(const std::exception& error) {
   const auto* from_torch = dynamic_cast<const c10::Error*>(&error);
@@ -212,9 +214,10 @@ struct ModelRunner::State {
   void for_rows(std::span<const int> rows, Copy&& copy) const {
     auto* first = static_cast<char*>(all.data_ptr());
     const std::size_t bytes = all.size(1) * all.element_size();
+    const std::size_t stride = all.stride(0) * all.element_size();
     std::size_t offset = 0;
     for (const int row : rows) {
-      copy(first + row * bytes, offset, bytes);
+      copy(first + row * stride, offset, bytes);
       offset += bytes;
     }
   }
@@ -274,11 +277,14 @@ void ModelRunner::open_state(int k, std::int64_t n_all) {
   State& s = *state_;
   s.run([&] {
     const std::int64_t width = s.manifest.state_widths.at(k);
-    const std::int64_t needed = n_all * width;
+    // Rows begin at cache lines, where the convolution reads them fastest.
+    const std::int64_t in_line = kLineBytes / static_cast<std::int64_t>(torch::elementSize(s.type));
+    const std::int64_t stride = (width + in_line - 1) / in_line * in_line;
+    const std::int64_t needed = n_all * stride;
     // A little more, for the number of ghosts changes from one evaluation to the next.
     if (!s.room.defined() || s.room.numel() < needed)
       s.room = torch::zeros({needed + needed / 8}, s.type);
-    s.all = s.room.narrow(0, 0, needed).view({n_all, width});
+    s.all = s.room.narrow(0, 0, needed).view({n_all, stride}).narrow(1, 0, width);
     s.all.narrow(0, 0, s.n_local).copy_(s.local);
   });
 }

@@ -6,13 +6,14 @@
 namespace glassml::GLASSML_SIMD_LEVEL {
 namespace {
 
-// What one call of an edge loop reads: its first vector, and the distance to the next one.
+// What one call of an edge loop reads: harmonics and weights of its first vector, the distance to
+// the weights of the next one, and where the features of every vector are.
 template <typename T>
 struct Columns {
   const T* sh;
-  const T* h;
+  const T* const* rows;
+  int64_t offset;  // of the first order m_I in a row
   const T* weights;
-  int64_t h_stride;
   int64_t weight_stride;
 };
 
@@ -34,13 +35,12 @@ template <typename T, int kChannels>
 inline Columns<T> columns_of(const Part& part, const Block<T>& block, const PathGroup& group,
                              int path) {
   constexpr int kL = kLanes<T, kChannels>;
-  const int64_t n = block.n_vectors;
   return Columns<T>{
-      kEdges<T, kChannels> > 1 ? block.sh + group.l_F * group.l_F * n * kL
+      kEdges<T, kChannels> > 1 ? block.sh + int64_t{group.l_F} * group.l_F * block.n_vectors * kL
                                : block.y + group.l_F * group.l_F * kBlockEdges,
-      block.h + group.l_I * group.l_I * n * kL,
+      block.rows,
+      int64_t{group.l_I} * group.l_I * kL,
       block.weights + (group.first_path + path) * kL,
-      int64_t{2 * group.l_I + 1} * kL,
       int64_t{part.n_paths} * kL,
   };
 }

@@ -22,6 +22,21 @@ at::Tensor with_dense_rows(const at::Tensor& matrix) {
   return matrix.stride(1) == 1 || matrix.numel() == 0 ? matrix : matrix.contiguous();
 }
 
+// Rows that begin at cache lines, so that no vector of features lies in two.
+int64_t aligned_width(int64_t columns) {
+  return (columns + kMaxLanes - 1) / kMaxLanes * kMaxLanes;
+}
+
+at::Tensor with_aligned_rows(const at::Tensor& matrix) {
+  const int64_t bytes = kMaxLanes * static_cast<int64_t>(matrix.element_size());
+  const bool aligned = matrix.stride(1) == 1 && matrix.stride(0) % kMaxLanes == 0 &&
+                       reinterpret_cast<uintptr_t>(matrix.const_data_ptr()) % bytes == 0;
+  if (aligned || matrix.numel() == 0) return matrix;
+  at::Tensor rows = at::empty({matrix.size(0), aligned_width(matrix.size(1))}, matrix.options())
+                        .narrow(1, 0, matrix.size(1));
+  return rows.copy_(matrix);
+}
+
 // A wrong index would read foreign memory in the kernels, so these are always checked.
 void check_index_values(const Arguments& a) {
   const int64_t* first_edge = a.first_edge.const_data_ptr<int64_t>();
@@ -45,7 +60,7 @@ void check_index_values(const Arguments& a) {
 
 Arguments prepare(const Arguments& a) {
   Arguments prepared = a;
-  prepared.state = with_dense_rows(a.state);
+  prepared.state = with_aligned_rows(a.state);
   prepared.edge_vector = a.edge_vector.contiguous();
   if (a.has_table()) {
     prepared.knots = a.knots.contiguous();
@@ -210,19 +225,42 @@ Backward<T> backward_kernel() {
 // Fewer knots than this are copied by one thread.
 constexpr int64_t kKnotsOfTask = 128;
 
+// Columns that are neighbours in the table and in the packed table.
+struct Run {
+  int64_t source;
+  int64_t target;
+  int64_t length;
+};
+
+std::vector<Run> runs_of(const std::vector<int64_t>& columns) {
+  std::vector<Run> runs;
+  for (int64_t k = 0; k < static_cast<int64_t>(columns.size()); ++k) {
+    if (columns[k] < 0) continue;
+    const bool continued = !runs.empty() && runs.back().target + runs.back().length == k &&
+                           runs.back().source + runs.back().length == columns[k];
+    if (continued)
+      ++runs.back().length;
+    else
+      runs.push_back({columns[k], k, 1});
+  }
+  return runs;
+}
+
 // The table as the kernels read it: rows that begin at cache lines, weights in the order of use.
 at::Tensor packed_table(const Arguments& a, const ConvolutionShape& shape) {
   if (!a.has_table()) return at::Tensor();
   at::Tensor packed = at::empty({a.table.size(0), shape.table_width()}, a.table.options());
+  const std::vector<Run> runs = runs_of(shape.table_columns());
   AT_DISPATCH_FLOATING_TYPES(a.table.scalar_type(), "pack_table", [&] {
     const scalar_t* source = a.table.const_data_ptr<scalar_t>();
     scalar_t* target = packed.mutable_data_ptr<scalar_t>();
     const int64_t stride = a.table.stride(0), width = shape.table_width();
-    const int64_t* columns = shape.table_columns().data();
     at::parallel_for(0, a.table.size(0), kKnotsOfTask, [&](int64_t begin, int64_t end) {
       for (int64_t knot = begin; knot < end; ++knot) {
-        for (int64_t k = 0; k < width; ++k) {
-          target[knot * width + k] = columns[k] < 0 ? 0 : source[knot * stride + columns[k]];
+        std::fill_n(target + knot * width, width, scalar_t{0});
+        for (const Run& run : runs) {
+          std::copy_n(source + knot * stride + run.source, run.length,
+                      target + knot * width + run.target);
         }
       }
     });
@@ -249,7 +287,7 @@ at::Tensor unpacked_table(const at::Tensor& packed, const ConvolutionShape& shap
 
 // One copy of zeros for each range of receivers.
 at::Tensor parts_like(const at::Tensor& matrix, int64_t n_ranges) {
-  return at::zeros({n_ranges, matrix.size(0), matrix.size(1)}, matrix.options());
+  return at::zeros({n_ranges, matrix.size(0), aligned_width(matrix.size(1))}, matrix.options());
 }
 
 template <typename T>
@@ -338,14 +376,16 @@ ConvolutionGradients convolution_backward(const Arguments& given, const at::Tens
           part_of<scalar_t>(table_parts, range),
           part_of<scalar_t>(mixing_parts, range),
           product.defined() ? product.const_data_ptr<scalar_t>() : nullptr,
-          a.state.size(1),
+          aligned_width(a.state.size(1)),
           shape.n_radial()};
       kernel(shape.layout(), inputs, begin, end, gradients, buffer + range * n_scratch);
     });
   });
   at::Tensor mixing_gradient = sum_of(mixing_parts);
   if (wants_mixing) mixing_gradient = mixing_gradient.narrow(1, 0, mixing.n_columns);
-  return {sum_of(state_parts), a.has_table() ? unpacked_table(sum_of(table_parts), shape) : radial,
+  at::Tensor state_gradient = sum_of(state_parts);
+  if (wants_state) state_gradient = state_gradient.narrow(1, 0, a.state.size(1));
+  return {state_gradient, a.has_table() ? unpacked_table(sum_of(table_parts), shape) : radial,
           mixing_gradient};
 }
 

@@ -42,16 +42,16 @@ void sum_coupled(Columns<T> columns, int n_edges, Vector<T, kChannels>* sums) {
   using V = Vector<T, kChannels>;
   V total[kOrders] = {};
   for (int edge = 0; edge < n_edges; ++edge) {
+    const T* features = columns.rows[edge] + columns.offset;
     V of_edge[kOrders] = {};
     for (int m_I = 0; m_I < kInputs; ++m_I) {
-      const V h = load<V>(columns.h + m_I * kChannels);
+      const V h = load<V>(features + m_I * kChannels);
       const T* coupling = columns.sh + m_I * kOrders * kBlockEdges;
       for (int m = 0; m < kOrders; ++m) of_edge[m] += broadcast<V>(coupling[m * kBlockEdges]) * h;
     }
     const V weight = load<V>(columns.weights);
     for (int m = 0; m < kOrders; ++m) total[m] += weight * of_edge[m];
     columns.sh += 1;
-    columns.h += columns.h_stride;
     columns.weights += columns.weight_stride;
   }
   for (int m = 0; m < kOrders; ++m) sums[m] = total[m];
@@ -60,11 +60,13 @@ void sum_coupled(Columns<T> columns, int n_edges, Vector<T, kChannels>* sums) {
 // Backward: from `sums`, the gradient of a receiver's sums, to gradients of its edges.
 template <typename T, int kChannels, int kInputs, int kOrders>
 void spread_coupled(Columns<T> columns, int n_edges, const Vector<T, kChannels>* sums,
-                    T* h_gradients, T* weight_gradients) {
+                    T* const* gradient_rows, T* weight_gradients) {
   using V = Vector<T, kChannels>;
   V incoming[kOrders];
   for (int m = 0; m < kOrders; ++m) incoming[m] = sums[m];
   for (int edge = 0; edge < n_edges; ++edge) {
+    const T* features = columns.rows[edge] + columns.offset;
+    T* of_features = gradient_rows[edge] + columns.offset;
     const V weight = load<V>(columns.weights);
     V of_weight = {};
     for (int m_I = 0; m_I < kInputs; ++m_I) {
@@ -73,14 +75,12 @@ void spread_coupled(Columns<T> columns, int n_edges, const Vector<T, kChannels>*
       for (int m = 1; m < kOrders; ++m) {
         contracted += broadcast<V>(coupling[m * kBlockEdges]) * incoming[m];
       }
-      T* of_h = h_gradients + m_I * kChannels;
-      of_weight += contracted * load<V>(columns.h + m_I * kChannels);
+      T* of_h = of_features + m_I * kChannels;
+      of_weight += contracted * load<V>(features + m_I * kChannels);
       store<V>(of_h, load<V>(of_h) + contracted * weight);
     }
     store(weight_gradients, of_weight);
     columns.sh += 1;
-    columns.h += columns.h_stride;
-    h_gradients += columns.h_stride;
     columns.weights += columns.weight_stride;
     weight_gradients += columns.weight_stride;
   }
@@ -89,7 +89,8 @@ void spread_coupled(Columns<T> columns, int n_edges, const Vector<T, kChannels>*
 template <typename T, int kChannels>
 using SumCoupled = void (*)(Columns<T>, int, Vector<T, kChannels>*);
 template <typename T, int kChannels>
-using SpreadCoupled = void (*)(Columns<T>, int, const Vector<T, kChannels>*, T*, T*);
+using SpreadCoupled = void (*)(Columns<T>, int, const Vector<T, kChannels>*, T* const*,
+                                T*);
 
 // By l_O, which is below kMaxDegree.
 template <typename T, int kChannels, int kInputs>

@@ -9,21 +9,24 @@ namespace {
 
 constexpr int kMaxPathTile = 4;  // paths that are worked on at once
 
-// From `products`, the gradient [path][m_I][m_F] of a receiver's sums, to gradients of its edges.
+// From `products`, the gradient [path][m_I][m_F] of a receiver's sums, to gradients of its edges:
+// added to those of features, written to those of weights.
 template <typename T, int kChannels, int kOrders, int kPaths>
 void spread_over_edges(Columns<T> columns, int n_vectors,
-                       const Vector<T, kLanes<T, kChannels>>* products, int n_I, T* h_gradients,
+                       const Vector<T, kLanes<T, kChannels>>* products, int n_I, T* const* gradient_rows,
                        T* weight_gradients) {
   constexpr int kL = kLanes<T, kChannels>;
   using V = Vector<T, kL>;
   using Y = Harmonics<T, kChannels, kOrders>;
   for (int vector = 0; vector < n_vectors; ++vector) {
+    const T* features = columns.rows[vector] + columns.offset;
+    T* of_features = gradient_rows[vector] + columns.offset;
     V harmonics[kOrders], weights[kPaths], of_weights[kPaths] = {};
     for (int m = 0; m < kOrders; ++m) harmonics[m] = Y::of(columns.sh, m);
     for (int p = 0; p < kPaths; ++p) weights[p] = load<V>(columns.weights + p * kL);
     for (int m_I = 0; m_I < n_I; ++m_I) {
-      const V h = load<V>(columns.h + m_I * kL);
-      V of_h = load<V>(h_gradients + m_I * kL);
+      const V h = load<V>(features + m_I * kL);
+      V of_h = load<V>(of_features + m_I * kL);
       for (int p = 0; p < kPaths; ++p) {
         const V* product = products + (p * n_I + m_I) * kOrders;
         V contracted = product[0] * harmonics[0];
@@ -31,20 +34,18 @@ void spread_over_edges(Columns<T> columns, int n_vectors,
         of_weights[p] += contracted * h;
         of_h += contracted * weights[p];
       }
-      store(h_gradients + m_I * kL, of_h);
+      store(of_features + m_I * kL, of_h);
     }
     for (int p = 0; p < kPaths; ++p) store(weight_gradients + p * kL, of_weights[p]);
     columns.sh += Y::kStride;
-    columns.h += columns.h_stride;
-    h_gradients += columns.h_stride;
     columns.weights += columns.weight_stride;
     weight_gradients += columns.weight_stride;
   }
 }
 
 template <typename T, int kChannels>
-using SpreadOverEdges = void (*)(Columns<T>, int, const Vector<T, kLanes<T, kChannels>>*, int, T*,
-                                 T*);
+using SpreadOverEdges = void (*)(Columns<T>, int, const Vector<T, kLanes<T, kChannels>>*, int,
+                                 T* const*, T*);
 
 template <typename T, int kChannels, int kOrders>
 constexpr SpreadOverEdges<T, kChannels> kSpreadOfTile[kMaxPathTile] = {

@@ -11,88 +11,107 @@ namespace {
 constexpr int kMaxProducts = kMaxOrders * kMaxOrders;
 constexpr int kMaxTile = 7;  // orders m_I that are worked on at once
 
+// Registers that a vector takes.
+template <typename T, int kChannels>
+constexpr int kTaken = kLanes<T, kChannels> * sizeof(T) > kRegisterBytes
+                           ? kLanes<T, kChannels> * static_cast<int>(sizeof(T)) / kRegisterBytes
+                           : 1;
+
 // Orders m_I whose products with all m_F fit into the registers together.
 template <typename T, int kChannels>
 constexpr int tile_size(int n_F) {
-  const int bytes = static_cast<int>(sizeof(T)) * kLanes<T, kChannels>;
-  const int registers = bytes > kRegisterBytes ? bytes / kRegisterBytes : 1;
-  const int orders = (kRegisters - 3) / registers / n_F;
+  const int orders = (kRegisters - 3) / kTaken<T, kChannels> / n_F;
   return orders < 1 ? 1 : (orders > kMaxTile ? kMaxTile : orders);
+}
+
+// Fewer sums than this would wait for each addition to end; then every other edge has its own.
+template <typename T, int kChannels>
+constexpr int kFewSums = kRegisters / 4 / kTaken<T, kChannels>;
+
+// sums[m_I][m_F] += radial * Y[m_F] * h[m_I] of one vector of edges, for kRows orders m_I.
+template <typename T, int kChannels, int kOrders, int kRows>
+inline void add_products(const Columns<T>& columns, int vector,
+                         Vector<T, kLanes<T, kChannels>> (&sums)[kRows][kOrders]) {
+  constexpr int kL = kLanes<T, kChannels>;
+  using V = Vector<T, kL>;
+  using Y = Harmonics<T, kChannels, kOrders>;
+  const T* features = columns.rows[vector] + columns.offset;
+  const T* sh = columns.sh + vector * Y::kStride;
+  const V weight = load<V>(columns.weights + vector * columns.weight_stride);
+  if constexpr (kOrders == 1) {  // the harmonic of degree 0 is 1
+    for (int r = 0; r < kRows; ++r) sums[r][0] += weight * load<V>(features + r * kL);
+  } else if constexpr (kRows <= kOrders) {
+    V weighted[kRows];
+    for (int r = 0; r < kRows; ++r) weighted[r] = weight * load<V>(features + r * kL);
+    for (int m = 0; m < kOrders; ++m) {
+      const V y = Y::of(sh, m);
+      for (int r = 0; r < kRows; ++r) sums[r][m] += weighted[r] * y;
+    }
+  } else {
+    V weighted[kOrders];
+    for (int m = 0; m < kOrders; ++m) weighted[m] = weight * Y::of(sh, m);
+    for (int r = 0; r < kRows; ++r) {
+      const V h = load<V>(features + r * kL);
+      for (int m = 0; m < kOrders; ++m) sums[r][m] += weighted[m] * h;
+    }
+  }
 }
 
 // products[m_I][m_F] = sum over edges of radial * Y[m_F] * h[m_I] for kRows orders m_I.
 template <typename T, int kChannels, int kOrders, int kRows>
-void sum_over_edges(Columns<T> columns, int n_vectors, Vector<T, kChannels>* products) {
-  constexpr int kL = kLanes<T, kChannels>;
-  using V = Vector<T, kL>;
-  using Y = Harmonics<T, kChannels, kOrders>;
+inline void sum_over_edges(const Columns<T>& columns, int n_vectors,
+                           Vector<T, kChannels>* products) {
+  using V = Vector<T, kLanes<T, kChannels>>;
   V sums[kRows][kOrders] = {};
-  for (int vector = 0; vector < n_vectors; ++vector) {
-    const V weight = load<V>(columns.weights);
-    if constexpr (kOrders == 1) {  // the harmonic of degree 0 is 1
-      for (int r = 0; r < kRows; ++r) sums[r][0] += weight * load<V>(columns.h + r * kL);
-    } else if constexpr (kRows <= kOrders) {
-      V weighted[kRows];
-      for (int r = 0; r < kRows; ++r) weighted[r] = weight * load<V>(columns.h + r * kL);
-      for (int m = 0; m < kOrders; ++m) {
-        const V y = Y::of(columns.sh, m);
-        for (int r = 0; r < kRows; ++r) sums[r][m] += weighted[r] * y;
-      }
-    } else {
-      V weighted[kOrders];
-      for (int m = 0; m < kOrders; ++m) weighted[m] = weight * Y::of(columns.sh, m);
-      for (int r = 0; r < kRows; ++r) {
-        const V h = load<V>(columns.h + r * kL);
-        for (int m = 0; m < kOrders; ++m) sums[r][m] += weighted[m] * h;
-      }
+  if constexpr (kRows * kOrders < kFewSums<T, kChannels>) {
+    V others[kRows][kOrders] = {};
+    int vector = 0;
+    for (; vector + 1 < n_vectors; vector += 2) {
+      add_products<T, kChannels>(columns, vector, sums);
+      add_products<T, kChannels>(columns, vector + 1, others);
     }
-    columns.sh += Y::kStride;
-    columns.h += columns.h_stride;
-    columns.weights += columns.weight_stride;
+    if (vector < n_vectors) add_products<T, kChannels>(columns, vector, sums);
+    for (int r = 0; r < kRows; ++r) {
+      for (int m = 0; m < kOrders; ++m) sums[r][m] += others[r][m];
+    }
+  } else {
+    for (int vector = 0; vector < n_vectors; ++vector) {
+      add_products<T, kChannels>(columns, vector, sums);
+    }
   }
   for (int r = 0; r < kRows; ++r) {
     for (int m = 0; m < kOrders; ++m) products[r * kOrders + m] = folded<T, kChannels>(sums[r][m]);
   }
 }
 
-template <typename T, int kChannels>
-using SumOverEdges = void (*)(Columns<T>, int, Vector<T, kChannels>*);
-
-// Tiles that do not fit are never asked for.
-template <typename T, int kChannels, int kOrders, int kRows>
-constexpr SumOverEdges<T, kChannels> kSumOfRows = sum_over_edges < T,
-                                     kChannels, kOrders,
-                                     kRows <= tile_size<T, kChannels>(kOrders) ? kRows : 1 > ;
-
-template <typename T, int kChannels, int kOrders>
-constexpr SumOverEdges<T, kChannels> kSumOfTile[kMaxTile] = {
-    kSumOfRows<T, kChannels, kOrders, 1>, kSumOfRows<T, kChannels, kOrders, 2>,
-    kSumOfRows<T, kChannels, kOrders, 3>, kSumOfRows<T, kChannels, kOrders, 4>,
-    kSumOfRows<T, kChannels, kOrders, 5>, kSumOfRows<T, kChannels, kOrders, 6>,
-    kSumOfRows<T, kChannels, kOrders, 7>};
-
-template <typename T, int kChannels>
-constexpr const SumOverEdges<T, kChannels>* kSum[kMaxDegree + 1] = {
-    kSumOfTile<T, kChannels, 1>, kSumOfTile<T, kChannels, 3>, kSumOfTile<T, kChannels, 5>,
-    kSumOfTile<T, kChannels, 7>, kSumOfTile<T, kChannels, 9>};
-
-// All products of one path.
-template <typename T, int kChannels>
-inline void sum_products(const Columns<T>& of_path, const PathGroup& group, int n_vectors,
-                         Vector<T, kChannels>* products) {
-  const int n_I = 2 * group.l_I + 1;
-  const int n_F = 2 * group.l_F + 1;
-  const int largest = tile_size<T, kChannels>(n_F);
-  const int n_tiles = (n_I + largest - 1) / largest;
-  Columns<T> columns = of_path;
-  int m_I = 0;
-  for (int tile = 0; tile < n_tiles; ++tile) {
-    const int n_tile = (n_I - m_I) / (n_tiles - tile);  // tiles of about the same size
-    kSum<T, kChannels>[group.l_F][n_tile - 1](columns, n_vectors, products + m_I* n_F);
-    columns.h += n_tile * kLanes<T, kChannels>;
-    m_I += n_tile;
+// All products of a path, in tiles of orders m_I of about the same size; from kFirst on.
+template <typename T, int kChannels, int kOrders, int kInputs, int kFirst = 0>
+void sum_products(Columns<T> columns, int n_vectors, Vector<T, kChannels>* products) {
+  constexpr int kLargest = tile_size<T, kChannels>(kOrders);
+  constexpr int kRest = kInputs - kFirst;
+  constexpr int kRows = kRest / ((kRest + kLargest - 1) / kLargest);
+  sum_over_edges<T, kChannels, kOrders, kRows>(columns, n_vectors, products + kFirst * kOrders);
+  if constexpr (kRows < kRest) {
+    columns.offset += kRows * kLanes<T, kChannels>;
+    sum_products<T, kChannels, kOrders, kInputs, kFirst + kRows>(columns, n_vectors, products);
   }
 }
+
+template <typename T, int kChannels>
+using SumProducts = void (*)(Columns<T>, int, Vector<T, kChannels>*);
+
+// By l_I.
+template <typename T, int kChannels, int kOrders>
+constexpr SumProducts<T, kChannels> kSumFrom[kMaxDegree + 1] = {
+    sum_products<T, kChannels, kOrders, 1>, sum_products<T, kChannels, kOrders, 3>,
+    sum_products<T, kChannels, kOrders, 5>, sum_products<T, kChannels, kOrders, 7>,
+    sum_products<T, kChannels, kOrders, 9>};
+
+// By l_F.
+template <typename T, int kChannels>
+constexpr const SumProducts<T, kChannels>* kSum[kMaxDegree + 1] = {
+    kSumFrom<T, kChannels, 1>, kSumFrom<T, kChannels, 3>, kSumFrom<T, kChannels, 5>,
+    kSumFrom<T, kChannels, 7>, kSumFrom<T, kChannels, 9>};
 
 // Adds products [m_I][m_F] times coefficients to the result row of a receiver.
 template <typename T, int kChannels>

@@ -42,14 +42,12 @@ inline void for_blocks(const Layout& layout, const Inputs<T>& in, int64_t receiv
 
 inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-inline int64_t n_rows(const Part& part) { return int64_t{part.l_in + 1} * (part.l_in + 1); }
-
 // Distributes the scratch memory (ConvolutionShape::scratch adds up the same sizes), of which `row`
 // is one result row.
 template <typename T>
 inline Block<T> make_block(const Layout& layout, T* scratch, T*& row) {
   const int64_t slots = kBlockEdges * kMaxLanes;
-  const int64_t rows = larger(n_rows(layout.parts[0]), n_rows(layout.parts[1])) * slots;
+  const int64_t rows = (larger(n_rows(layout.parts[0]), n_rows(layout.parts[1])) + 1) * slots;
   const int64_t paths = larger(layout.parts[0].n_paths, layout.parts[1].n_paths) * slots;
   const int64_t harmonics = larger(layout.n_harmonics, 4);  // a vector has three
   Block<T> block;
@@ -94,8 +92,8 @@ void forward_group(const Layout& layout, const Part& part, Block<T>& block, cons
   Vector<T, kChannels> products[kMaxProducts];  // [m_I][m_F]
   for (; p < group.n_paths; ++p) {
     const Path& path = part.paths[group.first_path + p];
-    sum_products<T, kChannels>(columns_of<T, kChannels>(part, block, group, p), group,
-                               block.n_vectors, products);
+    kSum<T, kChannels>[group.l_F][group.l_I](columns_of<T, kChannels>(part, block, group, p),
+                                             block.n_vectors, products);
     apply_coefficients<T, kChannels>(part, path, layout.block_columns[path.l_O], chunk, products,
                                      row);
   }
@@ -115,7 +113,7 @@ void backward_coupled(const Layout& layout, const Part& part, Block<T>& block,
   }
   couple(part, group, path, block);
   kSpreadCoupled<T, kChannels>[group.l_I][path.l_O](
-      columns, block.n_edges, sums, block.h_gradient + (columns.h - block.h),
+      columns, block.n_edges, sums, block.gradient_rows,
       block.weight_gradient + (columns.weights - block.weights));
 }
 
@@ -138,7 +136,7 @@ void backward_group(const Layout& layout, const Part& part, Block<T>& block, con
                                           reinterpret_cast<T*>(products));
     const Columns<T> columns = columns_of<T, kChannels>(part, block, group, p);
     kSpread<T, kChannels>[group.l_F][n_tile - 1](
-        columns, block.n_vectors, products, n_I, block.h_gradient + (columns.h - block.h),
+        columns, block.n_vectors, products, n_I, block.gradient_rows,
         block.weight_gradient + (columns.weights - block.weights));
     p += n_tile;
   }
@@ -192,8 +190,7 @@ void backward(const Layout& layout, const Inputs<T>& in, int64_t begin, int64_t 
     }
     for_blocks(layout, in, receiver, last_edge, block,
                [&]<int kChannels>(const Part& part, const Chunk& chunk) {
-                 const int64_t used = block.n_vectors * n_rows(part) * kLanes<T, kChannels>;
-                 for (int64_t k = 0; k < used; ++k) block.h_gradient[k] = 0;
+                 open_feature_gradient<T, kChannels>(part, in, block, chunk, gradients);
                  for (int g = 0; g < part.n_groups; ++g) {
                    backward_group<T, kChannels>(layout, part, block, part.groups[g], chunk, row);
                  }

@@ -4,11 +4,9 @@
 //   r, y    [l_F, m_F][edge]                  distances and spherical harmonics
 //   sh      for each l_F [vector][m_F][lane]  each harmonic repeated for all channels; only where
 //                                             edges share a vector, elsewhere y is used
-//   h       for each l_I [vector][m_I][lane]
+//   h       [vector][l_I, m_I][lane]          only where the rows of state are not read themselves
 //   weights [vector][path][lane]              paths in the order of the groups
-// A lane is (edge of the vector, channel). Edges and channels that fill up a vector are 0. Features
-// are kept by degree because rows a power of two apart would fall into the same sets of the cache
-// and push each other out.
+// A lane is (edge of the vector, channel). Edges and channels that fill up a vector are 0.
 #pragma once
 
 #include "vectors.h"
@@ -27,15 +25,28 @@ struct Block {
   T* couplings;  // of the path that is worked on, see couplings.h
   T* h;
   T* weights;
-  T* h_gradient;
+  T* h_gradient;  // like h
   T* weight_gradient;
+  const T* rows[kBlockEdges];      // where the features [l_I, m_I][lane] of every vector are,
+  T* gradient_rows[kBlockEdges];  // and their gradients
   int64_t interval[kBlockEdges];  // of the table
   T fraction[kBlockEdges];        // of the interval
 };
 
+// Square roots of all lanes.
+template <typename V>
+inline V square_root(V values) {
+  for (int lane = 0; lane < static_cast<int>(sizeof(V) / sizeof(values[0])); ++lane) {
+    values[lane] = __builtin_sqrt(values[lane]);
+  }
+  return values;
+}
+
 // Distances and spherical harmonics, the latter degree by degree from those of degree 1.
 template <typename T>
 inline void evaluate_harmonics(const Layout& layout, const Inputs<T>& in, Block<T>& block) {
+  constexpr int kWidth = kRegisterBytes / static_cast<int>(sizeof(T));
+  using V = Vector<T, kWidth>;
   const T* vector = in.edge_vector + 3 * block.first;
   T* x = block.y + kBlockEdges;  // rows 1 to 3, which are unused for l_max = 0
   for (int e = 0; e < block.n_edges; ++e, vector += 3) {
@@ -45,43 +56,48 @@ inline void evaluate_harmonics(const Layout& layout, const Inputs<T>& in, Block<
   for (int e = block.n_edges; e < n; ++e) {
     for (int axis = 0; axis < 3; ++axis) x[axis * kBlockEdges + e] = 0;
   }
-  const T* y = x + kBlockEdges;
-  const T* z = y + kBlockEdges;
-  T factor[kBlockEdges];
-  for (int e = 0; e < n; ++e) {
-    block.r[e] = __builtin_sqrt(x[e] * x[e] + y[e] * y[e] + z[e] * z[e]);
-    // Harmonics are functions of the direction, of which a vector of length 0 has none.
-    factor[e] = block.r[e] > 0 ? static_cast<T>(1.7320508075688772) / block.r[e] : T{0};
-    block.y[e] = e < block.n_edges ? T{1} : T{0};
-  }
-  for (int axis = 0; axis < 3; ++axis) {
-    for (int e = 0; e < n; ++e) x[axis * kBlockEdges + e] *= factor[e];
-  }
-  const HarmonicTerm* term = layout.harmonic_terms;
-  const HarmonicTerm* end = term + layout.n_harmonic_terms;
-  while (term != end) {
-    T sum[kBlockEdges] = {};
-    T* target = block.y + term->target * kBlockEdges;
-    const int of_target = term->target;
-    for (; term != end && term->target == of_target; ++term) {
-      const T value = value_of<T>(term->value, term->value_float);
-      const T* previous = block.y + term->previous * kBlockEdges;
-      const T* first = x + term->axis * kBlockEdges;
-      for (int e = 0; e < n; ++e) sum[e] += value * previous[e] * first[e];
+  for (int e = 0; e < n; e += kWidth) {
+    V direction[3];
+    V squared = {};
+    for (int axis = 0; axis < 3; ++axis) {
+      direction[axis] = load<V>(x + axis * kBlockEdges + e);
+      squared += direction[axis] * direction[axis];
     }
-    for (int e = 0; e < n; ++e) target[e] = sum[e];
+    const V r = square_root(squared);
+    store(block.r + e, r);
+    // Harmonics are functions of the direction, of which a vector of length 0 has none.
+    const V factor = r > 0 ? static_cast<T>(1.7320508075688772) / r : V{};
+    for (int axis = 0; axis < 3; ++axis) {
+      direction[axis] *= factor;
+      store(x + axis * kBlockEdges + e, direction[axis]);
+    }
+    const HarmonicTerm* term = layout.harmonic_terms;
+    const HarmonicTerm* end = term + layout.n_harmonic_terms;
+    while (term != end) {
+      const int target = term->target;
+      V sum = {};
+      for (; term != end && term->target == target; ++term) {
+        sum += value_of<T>(term->value, term->value_float) * direction[term->axis] *
+               load<V>(block.y + term->previous * kBlockEdges + e);
+      }
+      store(block.y + target * kBlockEdges + e, sum);
+    }
   }
+  for (int e = 0; e < n; ++e) block.y[e] = e < block.n_edges ? T{1} : T{0};
 }
 
 template <typename T>
 inline void locate(const RadialTable<T>& table, Block<T>& block) {
+  int32_t cells[kBlockEdges];
+  const T last = static_cast<T>(table.n_cells - 1);
+  for (int edge = 0; edge < block.n_edges; ++edge) {
+    const T cell = (block.r[edge] - table.knots[0]) * table.cells_per_length;
+    // Written so that NaN ends at the first knot and not outside of the table.
+    cells[edge] = static_cast<int32_t>(cell > 0 ? (cell < last ? cell : last) : T{0});
+  }
   for (int edge = 0; edge < block.n_edges; ++edge) {
     const T r = block.r[edge];
-    const T cell = (r - table.knots[0]) * table.cells_per_length;
-    // Written so that NaN ends at the first knot and not outside of the table.
-    const T last = static_cast<T>(table.n_cells - 1);
-    const T inside = cell > 0 ? (cell < last ? cell : last) : T{0};
-    int64_t i = table.first_interval[static_cast<int32_t>(inside)];
+    int64_t i = table.first_interval[cells[edge]];
     while (r >= table.ends[i]) ++i;
     const T t = (r - table.knots[i]) * table.inverse[i];
     block.interval[edge] = i;
@@ -89,12 +105,33 @@ inline void locate(const RadialTable<T>& table, Block<T>& block) {
   }
 }
 
-// Where the harmonics or features of degree l of an edge lie, which are kLanes apart.
+// Where the harmonics of degree l of an edge lie, which are kLanes apart.
 template <typename T, int kChannels>
-inline T* slot(T* packed, const Block<T>& block, int l, int edge) {
+inline T* harmonics_slot(const Block<T>& block, int l, int edge) {
   constexpr int kE = kEdges<T, kChannels>;
   const int64_t row = int64_t{l} * l * block.n_vectors + edge / kE * (2 * l + 1);
-  return packed + row * kLanes<T, kChannels> + edge % kE * kChannels;
+  return block.sh + row * kLanes<T, kChannels> + edge % kE * kChannels;
+}
+
+inline int64_t n_rows(const Part& part) { return int64_t{part.l_in + 1} * (part.l_in + 1); }
+
+// Where the packed features of a vector of edges lie, one below the other. One row stays unused:
+// features a power of two apart would fall into the same sets of the cache and push each other out.
+template <typename T, int kChannels>
+inline T* features_slot(T* packed, const Part& part, int vector) {
+  return packed + vector * (n_rows(part) + 1) * kLanes<T, kChannels>;
+}
+
+// Whether rows of state have the features of an edge as they would be packed.
+template <typename T, int kChannels>
+inline bool reads_state(const Part& part, const Chunk& chunk) {
+  return kEdges<T, kChannels> == 1 && part.channels == kChannels && chunk.valid == kChannels;
+}
+
+// Where a sender's features, or their gradients, begin in a matrix like state.
+template <typename T>
+inline T* row_of(T* matrix, int64_t stride, int64_t sender, const Part& part, const Chunk& chunk) {
+  return matrix + sender * stride + part.state_start + chunk.channel;
 }
 
 // Where the weights of an edge lie, which are kLanes apart.
@@ -118,7 +155,7 @@ inline void pack_harmonics(const Layout& layout, Block<T>& block) {
   if constexpr (kE > 1) {
     for (int l = 0; l <= layout.l_max; ++l) {
       for (int edge = 0; edge < block.n_vectors * kE; ++edge) {
-        T* target = slot<T, kChannels>(block.sh, block, l, edge);
+        T* target = harmonics_slot<T, kChannels>(block, l, edge);
         for (int m = 0; m < 2 * l + 1; ++m, target += kLanes<T, kChannels>) {
           store(target, broadcast<U>(block.y[(l * l + m) * kBlockEdges + edge]));
         }
@@ -157,23 +194,32 @@ inline void prefetch_senders(const Layout& layout, const Inputs<T>& in, const T*
 template <typename T, int kChannels>
 inline void pack_features(const Part& part, const Inputs<T>& in, Block<T>& block,
                           const Chunk& chunk) {
-  constexpr int kL = kLanes<T, kChannels>;
+  constexpr int kE = kEdges<T, kChannels>;
+  const int64_t* sender = in.sender + block.first;
+  if (reads_state<T, kChannels>(part, chunk)) {
+    for (int edge = 0; edge < block.n_edges; ++edge) {
+      block.rows[edge] = row_of(in.state, in.state_stride, sender[edge], part, chunk);
+    }
+    return;
+  }
+  for (int vector = 0; vector < block.n_vectors; ++vector) {
+    block.rows[vector] = features_slot<T, kChannels>(block.h, part, vector);
+  }
+  const int64_t n = n_rows(part);
   with_valid<kChannels>(chunk, [&]<int kValid>() {
     for (int edge = 0; edge < block.n_edges; ++edge) {
-      const T* source = in.state + in.sender[block.first + edge] * in.state_stride +
-                        part.state_start + chunk.channel;
-      for (int l = 0; l <= part.l_in; ++l) {
-        T* target = slot<T, kChannels>(block.h, block, l, edge);
-        for (int m = 0; m < 2 * l + 1; ++m, target += kL, source += part.channels) {
-          copy_some<kChannels>(target, source, kValid > 0 ? kValid : chunk.valid);
-        }
+      const T* source = row_of(in.state, in.state_stride, sender[edge], part, chunk);
+      T* target = features_slot<T, kChannels>(block.h, part, edge / kE) + edge % kE * kChannels;
+      for (int64_t row = 0; row < n; ++row) {
+        copy_some<kChannels>(target + row * kLanes<T, kChannels>, source + row * part.channels,
+                             kValid > 0 ? kValid : chunk.valid);
       }
     }
   });
   for_padding<T, kChannels>(block, [&](int edge) {
-    for (int l = 0; l <= part.l_in; ++l) {
-      T* target = slot<T, kChannels>(block.h, block, l, edge);
-      for (int m = 0; m < 2 * l + 1; ++m) store(target + m * kL, Vector<T, kChannels>{});
+    T* target = features_slot<T, kChannels>(block.h, part, edge / kE) + edge % kE * kChannels;
+    for (int64_t row = 0; row < n; ++row) {
+      store(target + row * kLanes<T, kChannels>, Vector<T, kChannels>{});
     }
   });
 }
@@ -229,20 +275,40 @@ inline void pack_weights(const Part& part, const Inputs<T>& in, Block<T>& block,
   });
 }
 
+// Where the gradients of features are added to: rows of the gradient of state themselves, or zeros.
+template <typename T, int kChannels>
+inline void open_feature_gradient(const Part& part, const Inputs<T>& in, Block<T>& block,
+                                  const Chunk& chunk, const Gradients<T>& gradients) {
+  if (gradients.state && reads_state<T, kChannels>(part, chunk)) {
+    for (int edge = 0; edge < block.n_edges; ++edge) {
+      block.gradient_rows[edge] = row_of(gradients.state, gradients.state_width,
+                                         in.sender[block.first + edge], part, chunk);
+    }
+    return;
+  }
+  const int64_t n = n_rows(part) * kLanes<T, kChannels>;
+  for (int vector = 0; vector < block.n_vectors; ++vector) {
+    T* row = features_slot<T, kChannels>(block.h_gradient, part, vector);
+    for (int64_t k = 0; k < n; ++k) row[k] = 0;
+    block.gradient_rows[vector] = row;
+  }
+}
+
 template <typename T, int kChannels>
 inline void unpack_feature_gradient(const Part& part, const Inputs<T>& in, const Block<T>& block,
                                     const Chunk& chunk, const Gradients<T>& gradients) {
+  if (reads_state<T, kChannels>(part, chunk)) return;
+  constexpr int kE = kEdges<T, kChannels>;
+  const int64_t n = n_rows(part);
   with_valid<kChannels>(chunk, [&]<int kValid>() {
     for (int edge = 0; edge < block.n_edges; ++edge) {
-      T* target = gradients.state + in.sender[block.first + edge] * gradients.state_width +
-                  part.state_start + chunk.channel;
-      for (int l = 0; l <= part.l_in; ++l) {
-        const T* source = slot<T, kChannels>(block.h_gradient, block, l, edge);
-        for (int m = 0; m < 2 * l + 1; ++m, target += part.channels) {
-          add_some<kChannels>(target, load<Vector<T, kChannels>>(source),
-                              kValid > 0 ? kValid : chunk.valid);
-          source += kLanes<T, kChannels>;
-        }
+      T* target = row_of(gradients.state, gradients.state_width, in.sender[block.first + edge],
+                         part, chunk);
+      const T* source = block.gradient_rows[edge / kE] + edge % kE * kChannels;
+      for (int64_t row = 0; row < n; ++row) {
+        add_some<kChannels>(target + row * part.channels,
+                            load<Vector<T, kChannels>>(source + row * kLanes<T, kChannels>),
+                            kValid > 0 ? kValid : chunk.valid);
       }
     }
   });

@@ -173,7 +173,7 @@ int64_t ConvolutionShape::scratch(bool backward) const {
   const int64_t harmonics = std::max(layout_.n_harmonics, 4);
   int64_t features = 0, paths = 0;
   for (const Part& part : layout_.parts) {
-    features = std::max<int64_t>(features, (part.l_in + 1) * (part.l_in + 1));
+    features = std::max<int64_t>(features, (part.l_in + 1) * (part.l_in + 1) + 1);
     paths = std::max<int64_t>(paths, part.n_paths);
   }
   const int64_t slots = kBlockEdges * kMaxLanes;
