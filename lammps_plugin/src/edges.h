@@ -53,8 +53,8 @@ class EdgeFinder {
   /// @throws BadPosition for a position that is not finite
   const Edges& find(std::span<const double> positions, std::int64_t n_local);
 
-  /// @returns what find returned last
-  const Edges& edges() const { return edges_; }
+  /// @returns what find returned last; an engine may give senders other rows
+  Edges& edges() { return edges_; }
 
   double memory_usage() const;  ///< bytes
 

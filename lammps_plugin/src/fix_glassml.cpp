@@ -59,10 +59,13 @@ void FixGlassML::evaluate() {
     }
   };
   collect_scalars();
-  attempt([this] { begin_evaluation(); });
+  arrange_rows();
+  attempt([this] { check_scalars(); });
+  attempt([this] { find_edges(); });
   request_ghosts(!failure.empty());
+  attempt([this] { begin_evaluation(); });
   for (int k = 0; k < model_->manifest().n_steps; k++) {
-    attempt([this, k] { model_->open_state(k, atom->nlocal + atom->nghost); });
+    attempt([this, k] { model_->open_state(k, rows_.n_rows()); });
     exchange_state(k, !failure.empty());
     attempt([this, k] { model_->step(k); });
   }
@@ -82,7 +85,17 @@ void FixGlassML::collect_scalars() {
   modify->addstep_compute((update->ntimestep / nevery + 1) * nevery);
 }
 
-void FixGlassML::begin_evaluation() {
+void FixGlassML::arrange_rows() {
+  const std::size_t n_own = atom->nlocal, n_all = n_own + atom->nghost;
+  const double* x = n_all > 0 ? atom->x[0] : nullptr;
+  rows_.arrange(glassml::near_order({x, 3 * n_own}, model_->manifest().cutoff), n_all);
+  positions_.resize(3 * n_all);
+  for (std::size_t row = 0; row < n_own; row++)
+    std::copy_n(x + 3 * rows_.atoms()[row], 3, &positions_[3 * row]);
+  std::copy(x + 3 * n_own, x + 3 * n_all, positions_.begin() + 3 * n_own);
+}
+
+void FixGlassML::check_scalars() const {
   const std::size_t columns = scalars_.size();
   for (std::size_t k = 0; k < scalar_values_.size(); k++) {
     if (std::isfinite(scalar_values_[k])) continue;
@@ -92,42 +105,51 @@ void FixGlassML::begin_evaluation() {
                     "expected a finite number",
                     scalar.source(), scalar.name(), scalar_values_[k], atom->tag[k / columns]));
   }
-  const glassml::Edges& edges = find_edges();
-  n_edges_ = static_cast<std::int64_t>(edges.size());
-
-  std::vector<std::int64_t> species(atom->nlocal);
-  for (int i = 0; i < atom->nlocal; i++) species[i] = species_of_type_[atom->type[i]];
-  model_->set_threads(options_.threads > 0 ? options_.threads : comm->nthreads);
-  model_->embed(species, scalar_values_);
-  model_->embed_edges(edges);
 }
 
-const glassml::Edges& FixGlassML::find_edges() {
-  const std::size_t n_all = atom->nlocal + atom->nghost;
-  const double* x = n_all > 0 ? atom->x[0] : nullptr;
+void FixGlassML::find_edges() {
   try {
-    return edge_finder_.find({x, 3 * n_all}, atom->nlocal);
+    edge_finder_.find(positions_, atom->nlocal);
   } catch (const glassml::BadPosition& problem) {
+    const bool own = problem.row() < rows_.atoms().size();
+    const std::size_t index = own ? rows_.atoms()[problem.row()] : problem.row();
     // Ghosts have the IDs of their owners, so that every rank names the same atoms.
-    throw std::runtime_error(problem.text(fmt::format("atom {}", atom->tag[problem.row()])));
+    throw std::runtime_error(problem.text(fmt::format("atom {}", atom->tag[index])));
   }
+  n_edges_ = static_cast<std::int64_t>(edge_finder_.edges().size());
 }
 
-/// Tells the owners which ghosts are read here. Collective; a rank that failed reads none.
+/// Tells the owners which of their atoms are read here. Collective; a rank that failed reads none.
 void FixGlassML::request_ghosts(bool failed) {
-  std::span<const std::int64_t> sender;
-  if (!failed) sender = edge_finder_.edges().sender;
-  ghost_rows_.require(sender, atom->nlocal + atom->nghost);
+  exchanges_owners_ = true;
+  comm->forward_comm(this, 1);
+  exchanges_owners_ = false;
+  if (!failed) rows_.require(edge_finder_.edges().sender);
   comm->reverse_comm(this, 1);
 }
 
 int FixGlassML::pack_reverse_comm(int n, int first, double* buffer) {
-  ghost_rows_.pack_marks(first, n, buffer);
+  rows_.pack_marks(first, n, buffer);
   return n;
 }
 
 void FixGlassML::unpack_reverse_comm(int n, int* list, double* buffer) {
-  ghost_rows_.unpack_marks(std::span<const int>(list, n), buffer);
+  rows_.unpack_marks(std::span<const int>(list, n), buffer);
+}
+
+void FixGlassML::begin_evaluation() {
+  const std::size_t columns = scalars_.size();
+  std::vector<std::int64_t> species;
+  std::vector<double> scalars;
+  species.reserve(atom->nlocal);
+  scalars.reserve(scalar_values_.size());
+  for (const int i : rows_.atoms()) {
+    species.push_back(species_of_type_[atom->type[i]]);
+    for (std::size_t k = 0; k < columns; k++) scalars.push_back(scalar_values_[i * columns + k]);
+  }
+  model_->set_threads(options_.threads > 0 ? options_.threads : comm->nthreads);
+  model_->embed(species, scalars);
+  model_->embed_edges(edge_finder_.edges());
 }
 
 /// Gives the ghosts the state of their owners. Every rank takes part, also one without atoms.
@@ -139,9 +161,13 @@ void FixGlassML::exchange_state(int step, bool failed) {
 
 /// Rows are sent as the bytes that they are. Where some rows are not needed, less is sent than
 /// LAMMPS has made room for.
-int FixGlassML::pack_forward_comm(int /*n*/, int* list, double* buffer, int /*pbc_flag*/,
+int FixGlassML::pack_forward_comm(int n, int* list, double* buffer, int /*pbc_flag*/,
                                   int* /*pbc*/) {
-  const std::span<const int> rows = ghost_rows_.sent(list);
+  if (exchanges_owners_) {
+    rows_.pack_owners(std::span<const int>(list, n), buffer);
+    return n;
+  }
+  const std::span<const int> rows = rows_.sent(list);
   const int length = doubles_of(rows.size() * exchange_bytes_);
   if (exchange_failed_)
     std::fill_n(buffer, length, 0.0);
@@ -151,22 +177,25 @@ int FixGlassML::pack_forward_comm(int /*n*/, int* list, double* buffer, int /*pb
 }
 
 void FixGlassML::unpack_forward_comm(int n, int first, double* buffer) {
-  if (!exchange_failed_) model_->unpack(ghost_rows_.received(first, n), buffer);
+  if (exchanges_owners_)
+    rows_.unpack_owners(first, n, buffer);
+  else if (!exchange_failed_)
+    model_->unpack(rows_.received(first, n), buffer);
 }
 
 /// The group decides what is reported, not what the model sees.
+/// @param values [nlocal, columns] by rows
 void FixGlassML::store(const std::vector<double>& values) {
-  for (int i = 0; i < atom->nlocal; i++) {
+  const double* value = values.data();
+  for (const int i : rows_.atoms()) {
     const bool reported = atom->mask[i] & groupbit;
-    for (int column = 0; column < n_columns_; column++) {
-      const double value =
-          reported ? values[static_cast<std::size_t>(i) * n_columns_ + column] : 0.0;
-      if (!std::isfinite(value))
+    for (int column = 0; column < n_columns_; column++, value++) {
+      if (reported && !std::isfinite(*value))
         throw std::runtime_error(
             fmt::format("output {} is {} for atom {}, expected a finite number: a scalar input is "
                         "too large for a {} model, or its parameters are not finite",
-                        columns_[column], value, atom->tag[i], model_->manifest().dtype));
-      array_atom[i][column] = value;
+                        columns_[column], *value, atom->tag[i], model_->manifest().dtype));
+      array_atom[i][column] = reported ? *value : 0.0;
     }
   }
 }

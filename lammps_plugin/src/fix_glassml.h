@@ -8,10 +8,10 @@
 
 #include "edges.h"
 #include "fix.h"
-#include "ghost_rows.h"
 #include "model_runner.h"
 #include "options.h"
 #include "scalar_input.h"
+#include "state_rows.h"
 
 namespace LAMMPS_NS {
 
@@ -59,9 +59,11 @@ class FixGlassML : public Fix {
   // evaluation, in fix_glassml.cpp
   void evaluate();
   void collect_scalars();
-  void begin_evaluation();
-  const glassml::Edges& find_edges();
+  void arrange_rows();
+  void check_scalars() const;
+  void find_edges();
   void request_ghosts(bool failed);
+  void begin_evaluation();
   void exchange_state(int step, bool failed);
   void store(const std::vector<double>& values);
   void reduce(const std::string& failure);
@@ -70,7 +72,7 @@ class FixGlassML : public Fix {
   glassml::Options options_;
   std::unique_ptr<glassml::ModelRunner> model_;
   glassml::EdgeFinder edge_finder_;
-  glassml::GhostRows ghost_rows_;
+  glassml::StateRows rows_;
   std::vector<std::int64_t> species_of_type_;  // [ntypes + 1]
   std::vector<std::unique_ptr<ScalarInput>> scalars_;
   std::vector<std::string> columns_;  // [n_columns] output and column, for messages
@@ -79,10 +81,12 @@ class FixGlassML : public Fix {
   int n_propensity_ = 0;              // 0 if the propensity is not asked for
 
   std::vector<double> scalar_values_;  // [nlocal, S]
+  std::vector<double> positions_;      // [nlocal + nghost, 3] own atoms in the order of their rows
   std::vector<double> means_;          // [n_propensity] of the group
   std::int64_t n_edges_ = 0;           // of this rank, at the last evaluation
   std::size_t exchange_bytes_ = 0;     // an atom in the exchange under way
   bool exchange_failed_ = false;       // this rank has nothing to send, but must take part
+  bool exchanges_owners_ = false;      // and not states
   bool described_ = false;
   bool warned_ = false;  ///< that a model of other positions sees thermal ones
   bool edges_described_ = false;

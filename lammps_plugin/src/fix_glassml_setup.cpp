@@ -50,7 +50,8 @@ int rank_on_machine(MPI_Comm world) {
 
 }  // namespace
 
-FixGlassML::FixGlassML(LAMMPS* lmp, int narg, char** arg) : Fix(lmp, narg, arg), edge_finder_(0.0) {
+FixGlassML::FixGlassML(LAMMPS* lmp, int narg, char** arg)
+    : Fix(lmp, narg, arg), edge_finder_(0.0), rows_(comm->me) {
   if (narg < 5 + atom->ntypes)
     error->all(FLERR,
                "fix {} glassml: expected Nevery, a model file and one species for each of the {} "

@@ -23,9 +23,7 @@ at::Tensor with_dense_rows(const at::Tensor& matrix) {
 }
 
 // Rows that begin at cache lines, so that no vector of features lies in two.
-int64_t aligned_width(int64_t columns) {
-  return (columns + kMaxLanes - 1) / kMaxLanes * kMaxLanes;
-}
+int64_t aligned_width(int64_t columns) { return (columns + kMaxLanes - 1) / kMaxLanes * kMaxLanes; }
 
 at::Tensor with_aligned_rows(const at::Tensor& matrix) {
   const int64_t bytes = kMaxLanes * static_cast<int64_t>(matrix.element_size());
@@ -225,7 +223,8 @@ Backward<T> backward_kernel() {
 // Fewer knots than this are copied by one thread.
 constexpr int64_t kKnotsOfTask = 128;
 
-// Columns that are neighbours in the table and in the packed table.
+// Columns that are neighbours in the table and in the packed table, or that are not used in the
+// latter (source -1).
 struct Run {
   int64_t source;
   int64_t target;
@@ -235,32 +234,37 @@ struct Run {
 std::vector<Run> runs_of(const std::vector<int64_t>& columns) {
   std::vector<Run> runs;
   for (int64_t k = 0; k < static_cast<int64_t>(columns.size()); ++k) {
-    if (columns[k] < 0) continue;
-    const bool continued = !runs.empty() && runs.back().target + runs.back().length == k &&
-                           runs.back().source + runs.back().length == columns[k];
+    const bool unused = columns[k] < 0;
+    const Run last = runs.empty() ? Run{-2, 0, 0} : runs.back();
+    const bool continued =
+        unused ? last.source == -1 : last.source >= 0 && last.source + last.length == columns[k];
     if (continued)
       ++runs.back().length;
     else
-      runs.push_back({columns[k], k, 1});
+      runs.push_back({unused ? -1 : columns[k], k, 1});
   }
   return runs;
 }
 
 // The table as the kernels read it: rows that begin at cache lines, weights in the order of use.
+// Made anew for each call: that brings it into the cache, which reading it here and there would
+// not.
 at::Tensor packed_table(const Arguments& a, const ConvolutionShape& shape) {
   if (!a.has_table()) return at::Tensor();
-  at::Tensor packed = at::empty({a.table.size(0), shape.table_width()}, a.table.options());
+  const int64_t width = shape.table_width(), stride = a.table.stride(0);
+  at::Tensor packed = at::empty({a.table.size(0), width}, a.table.options());
   const std::vector<Run> runs = runs_of(shape.table_columns());
   AT_DISPATCH_FLOATING_TYPES(a.table.scalar_type(), "pack_table", [&] {
     const scalar_t* source = a.table.const_data_ptr<scalar_t>();
     scalar_t* target = packed.mutable_data_ptr<scalar_t>();
-    const int64_t stride = a.table.stride(0), width = shape.table_width();
     at::parallel_for(0, a.table.size(0), kKnotsOfTask, [&](int64_t begin, int64_t end) {
       for (int64_t knot = begin; knot < end; ++knot) {
-        std::fill_n(target + knot * width, width, scalar_t{0});
         for (const Run& run : runs) {
-          std::copy_n(source + knot * stride + run.source, run.length,
-                      target + knot * width + run.target);
+          scalar_t* begin_of_run = target + knot * width + run.target;
+          if (run.source < 0)
+            std::fill_n(begin_of_run, run.length, scalar_t{0});
+          else
+            std::copy_n(source + knot * stride + run.source, run.length, begin_of_run);
         }
       }
     });
@@ -272,14 +276,16 @@ at::Tensor packed_table(const Arguments& a, const ConvolutionShape& shape) {
 at::Tensor unpacked_table(const at::Tensor& packed, const ConvolutionShape& shape) {
   if (!packed.defined()) return packed;
   at::Tensor table = at::empty({packed.size(0), shape.n_radial()}, packed.options());
+  const std::vector<Run> runs = runs_of(shape.table_columns());
   AT_DISPATCH_FLOATING_TYPES(packed.scalar_type(), "unpack_table", [&] {
     const scalar_t* source = packed.const_data_ptr<scalar_t>();
     scalar_t* target = table.mutable_data_ptr<scalar_t>();
-    for (int64_t knot = 0; knot < packed.size(0); ++knot, target += table.stride(0)) {
-      for (int64_t column : shape.table_columns()) {
-        if (column >= 0) target[column] = *source;
-        ++source;
+    for (int64_t knot = 0; knot < packed.size(0); ++knot) {
+      for (const Run& run : runs) {
+        if (run.source >= 0) std::copy_n(source + run.target, run.length, target + run.source);
       }
+      source += packed.stride(0);
+      target += table.stride(0);
     }
   });
   return table;
@@ -287,7 +293,7 @@ at::Tensor unpacked_table(const at::Tensor& packed, const ConvolutionShape& shap
 
 // One copy of zeros for each range of receivers.
 at::Tensor parts_like(const at::Tensor& matrix, int64_t n_ranges) {
-  return at::zeros({n_ranges, matrix.size(0), aligned_width(matrix.size(1))}, matrix.options());
+  return at::zeros({n_ranges, matrix.size(0), matrix.size(1)}, matrix.options());
 }
 
 template <typename T>
@@ -359,7 +365,10 @@ ConvolutionGradients convolution_backward(const Arguments& given, const at::Tens
   at::Tensor scratch = at::empty({n_ranges, n_scratch}, a.state.options());
   // Receivers of different threads share senders, knots and maps: each adds to rows of its own.
   at::Tensor state_parts, table_parts, mixing_parts, radial;
-  if (wants_state) state_parts = parts_like(a.state, n_ranges);
+  const int64_t state_width = aligned_width(a.state.size(1));
+  if (wants_state) {
+    state_parts = at::zeros({n_ranges, a.state.size(0), state_width}, a.state.options());
+  }
   if (wants_weights && a.has_table()) table_parts = parts_like(packed, n_ranges);
   if (wants_weights && !a.has_table()) radial = at::empty(a.radial.sizes(), a.radial.options());
   if (wants_mixing) mixing_parts = parts_like(mixing.rows, n_ranges);
@@ -376,7 +385,7 @@ ConvolutionGradients convolution_backward(const Arguments& given, const at::Tens
           part_of<scalar_t>(table_parts, range),
           part_of<scalar_t>(mixing_parts, range),
           product.defined() ? product.const_data_ptr<scalar_t>() : nullptr,
-          aligned_width(a.state.size(1)),
+          state_width,
           shape.n_radial()};
       kernel(shape.layout(), inputs, begin, end, gradients, buffer + range * n_scratch);
     });

@@ -89,8 +89,7 @@ void spread_coupled(Columns<T> columns, int n_edges, const Vector<T, kChannels>*
 template <typename T, int kChannels>
 using SumCoupled = void (*)(Columns<T>, int, Vector<T, kChannels>*);
 template <typename T, int kChannels>
-using SpreadCoupled = void (*)(Columns<T>, int, const Vector<T, kChannels>*, T* const*,
-                                T*);
+using SpreadCoupled = void (*)(Columns<T>, int, const Vector<T, kChannels>*, T* const*, T*);
 
 // By l_O, which is below kMaxDegree.
 template <typename T, int kChannels, int kInputs>

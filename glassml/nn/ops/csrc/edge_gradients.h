@@ -13,8 +13,8 @@ constexpr int kMaxPathTile = 4;  // paths that are worked on at once
 // added to those of features, written to those of weights.
 template <typename T, int kChannels, int kOrders, int kPaths>
 void spread_over_edges(Columns<T> columns, int n_vectors,
-                       const Vector<T, kLanes<T, kChannels>>* products, int n_I, T* const* gradient_rows,
-                       T* weight_gradients) {
+                       const Vector<T, kLanes<T, kChannels>>* products, int n_I,
+                       T* const* gradient_rows, T* weight_gradients) {
   constexpr int kL = kLanes<T, kChannels>;
   using V = Vector<T, kL>;
   using Y = Harmonics<T, kChannels, kOrders>;

@@ -27,7 +27,7 @@ struct Block {
   T* weights;
   T* h_gradient;  // like h
   T* weight_gradient;
-  const T* rows[kBlockEdges];      // where the features [l_I, m_I][lane] of every vector are,
+  const T* rows[kBlockEdges];     // where the features [l_I, m_I][lane] of every vector are,
   T* gradient_rows[kBlockEdges];  // and their gradients
   int64_t interval[kBlockEdges];  // of the table
   T fraction[kBlockEdges];        // of the interval
