@@ -53,7 +53,7 @@ class EdgeFinder {
   /// @throws BadPosition for a position that is not finite
   const Edges& find(std::span<const double> positions, std::int64_t n_local);
 
-  /// @returns what find returned last; an engine may give senders other rows
+  /// @returns what find returned last; StateRows::require turns senders into rows of the node state
   Edges& edges() { return edges_; }
 
   double memory_usage() const;  ///< bytes

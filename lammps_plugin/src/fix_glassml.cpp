@@ -62,7 +62,7 @@ void FixGlassML::evaluate() {
   arrange_rows();
   attempt([this] { check_scalars(); });
   attempt([this] { find_edges(); });
-  request_ghosts(!failure.empty());
+  request_rows(!failure.empty());
   attempt([this] { begin_evaluation(); });
   for (int k = 0; k < model_->manifest().n_steps; k++) {
     attempt([this, k] { model_->open_state(k, rows_.n_rows()); });
@@ -120,7 +120,7 @@ void FixGlassML::find_edges() {
 }
 
 /// Tells the owners which of their atoms are read here. Collective; a rank that failed reads none.
-void FixGlassML::request_ghosts(bool failed) {
+void FixGlassML::request_rows(bool failed) {
   exchanges_owners_ = true;
   comm->forward_comm(this, 1);
   exchanges_owners_ = false;
@@ -152,7 +152,8 @@ void FixGlassML::begin_evaluation() {
   model_->embed_edges(edge_finder_.edges());
 }
 
-/// Gives the ghosts the state of their owners. Every rank takes part, also one without atoms.
+/// Gives the rows of other ranks' atoms the state of their owners. Every rank takes part, also one
+/// without atoms.
 void FixGlassML::exchange_state(int step, bool failed) {
   exchange_bytes_ = model_->row_bytes(step);
   exchange_failed_ = failed;
@@ -262,5 +263,6 @@ double FixGlassML::compute_vector(int n) { return means_[n]; }
 
 double FixGlassML::memory_usage() {
   return static_cast<double>(sizeof(double)) * atom->nmax * n_columns_ +
-         edge_finder_.memory_usage();
+         static_cast<double>(sizeof(double)) * positions_.capacity() + edge_finder_.memory_usage() +
+         rows_.memory_usage();
 }

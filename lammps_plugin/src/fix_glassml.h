@@ -62,7 +62,7 @@ class FixGlassML : public Fix {
   void arrange_rows();
   void check_scalars() const;
   void find_edges();
-  void request_ghosts(bool failed);
+  void request_rows(bool failed);
   void begin_evaluation();
   void exchange_state(int step, bool failed);
   void store(const std::vector<double>& values);

@@ -143,6 +143,12 @@ std::string shape_of(const Tensor& tensor) {
   return result + "]";
 }
 
+/// Columns with which rows begin at cache lines, where the convolution reads them fastest.
+std::int64_t aligned(std::int64_t columns, torch::ScalarType type) {
+  const auto in_line = kLineBytes / static_cast<std::int64_t>(torch::elementSize(type));
+  return (columns + in_line - 1) / in_line * in_line;
+}
+
 void check_shape(const Tensor& tensor, std::int64_t rows, std::int64_t columns,
                  const std::string& what) {
   if (tensor.dim() == 2 && tensor.size(0) == rows && tensor.size(1) == columns) return;
@@ -184,9 +190,9 @@ struct ModelRunner::State {
   int threads = 1;
 
   std::int64_t n_local = 0;
-  Tensor local;                      // [n_local, W_k] on the device
-  Tensor all;                        // [n_all, W_k] on the host, for the exchange of ghosts
-  Tensor room;                       // memory of `all`, kept: new pages cost more than their use
+  Tensor local;  // [n_local, W_k] on the device
+  Tensor all;    // [n_all, W_k] on the host, for the exchange; rows may lie apart
+  Tensor room;   // memory of `all`, kept: new pages cost more than their use
   Tensor edges, sender, first_edge;  // on the device
 
   /// Everything of an evaluation runs in here.
@@ -277,9 +283,7 @@ void ModelRunner::open_state(int k, std::int64_t n_all) {
   State& s = *state_;
   s.run([&] {
     const std::int64_t width = s.manifest.state_widths.at(k);
-    // Rows begin at cache lines, where the convolution reads them fastest.
-    const std::int64_t in_line = kLineBytes / static_cast<std::int64_t>(torch::elementSize(s.type));
-    const std::int64_t stride = (width + in_line - 1) / in_line * in_line;
+    const std::int64_t stride = s.device.is_cpu() ? aligned(width, s.type) : width;
     const std::int64_t needed = n_all * stride;
     // A little more, for the number of ghosts changes from one evaluation to the next.
     if (!s.room.defined() || s.room.numel() < needed)

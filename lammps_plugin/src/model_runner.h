@@ -22,8 +22,8 @@ std::string resolve_device(const std::string& wanted, int local_rank);
 /// A loaded model and the node state of one evaluation.
 ///
 /// Order of calls: embed, embed_edges, then for each step k: open_state(k), pack / unpack until
-/// the rows of all ghosts are those of their owners, step(k); at last outputs. Everything works
-/// with no particles and with no edges. All throw std::runtime_error with a text for people.
+/// the rows of other ranks' atoms are those of their owners, step(k); at last outputs. Everything
+/// works with no particles and with no edges. All throw std::runtime_error with a text for people.
 class ModelRunner {
  public:
   /// @param file a file written by `glassml export`
@@ -47,8 +47,8 @@ class ModelRunner {
   /// @param edges as of EdgeFinder; senders are rows of a state that has n_all rows
   void embed_edges(const Edges& edges);
 
-  /// Makes room for the state of all rows before step k. The step may read those ghosts only that
-  /// were unpacked.
+  /// Makes room for the state of all rows before step k. Of the rows beyond the own ones the step
+  /// may read those only that were unpacked.
   void open_state(int k, std::int64_t n_all);
 
   /// @returns bytes of a row of the state before step k

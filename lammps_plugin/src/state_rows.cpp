@@ -105,6 +105,13 @@ void StateRows::unpack_marks(std::span<const int> list, const double* buffer) {
   }
 }
 
+double StateRows::memory_usage() const {
+  std::size_t integers = atoms_.capacity() + rows_.capacity();
+  for (const auto& [list, rows] : sent_) integers += rows.capacity();
+  return static_cast<double>(sizeof(int) * integers + sizeof(std::int64_t) * owners_.capacity() +
+                             needed_.capacity());
+}
+
 std::span<const int> StateRows::sent(const int* list) const {
   const auto found = sent_.find(list);
   return found == sent_.end() ? std::span<const int>() : std::span<const int>(found->second);

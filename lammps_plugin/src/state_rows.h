@@ -18,12 +18,12 @@ namespace glassml {
 std::vector<int> near_order(std::span<const double> positions, double size);
 
 /// The rows of the node state of one domain: own atoms first, in an order of their own, then atoms
-/// of other domains that edges read here.
+/// of other domains that edges read here or that are sent on.
 ///
 /// LAMMPS has a ghost for every image of an atom, and has them as far as the forces or the
 /// neighbour list reach, which is farther than the model sees. Here an image of an own atom is the
-/// row of that atom, all images of an atom of another domain are one row, and an atom that no edge
-/// reads has none. Only what has a row is sent.
+/// row of that atom, all images of an atom of another domain are one row, and an atom that is
+/// neither read nor sent on has none. Only what has a row is sent.
 ///
 /// Order of calls: arrange; pack_owners and unpack_owners by LAMMPS' forward communication;
 /// require; pack_marks and unpack_marks by its reverse communication, in which the lists that are
@@ -60,6 +60,8 @@ class StateRows {
   /// Takes note of which atoms of a list are needed where they are ghosts.
   /// @param list atoms, known by its address from now on
   void unpack_marks(std::span<const int> list, const double* buffer);
+
+  double memory_usage() const;  ///< bytes
 
   /// @returns the rows that are sent of a list, in its order
   std::span<const int> sent(const int* list) const;

@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <type_traits>
@@ -22,17 +23,24 @@ at::Tensor with_dense_rows(const at::Tensor& matrix) {
   return matrix.stride(1) == 1 || matrix.numel() == 0 ? matrix : matrix.contiguous();
 }
 
-// Rows that begin at cache lines, so that no vector of features lies in two.
-int64_t aligned_width(int64_t columns) { return (columns + kMaxLanes - 1) / kMaxLanes * kMaxLanes; }
+int64_t rounded_up(int64_t columns, int64_t multiple) {
+  return (columns + multiple - 1) / multiple * multiple;
+}
+
+constexpr int64_t kLineBytes = 64;  // of a cache
+
+// Columns with which every row begins at a cache line, so that no vector of features lies in two.
+int64_t aligned_width(const at::Tensor& matrix) {
+  return rounded_up(matrix.size(1), kLineBytes / static_cast<int64_t>(matrix.element_size()));
+}
 
 at::Tensor with_aligned_rows(const at::Tensor& matrix) {
-  const int64_t bytes = kMaxLanes * static_cast<int64_t>(matrix.element_size());
-  const bool aligned = matrix.stride(1) == 1 && matrix.stride(0) % kMaxLanes == 0 &&
-                       reinterpret_cast<uintptr_t>(matrix.const_data_ptr()) % bytes == 0;
+  const int64_t row_bytes = matrix.stride(0) * static_cast<int64_t>(matrix.element_size());
+  const bool aligned = matrix.stride(1) == 1 && row_bytes % kLineBytes == 0 &&
+                       reinterpret_cast<std::uintptr_t>(matrix.const_data_ptr()) % kLineBytes == 0;
   if (aligned || matrix.numel() == 0) return matrix;
-  at::Tensor rows = at::empty({matrix.size(0), aligned_width(matrix.size(1))}, matrix.options())
-                        .narrow(1, 0, matrix.size(1));
-  return rows.copy_(matrix);
+  const at::Tensor rows = at::empty({matrix.size(0), aligned_width(matrix)}, matrix.options());
+  return rows.narrow(1, 0, matrix.size(1)).copy_(matrix);
 }
 
 // A wrong index would read foreign memory in the kernels, so these are always checked.
@@ -135,22 +143,20 @@ struct PackedMixing {
   }
 };
 
-int64_t rounded_up(int64_t columns) {
-  return (columns + kMixingLanes - 1) / kMixingLanes * kMixingLanes;
-}
-
 PackedMixing packed_mixing(const Arguments& a, const ConvolutionShape& shape) {
   if (!a.has_mixing()) return PackedMixing{};
   const int64_t n_columns = a.mixing.size(1);
   PackedMixing packed{
-      at::constant_pad_nd(a.mixing, {0, rounded_up(n_columns) - n_columns}).contiguous(),
+      at::constant_pad_nd(a.mixing, {0, rounded_up(n_columns, kMixingLanes) - n_columns})
+          .contiguous(),
       {},
       n_columns};
   std::vector<at::Tensor> transposed;
   int64_t row = 0;
   for (int64_t n_rows : shape.block_columns()) {
     const at::Tensor map = a.mixing.narrow(0, row, n_rows).t();
-    transposed.push_back(at::constant_pad_nd(map, {0, rounded_up(n_rows) - n_rows}).flatten());
+    transposed.push_back(
+        at::constant_pad_nd(map, {0, rounded_up(n_rows, kMixingLanes) - n_rows}).flatten());
     row += n_rows;
   }
   packed.transposed = at::cat(transposed);
@@ -365,7 +371,7 @@ ConvolutionGradients convolution_backward(const Arguments& given, const at::Tens
   at::Tensor scratch = at::empty({n_ranges, n_scratch}, a.state.options());
   // Receivers of different threads share senders, knots and maps: each adds to rows of its own.
   at::Tensor state_parts, table_parts, mixing_parts, radial;
-  const int64_t state_width = aligned_width(a.state.size(1));
+  const int64_t state_width = aligned_width(a.state);
   if (wants_state) {
     state_parts = at::zeros({n_ranges, a.state.size(0), state_width}, a.state.options());
   }

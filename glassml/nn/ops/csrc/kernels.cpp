@@ -47,7 +47,7 @@ inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 template <typename T>
 inline Block<T> make_block(const Layout& layout, T* scratch, T*& row) {
   const int64_t slots = kBlockEdges * kMaxLanes;
-  const int64_t rows = (larger(n_rows(layout.parts[0]), n_rows(layout.parts[1])) + 1) * slots;
+  const int64_t rows = (larger(n_orders(layout.parts[0]), n_orders(layout.parts[1])) + 1) * slots;
   const int64_t paths = larger(layout.parts[0].n_paths, layout.parts[1].n_paths) * slots;
   const int64_t harmonics = larger(layout.n_harmonics, 4);  // a vector has three
   Block<T> block;

@@ -151,10 +151,10 @@ struct Gradients {
   const T* result;
   T* state;
   T* radial;
-  T* table;          // laid out like RadialTable::values
-  T* mixing;         // laid out like Mixing::rows
-  const T* product;  // what was mixed, [receivers, result_width]; needed for `mixing`
-  int64_t state_width;
+  T* table;             // laid out like RadialTable::values
+  T* mixing;            // laid out like Mixing::rows
+  const T* product;     // what was mixed, [receivers, result_width]; needed for `mixing`
+  int64_t state_width;  // from one row to the next; may be more than the columns of state
   int64_t radial_width;
 };
 

@@ -113,13 +113,14 @@ inline T* harmonics_slot(const Block<T>& block, int l, int edge) {
   return block.sh + row * kLanes<T, kChannels> + edge % kE * kChannels;
 }
 
-inline int64_t n_rows(const Part& part) { return int64_t{part.l_in + 1} * (part.l_in + 1); }
+// Orders (l_I, m_I) of the features of a part.
+inline int64_t n_orders(const Part& part) { return int64_t{part.l_in + 1} * (part.l_in + 1); }
 
-// Where the packed features of a vector of edges lie, one below the other. One row stays unused:
+// Where the packed features of a vector of edges lie. Room for one order more stays unused:
 // features a power of two apart would fall into the same sets of the cache and push each other out.
 template <typename T, int kChannels>
 inline T* features_slot(T* packed, const Part& part, int vector) {
-  return packed + vector * (n_rows(part) + 1) * kLanes<T, kChannels>;
+  return packed + vector * (n_orders(part) + 1) * kLanes<T, kChannels>;
 }
 
 // Whether rows of state have the features of an edge as they would be packed.
@@ -205,21 +206,21 @@ inline void pack_features(const Part& part, const Inputs<T>& in, Block<T>& block
   for (int vector = 0; vector < block.n_vectors; ++vector) {
     block.rows[vector] = features_slot<T, kChannels>(block.h, part, vector);
   }
-  const int64_t n = n_rows(part);
+  const int64_t n = n_orders(part);
   with_valid<kChannels>(chunk, [&]<int kValid>() {
     for (int edge = 0; edge < block.n_edges; ++edge) {
       const T* source = row_of(in.state, in.state_stride, sender[edge], part, chunk);
       T* target = features_slot<T, kChannels>(block.h, part, edge / kE) + edge % kE * kChannels;
-      for (int64_t row = 0; row < n; ++row) {
-        copy_some<kChannels>(target + row * kLanes<T, kChannels>, source + row * part.channels,
+      for (int64_t order = 0; order < n; ++order) {
+        copy_some<kChannels>(target + order * kLanes<T, kChannels>, source + order * part.channels,
                              kValid > 0 ? kValid : chunk.valid);
       }
     }
   });
   for_padding<T, kChannels>(block, [&](int edge) {
     T* target = features_slot<T, kChannels>(block.h, part, edge / kE) + edge % kE * kChannels;
-    for (int64_t row = 0; row < n; ++row) {
-      store(target + row * kLanes<T, kChannels>, Vector<T, kChannels>{});
+    for (int64_t order = 0; order < n; ++order) {
+      store(target + order * kLanes<T, kChannels>, Vector<T, kChannels>{});
     }
   });
 }
@@ -286,7 +287,7 @@ inline void open_feature_gradient(const Part& part, const Inputs<T>& in, Block<T
     }
     return;
   }
-  const int64_t n = n_rows(part) * kLanes<T, kChannels>;
+  const int64_t n = n_orders(part) * kLanes<T, kChannels>;
   for (int vector = 0; vector < block.n_vectors; ++vector) {
     T* row = features_slot<T, kChannels>(block.h_gradient, part, vector);
     for (int64_t k = 0; k < n; ++k) row[k] = 0;
@@ -299,15 +300,15 @@ inline void unpack_feature_gradient(const Part& part, const Inputs<T>& in, const
                                     const Chunk& chunk, const Gradients<T>& gradients) {
   if (reads_state<T, kChannels>(part, chunk)) return;
   constexpr int kE = kEdges<T, kChannels>;
-  const int64_t n = n_rows(part);
+  const int64_t n = n_orders(part);
   with_valid<kChannels>(chunk, [&]<int kValid>() {
     for (int edge = 0; edge < block.n_edges; ++edge) {
       T* target = row_of(gradients.state, gradients.state_width, in.sender[block.first + edge],
                          part, chunk);
       const T* source = block.gradient_rows[edge / kE] + edge % kE * kChannels;
-      for (int64_t row = 0; row < n; ++row) {
-        add_some<kChannels>(target + row * part.channels,
-                            load<Vector<T, kChannels>>(source + row * kLanes<T, kChannels>),
+      for (int64_t order = 0; order < n; ++order) {
+        add_some<kChannels>(target + order * part.channels,
+                            load<Vector<T, kChannels>>(source + order * kLanes<T, kChannels>),
                             kValid > 0 ? kValid : chunk.valid);
       }
     }
