@@ -36,13 +36,16 @@ std::vector<int> near_order(std::span<const double> positions, double size) {
     for (std::size_t i = 0; i < n; i++) low[d] = std::min(low[d], positions[3 * i + d]);
   }
   constexpr double kLast = (1 << kBits) - 1;
-  std::vector<std::uint64_t> key(n, 0);
-  for (std::size_t i = 0; i < n; i++)
+  std::vector<std::pair<std::uint64_t, int>> keys(n);
+  for (std::size_t i = 0; i < n; i++) {
+    keys[i].second = static_cast<int>(i);
     for (int d = 0; d < 3; d++) {
       const double cell = std::min((positions[3 * i + d] - low[d]) / size, kLast);
-      key[i] |= spread(static_cast<std::uint64_t>(cell)) << d;
+      keys[i].first |= spread(static_cast<std::uint64_t>(cell)) << d;
     }
-  std::stable_sort(order.begin(), order.end(), [&key](int a, int b) { return key[a] < key[b]; });
+  }
+  std::sort(keys.begin(), keys.end());
+  std::transform(keys.begin(), keys.end(), order.begin(), [](auto& key) { return key.second; });
   return order;
 }
 
