@@ -31,7 +31,7 @@ def describe() -> dict[str, Any]:
     """Machine, versions, commit, command and time, ready for JSON."""
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": shlex.join(["python", "-m", "benchmarks.run", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", "benchmarks.run", *_arguments(sys.argv[1:])]),
         "commit": _commit(),
         "machine": {
             "cpu": _cpu_model(),
@@ -89,3 +89,15 @@ def _commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return result.stdout.strip()
+
+
+def _arguments(given: list[str]) -> list[str]:
+    """Without ``--out FOLDER``, which changes no figure and names a folder of one machine."""
+    kept: list[str] = []
+    words = iter(given)
+    for word in words:
+        if word == "--out":
+            next(words, None)
+        elif not word.startswith("--out="):
+            kept.append(word)
+    return kept

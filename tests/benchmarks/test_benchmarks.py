@@ -190,3 +190,9 @@ def test_contenders_take_turns():
     )
     assert "".join(calls) == "ffff" + "s" + "ffs" * 2
     assert len(times["fast"].values) == len(times["slow"].values) == 2
+
+
+@pytest.mark.parametrize("out", [["--out", "/elsewhere/x"], ["--out=/elsewhere/x"], []])
+def test_the_recorded_command_names_no_folder(monkeypatch, out):
+    monkeypatch.setattr("sys.argv", ["run", "--size", "full", *out, "--record"])
+    assert machine.describe()["command"] == "python -m benchmarks.run --size full --record"
