@@ -16,7 +16,8 @@ from benchmarks.timing import in_turn
 from benchmarks.tolerances import FLOAT32, fast_path
 from benchmarks.training import flat, labelled, training_step
 from glassml.data import Configuration
-from glassml.export import Predictor, save_model
+from glassml.export import save_model
+from glassml.inference import Predictor
 from glassml.models import SE3GNN
 from glassml.nn import ops
 

@@ -163,13 +163,13 @@ def run_session(
     loops = _LOOP.findall(log)
     expected = 2 + rounds * len(segments)
     if len(loops) != expected:
-        raise SimulationError(f"{run.log}: expected {expected} timed runs, found {len(loops)}")
+        raise SimulationError(f"{run.log}: expected {expected} timed runs; found {len(loops)}")
     timed = [float(seconds) for seconds, _, _ in loops[2:]]
     seconds = {s.name: tuple(timed[k :: len(segments)]) for k, s in enumerate(segments)}
     configuration, values = _read_dump(folder / "first.dump")
     peaks = _PEAK.findall(log)
     if not peaks:
-        raise SimulationError(f"{run.log}: expected the peak of the memory, found none")
+        raise SimulationError(f"{run.log}: expected the peak of the memory; found none")
     return Session(seconds, configuration, values, int(loops[0][2]), float(peaks[-1]))
 
 

@@ -16,7 +16,7 @@ from benchmarks.systems import graph_inputs, liquid, network, tiled
 from benchmarks.tolerances import TABLE_TRAINED
 from glassml.data import Configuration
 from glassml.errors import SimulationError
-from glassml.export import Predictor
+from glassml.inference import Predictor
 
 __all__ = ["Job"]
 

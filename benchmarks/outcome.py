@@ -125,7 +125,7 @@ class Comparison:
         if not self.error <= self.tolerance:  # written so that NaN fails
             raise CheckError(
                 f"{self.name}: expected agreement within {self.tolerance:.1e} of the largest "
-                f"value, found a difference of {self.error:.1e}"
+                f"value; found a difference of {self.error:.1e}"
             )
 
 

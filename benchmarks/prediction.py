@@ -13,7 +13,8 @@ from benchmarks.reference import reference_values
 from benchmarks.systems import graph_inputs, liquid, network
 from benchmarks.timing import in_turn
 from benchmarks.tolerances import E3NN_FLOAT64, fast_path
-from glassml.export import Predictor, save_model
+from glassml.export import save_model
+from glassml.inference import Predictor
 
 __all__ = ["measure"]
 

@@ -64,11 +64,11 @@ class SimulationError(GlassMLError):
 
 
 def field_problem(error: Mapping[str, Any]) -> str:
-    """What one of pydantic's errors says of its field, for people: "expected ..., found ..."."""
+    """What one of pydantic's errors says of its field, for people: "expected ...; found ..."."""
     message = str(error["msg"])
     for pydantic_says, we_say in _WORDING:
         message = re.sub(pydantic_says, we_say, message)
-    return f"{message}, found {shown(error['input'])}"
+    return f"{message}; found {shown(error['input'])}"
 
 
 def shown(value: Any) -> str:

@@ -31,7 +31,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """
     target = Path(path)
     if target.is_dir():
-        raise InputError(f"{target}: expected a file to write, found a folder")
+        raise InputError(f"{target}: expected a file to write; found a folder")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(

@@ -47,7 +47,7 @@ def read_yaml(path: str | Path, kind: type[BaseModel]) -> dict[str, Any]:
         raise ConfigError(f"{path}: expected YAML; {_one_line(error)}") from None
     if not isinstance(values, dict):
         raise ConfigError(
-            f"{path}: expected sections {', '.join(kind.model_fields)}, "
+            f"{path}: expected sections {', '.join(kind.model_fields)}; "
             f"found {shown(values) if values is not None else 'an empty file'}"
         )
     return values
@@ -146,7 +146,7 @@ def _explained(kind: type[BaseModel], error: Mapping[str, Any]) -> str:
         return f"{field}: this field is needed" + (f" ({about})" if about else "")
     if problem == "model_type":
         fields = ", ".join(_fields_of(kind, loc))
-        return f"{field}: expected a section with fields {fields}, found {shown(error['input'])}"
+        return f"{field}: expected a section with fields {fields}; found {shown(error['input'])}"
     return f"{field}: {field_problem(error)}"
 
 

@@ -130,7 +130,7 @@ def test_native_code_of_the_wheel_configures(installed: Path, tmp_path: Path):
     code = (
         "import sys; from pathlib import Path; from rich.console import Console\n"
         "from glassml.native.cmake import configure\n"
-        "from glassml.native.plan import find_tools, make_project\n"
+        "from glassml.native.build_plan import find_tools, make_project\n"
         "project = make_project(Path(sys.argv[1]), find_tools())\n"
         "configure(project, Console(quiet=True))\n"
         "print(project.source)"

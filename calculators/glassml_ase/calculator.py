@@ -20,7 +20,8 @@ from ase.outputs import Properties, all_outputs
 
 from glassml.data import Configuration, SpeciesMap
 from glassml.errors import InputError
-from glassml.export import Manifest, ModelInputs, Predictor, ScalarSource, annotate_atoms
+from glassml.export import Manifest
+from glassml.inference import ModelInputs, Predictor, ScalarSource, annotate_atoms
 
 __all__ = ["GlassMLCalculator"]
 

@@ -19,7 +19,7 @@ from ase.io import write
 from ase.md.langevin import Langevin
 
 from glassml.calculators import GlassMLCalculator
-from glassml.export import Predictor
+from glassml.inference import Predictor
 
 DENSITY = 1.2
 TEMPERATURE = 1.0

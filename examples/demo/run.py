@@ -21,7 +21,8 @@ from glassml.analysis import slice_picture, thermo_picture
 from glassml.analysis.correlation import pearson_mean
 from glassml.data import Dataset, configuration_from_atoms
 from glassml.errors import GlassMLError
-from glassml.export import Manifest, Predictor, read_manifest
+from glassml.export import Manifest, read_manifest
+from glassml.inference import Predictor
 from glassml.pretrained import pretrained_path
 from glassml.simulation import LammpsRun, find_lammps, read_thermo, run_lammps
 

@@ -19,21 +19,16 @@ import numpy as np
 import torch
 
 from glassml.analysis.correlation import pearson_all, pearson_mean
-from glassml.analysis.material import Material, read_material
-from glassml.analysis.refit import untrained
 from glassml.data import Dataset, ReadOptions, convert, find_inputs, reverse_dataset
-from glassml.export import (
-    Predictor,
-    read_manifest,
-    replace_decoder,
-    restored_model,
-    save_model,
-)
+from glassml.export import read_manifest, replace_decoder, restored_model, save_model
 from glassml.files import atomic_write
+from glassml.inference import Predictor
 from glassml.models import Committee
 from glassml.simulation import kob_andersen, quench_file
+from glassml.studies.descriptor_moments import DescriptorMoments, read_descriptor_moments
+from glassml.studies.refit import untrained
 from glassml.training import load_config, load_trained_model, resume, train
-from glassml.training.committee import committee_provenance
+from glassml.training.trained_committee import committee_provenance
 
 HERE = Path(__file__).resolve().parent
 LABEL_NOISE = 12.0
@@ -80,18 +75,22 @@ def train_network(work: Path, fold: int, held_out: list[str], seed: int) -> Path
     return folder
 
 
-def structural_material(work: Path) -> tuple[Path, Material]:
+def structural_material(work: Path) -> tuple[Path, DescriptorMoments]:
     """The descriptors' moments, which all ridge regressions are made from."""
     settings = load_config(HERE / "network.yaml")
     with Dataset(work / "botan.h5") as dataset, Dataset(work / "botan_reversed.h5") as runs:
         blank = work / "structural.pt"
         untrained("structural", dataset, blank, settings.data.positions, settings.data.scalars)
         predictor = Predictor(blank)
-        material = read_material(predictor, dataset, reversed_runs=runs, label_noise=LABEL_NOISE)
+        material = read_descriptor_moments(
+            predictor, dataset, reversed_runs=runs, label_noise=LABEL_NOISE
+        )
     return blank, material
 
 
-def fit_ridge(work: Path, name: str, held_out: list[str], blank: Path, material: Material) -> Path:
+def fit_ridge(
+    work: Path, name: str, held_out: list[str], blank: Path, material: DescriptorMoments
+) -> Path:
     """The model file of the ridge regression that has not seen these configurations."""
     names = material.dataset.names
     chosen = [i for i, name in enumerate(names) if name not in held_out]

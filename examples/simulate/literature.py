@@ -28,7 +28,7 @@ from glassml.data import (
     shipped_path,
 )
 from glassml.errors import GlassMLError, InputError
-from glassml.simulation.observables import (
+from glassml.physics.observables import (
     ballistic_displacement,
     first_peak,
     pair_distribution,

@@ -11,20 +11,19 @@ from glassml.analysis.correlation import (
     spearman_all,
     spearman_mean,
 )
-from glassml.analysis.dynamics import FourPointCollector, FourPointCurves
 from glassml.analysis.evaluation import Evaluation, Score, evaluate, table
-from glassml.analysis.four_point import PairSums, chi4, mobility
+from glassml.analysis.four_point_curves import FourPointCollector, FourPointCurves
 from glassml.analysis.pictures import slice_picture, thermo_picture
-from glassml.analysis.published import PublishedCurves, published
-from glassml.analysis.report import ReportOptions, write_report
-from glassml.analysis.simulated import simulation_picture
-from glassml.analysis.sources import (
+from glassml.analysis.predictions import (
     FilePredictions,
     ModelPredictions,
     StoredPredictions,
     open_sources,
     stored_predictions,
 )
+from glassml.analysis.published import PublishedCurves, published
+from glassml.analysis.report import ReportOptions, write_report
+from glassml.analysis.simulation_picture import simulation_picture
 
 __all__ = [
     "Comparison",
@@ -33,15 +32,12 @@ __all__ = [
     "FourPointCollector",
     "FourPointCurves",
     "ModelPredictions",
-    "PairSums",
     "PublishedCurves",
     "ReportOptions",
     "Score",
     "StoredPredictions",
-    "chi4",
     "compare",
     "evaluate",
-    "mobility",
     "open_sources",
     "pearson_all",
     "pearson_mean",

@@ -11,14 +11,14 @@ import numpy as np
 
 import glassml
 from glassml.analysis.correlation import pearson_all, pearson_mean
-from glassml.analysis.dynamics import LABELS, FourPointCollector, FourPointCurves
 from glassml.analysis.evaluation import Evaluation
+from glassml.analysis.four_point_curves import LABELS, FourPointCollector, FourPointCurves
 from glassml.analysis.metrics import Score, averaged_scores, scores, spread_agreement
-from glassml.analysis.sources import Collected, Source, collect
-from glassml.analysis.tables import write_csv, write_json
+from glassml.analysis.predictions import Collected, PredictionSource, collect
 from glassml.data import Configuration, Dataset
 from glassml.data.summary import noise_ceiling
 from glassml.errors import InputError
+from glassml.tables import write_csv, write_json
 
 __all__ = ["Ceiling", "Comparison", "Spread", "compare"]
 
@@ -149,7 +149,7 @@ class Comparison:
 
 def compare(
     dataset: Dataset,
-    sources: Sequence[Source],
+    sources: Sequence[PredictionSource],
     *,
     seeds: bool = False,
     resamples: int = 200,
@@ -214,12 +214,15 @@ def compare(
     )
 
 
-def _described(source: Source) -> dict[str, Any]:
+def _described(source: PredictionSource) -> dict[str, Any]:
     return {"name": source.name, "kind": source.kind, **source.origin, "seen": source.seen}
 
 
 def _check(
-    dataset: Dataset, sources: Sequence[Source], seed_models: list[str] | None, resamples: int
+    dataset: Dataset,
+    sources: Sequence[PredictionSource],
+    seed_models: list[str] | None,
+    resamples: int,
 ) -> None:
     if seed_models is not None and len(seed_models) < 2:
         raise InputError(f"--seeds: expected two or more models; found {len(seed_models)}")
@@ -236,7 +239,7 @@ def _check(
 
 def _evaluations(
     dataset: Dataset,
-    sources: Sequence[Source],
+    sources: Sequence[PredictionSource],
     values: dict[str, tuple[Score, ...]],
     seed_models: list[str],
 ) -> tuple[Evaluation, ...]:

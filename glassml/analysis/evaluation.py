@@ -10,10 +10,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from glassml.analysis.metrics import Score, scores
-from glassml.analysis.sources import ModelPredictions, Watch, collect
-from glassml.analysis.tables import write_csv, write_json
+from glassml.analysis.predictions import ModelPredictions, Watch, collect
 from glassml.data import Dataset
-from glassml.export import Predictor
+from glassml.inference import Predictor
+from glassml.tables import write_csv, write_json
 
 __all__ = ["Evaluation", "Score", "evaluate", "no_test", "table", "uncertain"]
 

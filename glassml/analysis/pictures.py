@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
 
-from glassml.analysis.images import save_figure
 from glassml.data import Configuration
 from glassml.errors import InputError
+from glassml.plotting import save_figure
 
 __all__ = [
     "COLOUR_MAP",
@@ -66,7 +66,7 @@ def slice_picture(
     values = np.asarray(values, dtype=np.float64)
     if values.shape != (configuration.n_particles,) or not np.isfinite(values).all():
         raise InputError(
-            f"values: expected {configuration.n_particles} finite numbers, one a particle, "
+            f"values: expected {configuration.n_particles} finite numbers, one a particle; "
             f"found an array of shape {values.shape}"
         )
     spacing = _spacing(configuration)
@@ -108,11 +108,11 @@ def thermo_picture(
         InputError: there is no column, or one has another length than ``step``.
     """
     if not columns:
-        raise InputError("columns: expected at least one quantity to draw, found none")
+        raise InputError("columns: expected at least one quantity to draw; found none")
     for name, values in columns.items():
         if len(values) != len(step):
             raise InputError(
-                f"columns: {name}: expected {len(step)} values, one a step, found {len(values)}"
+                f"columns: {name}: expected {len(step)} values, one a step; found {len(values)}"
             )
     figure = Figure(figsize=(7.2, 1.2 + 1.9 * len(columns)), layout="constrained")
     panels = figure.subplots(len(columns), 1, sharex=True, squeeze=False)[:, 0]

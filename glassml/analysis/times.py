@@ -93,7 +93,7 @@ def _chosen(
     if asked is not None:
         column = column_of(asked, times)
         if column is None:
-            raise InputError(f"time: {name}: expected one of {shown}, found {asked:g}")
+            raise InputError(f"time: {name}: expected one of {shown}; found {asked:g}")
         return times[column]
     if len(times) == 1:
         return times[0]

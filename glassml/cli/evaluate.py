@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from glassml.cli.output import say_written, write_wanted
 from glassml.cli.progress import counted
-from glassml.cli.written import say_written, write_wanted
 
 __all__ = ["evaluate"]
 

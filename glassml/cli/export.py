@@ -121,4 +121,4 @@ def _numbers(text: str | None) -> list[float] | None:
     try:
         return None if text is None else [float(word) for word in text.split(",")]
     except ValueError:
-        raise ConfigError(f"--weights: expected numbers joined by commas, found {text!r}") from None
+        raise ConfigError(f"--weights: expected numbers joined by commas; found {text!r}") from None

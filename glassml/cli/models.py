@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glassml.cli.written import say_written
+from glassml.cli.output import say_written
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from glassml.export import ModelSummary
+    from glassml.inference import ModelSummary
 
 __all__ = ["app", "card", "fetch_path", "info", "list_models"]
 
@@ -41,7 +41,7 @@ def list_models(as_json: _Json = False) -> None:
     """
     from rich.console import Console
 
-    from glassml.export import shipped_models
+    from glassml.inference import shipped_models
 
     models = shipped_models()
     if as_json:
@@ -59,7 +59,8 @@ def info(model: _Model, as_json: _Json = False) -> None:
     from rich.markdown import Markdown
 
     from glassml.cli.info import show
-    from glassml.export import facts_in, model_path, read_manifest
+    from glassml.export import model_path, read_manifest
+    from glassml.inference import facts_in
     from glassml.pretrained import card_path
 
     path = card_path(model_path(model))
@@ -92,7 +93,7 @@ def card(model: _Model) -> None:
     The table is made from the manifest. The rest of a card is written by people and left as it is;
     a new card has the headings.
     """
-    from glassml.export import write_card
+    from glassml.inference import write_card
 
     say_written(write_card(model))
 

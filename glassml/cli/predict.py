@@ -73,7 +73,7 @@ def predict(
     Example: `glassml predict run.dump -m model.pt -o run.extxyz --species A,B`
     """
     from glassml.data import SpeciesMap, open_frames
-    from glassml.export import ModelInputs, Predictor, predict_file
+    from glassml.inference import ModelInputs, Predictor, predict_file
 
     predictor = Predictor(model, device, threads)
     names = predictor.manifest.species

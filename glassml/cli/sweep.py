@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from glassml.cli.written import say_written
+from glassml.cli.output import say_written
 from glassml.errors import ConfigError
 
 __all__ = ["sweep"]
@@ -49,7 +49,7 @@ def sweep(
         raise ConfigError("expected a sweep file before fields that overrule it")
     from rich.console import Console
 
-    import glassml.analysis.sweep as sweeping
+    import glassml.studies.sweep as sweeping
 
     config = sweeping.load_sweep_config(arguments[0], arguments[1:])
     planned = sweeping.plan(config, arguments[0])

@@ -6,6 +6,7 @@ from glassml.data.atoms import atoms_from_configuration, configuration_from_atom
 from glassml.data.configuration import LENGTH_UNITS, Configuration
 from glassml.data.conversion import convert, find_inputs
 from glassml.data.dataset import Dataset, DatasetWriter
+from glassml.data.model_view import POSITIONS, THERMAL, view_of
 from glassml.data.readers import FORMATS, Frames, ReadOptions, open_frames, read_configurations
 from glassml.data.rearranging import (
     merge_datasets,
@@ -18,7 +19,6 @@ from glassml.data.shipped import dataset_path, shipped_names, shipped_path
 from glassml.data.species import SpeciesMap
 from glassml.data.summary import DatasetSummary, LabelStatistics
 from glassml.data.validation import Complaint, complaints
-from glassml.data.views import POSITIONS, THERMAL, view_of
 
 __all__ = [
     "FORMATS",

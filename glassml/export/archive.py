@@ -57,10 +57,10 @@ def save_model(
         ConfigError: a tolerance that is not positive.
     """
     if dtype not in _DTYPES:
-        raise ModelFileError(f"dtype: expected float32 or float64, found {dtype!r}")
+        raise ModelFileError(f"dtype: expected float32 or float64; found {dtype!r}")
     radial = radial or ("table" if dtype == "float32" else "exact")
     if radial not in ("table", "exact"):
-        raise ModelFileError(f"radial: expected table or exact, found {radial!r}")
+        raise ModelFileError(f"radial: expected table or exact; found {radial!r}")
     baked, table = bake(model, tolerance, _DTYPES[dtype]) if radial == "table" else (model, None)
     manifest = manifest_of(model, cast(DType, dtype), training or {}, table)
     script = script_model(baked, _DTYPES[dtype])
@@ -115,12 +115,12 @@ def read_manifest(path: str | Path) -> Manifest:
             text = archive.read(names[0]) if names else None
     except (zipfile.BadZipFile, OSError) as error:
         raise ModelFileError(
-            f"{file}: expected a model file written by `glassml export`, found a file that is "
+            f"{file}: expected a model file written by `glassml export`; found a file that is "
             f"truncated or of another kind ({error})"
         ) from None
     if text is None:
         raise ModelFileError(
-            f"{file}: expected a model file written by `glassml export`, found an archive "
+            f"{file}: expected a model file written by `glassml export`; found an archive "
             f"without {_MANIFEST}"
         )
     return _parse(file, text)
@@ -131,13 +131,13 @@ def _parse(file: Path, text: bytes) -> Manifest:
         content = json.loads(text)
     except ValueError as error:
         raise ModelFileError(
-            f"{file}: {_MANIFEST}: expected JSON, found something else or a part ({error}); "
+            f"{file}: {_MANIFEST}: expected JSON; found something else or a part ({error}); "
             "export the model again"
         ) from None
     if not isinstance(content, dict) or "format_version" not in content:
         found = ", ".join(content) if isinstance(content, dict) else shown(content)
         raise ModelFileError(
-            f"{file}: {_MANIFEST}: expected the field format_version, found {found or 'no fields'}"
+            f"{file}: {_MANIFEST}: expected the field format_version; found {found or 'no fields'}"
         )
     version = content["format_version"]
     if version != FORMAT_VERSION:
@@ -160,10 +160,10 @@ def _problem(error: dict[str, Any]) -> str:
     """One of pydantic's errors on a manifest: the field, what was expected, what was found."""
     field = ".".join(str(part) for part in error["loc"])
     if error["type"] == "missing":
-        return f"field '{field}': expected a value, found nothing"
+        return f"field '{field}': expected a value; found nothing"
     if error["type"] == "extra_forbidden":
-        return f"field '{field}': expected no such field, found {shown(error['input'])}"
-    if not field:  # what the manifest's own check says: "field: expected ..., found ..."
+        return f"field '{field}': expected no such field; found {shown(error['input'])}"
+    if not field:  # what the manifest's own check says: "field: expected ...; found ..."
         field, _, text = str(error["msg"]).removeprefix("Value error, ").partition(": ")
         return f"field '{field}': {text}"
     return f"field '{field}': {field_problem(error)}"

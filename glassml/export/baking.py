@@ -47,7 +47,7 @@ def bake(
         ModelFileError: the tolerance is out of reach.
     """
     if not tolerance > 0 or not math.isfinite(tolerance):
-        raise ConfigError(f"tolerance: expected a positive number, found {tolerance}")
+        raise ConfigError(f"tolerance: expected a positive number; found {tolerance}")
     network = copy.deepcopy(model).eval().to(device="cpu", dtype=torch.float64)
     if not network.has_radial_networks:
         return network, None

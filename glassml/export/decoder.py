@@ -111,7 +111,7 @@ def _take_over(
             owner = getattr(owner, part, None)
         if not hasattr(owner, last):
             raise ModelFileError(
-                f"{file}: expected {name!r} in a file of {changed.model.name}, found none; export "
+                f"{file}: expected {name!r} in a file of {changed.model.name}; found none; export "
                 "the model again with this glassml"
             )
         if isinstance(value, nn.Parameter):

@@ -93,14 +93,14 @@ class Manifest(_Entry):
     @model_validator(mode="after")
     def _fits_together(self) -> Manifest:
         if len(set(self.species)) != len(self.species):
-            raise ValueError(f"species: expected different names, found {list(self.species)}")
+            raise ValueError(f"species: expected different names; found {list(self.species)}")
         if min(self.state_widths, default=0) < 1:
             raise ValueError(
-                f"state_widths: expected positive widths, found {list(self.state_widths)}"
+                f"state_widths: expected positive widths; found {list(self.state_widths)}"
             )
         if len(self.state_widths) != self.n_steps + 1:
             raise ValueError(
-                f"state_widths: expected {self.n_steps + 1} entries (n_steps + 1), "
+                f"state_widths: expected {self.n_steps + 1} entries (n_steps + 1); "
                 f"found {len(self.state_widths)}"
             )
         return self

@@ -37,7 +37,7 @@ def restored_model(path: str | Path) -> GlassModel:
         model.load_state_dict({k: v for k, v in exported.items() if k not in remade})
     except (ConfigError, RuntimeError):
         raise ModelFileError(
-            f"{file}: expected a model that is exported as it is, such as structural, found "
+            f"{file}: expected a model that is exported as it is, such as structural; found "
             f"{manifest.model}; give its run folder or checkpoint instead"
         ) from None
     model.positions = manifest.positions

@@ -67,7 +67,7 @@ def find_edges(
         InputError: the cutoff is not positive.
     """
     if not cutoff > 0:
-        raise InputError(f"cutoff: expected a positive length, found {cutoff}")
+        raise InputError(f"cutoff: expected a positive length; found {cutoff}")
     # In units of the cutoff, as matscipy takes the volume of a cell in metres for zero. The unit is
     # a power of two, so that no digit is lost.
     unit = 2.0 ** np.floor(np.log2(float(cutoff)))
@@ -128,7 +128,7 @@ def _scalar_columns(configuration: Configuration, names: Sequence[str]) -> np.nd
     missing = [name for name in names if name not in configuration.scalars]
     if missing:
         raise InputError(
-            f"{configuration.name}: the per-particle scalar {missing[0]!r} is needed, found "
+            f"{configuration.name}: the per-particle scalar {missing[0]!r} is needed; found "
             f"{sorted(configuration.scalars) or 'none'}"
         )
     columns = [np.asarray(configuration.scalars[name], dtype=np.float64) for name in names]

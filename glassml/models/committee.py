@@ -295,7 +295,7 @@ def _description(member: GlassModel, share: float) -> dict[str, Any]:
 
 def _check_members(members: Sequence[GlassModel]) -> None:
     if not members:
-        raise ConfigError("members: expected one trained model or more, found none")
+        raise ConfigError("members: expected one trained model or more; found none")
     for k, member in enumerate(members, 1):
         if isinstance(member, Committee):
             raise ConfigError(f"members: number {k} is a committee itself; give its members")
@@ -321,10 +321,10 @@ def _shares(weights: Sequence[float] | None, n_members: int) -> list[float]:
     weights = [1.0] * n_members if weights is None else [float(w) for w in weights]
     if len(weights) != n_members:
         raise ConfigError(
-            f"weights: expected one for each of the {n_members} members, found {len(weights)}"
+            f"weights: expected one for each of the {n_members} members; found {len(weights)}"
         )
     if not all(0 < w < float("inf") for w in weights):
-        raise ConfigError(f"weights: expected positive numbers, found {_listed(weights)}")
+        raise ConfigError(f"weights: expected positive numbers; found {_listed(weights)}")
     return [w / sum(weights) for w in weights]
 
 

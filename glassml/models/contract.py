@@ -132,26 +132,26 @@ class GlassModel(nn.Module, ABC):
     def _check(self) -> None:
         if not self.species or len(set(self.species)) != len(self.species):
             raise ConfigError(
-                f"species: expected one or more different names, found {self.species}"
+                f"species: expected one or more different names; found {self.species}"
             )
         for name in self.species:
             # Engines take lists of names, separated by commas or white space.
             if not name or "," in name or any(character.isspace() for character in name):
                 raise ConfigError(
-                    f"species: expected names without commas and white space, found {name!r}"
+                    f"species: expected names without commas and white space; found {name!r}"
                 )
         if not self.times or any(not 0 < t < math.inf for t in self.times):
-            raise ConfigError(f"times: expected one or more positive times, found {self.times}")
+            raise ConfigError(f"times: expected one or more positive times; found {self.times}")
         if len(set(self.times)) != len(self.times):
-            raise ConfigError(f"times: expected different times, found {self.times}")
+            raise ConfigError(f"times: expected different times; found {self.times}")
         if not 0 < self.cutoff < math.inf:
-            raise ConfigError(f"cutoff: expected a positive length, found {self.cutoff}")
+            raise ConfigError(f"cutoff: expected a positive length; found {self.cutoff}")
         names = [scalar.name for scalar in self.scalar_inputs]
         if len(set(names)) != len(names):
-            raise ConfigError(f"scalar_inputs: expected different names, found {tuple(names)}")
+            raise ConfigError(f"scalar_inputs: expected different names; found {tuple(names)}")
         if self.length_unit not in LENGTH_UNITS:
             raise ConfigError(
-                f"length_unit: expected one of {', '.join(LENGTH_UNITS)}, "
+                f"length_unit: expected one of {', '.join(LENGTH_UNITS)}; "
                 f"found {self.length_unit!r}"
             )
 

@@ -121,14 +121,14 @@ def _converted(cls: type[GlassModel], values: dict[str, Any]) -> dict[str, Any]:
         try:
             result[name] = TypeAdapter(accepted).validate_python(value)
         except PydanticError:
-            raise ConfigError(f"{name}: expected {words}, found {value!r}") from None
+            raise ConfigError(f"{name}: expected {words}; found {value!r}") from None
     return result
 
 
 def _find(name: str) -> tuple[type[GlassModel], dict[str, Any]]:
     if name not in _REGISTRY:
         raise ConfigError(
-            f"model: expected one of {', '.join(available())}, found {name!r}"
+            f"model: expected one of {', '.join(available())}; found {name!r}"
             f"{_hint(name, _REGISTRY)}"
         )
     return _REGISTRY[name]

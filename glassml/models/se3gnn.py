@@ -291,16 +291,16 @@ def _check_sizes(
         ("radial_hidden", radial_hidden, 1),
     ):
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
-            raise ConfigError(f"{name}: expected a whole number of at least {low}, found {value}")
+            raise ConfigError(f"{name}: expected a whole number of at least {low}; found {value}")
     if l_max > LARGEST_L:
-        raise ConfigError(f"l_max: expected 0 to {LARGEST_L}, found {l_max}")
+        raise ConfigError(f"l_max: expected 0 to {LARGEST_L}; found {l_max}")
 
 
 def _check_weights(dropout: float, momentum: float) -> None:
     if not 0 <= dropout < 1:
-        raise ConfigError(f"dropout: expected a probability in [0, 1), found {dropout}")
+        raise ConfigError(f"dropout: expected a probability in [0, 1); found {dropout}")
     if not 0 < momentum <= 1:
-        raise ConfigError(f"batchnorm_momentum: expected a weight in (0, 1], found {momentum}")
+        raise ConfigError(f"batchnorm_momentum: expected a weight in (0, 1]; found {momentum}")
 
 
 def _check_table(radial_table: int | None, dropout: float) -> None:
@@ -308,7 +308,7 @@ def _check_table(radial_table: int | None, dropout: float) -> None:
         return
     if isinstance(radial_table, bool) or not isinstance(radial_table, int) or radial_table < 2:
         raise ConfigError(
-            f"radial_table: expected a whole number of at least 2, found {radial_table}"
+            f"radial_table: expected a whole number of at least 2; found {radial_table}"
         )
     if dropout > 0:
         raise ConfigError(

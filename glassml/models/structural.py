@@ -82,9 +82,9 @@ class Structural(GlassModel):
         super().__init__(species, times, cutoff, scalar_inputs, length_unit)
         _check(l_max, shells, angular_shells, averages)
         if not 0 <= start < cutoff:
-            raise ConfigError(f"start: expected a distance below the cutoff, found {start}")
+            raise ConfigError(f"start: expected a distance below the cutoff; found {start}")
         if not averaging_length > 0:
-            raise ConfigError(f"averaging_length: expected a length, found {averaging_length}")
+            raise ConfigError(f"averaging_length: expected a length; found {averaging_length}")
         ops.load()
         self.l_max = l_max
         self.averages = averages
@@ -220,6 +220,6 @@ def _check(l_max: int, shells: int, angular_shells: int, averages: int) -> None:
         ("averages", averages, 0),
     ):
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
-            raise ConfigError(f"{name}: expected a whole number of at least {low}, found {value}")
+            raise ConfigError(f"{name}: expected a whole number of at least {low}; found {value}")
     if l_max > LARGEST_L:
-        raise ConfigError(f"l_max: expected 1 to {LARGEST_L}, found {l_max}")
+        raise ConfigError(f"l_max: expected 1 to {LARGEST_L}; found {l_max}")

@@ -18,9 +18,9 @@ from rich.console import Console
 from glassml.errors import BuildError
 from glassml.files import exclusive
 from glassml.native import location
+from glassml.native.build_plan import find_tools, make_project, record_of
 from glassml.native.cmake import compile_project, configure
 from glassml.native.lammps_target import LammpsTarget
-from glassml.native.plan import find_tools, make_project, record_of
 from glassml.native.verify import operators_problem, plugin_problem
 
 __all__ = ["BuildReport", "build"]
@@ -96,7 +96,7 @@ def build(
     """
     console = console or Console()
     if jobs is not None and jobs < 1:
-        raise BuildError(f"jobs: expected at least 1, found {jobs}")
+        raise BuildError(f"jobs: expected at least 1; found {jobs}")
     tools = find_tools(lammps, mpicxx, ops_only)
     directory = _prepare(location.writable_build_dir())
     waiting = f"waiting for another build in {directory}"

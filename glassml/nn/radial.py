@@ -48,9 +48,9 @@ class RadialBasis(nn.Module):
     def __init__(self, kind: str, size: int, cutoff: float) -> None:
         super().__init__()
         if kind not in BASES:
-            raise ConfigError(f"radial_basis: expected one of {', '.join(BASES)}, found {kind!r}")
+            raise ConfigError(f"radial_basis: expected one of {', '.join(BASES)}; found {kind!r}")
         if size < 1:
-            raise ConfigError(f"radial_basis_size: expected at least 1, found {size}")
+            raise ConfigError(f"radial_basis_size: expected at least 1; found {size}")
         self.kind = kind
         self.size = size
         self.cutoff = cutoff

@@ -31,7 +31,7 @@ def pretrained_path(name: str) -> Path:
         close = difflib.get_close_matches(name, names, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise InputError(
-            f"pretrained model: expected one of {', '.join(names)}, found {name!r}{hint}"
+            f"pretrained model: expected one of {', '.join(names)}; found {name!r}{hint}"
         )
     return _FOLDER / f"{name}.pt"
 

@@ -116,7 +116,7 @@ def run_lammps(
             LAMMPS' own ERROR line and the last command.
     """
     if ranks < 1:
-        raise InputError(f"ranks: expected at least 1, found {ranks}")
+        raise InputError(f"ranks: expected at least 1; found {ranks}")
     if isinstance(script, Path) and not script.is_file():
         raise InputError(f"script: there is no file {script}")
     found = find_lammps()

@@ -115,7 +115,7 @@ def load_trained_model(path: str | Path) -> TrainedModel:
         file = file / BEST
         if not file.is_file():
             raise ModelFileError(
-                f"{path}: expected a run folder with {BEST}, found none; it is written after "
+                f"{path}: expected a run folder with {BEST}; found none; it is written after "
                 "the first epoch of `glassml train`"
             )
     checkpoint = read_checkpoint(file)
@@ -153,7 +153,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         reason = str(error).strip().split("\n")[0]
         raise ModelFileError(
-            f"{path}: expected a checkpoint of `glassml train`, found a file that is damaged or "
+            f"{path}: expected a checkpoint of `glassml train`; found a file that is damaged or "
             f"of another kind ({reason})"
         ) from None
     record = checkpoint.get("glassml") if isinstance(checkpoint, dict) else None

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from glassml.files import atomic_write
-from glassml.training.metrics import metric_name
+from glassml.training.pearson_metric import metric_name
 
 __all__ = ["curves_picture"]
 

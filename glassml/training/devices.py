@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from glassml.errors import ConfigError
-from glassml.training.config import TrainingConfig
-from glassml.training.sources import Split
+from glassml.training.split import Split
+from glassml.training.train_config import TrainingConfig
 
 __all__ = ["Devices", "check_batch_size", "choose_devices"]
 
@@ -60,10 +60,10 @@ def check_batch_size(training: TrainingConfig, split: Split, devices: Devices) -
     if wanted > len(split.train):
         raise ConfigError(
             f"training.batch_size: {training.batch_size} on {devices.total} device(s) needs "
-            f"{wanted} training configurations, found {len(split.train)}"
+            f"{wanted} training configurations; found {len(split.train)}"
         )
     if devices.total > len(split.validation):
         raise ConfigError(
-            f"training.devices: {devices.total} devices need as many validation configurations, "
+            f"training.devices: {devices.total} devices need as many validation configurations; "
             f"found {len(split.validation)}"
         )

@@ -21,9 +21,9 @@ from glassml.errors import ConfigError, InputError
 from glassml.files import atomic_write
 from glassml.nn import ops
 from glassml.settings import apply_overrides, read_yaml, write_yaml
-from glassml.training.config import TrainConfig
-from glassml.training.config_file import parse_config
-from glassml.training.sources import Split
+from glassml.training.split import Split
+from glassml.training.train_config import TrainConfig
+from glassml.training.train_config_file import parse_config
 
 __all__ = [
     "check_new",
@@ -67,7 +67,7 @@ def resumed_config(folder: str | Path, overrides: list[str]) -> TrainConfig:
     """
     path = Path(folder) / "config.yaml"
     if not path.is_file():
-        raise ConfigError(f"--resume: expected a run folder with config.yaml, found {folder}")
+        raise ConfigError(f"--resume: expected a run folder with config.yaml; found {folder}")
     for override in overrides:
         name = override.partition("=")[0].strip()
         if "=" in override and not any(

@@ -11,9 +11,9 @@ import torch
 
 from glassml.graph import first_edge
 from glassml.training.checkpoint import load_trained_model
-from glassml.training.config import TrainConfig
-from glassml.training.data import DataModule
-from glassml.training.sources import open_split
+from glassml.training.data_module import DataModule
+from glassml.training.split import open_split
+from glassml.training.train_config import TrainConfig
 
 __all__ = ["HeldOut", "predict_held_out"]
 

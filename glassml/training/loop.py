@@ -17,10 +17,10 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from glassml.training.allocator import keep_freed_memory
 from glassml.training.checkpoint import BEST, LAST, AtomicCheckpointIO, saver
-from glassml.training.config import TrainingConfig
-from glassml.training.data import DataModule
+from glassml.training.data_module import DataModule
 from glassml.training.devices import Devices
 from glassml.training.module import PropensityModule
+from glassml.training.train_config import TrainingConfig
 
 __all__ = ["early_stopping", "fit", "is_finished", "savers", "stopped_early", "weight_averaging"]
 

@@ -16,8 +16,8 @@ from torch_geometric.data import Data
 from glassml.errors import ConfigError, GlassMLError
 from glassml.graph import first_edge
 from glassml.models import GlassModel
-from glassml.training.config import TrainingConfig
-from glassml.training.metrics import PropensityPearson, named_coefficients
+from glassml.training.pearson_metric import PropensityPearson, named_coefficients
+from glassml.training.train_config import TrainingConfig
 
 __all__ = ["PropensityModule", "propensity_loss"]
 
@@ -228,7 +228,7 @@ def species_weights(species: tuple[str, ...], given: Mapping[str, float] | None)
     if unknown:
         raise ConfigError(
             f"training.species_weight.{unknown[0]}: expected species of the data "
-            f"({', '.join(species)}), found {unknown[0]!r}"
+            f"({', '.join(species)}); found {unknown[0]!r}"
         )
     weights = [float((given or {}).get(name, 1.0)) for name in species]
     if not sum(weights):

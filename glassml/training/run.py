@@ -19,9 +19,9 @@ from glassml.data import dataset_path
 from glassml.errors import ConfigError
 from glassml.models import GlassModel, build
 from glassml.training.checkpoint import BEST, FORMAT, FORMAT_VERSION, LAST, read_checkpoint
-from glassml.training.config import DataConfig, TrainConfig, TrainingConfig
-from glassml.training.data import DataModule
+from glassml.training.data_module import DataModule
 from glassml.training.devices import check_batch_size, choose_devices
+from glassml.training.epoch_progress import EpochProgress, watch
 from glassml.training.folder import (
     check_new,
     data_record,
@@ -39,8 +39,8 @@ from glassml.training.loop import (
     weight_averaging,
 )
 from glassml.training.module import PropensityModule
-from glassml.training.progress import EpochProgress, watch
-from glassml.training.sources import Split, open_split
+from glassml.training.split import Split, open_split
+from glassml.training.train_config import DataConfig, TrainConfig, TrainingConfig
 
 __all__ = ["RunResult", "resume", "train"]
 
@@ -235,7 +235,7 @@ def _check_steps(training: TrainingConfig, steps: int, checkpoint: dict[str, Any
     if training.schedule.name == "cosine" and before != done * steps:
         raise ConfigError(
             f"training.devices: expected {before // done} steps in an epoch, as the cosine of "
-            f"training.schedule was begun with, found {steps} on this number of devices; resume "
+            f"training.schedule was begun with; found {steps} on this number of devices; resume "
             "with as many devices as before"
         )
 

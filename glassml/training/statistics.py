@@ -11,9 +11,9 @@ import torch
 
 from glassml.data import Configuration
 from glassml.errors import InputError
-from glassml.training.sources import Split
+from glassml.training.split import Split
 
-__all__ = ["Facts", "Moments", "Statistics"]
+__all__ = ["Facts", "LabelMoments", "Statistics"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Statistics:
     scalar_scale: torch.Tensor
 
 
-class Moments:
+class LabelMoments:
     """Collects labels and scalars until their means and standard deviations are asked for."""
 
     def __init__(self, n_species: int) -> None:

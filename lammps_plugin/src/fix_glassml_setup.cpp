@@ -55,11 +55,11 @@ FixGlassML::FixGlassML(LAMMPS* lmp, int narg, char** arg)
   if (narg < 5 + atom->ntypes)
     error->all(FLERR,
                "fix {} glassml: expected Nevery, a model file and one species for each of the {} "
-               "atom types, found {} arguments",
+               "atom types; found {} arguments",
                id, atom->ntypes, narg - 3);
   nevery = utils::is_integer(arg[3]) ? utils::inumeric(FLERR, arg[3], false, lmp) : 0;
   if (nevery <= 0)
-    error->all(FLERR, "fix {} glassml: Nevery: expected a positive integer, found {}", id, arg[3]);
+    error->all(FLERR, "fix {} glassml: Nevery: expected a positive integer; found {}", id, arg[3]);
   if (domain->dimension == 2)
     error->all(FLERR,
                "fix {} glassml: the models are three-dimensional, this is a 2d simulation "
@@ -109,7 +109,7 @@ void FixGlassML::check_same_model() const {
   MPI_Allreduce(mine, least, 2, MPI_LONG_LONG, MPI_MIN, world);
   if (least[0] == ~least[1]) return;
   error->all(FLERR,
-             "fix {} glassml: model file {} is not the same on all MPI tasks: expected one file, "
+             "fix {} glassml: model file {} is not the same on all MPI tasks: expected one file; "
              "found different contents: give every machine the same copy",
              id, options_.model_file);
 }
@@ -166,7 +166,7 @@ void FixGlassML::create_scalars() {
     std::string given;
     for (const std::string& source : options_.scalars)
       given += (given.empty() ? "'scalar " : ", 'scalar ") + source + "'";
-    error->all(FLERR, "fix {} glassml: model {} takes no scalar inputs, found {}: remove {}", id,
+    error->all(FLERR, "fix {} glassml: model {} takes no scalar inputs; found {}: remove {}", id,
                options_.model_file, given, options_.scalars.size() == 1 ? "it" : "them");
   }
   if (options_.scalars.size() != inputs.size()) {
@@ -174,7 +174,7 @@ void FixGlassML::create_scalars() {
     for (const auto& input : inputs)
       needed += (needed.empty() ? "" : ", ") + input.name + " " + input.dimension;
     error->all(FLERR,
-               "fix {} glassml: model {} needs {} scalar input(s){}{}, found {} keyword(s) scalar: "
+               "fix {} glassml: model {} needs {} scalar input(s){}{}; found {} keyword(s) scalar: "
                "give 'scalar c_ID', 'scalar f_ID' or 'scalar v_name' for each, in this order",
                id, options_.model_file, inputs.size(), needed.empty() ? "" : ": ", needed,
                options_.scalars.size());
@@ -209,13 +209,13 @@ void FixGlassML::init() {
   if (update->whichflag == 1 && utils::strmatch(update->integrate_style, "^respa"))
     error->all(FLERR, "fix {} glassml: run_style respa is not supported, use run_style verlet", id);
   if (comm->mode != Comm::SINGLE)
-    error->all(FLERR, "fix {} glassml: expected comm_modify mode single, found mode multi", id);
+    error->all(FLERR, "fix {} glassml: expected comm_modify mode single; found mode multi", id);
   if (atom->firstgroupname != nullptr)
     error->all(FLERR,
                "fix {} glassml: atom_modify first is not supported, it may leave ghost atoms out",
                id);
   if (atom->tag_enable == 0)
-    error->all(FLERR, "fix {} glassml: expected atoms with IDs, found atom_modify id no", id);
+    error->all(FLERR, "fix {} glassml: expected atoms with IDs; found atom_modify id no", id);
   for (const auto& scalar : scalars_) scalar->init(nevery);
   provide_ghosts();
   if (!described_ && comm->me == 0) describe();
@@ -272,7 +272,7 @@ void FixGlassML::check_three_dimensional() const {
   for (int d = 0; d < 3; d++)
     if (-all[d + 3] - all[d] < kFlat)
       error->all(FLERR,
-                 "fix {} glassml: expected a three-dimensional system, found all {} atoms in one "
+                 "fix {} glassml: expected a three-dimensional system; found all {} atoms in one "
                  "plane across lattice direction {} (two-dimensional systems are not supported)",
                  id, atom->natoms, d + 1);
 }

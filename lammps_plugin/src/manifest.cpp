@@ -67,7 +67,7 @@ class Reader {
   [[noreturn]] void fail(const std::string& field, const std::string& expected,
                          const std::string& found) const {
     const std::string place = field.empty() ? where_ : where_ + ": field '" + field + "'";
-    throw std::runtime_error(place + ": expected " + expected + ", found " + found);
+    throw std::runtime_error(place + ": expected " + expected + "; found " + found);
   }
 
  private:

@@ -19,7 +19,7 @@ int parse_threads(const std::string& word) {
   const bool digits = !word.empty() && word.find_first_not_of("0123456789") == std::string::npos;
   const int threads = digits && word.size() < 7 ? std::stoi(word) : 0;
   if (threads < 1)
-    throw std::runtime_error("keyword threads: expected a positive integer, found '" + word + "'");
+    throw std::runtime_error("keyword threads: expected a positive integer; found '" + word + "'");
   return threads;
 }
 
@@ -57,7 +57,7 @@ Options parse_options(const std::vector<std::string>& words, int n_types) {
   // More words than types are too many species, or a mistyped keyword with its values.
   if (n_species != n_types) {
     std::string text = "expected one species for each of the " + std::to_string(n_types) +
-                       " atom types, found " + std::to_string(n_species);
+                       " atom types; found " + std::to_string(n_species);
     for (int k = 0; k < n_species; k++) text += (k == 0 ? ": " : " ") + options.species[k];
     if (n_species > n_types)
       text += ", or '" + options.species[n_types] + "' is an unknown keyword (" + kKnown + ")";

@@ -11,7 +11,8 @@ import torch
 from systems import liquid, moved
 
 from glassml.data import Configuration, DatasetWriter
-from glassml.export import Predictor, save_model
+from glassml.export import save_model
+from glassml.inference import Predictor
 from glassml.models import build
 
 

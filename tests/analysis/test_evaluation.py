@@ -15,7 +15,8 @@ from glassml.analysis import evaluate
 from glassml.cli import app
 from glassml.data import Configuration, Dataset, DatasetWriter
 from glassml.errors import InputError
-from glassml.export import Predictor, save_model
+from glassml.export import save_model
+from glassml.inference import Predictor
 from glassml.models import build
 
 TIMES = (1.0, 10.0)
@@ -73,7 +74,7 @@ def test_one_time_of_several_finds_its_column(model: Path, tmp_path: Path) -> No
 
 def test_labels_at_other_times_are_refused(model: Path, tmp_path: Path) -> None:
     dataset = _write(tmp_path / "d.h5", _predicted(model), (1.0, 20.0))
-    with pytest.raises(InputError, match=r"d\.h5: times: .*model\.pt predicts \(1, 10\), found 20"):
+    with pytest.raises(InputError, match=r"d\.h5: times: .*model\.pt predicts \(1, 10\); found 20"):
         evaluate(Predictor(model, "cpu"), dataset)
 
 

@@ -15,7 +15,7 @@ from glassml.analysis.pictures import draw_slab
 from glassml.data import Configuration
 from glassml.errors import InputError
 from glassml.training.curves import curves_picture
-from glassml.training.metrics import metric_name
+from glassml.training.pearson_metric import metric_name
 
 
 def _discs(configuration: Configuration, thickness: float) -> set[tuple[float, float, float]]:

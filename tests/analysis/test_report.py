@@ -22,7 +22,8 @@ from glassml.analysis import ModelPredictions, ReportOptions, compare, write_rep
 from glassml.cli import app
 from glassml.data import Configuration, Dataset, DatasetWriter
 from glassml.errors import InputError
-from glassml.export import Predictor, save_model
+from glassml.export import save_model
+from glassml.inference import Predictor
 from glassml.models.analytic import Analytic
 from glassml.models.contract import Output
 

@@ -21,7 +21,8 @@ from systems import liquid, rotation
 
 from glassml.calculators import GlassMLCalculator
 from glassml.data import atoms_from_configuration
-from glassml.export import Predictor, save_model
+from glassml.export import save_model
+from glassml.inference import Predictor
 from glassml.models import build
 
 MakeModel = Callable[..., Path]

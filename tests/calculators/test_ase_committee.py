@@ -14,7 +14,8 @@ from systems import liquid
 
 from glassml.calculators import GlassMLCalculator
 from glassml.data import atoms_from_configuration, open_frames
-from glassml.export import Predictor, predict_file, save_model
+from glassml.export import save_model
+from glassml.inference import Predictor, predict_file
 from glassml.models import Committee, build
 
 TIMES = (0.5, 3.0)

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from glassml.export import card_facts, read_accuracy, shipped_models
+from glassml.export import read_accuracy
+from glassml.inference import card_facts, shipped_models
 from glassml.pretrained import pretrained_names, pretrained_path
 
 Run = Callable[..., Any]

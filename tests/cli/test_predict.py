@@ -18,7 +18,8 @@ from ase import Atoms
 from systems import liquid
 
 from glassml.data import Configuration, Dataset, DatasetWriter, atoms_from_configuration
-from glassml.export import Predictor, save_model
+from glassml.export import save_model
+from glassml.inference import Predictor
 from glassml.models import build
 
 Run = Callable[..., Any]

@@ -15,8 +15,9 @@ import torch
 from systems import liquid
 
 from glassml.errors import InputError, ModelFileError
-from glassml.export import Predictor, read_manifest, save_model
+from glassml.export import read_manifest, save_model
 from glassml.graph import build_graph, first_edge
+from glassml.inference import Predictor
 from glassml.models import build
 
 
@@ -136,7 +137,7 @@ def test_outputs_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 
 
 def test_unknown_output_is_refused(small: Path) -> None:
-    with pytest.raises(InputError, match="gives propensity, descriptors, equivariant, found 'x'"):
+    with pytest.raises(InputError, match="gives propensity, descriptors, equivariant; found 'x'"):
         Predictor(small, device="cpu").predict([liquid(10)], outputs=["x"])
 
 
@@ -190,18 +191,18 @@ def test_unknown_format_version_names_the_known_one(small: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"cutoff": "far"}, "field 'cutoff': expected a number, found 'far'"),
-        ({"cutoff": -2}, "field 'cutoff': expected a number greater than 0, found -2"),
-        ({"species": "AB"}, "field 'species': expected a list, found 'AB'"),
-        ({"species": []}, "field 'species': expected 1 or more in the list, found []"),
-        ({"species": ["A", "A"]}, "field 'species': expected different names, found ['A', 'A']"),
-        ({"species": ["A", 1]}, "field 'species.1': expected a text, found 1"),
-        ({"dtype": "float16"}, "field 'dtype': expected 'float32' or 'float64', found 'float16'"),
-        ({"n_steps": 2.5}, "field 'n_steps': expected a whole number, found 2.5"),
-        ({"state_widths": [1, 5]}, "field 'state_widths': expected 3 entries (n_steps + 1), found"),
+        ({"cutoff": "far"}, "field 'cutoff': expected a number; found 'far'"),
+        ({"cutoff": -2}, "field 'cutoff': expected a number greater than 0; found -2"),
+        ({"species": "AB"}, "field 'species': expected a list; found 'AB'"),
+        ({"species": []}, "field 'species': expected 1 or more in the list; found []"),
+        ({"species": ["A", "A"]}, "field 'species': expected different names; found ['A', 'A']"),
+        ({"species": ["A", 1]}, "field 'species.1': expected a text; found 1"),
+        ({"dtype": "float16"}, "field 'dtype': expected 'float32' or 'float64'; found 'float16'"),
+        ({"n_steps": 2.5}, "field 'n_steps': expected a whole number; found 2.5"),
+        ({"state_widths": [1, 5]}, "field 'state_widths': expected 3 entries (n_steps + 1); found"),
         ({"outputs": [{"name": "x", "dimension": "[-]"}]}, "'outputs.0.columns': expected a value"),
-        ({"scalar_inputs": [7]}, "field 'scalar_inputs.0': expected a mapping, found 7"),
-        ({"colour": "red"}, "field 'colour': expected no such field, found 'red'"),
+        ({"scalar_inputs": [7]}, "field 'scalar_inputs.0': expected a mapping; found 7"),
+        ({"colour": "red"}, "field 'colour': expected no such field; found 'red'"),
         ({"cutoff": "far", "species": []}, "found [] (and 1 more); export the model again"),
     ],
 )
@@ -219,8 +220,8 @@ def test_a_wrong_field_of_the_manifest_is_explained(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "expected the field format_version, found None"),
-        ({"format": "recipe"}, "expected the field format_version, found format"),
+        (None, "expected the field format_version; found None"),
+        ({"format": "recipe"}, "expected the field format_version; found format"),
     ],
 )
 def test_a_manifest_without_a_version(small: Path, content: object, message: str) -> None:

@@ -9,8 +9,9 @@ import torch
 from systems import liquid
 
 from glassml.errors import ConfigError, ModelFileError
-from glassml.export import Predictor, read_manifest, save_model
+from glassml.export import read_manifest, save_model
 from glassml.export.baking import bake, largest_error, trial_systems
+from glassml.inference import Predictor
 from glassml.models import SE3GNN, build
 
 
@@ -124,10 +125,10 @@ def test_models_without_radial_networks_are_exported_as_they_are(tmp_path: Path)
 
 
 def test_impossible_wishes_are_named(model: SE3GNN, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="tolerance: expected a positive number, found 0"):
+    with pytest.raises(ConfigError, match="tolerance: expected a positive number; found 0"):
         save_model(model, tmp_path / "m.pt", tolerance=0)
     with pytest.raises(ModelFileError, match=r"in float32 still differ by .*--exact"):
         save_model(model, tmp_path / "m.pt", tolerance=1e-15)
-    with pytest.raises(ModelFileError, match="radial: expected table or exact, found 'spline'"):
+    with pytest.raises(ModelFileError, match="radial: expected table or exact; found 'spline'"):
         save_model(model, tmp_path / "m.pt", radial="spline")
     assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,8 @@ from systems import liquid
 
 from glassml.data import atoms_from_configuration
 from glassml.errors import ModelFileError
-from glassml.export import Predictor, check_decoder, read_manifest, replace_decoder, save_model
+from glassml.export import check_decoder, read_manifest, replace_decoder, save_model
+from glassml.inference import Predictor
 from glassml.models import SE3GNN, GlassModel, build
 
 SMALL = {"l_max": 1, "channels": 2, "n_layers": 2, "dropout": 0.0}

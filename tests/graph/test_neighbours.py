@@ -95,10 +95,10 @@ def test_labels_and_scalars_arrive_in_order() -> None:
 
 
 def test_missing_scalar_is_named() -> None:
-    with pytest.raises(InputError, match="scalar 'potential_energy' is needed, found none"):
+    with pytest.raises(InputError, match="scalar 'potential_energy' is needed; found none"):
         build_graph(liquid(5), 1.0, ("potential_energy",))
 
 
 def test_nonsense_cutoff_is_refused() -> None:
-    with pytest.raises(InputError, match="cutoff: expected a positive length, found -1"):
+    with pytest.raises(InputError, match="cutoff: expected a positive length; found -1"):
         build_graph(liquid(5), -1.0)

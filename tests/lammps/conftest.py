@@ -18,8 +18,9 @@ import torch
 import glassml.models
 from glassml.data import Configuration
 from glassml.errors import SimulationError
-from glassml.export import Predictor, save_model
+from glassml.export import save_model
 from glassml.graph import build_graph
+from glassml.inference import Predictor
 from glassml.native import build_status
 from glassml.native.lammps_target import find_target
 from glassml.native.location import plugin_sources

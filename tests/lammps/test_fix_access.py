@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from systems import liquid
 
-from glassml.export import Predictor
+from glassml.inference import Predictor
 from glassml.native import build_dir
 from glassml.native.location import PLUGIN_FILE
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 from systems import liquid
 
-from glassml.export import Predictor, save_model
+from glassml.export import save_model
+from glassml.inference import Predictor
 from glassml.models import Committee, build
 
 OUTPUTS = ("propensity", "propensity_std", "propensity_members", "descriptors")

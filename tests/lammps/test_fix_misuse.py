@@ -44,14 +44,14 @@ def rewritten(model, target, **changes):
     [
         ("10 {model} A C", ["unknown species 'C' for atom type 2", "knows A, B"]),
         ("10 {model} A", ["one species for each of the 2 atom types"]),
-        ("10 {model} A B B", ["for each of the 2 atom types, found 3: A B B"]),
-        ("10 {model} A output propensity", ["2 atom types, found 1: A"]),
+        ("10 {model} A B B", ["for each of the 2 atom types; found 3: A B B"]),
+        ("10 {model} A output propensity", ["2 atom types; found 1: A"]),
         ("10", ["expected Nevery, a model file and one species"]),
-        ("0 {model} A B", ["Nevery: expected a positive integer, found 0"]),
-        ("-5 {model} A B", ["Nevery: expected a positive integer, found -5"]),
-        ("ten {model} A B", ["fix g glassml: Nevery: expected a positive integer, found ten"]),
-        ("1.5 {model} A B", ["Nevery: expected a positive integer, found 1.5"]),
-        ("10 {model} A B scalar c_pe", ["takes no scalar inputs, found 'scalar c_pe': remove it"]),
+        ("0 {model} A B", ["Nevery: expected a positive integer; found 0"]),
+        ("-5 {model} A B", ["Nevery: expected a positive integer; found -5"]),
+        ("ten {model} A B", ["fix g glassml: Nevery: expected a positive integer; found ten"]),
+        ("1.5 {model} A B", ["Nevery: expected a positive integer; found 1.5"]),
+        ("10 {model} A B scalar c_pe", ["takes no scalar inputs; found 'scalar c_pe': remove it"]),
         (
             "10 {model} A B scalar c_a scalar f_b[2]",
             ["found 'scalar c_a', 'scalar f_b[2]': remove them"],
@@ -64,8 +64,8 @@ def rewritten(model, target, **changes):
         ("10 {model} A B output velocity", ["'velocity'", "propensity, descriptors, equivariant"]),
         ("10 {model} A B output propensity propensity", ["'propensity' is given twice"]),
         ("10 {model} A B output", ["keyword output: a value is missing"]),
-        ("10 {model} A B threads 0", ["keyword threads: expected a positive integer, found '0'"]),
-        ("10 {model} A B threads two", ["expected a positive integer, found 'two'"]),
+        ("10 {model} A B threads 0", ["keyword threads: expected a positive integer; found '0'"]),
+        ("10 {model} A B threads two", ["expected a positive integer; found 'two'"]),
         ("10 {model} A B device gpu", ["unknown device 'gpu', expected cpu, cuda, cuda:N or auto"]),
         ("10 {model} A B device cuda:99", ["device 'cuda:99' was asked for, but this torch finds"]),
     ],
@@ -179,7 +179,7 @@ def test_a_flat_system_is_refused_as_in_python(bench, models, triclinic):
     script += f"fix g all glassml 1 {models()} A B\n"
     for command in ("run 0", "minimize 0 0 1 1"):
         message = bench.refused(script + command, ranks=2)
-        assert "fix g glassml: expected a three-dimensional system, found " in message
+        assert "fix g glassml: expected a three-dimensional system; found " in message
         assert words.format("atoms") in message
 
 
@@ -222,7 +222,7 @@ def test_atoms_without_ids(bench, models):
     data = bench.write_data(liquid(60), ids=[0] * 60)
     script = f"units lj\natom_modify id no\nread_data {data}\npair_style none\n"
     message = bench.refused(script + f"fix g all glassml 1 {models()} A B\nrun 0")
-    assert "expected atoms with IDs, found atom_modify id no" in message
+    assert "expected atoms with IDs; found atom_modify id no" in message
 
 
 def test_a_model_that_fails_on_one_rank_stops_all(bench):

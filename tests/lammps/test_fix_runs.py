@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from systems import liquid
 
-from glassml.export import Predictor
+from glassml.inference import Predictor
 
 # From a jittered lattice to something that can be integrated.
 RELAX = """

@@ -95,7 +95,7 @@ def test_columns_variables_and_fixes(bench, models, agrees):
 @pytest.mark.parametrize(
     ("commands", "keywords", "words"),
     [
-        ("", "", "needs 1 scalar input(s): potential_energy [energy], found 0 keyword(s)"),
+        ("", "", "needs 1 scalar input(s): potential_energy [energy]; found 0 keyword(s)"),
         (ENERGY, "scalar c_energy scalar c_energy", "found 2 keyword(s) scalar"),
         ("variable e atom exp(id*100)\n", "scalar v_e", "is inf for atom"),
         ("", "scalar energy", "for the model's input 'potential_energy': expected c_ID"),

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from glassml.data import Dataset, dataset_path
-from glassml.export import Predictor, save_model
+from glassml.export import save_model
+from glassml.inference import Predictor
 from glassml.models import build
 from glassml.simulation import kob_andersen, quench
 

@@ -19,7 +19,8 @@ import pytest
 from systems import liquid
 
 from glassml.data import DatasetWriter, atoms_from_configuration
-from glassml.export import Predictor, save_model
+from glassml.export import save_model
+from glassml.inference import Predictor
 from glassml.models import Committee, build
 from glassml.pretrained import pretrained_path
 

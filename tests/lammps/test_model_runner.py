@@ -12,7 +12,7 @@ import torch
 from systems import liquid
 
 from glassml.data import Configuration
-from glassml.export import Predictor
+from glassml.inference import Predictor
 from glassml.simulation.lammps import run_lammps
 
 
@@ -137,26 +137,26 @@ def test_positions_that_are_not_finite(drive, models, bad):
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("model", None, "field 'model': expected a text, found null"),
-        ("species", "AB", "field 'species': expected a list, found \"AB\""),
+        ("model", None, "field 'model': expected a text; found null"),
+        ("species", "AB", "field 'species': expected a list; found \"AB\""),
         ("species", [], "field 'species': expected one species or more"),
-        ("species", ["A", "A"], "field 'species': expected different names, found A, A"),
-        ("species", ["A", 1], "field 'species': expected a list of texts, found 1"),
-        ("cutoff", -2.0, "field 'cutoff': expected a positive number, found -2.0"),
-        ("dtype", "float16", "field 'dtype': expected float32 or float64, found 'float16'"),
-        ("n_steps", 2.5, "field 'n_steps': expected an integer, found 2.5"),
-        ("n_steps", 0, "field 'n_steps': expected a positive integer, found 0"),
-        ("state_widths", [1, 5], "expected 3 entries (n_steps + 1), found 2"),
-        ("state_widths", [1, 0, 6], "expected a list of positive integers, found 0"),
+        ("species", ["A", "A"], "field 'species': expected different names; found A, A"),
+        ("species", ["A", 1], "field 'species': expected a list of texts; found 1"),
+        ("cutoff", -2.0, "field 'cutoff': expected a positive number; found -2.0"),
+        ("dtype", "float16", "field 'dtype': expected float32 or float64; found 'float16'"),
+        ("n_steps", 2.5, "field 'n_steps': expected an integer; found 2.5"),
+        ("n_steps", 0, "field 'n_steps': expected a positive integer; found 0"),
+        ("state_widths", [1, 5], "expected 3 entries (n_steps + 1); found 2"),
+        ("state_widths", [1, 0, 6], "expected a list of positive integers; found 0"),
         ("outputs", [], "field 'outputs': expected one output or more"),
-        ("outputs", [{"name": "x"}], "outputs: field 'columns': expected a list, found nothing"),
+        ("outputs", [{"name": "x"}], "outputs: field 'columns': expected a list; found nothing"),
         (
             "outputs",
             [{"name": "magic", "columns": ["x"], "dimension": "[-]"}],
             "has no method 'magic': it is damaged or was not written by 'glassml export'",
         ),
-        ("scalar_inputs", [7], "scalar_inputs: expected a JSON object, found 7"),
-        ("format_version", "1", "field 'format_version': expected an integer, found \"1\""),
+        ("scalar_inputs", [7], "scalar_inputs: expected a JSON object; found 7"),
+        ("format_version", "1", "field 'format_version': expected an integer; found \"1\""),
         ("format_version", 2, "install a newer glassml and run 'glassml build'"),
         ("format_version", 0, "knows version 1 only: export the model again"),
     ],

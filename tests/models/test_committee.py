@@ -196,9 +196,9 @@ def _analytic(**settings: object) -> GlassModel:
         ([_analytic(species=("B", "A"))], None, "species: .*number 1 has A, B, number 2 has B, A"),
         ([_analytic(), _analytic(times=(1.0,))], None, "times: .*1 has 1, 2, number 3 has 1$"),
         ([_analytic(length_unit="nm")], None, "length_unit: .* 1 has lj, number 2 has nm"),
-        ([_analytic()], [1.0], "weights: expected one for each of the 2 members, found 1"),
-        ([_analytic()], [1.0, 0.0], "weights: expected positive numbers, found 1, 0"),
-        ([_analytic()], [1.0, float("nan")], "weights: expected positive numbers, found 1, nan"),
+        ([_analytic()], [1.0], "weights: expected one for each of the 2 members; found 1"),
+        ([_analytic()], [1.0, 0.0], "weights: expected positive numbers; found 1, 0"),
+        ([_analytic()], [1.0, float("nan")], "weights: expected positive numbers; found 1, nan"),
         ([Committee([_analytic()])], None, "number 2 is a committee itself; give its members"),
     ],
 )

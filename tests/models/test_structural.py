@@ -14,8 +14,9 @@ from systems import liquid, moved, rotation
 
 from glassml.data import Configuration
 from glassml.errors import ConfigError, ModelFileError
-from glassml.export import Predictor, restored_model, save_model
+from glassml.export import restored_model, save_model
 from glassml.graph import build_graph, first_edge
+from glassml.inference import Predictor
 from glassml.models import GlassModel, build
 
 EXACT = 1e-10

@@ -8,8 +8,9 @@ import torch
 from systems import moved
 
 from glassml.data import Configuration
-from glassml.export import Predictor, save_model
+from glassml.export import save_model
 from glassml.graph import build_graph
+from glassml.inference import Predictor
 from glassml.models import build
 
 CUTOFF = 2.0

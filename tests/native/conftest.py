@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from glassml.native import location
+from glassml.native.build_plan import find_tools, record_of
 from glassml.native.lammps_target import installed_target
-from glassml.native.plan import find_tools, record_of
 
 
 @pytest.fixture(scope="session")

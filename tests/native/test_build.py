@@ -21,8 +21,8 @@ from glassml.errors import BuildError
 from glassml.native import build as build_module
 from glassml.native import build_status, location, plan
 from glassml.native.build import build
+from glassml.native.build_plan import find_tools, make_project
 from glassml.native.cmake import CMakeProject, compile_project, configure, error_lines
-from glassml.native.plan import find_tools, make_project
 from glassml.native.toolchain import find_program
 
 GOOD = 'extern "C" int answer() { return 42; }\n'
@@ -218,7 +218,7 @@ def test_error_lines_prefer_errors_to_the_noise_after_them():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"jobs": 0}, "jobs: expected at least 1, found 0"),
+        ({"jobs": 0}, "jobs: expected at least 1; found 0"),
         ({"ops_only": True, "lammps": "."}, "--ops-only leaves out the plugin"),
         ({"lammps": "/nowhere"}, "--lammps /nowhere: no such folder"),
     ],

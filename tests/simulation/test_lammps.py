@@ -149,7 +149,7 @@ def test_timeout_leaves_no_rank_behind(tmp_path: Path, ranks: int):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"ranks": 0}, "ranks: expected at least 1, found 0"),
+        ({"ranks": 0}, "ranks: expected at least 1; found 0"),
         ({"script": Path("/none/in.lammps")}, "there is no file /none/in.lammps"),
         ({"variables": {"a b": 1}}, "'a b' is no name of a LAMMPS variable"),
     ],

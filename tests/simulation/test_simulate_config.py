@@ -10,8 +10,8 @@ from simulation.simulations import LIQUID, liquid_config
 
 from glassml.errors import ConfigError
 from glassml.simulation.pipeline import load_simulate_config
-from glassml.simulation.pipeline.config import Duration, EnsembleConfig, LogTimes
 from glassml.simulation.pipeline.liquid import ensemble_steps, liquid_of
+from glassml.simulation.pipeline.simulate_config import Duration, EnsembleConfig, LogTimes
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "simulate"
 

@@ -18,7 +18,7 @@ from glassml.data import Dataset
 from glassml.errors import ConfigError, GlassMLError, InputError, SimulationError
 from glassml.simulation import find_lammps
 from glassml.simulation.pipeline import load_simulate_config, simulate, tasks, write_inputs
-from glassml.simulation.pipeline.evaluation import collect_frames
+from glassml.simulation.pipeline.measurements import collect_frames
 from glassml.simulation.pipeline.scheduler import needed_tasks, run_tasks
 from glassml.simulation.pipeline.tasks import Task, execute
 

@@ -14,12 +14,12 @@ from systems import liquid, moved, rotation
 
 from glassml.data import Configuration, Dataset, DatasetWriter
 from glassml.errors import InputError
-from glassml.simulation import from_include, kob_andersen, kob_andersen_2d, quench, quench_file
-from glassml.simulation.observables import (
+from glassml.physics.observables import (
     ballistic_displacement,
     pair_distribution,
     self_intermediate_scattering,
 )
+from glassml.simulation import from_include, kob_andersen, kob_andersen_2d, quench, quench_file
 from glassml.simulation.pipeline import simulate
 
 N, RUNS, TEMPERATURE = 86, 6, 2.0

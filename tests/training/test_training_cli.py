@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 from glassml.cli import app, main
 from glassml.data import Dataset
 from glassml.errors import ConfigError, ModelFileError
-from glassml.export import Predictor, read_manifest
+from glassml.export import read_manifest
+from glassml.inference import Predictor
 from glassml.settings import write_yaml
 from glassml.training import RunResult, load_trained_model, parse_config, train
 
@@ -102,13 +103,13 @@ def test_network_and_table_predict_the_same_within_the_tolerance(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--tolerance", "0"], "tolerance: expected a positive number, found 0.0"),
-        (["--tolerance", "-1e-4"], "tolerance: expected a positive number, found -0.0001"),
-        (["--tolerance", "nan"], "tolerance: expected a positive number, found nan"),
-        (["--tolerance", "inf"], "tolerance: expected a positive number, found inf"),
+        (["--tolerance", "0"], "tolerance: expected a positive number; found 0.0"),
+        (["--tolerance", "-1e-4"], "tolerance: expected a positive number; found -0.0001"),
+        (["--tolerance", "nan"], "tolerance: expected a positive number; found nan"),
+        (["--tolerance", "inf"], "tolerance: expected a positive number; found inf"),
         (["--tolerance", "1e-12"], "in float32 still differ by .*, expected at most 1.0e-12"),
         (["--exact", "--tolerance", "1e-3"], "--tolerance: is of tables, which --exact"),
-        (["--dtype", "float16"], "dtype: expected float32 or float64, found 'float16'"),
+        (["--dtype", "float16"], "dtype: expected float32 or float64; found 'float16'"),
     ],
 )
 def test_impossible_exports_are_explained_and_write_nothing(

@@ -13,7 +13,8 @@ from typer.testing import CliRunner, Result
 
 from glassml.cli import app
 from glassml.errors import ConfigError, GlassMLError, InputError, ModelFileError
-from glassml.export import Predictor, read_manifest, summary_of
+from glassml.export import read_manifest
+from glassml.inference import Predictor, summary_of
 from glassml.training import committee_provenance, parse_config, train
 
 

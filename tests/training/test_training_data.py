@@ -14,8 +14,8 @@ from tiny_dataset import TIMES, labelled, write_dataset
 from glassml.data import Dataset
 from glassml.errors import ConfigError, GlassMLError, InputError
 from glassml.training import parse_config
-from glassml.training.data import DataModule
-from glassml.training.sources import Split, open_split
+from glassml.training.data_module import DataModule
+from glassml.training.split import Split, open_split
 
 
 def _split(settings: dict[str, Any]) -> Split:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from glassml.errors import ConfigError
-from glassml.training.config import DataConfig
-from glassml.training.sources import open_split
+from glassml.training.split import open_split
+from glassml.training.train_config import DataConfig
 
 
 def names(dataset: Path, **settings: object) -> tuple[list[str], list[str]]:

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from glassml.analysis import pearson_all, pearson_mean
-from glassml.training.metrics import PropensityPearson
 from glassml.training.module import propensity_loss
+from glassml.training.pearson_metric import PropensityPearson
 
 _EXACT = 1e-10
 

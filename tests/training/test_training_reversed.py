@@ -18,9 +18,9 @@ from glassml.data import DatasetWriter, reverse_dataset
 from glassml.errors import ConfigError
 from glassml.training import load_trained_model, parse_config, resume, train
 from glassml.training.checkpoint import LAST, read_checkpoint
-from glassml.training.data import DataModule
+from glassml.training.data_module import DataModule
 from glassml.training.module import PropensityModule, label_trust
-from glassml.training.sources import open_split
+from glassml.training.split import open_split
 
 RUNS = 3
 

@@ -21,7 +21,8 @@ from rich.console import Console
 
 from glassml.data import Dataset
 from glassml.errors import ConfigError, InputError, ModelFileError
-from glassml.export import Predictor, save_model
+from glassml.export import save_model
+from glassml.inference import Predictor
 from glassml.models import build
 from glassml.settings import write_yaml
 from glassml.training import RunResult, load_trained_model, parse_config, resume, train
@@ -248,8 +249,8 @@ def test_gradients_are_clipped(settings: dict[str, Any], run: Run) -> None:
         ("training", {"devices": 3}, r"training\.devices: 3 devices .* found 2"),
         ("training", {"species_weight": {"C": 1.0}}, r"species_weight\.C: .*\(A, B\)"),
         ("training", {"species_weight": {"A": 0, "B": 0}}, "positive weight"),
-        ("model", {"channels": 0}, r"^model\.channels: .*at least 1, found 0"),
-        ("model", {"cutoff": -1}, r"^model\.cutoff: expected a positive length, found -1"),
+        ("model", {"channels": 0}, r"^model\.channels: .*at least 1; found 0"),
+        ("model", {"cutoff": -1}, r"^model\.cutoff: expected a positive length; found -1"),
     ],
 )
 def test_settings_that_do_not_fit_leave_no_folder(

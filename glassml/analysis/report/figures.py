@@ -12,8 +12,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from glassml.analysis.comparison import Comparison
-from glassml.analysis.dynamics import LABELS
 from glassml.analysis.evaluation import Evaluation
+from glassml.analysis.four_point_curves import LABELS
 from glassml.analysis.metrics import calibration, overlap_coefficient
 from glassml.analysis.published import METRICS, SIMULATIONS, Curve, PublishedCurves
 

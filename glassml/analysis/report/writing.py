@@ -15,16 +15,16 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from glassml.analysis.comparison import Comparison
-from glassml.analysis.dynamics import LABELS
+from glassml.analysis.four_point_curves import LABELS
 from glassml.analysis.metrics import calibration
 from glassml.analysis.published import PublishedCurves
 from glassml.analysis.report import figures
 from glassml.analysis.report.maps import slice_figure
 from glassml.analysis.report.page import Picture, Section, render
-from glassml.analysis.tables import write_csv
 from glassml.data import Configuration, Dataset
 from glassml.errors import InputError
 from glassml.files import atomic_write
+from glassml.tables import write_csv
 
 __all__ = ["ReportOptions", "write_report"]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from glassml.simulation.pipeline.config import STAGES, SimulateConfig
 from glassml.simulation.pipeline.simulate import (
     SimulationResult,
     load_simulate_config,
     simulate,
     write_inputs,
 )
+from glassml.simulation.pipeline.simulate_config import STAGES, SimulateConfig
 
 __all__ = [
     "STAGES",

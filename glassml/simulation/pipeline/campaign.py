@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from glassml.errors import ConfigError
-from glassml.simulation.pipeline.config import STAGES
 from glassml.simulation.pipeline.equilibrium import Equilibrium, equilibrate
 from glassml.simulation.pipeline.liquid import Liquid, ensemble_steps, uses_tau
 from glassml.simulation.pipeline.runner import Planner
+from glassml.simulation.pipeline.simulate_config import STAGES
 from glassml.simulation.pipeline.stages import (
     Chain,
     Sample,

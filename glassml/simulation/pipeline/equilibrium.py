@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from glassml.simulation.observables import relaxation_time
-from glassml.simulation.pipeline.config import Duration
+from glassml.physics.observables import relaxation_time
 from glassml.simulation.pipeline.liquid import Liquid
+from glassml.simulation.pipeline.simulate_config import Duration
 from glassml.simulation.pipeline.stages import Chain
 from glassml.simulation.pipeline.tasks import Task
 

@@ -13,7 +13,12 @@ import numpy as np
 
 from glassml.errors import ConfigError
 from glassml.settings import close_match
-from glassml.simulation.pipeline.config import Duration, EnsembleConfig, LogTimes, SimulateConfig
+from glassml.simulation.pipeline.simulate_config import (
+    Duration,
+    EnsembleConfig,
+    LogTimes,
+    SimulateConfig,
+)
 from glassml.simulation.pipeline.tasks import seed_of
 from glassml.simulation.systems import SYSTEMS, System, from_include, system_named
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from glassml.errors import ConfigError
 from glassml.simulation.lammps import stop_running
-from glassml.simulation.pipeline.config import ClusterConfig
+from glassml.simulation.pipeline.simulate_config import ClusterConfig
 from glassml.simulation.pipeline.tasks import Task, execute
 
 __all__ = ["needed_tasks", "open_executor", "run_tasks"]

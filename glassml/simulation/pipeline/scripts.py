@@ -12,8 +12,8 @@ from dataclasses import replace
 from glassml.simulation.cage import cage_commands
 from glassml.simulation.exchange import dump_commands
 from glassml.simulation.inherent import quench_commands
-from glassml.simulation.pipeline.config import CageConfig
 from glassml.simulation.pipeline.liquid import Liquid
+from glassml.simulation.pipeline.simulate_config import CageConfig
 
 __all__ = [
     "cage_script",

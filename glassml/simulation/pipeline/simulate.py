@@ -14,12 +14,12 @@ from glassml.files import atomic_write, exclusive
 from glassml.settings import apply_overrides, read_yaml, validated, write_yaml
 from glassml.simulation.lammps import find_lammps
 from glassml.simulation.pipeline.campaign import run_campaign
-from glassml.simulation.pipeline.config import STAGES, SimulateConfig
-from glassml.simulation.pipeline.inputs import write_scripts
 from glassml.simulation.pipeline.liquid import liquid_of
 from glassml.simulation.pipeline.output import warnings_of, write_datasets
 from glassml.simulation.pipeline.runner import NotYetKnownError, Planner, Runner
 from glassml.simulation.pipeline.scheduler import open_executor
+from glassml.simulation.pipeline.script_files import write_scripts
+from glassml.simulation.pipeline.simulate_config import STAGES, SimulateConfig
 from glassml.simulation.pipeline.tasks import clear_unfinished
 
 __all__ = ["SimulationResult", "load_simulate_config", "simulate", "write_inputs"]

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glassml.simulation.pipeline.config import CageConfig
-from glassml.simulation.pipeline.evaluation import (
+from glassml.simulation.pipeline.liquid import Liquid
+from glassml.simulation.pipeline.measurements import (
     check_box,
     collect_frames,
     measure_cage,
@@ -19,7 +19,6 @@ from glassml.simulation.pipeline.evaluation import (
     measure_structure,
     measure_window,
 )
-from glassml.simulation.pipeline.liquid import Liquid
 from glassml.simulation.pipeline.scripts import (
     cage_script,
     create_script,
@@ -28,6 +27,7 @@ from glassml.simulation.pipeline.scripts import (
     steps_file,
     structure_script,
 )
+from glassml.simulation.pipeline.simulate_config import CageConfig
 from glassml.simulation.pipeline.tasks import Task
 
 __all__ = ["Chain", "Sample", "State", "cage_task", "label_tasks", "melt", "structure_task"]

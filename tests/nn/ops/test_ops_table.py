@@ -236,7 +236,7 @@ def test_every_vector_extension_gives_the_same_numbers(
         arguments, (result, *gradients) = torch.load(sys.argv[2], weights_only=True)
         leaves = [arguments[k].requires_grad_() for k in (0, 3, 10) if arguments[k] is not None]
         found = torch.ops.glassml.tabulated_convolution(*arguments)
-        direction = torch.linspace(-1, 1, found.numel()).view(found.shape)
+        direction = torch.linspace(-1, 1; found.numel()).view(found.shape)
         found_gradients = torch.autograd.grad(found, leaves, direction)
         for a, b in ((found, result), *zip(found_gradients, gradients, strict=True)):
             # float32 sums over 700 edges, relative to the largest of them

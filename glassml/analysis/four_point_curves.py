@@ -1,0 +1,192 @@
+"""chi4 and G4 of labels and predictions of a dataset, collected as configurations pass by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from glassml.analysis.metrics import resampled_counts
+from glassml.data import Configuration, Dataset
+from glassml.errors import InputError
+from glassml.physics.four_point import THRESHOLD, PairSums, chi4, largest_distance, mobility
+
+__all__ = ["LABELS", "FourPointCollector", "FourPointCurves"]
+
+LABELS = "labels"  # stands for the labels among the names of predictions
+
+# G4 is drawn to this many mean distances between particles, if the box is large enough.
+_REACH = 5.0
+_BINS = 50
+
+
+@dataclass(frozen=True)
+class FourPointCurves:
+    """Four-point functions of the particles of one species.
+
+    Attributes:
+        species: its name.
+        threshold: propensity at which a particle counts half as mobile [length].
+        times: [T] [time].
+        chi4: "labels" and names of predictions -> chi4 [T] [-].
+        chi4_errors: the same -> standard deviations over resamples [T] [-].
+        r: distances [n_bins] [length], None if G4 was not computed.
+        g4: as ``chi4`` -> G4 [n_bins, T] [-].
+        g4_errors: as ``g4``.
+        pair_distribution: g(r) [n_bins] [-].
+    """
+
+    species: str
+    threshold: float
+    times: tuple[float, ...]
+    chi4: Mapping[str, np.ndarray]
+    chi4_errors: Mapping[str, np.ndarray]
+    r: np.ndarray | None
+    g4: Mapping[str, np.ndarray]
+    g4_errors: Mapping[str, np.ndarray]
+    pair_distribution: np.ndarray | None
+
+    def rows(self) -> dict[str, list[dict[str, Any]]]:
+        """Tables "chi4" and "g4", one row a value."""
+        tables: dict[str, list[dict[str, Any]]] = {"chi4": [], "g4": []}
+        for name, values in self.chi4.items():
+            for t, time in enumerate(self.times):
+                row = {"source": name, "time": time}
+                error = self.chi4_errors[name][t]
+                tables["chi4"].append(row | {"chi4": float(values[t]), "chi4_error": float(error)})
+                if self.r is None or name not in self.g4:
+                    continue
+                columns = (self.r, self.g4[name][:, t], self.g4_errors[name][:, t])
+                tables["g4"] += [
+                    row | {"r": float(r), "g4": float(g), "g4_error": float(e)}
+                    for r, g, e in zip(*columns, strict=True)
+                ]
+        return tables
+
+    def as_dict(self) -> dict[str, Any]:
+        """The curves as plain dictionaries and lists."""
+        return {"species": self.species, "threshold": self.threshold, **self.rows()}
+
+
+class FourPointCollector:
+    """Collects what chi4 and G4 need, one configuration after the other.
+
+    Args:
+        species: index of the species whose particles count.
+        threshold: propensity at which a particle counts half as mobile [length].
+        distances: whether to compute G4, the costlier of the two, where systems are periodic.
+    """
+
+    def __init__(
+        self, species: int = 0, threshold: float = THRESHOLD, distances: bool = True
+    ) -> None:
+        self.species = species
+        self.threshold = threshold
+        self._distances = distances
+        self._name = ""
+        self._times: tuple[float, ...] = ()
+        self._means: list[np.ndarray] = []
+        self._counts: list[int] = []
+        self._sums: PairSums | None = None
+
+    @classmethod
+    def suited(
+        cls, dataset: Dataset, species: str | None = None, threshold: float | None = None
+    ) -> FourPointCollector | None:
+        """A collector for a dataset, None if a threshold is needed and not given.
+
+        Args:
+            dataset: labelled configurations.
+            species: name of the species; None: the first.
+            threshold: propensity at which a particle counts half as mobile [length]; None: 0.44 if
+                lengths are in LJ units.
+
+        Raises:
+            InputError: an unknown species, or a threshold that is not positive.
+        """
+        name = dataset.species_names[0] if species is None else species
+        if name not in dataset.species_names:
+            raise InputError(
+                f"--species: expected one of {', '.join(dataset.species_names)}; found {name}"
+            )
+        if threshold is None and dataset.length_unit != "lj":
+            return None
+        if threshold is not None and not threshold > 0:
+            raise InputError(f"--threshold: expected a positive length; found {threshold:g}")
+        value = THRESHOLD if threshold is None else threshold
+        return cls(dataset.species_names.index(name), value)
+
+    def add(self, configuration: Configuration, predictions: Sequence[np.ndarray | None]) -> None:
+        """Add a labelled configuration and what each set of predictions says, [N, T] or None."""
+        labels = configuration.propensity
+        if labels is None or configuration.times is None:
+            raise InputError(f"{configuration.name}: expected labels; found none")
+        chosen = configuration.species == self.species
+        self._name = configuration.species_names[self.species]
+        self._times = tuple(configuration.times.tolist())
+        if chosen.sum() < 2:
+            return  # no pairs, and as good as nothing for a mean
+        columns = [labels, *predictions]
+        missing = np.full(labels.shape, np.nan)
+        values = mobility(
+            np.stack([missing if c is None else c for c in columns], axis=1)[chosen],
+            self.threshold,
+        )
+        self._means.append(values.mean(axis=0))
+        self._counts.append(int(chosen.sum()))
+        if self._distances:
+            self._add_pairs(configuration, chosen, values.reshape(len(values), -1))
+
+    def result(self, names: Sequence[str], resamples: int, seed: int) -> FourPointCurves | None:
+        """The curves, None if there is no configuration with two particles of the species.
+
+        Args:
+            names: of the sets of predictions.
+            resamples: of the configurations, for errors.
+            seed: of the resamples.
+        """
+        if not self._means:
+            return None
+        n = len(self._means)
+        means, counts = np.stack(self._means), np.array(self._counts)
+        weights = resampled_counts(n, resamples, seed) if n > 1 and resamples else None
+        values = chi4(means, counts)
+        errors = np.full(values.shape, np.nan)
+        if weights is not None:
+            errors = chi4(means, counts, weights).std(axis=0)
+        # Predictions of some configurations only have no value here: their columns are NaN.
+        whole = [k for k in range(len(names) + 1) if not np.isnan(values[k]).all()]
+        named = [(k, (LABELS, *names)[k]) for k in whole]
+        pairs = self._sums.result(weights) if self._sums is not None else None
+        shape = (-1, *values.shape)
+        g4 = {} if pairs is None else {m: pairs.values.reshape(shape)[:, k] for k, m in named}
+        g4_errors = (
+            {} if pairs is None else {m: pairs.errors.reshape(shape)[:, k] for k, m in named}
+        )
+        return FourPointCurves(
+            species=self._name,
+            threshold=self.threshold,
+            times=self._times,
+            chi4={name: values[k] for k, name in named},
+            chi4_errors={name: errors[k] for k, name in named},
+            r=None if pairs is None else pairs.r,
+            g4=g4,
+            g4_errors=g4_errors,
+            pair_distribution=None if pairs is None else pairs.pair_distribution,
+        )
+
+    def _add_pairs(
+        self, configuration: Configuration, chosen: np.ndarray, values: np.ndarray
+    ) -> None:
+        limit = largest_distance(configuration)
+        if self._sums is None and limit is not None:
+            dimension = 3 if configuration.plane is None else 2
+            spacing = configuration.number_density ** (-1 / dimension)
+            # Cells may differ by some percent, at constant pressure.
+            self._sums = PairSums(min(_REACH * spacing, 0.9 * limit), _BINS)
+        if self._sums is None or limit is None or limit < self._sums.r_max:
+            self._distances, self._sums = False, None  # G4 of some configurations alone misleads
+            return
+        self._sums.add(configuration, chosen, values)

@@ -1,0 +1,149 @@
+"""A picture of simulated datasets: are they equilibrated, and what do the labels look like?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from glassml.data import Configuration, Dataset
+from glassml.errors import InputError
+from glassml.plotting import save_figure
+
+__all__ = ["simulation_picture"]
+
+_POINTS = 3000  # of a scatter plot; more of them only hide one another
+_BINS = 60
+
+
+def simulation_picture(datasets: Sequence[str | Path], path: str | Path) -> None:
+    """Draw relaxation, energies and labels of datasets of `glassml simulate`.
+
+    Panels: the self-intermediate scattering function of each temperature; the inherent against the
+    thermal energy of each particle; and for each temperature the distribution of the propensity of
+    the first species at each time. What a dataset does not hold is left out.
+
+    Args:
+        datasets: files, one a temperature.
+        path: PNG (or other image) file to write.
+
+    Raises:
+        InputError: a dataset was not made by `glassml simulate`.
+    """
+    opened = [Dataset(file) for file in datasets]
+    for dataset in opened:
+        if "equilibration" not in dataset.description:
+            raise InputError(f"{dataset.path}: expected a dataset that `glassml simulate` wrote")
+    loaded = [list(dataset) for dataset in opened]
+    labelled = [i for i, found in enumerate(loaded) if found[0].propensity is not None]
+    rows = 1 + -(-len(labelled) // 2)
+    figure = Figure(figsize=(10.0, 3.9 * rows), layout="constrained")
+    grid = figure.add_gridspec(rows, 2)
+    panels = [figure.add_subplot(grid[0, column]) for column in (0, 1)]
+    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.85, len(opened)))[::-1]
+    _draw_relaxation(panels[0], opened, colours)
+    _draw_energies(panels[1], opened, loaded, colours)
+    for place, i in enumerate(labelled):
+        is_alone = place % 2 == 0 and place == len(labelled) - 1  # in its row
+        cell = grid[1 + place // 2, :] if is_alone else grid[1 + place // 2, place % 2]
+        axes = figure.add_subplot(cell)
+        _draw_propensity(axes, loaded[i], float(opened[i].description["temperature"]))
+    system = opened[0].description["system"]
+    counts = sum(len(found) for found in loaded)
+    figure.suptitle(
+        f"{system['name']}, {sum(system['particles'])} particles, {counts} configurations"
+    )
+    save_figure(figure, path)
+
+
+def _draw_relaxation(axes: Axes, datasets: Sequence[Dataset], colours: np.ndarray) -> None:
+    for dataset, colour in zip(datasets, colours, strict=True):
+        found = dataset.description["equilibration"]
+        label = f"T = {found['temperature']:g}"
+        if "tau_alpha" in found:
+            label += rf", $\tau_\alpha$ = {found['tau_alpha']:.3g}"
+            axes.plot(
+                found["tau_alpha"], 1 / math.e, "o", color=colour, ms=7, mec="white", zorder=3
+            )
+        label += "" if found["equilibrated"] else " (not equilibrated)"
+        style = "-" if found["equilibrated"] else "--"
+        axes.plot(
+            found["f_s"]["times"], found["f_s"]["values"], style, color=colour, lw=1.8, label=label
+        )
+    wave_number = datasets[0].description["settings"]["equilibration"]["wave_number"]
+    axes.axhline(1 / math.e, color="grey", lw=0.8, ls=":")
+    axes.annotate(
+        "1/e", (1.0, 1 / math.e), xycoords=("axes fraction", "data"), xytext=(-4, 3),
+        textcoords="offset points", ha="right", color="grey",
+    )  # fmt: skip
+    axes.set(xscale="log", ylim=(-0.03, 1.03), xlabel="time t", title="Relaxation")
+    axes.set_ylabel(rf"$F_s(k = {wave_number:g},\ t)$")
+    axes.legend(frameon=False, fontsize="small", loc="lower left")
+
+
+def _draw_energies(
+    axes: Axes,
+    datasets: Sequence[Dataset],
+    loaded: Sequence[Sequence[Configuration]],
+    colours: np.ndarray,
+) -> None:
+    rng = np.random.default_rng(0)
+    axes.set(title="Energy of a particle", xlabel="thermal", ylabel="inherent")
+    for dataset, found, colour in zip(datasets, loaded, colours, strict=True):
+        if "inherent_energy" not in found[0].scalars:
+            continue
+        thermal, inherent = (
+            np.concatenate([c.scalars[name] for c in found])
+            for name in ("potential_energy", "inherent_energy")
+        )
+        species = np.concatenate([c.species for c in found])
+        chosen = rng.permutation(len(thermal))[:_POINTS]
+        for kind, marker in zip(range(len(dataset.species_names)), "os^Dv", strict=False):
+            points = chosen[species[chosen] == kind]
+            axes.scatter(
+                thermal[points], inherent[points], s=7, color=colour, marker=marker, alpha=0.25,
+                lw=0, rasterized=True,
+            )  # fmt: skip
+            # The mean stands for the species: its name would be lost among the points.
+            axes.annotate(
+                dataset.species_names[kind],
+                (thermal[species == kind].mean(), inherent[species == kind].mean()),
+                ha="center", va="center", fontsize="small", fontweight="bold",
+                bbox={"boxstyle": "circle,pad=0.2", "fc": "white", "ec": colour, "alpha": 0.9},
+            )  # fmt: skip
+    if not axes.collections:
+        axes.text(0.5, 0.5, "no inherent structures", transform=axes.transAxes, ha="center")
+        return
+    low, high = axes.get_ylim()
+    axes.axline((low, low), slope=1, color="grey", lw=0.8, ls=":")
+    axes.set_ylim(low, high)
+
+
+def _draw_propensity(axes: Axes, found: Sequence[Configuration], temperature: float) -> None:
+    """Distributions on a logarithmic axis, on which those of all times have a similar width."""
+    times = found[0].times
+    assert times is not None, "the caller has looked"
+    name = found[0].species_names[0]
+    values = np.concatenate([c.propensity[c.species == 0] for c in found])  # type: ignore[index]
+    positive = values[values > 0]
+    bins = np.geomspace(positive.min(), positive.max() * (1 + 1e-9), _BINS).tolist()
+    for i, time in enumerate(times):
+        colour = mpl.colormaps["plasma"](0.85 * i / max(1, len(times) - 1))
+        axes.hist(
+            values[:, i], bins=bins, density=False, histtype="stepfilled", alpha=0.35, color=colour
+        )
+        axes.hist(
+            values[:, i], bins=bins, histtype="step", color=colour, lw=1.2, label=f"t = {time:.3g}"
+        )
+    axes.set(xscale="log", xlabel=f"propensity of {name}", ylabel="particles")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_title(f"Labels at T = {temperature:g}, {found[0].n_runs} runs each")
+    axes.legend(frameon=False, fontsize="small")

@@ -1,0 +1,138 @@
+"""Prediction in Python: one model file, any number of configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from glassml.data import THERMAL, Configuration, view_of
+from glassml.errors import InputError
+from glassml.export.archive import load_module, model_path, read_manifest
+from glassml.graph import build_graph, collate, first_edge
+
+__all__ = ["Predictor"]
+
+
+class Predictor:
+    """Runs an exported model on configurations; the ASE calculator and the CLI use it too.
+
+    Args:
+        path: model file, or the name of a model that ships with glassml.
+        device: "cpu", "cuda", "cuda:N", or "auto" (a GPU if there is one).
+        threads: CPU threads that torch uses in this process; None leaves its setting alone.
+
+    Raises:
+        ModelFileError: see `read_manifest`.
+        InputError: the device is unknown or absent.
+    """
+
+    def __init__(self, path: str | Path, device: str = "auto", threads: int | None = None) -> None:
+        self.path = model_path(path)
+        self.manifest = read_manifest(path)
+        self.device = _device(device)
+        if threads is not None:
+            if threads < 1:
+                raise InputError(f"threads: expected a positive number; found {threads}")
+            torch.set_num_threads(threads)
+        self.module = load_module(path, self.device)
+        self.dtype = getattr(torch, self.manifest.dtype)
+
+    def predict(
+        self,
+        configurations: Sequence[Configuration],
+        outputs: Sequence[str] = ("propensity",),
+        *,
+        as_given: bool = False,
+    ) -> list[dict[str, np.ndarray]]:
+        """Outputs of the model, all configurations in one batch.
+
+        Args:
+            configurations: their species are matched to the model's by name.
+            outputs: names of the manifest's outputs.
+            as_given: ``positions`` are those that the model reads already, as in a LAMMPS run or
+                Atoms that were brought to a minimum. By default a model of inherent structures
+                takes them from ``structures`` (see `glassml.data.view_of`).
+
+        Returns:
+            One dict a configuration: output name to array [N, columns], in the model's dtype.
+
+        Raises:
+            InputError: an unknown output or species, a missing scalar or structure, another length
+                unit, or an output that is not finite.
+        """
+        known = [entry.name for entry in self.manifest.outputs]
+        for name in outputs:
+            if name not in known:
+                raise InputError(
+                    f"output: {self.path.name} gives {', '.join(known)}; found {name!r}"
+                )
+        if not configurations:
+            return []
+        names = [entry.name for entry in self.manifest.scalar_inputs]
+        graphs = []
+        for configuration in configurations:
+            view = view_of(configuration, THERMAL if as_given else self.manifest.positions)
+            graph = build_graph(view, self.manifest.cutoff, names, self.dtype)
+            graph.species = torch.from_numpy(self._species_of(configuration))
+            graphs.append(graph)
+        batch = collate(graphs).to(self.device)
+        with torch.inference_mode():
+            state = self.module.encode(
+                batch.species,
+                batch.scalars,
+                batch.edge_vector,
+                batch.edge_index[0],
+                first_edge(batch.edge_index[1], batch.num_nodes),
+            )
+            values = {name: getattr(self.module, name)(state).cpu().numpy() for name in outputs}
+        ends = np.cumsum([c.n_particles for c in configurations])[:-1]
+        parts = {name: np.split(array, ends) for name, array in values.items()}
+        results = [{name: parts[name][k] for name in outputs} for k in range(len(configurations))]
+        for configuration, result in zip(configurations, results, strict=True):
+            self._check_finite(configuration, result)
+        return results
+
+    def _check_finite(self, configuration: Configuration, result: dict[str, np.ndarray]) -> None:
+        for name, array in result.items():
+            bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
+            if len(bad):
+                raise InputError(
+                    f"{configuration.name}: output {name!r} of {self.path.name}: expected finite "
+                    f"numbers; found others for {len(bad)} of {len(array)} particles (the first "
+                    f"is number {bad[0]}); look for particles on top of each other and for "
+                    "scalars out of the range of the training data"
+                )
+
+    def _species_of(self, configuration: Configuration) -> np.ndarray:
+        """Species indices in the model's order."""
+        model = self.manifest.species
+        if configuration.length_unit != self.manifest.length_unit:
+            raise InputError(
+                f"{configuration.name}: lengths in {configuration.length_unit!r}, but "
+                f"{self.path.name} was trained with lengths in {self.manifest.length_unit!r}"
+            )
+        unknown = [name for name in configuration.species_names if name not in model]
+        if unknown:
+            raise InputError(
+                f"{configuration.name}: species {unknown[0]!r} is unknown to {self.path.name}, "
+                f"which knows {', '.join(model)}; give a species map"
+            )
+        index = np.array([model.index(name) for name in configuration.species_names])
+        return index[configuration.species]
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"device: expected cpu, cuda, cuda:N or auto; found {name!r}") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device: {name!r} asked for, but torch finds no GPU here")
+    if device.type not in ("cpu", "cuda"):
+        raise InputError(f"device: expected cpu, cuda, cuda:N or auto; found {name!r}")
+    return device

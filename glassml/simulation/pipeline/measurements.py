@@ -1,0 +1,195 @@
+"""What is computed from the files of a task, in the task itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glassml.data.averages import isoconfigurational_averages
+from glassml.errors import InputError, SimulationError
+from glassml.physics.observables import relaxation_time, self_intermediate_scattering
+from glassml.simulation.exchange import read_snapshot
+from glassml.simulation.lammps import read_thermo
+from glassml.simulation.pipeline.lammps_trajectory import read_frames
+from glassml.simulation.pipeline.tasks import Task
+
+__all__ = [
+    "check_box",
+    "collect_frames",
+    "measure_cage",
+    "measure_labels",
+    "measure_run",
+    "measure_structure",
+    "measure_window",
+]
+
+_BLOCKS = 10  # of a window, whose scatter gives the error of the mean energy
+
+
+def check_box(task: Task, folder: Path) -> None:
+    """Refuse a box in which a particle would feel two images of another one.
+
+    Raises:
+        InputError: the box is narrower than two cutoffs.
+    """
+    log = (folder / "log.lammps").read_text(encoding="utf-8")
+    found = re.search(r"master list distance cutoff = (\S+)", log)
+    skins = re.findall(r"^neighbor\s+(\S+)\s+bin", log, flags=re.MULTILINE)
+    if found is None:
+        return  # the interactions are no pair potential
+    skin = float(skins[-1]) if skins else task.parameters["default_skin"]
+    cutoff, length = float(found.group(1)) - skin, task.parameters["box_length"]
+    if length < 2 * cutoff:
+        n, density = task.parameters["particles"], task.parameters["density"]
+        fewest = (2 * cutoff) ** task.parameters.get("dimension", 3) * density
+        raise InputError(
+            f"particles: expected a box of at least twice the cutoff {cutoff:g}, which takes "
+            f"{int(np.ceil(fewest))} particles; found {n}, in a box of "
+            f"{length:.3g}"
+        )
+
+
+def collect_frames(task: Task, folder: Path) -> None:
+    """Frames and energies of a piece of a trajectory, as arrays.
+
+    Raises:
+        SimulationError: the dump or the log is cut off.
+    """
+    frames = list(read_frames(folder / f"{task.name}.dump", task.parameters["frames"]))
+    log = folder / "log.lammps"
+    runs = read_thermo(log)
+    if not runs:  # LAMMPS' parser leaves out a run without its last lines
+        raise SimulationError(
+            f"{log}: expected the thermo output of a whole run; found a log that is cut off; is "
+            "the disk full?"
+        )
+    thermo = runs[-1]
+    np.savez(
+        folder / f"{task.name}.npz",
+        steps=[frame.step for frame in frames],
+        positions=[frame.positions for frame in frames],
+        # The last line is also the first of the next piece.
+        energy=thermo["PotEng"][:-1],
+        temperature=thermo["Temp"][:-1],
+    )
+
+
+def measure_window(task: Task, folder: Path) -> None:
+    """Relaxation and energy in a window: F_s(k, t) of one species, mean potential energy.
+
+    F_s is averaged over the origins of time.
+    """
+    about = task.parameters
+    chosen = slice(*about["particles"])
+    pieces = [np.load(folder / name) for name in task.inputs]
+    positions: dict[int, np.ndarray] = {}
+    for first, piece in zip(about["first_steps"], pieces, strict=True):
+        all_positions = piece["positions"]
+        for i, step in enumerate(piece["steps"].tolist()):
+            positions[first + step] = all_positions[i, chosen]
+    f_s = [
+        float(
+            np.mean(
+                [
+                    self_intermediate_scattering(
+                        positions[origin + lag] - positions[origin],
+                        about["wave_number"],
+                        about.get("dimension", 3),
+                    )
+                    for origin in about["origins"]
+                ]
+            )
+        )
+        for lag in about["lags"]
+    ]
+    times = [lag * about["timestep"] for lag in about["lags"]]
+    energy = np.concatenate([piece["energy"] for piece in pieces])
+    blocks = [block.mean() for block in np.array_split(energy, _BLOCKS)]
+    _write_json(
+        folder / f"{task.name}.json",
+        {
+            "length": about["length"],
+            "times": times,
+            "f_s": f_s,
+            "tau_alpha": relaxation_time(np.array(times), np.array(f_s)),
+            "energy": float(energy.mean()),
+            "energy_error": float(np.std(blocks, ddof=1) / np.sqrt(_BLOCKS)),
+            "temperature": float(np.concatenate([p["temperature"] for p in pieces]).mean()),
+        },
+    )
+
+
+def measure_structure(task: Task, folder: Path) -> None:
+    """Positions, cell and energies of a configuration and of its inherent structure."""
+    thermal = read_snapshot(folder / f"{task.name}.thermal.dump")
+    arrays: dict[str, Any] = {
+        "positions": _vectors(thermal, "xu", "yu", "zu"),
+        "species": thermal["type"].astype(np.int64) - 1,
+        "potential_energy": thermal["c_energy"],
+        "cell": np.diag(_box(folder / f"{task.name}.thermal.dump")),
+    }
+    if f"{task.name}.inherent.dump" in task.parameters["dumps"]:
+        inherent = read_snapshot(folder / f"{task.name}.inherent.dump")
+        forces = _vectors(inherent, "fx", "fy", "fz")
+        arrays["inherent"] = _vectors(inherent, "xu", "yu", "zu")
+        arrays["inherent_energy"] = inherent["c_energy"]
+        arrays["largest_force"] = np.linalg.norm(forces, axis=1).max()
+    np.savez(folder / f"{task.name}.npz", **arrays)
+
+
+def measure_cage(task: Task, folder: Path) -> None:
+    """Mean displacements [N, 3] [length] to the cage centres, and their statistical error."""
+    first, second = (
+        _vectors(
+            read_snapshot(folder / f"{task.name}.{half}.dump"),
+            *(f"f_glassml_mean[{axis}]" for axis in (1, 2, 3)),
+        )
+        for half in (1, 2)
+    )
+    error = np.sqrt(((first - second) ** 2).sum(axis=1).mean()) / 2
+    np.savez(folder / f"{task.name}.npz", displacement=(first + second) / 2, error=error)
+
+
+def measure_run(task: Task, folder: Path) -> None:
+    """Displacements [T, N, 3] [length] of one isoconfigurational run."""
+    start, *later = read_frames(folder / f"{task.name}.dump", task.parameters["frames"])
+    displacements = np.stack([frame.positions - start.positions for frame in later])
+    if not np.isfinite(displacements).all():
+        raise SimulationError("expected finite positions; the run has exploded")
+    np.save(folder / f"{task.name}.npy", displacements)
+
+
+def measure_labels(task: Task, folder: Path) -> None:
+    """Averages over the runs of an isoconfigurational ensemble.
+
+    One time is in memory at once, except where the final positions of all times are kept.
+    """
+    runs = [np.load(folder / name, mmap_mode="r") for name in task.inputs]  # each [T, N, 3]
+    averages = [
+        isoconfigurational_averages(np.stack([run[time] for run in runs]))
+        for time in range(len(runs[0]))
+    ]
+    arrays = {name: np.stack([each[name] for each in averages], axis=1) for name in averages[0]}
+    if task.parameters["final"]:
+        arrays["final_displacements"] = np.stack(runs).astype(np.float32)
+    np.savez(folder / f"{task.name}.npz", **arrays)  # type: ignore[arg-type]
+
+
+def _box(path: Path) -> np.ndarray:
+    """Edge lengths [3] [length] in the header of a snapshot."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("ITEM: BOX BOUNDS"))
+    bounds = np.array([line.split()[:2] for line in lines[start + 1 : start + 4]], float)
+    return bounds[:, 1] - bounds[:, 0]
+
+
+def _vectors(columns: dict[str, np.ndarray], *names: str) -> np.ndarray:
+    return np.stack([columns[name] for name in names], axis=1)
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    path.write_text(json.dumps(values), encoding="utf-8")

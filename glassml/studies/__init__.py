@@ -1,0 +1,32 @@
+"""Studies: transfer between state points, refitted decoders, few-shot curves, sweeps."""
+
+from __future__ import annotations
+
+from glassml.studies.few_shot import FewShot, FewShotScore, few_shot, few_shot_table
+from glassml.studies.refit import Refit, RefitScore, refit, refit_table, untrained
+from glassml.studies.transfer import (
+    PublishedCell,
+    Transfer,
+    TransferCell,
+    read_published_transfer,
+    transfer,
+    transfer_table,
+)
+
+__all__ = [
+    "FewShot",
+    "FewShotScore",
+    "PublishedCell",
+    "Refit",
+    "RefitScore",
+    "Transfer",
+    "TransferCell",
+    "few_shot",
+    "few_shot_table",
+    "read_published_transfer",
+    "refit",
+    "refit_table",
+    "transfer",
+    "transfer_table",
+    "untrained",
+]

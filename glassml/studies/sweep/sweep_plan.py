@@ -1,0 +1,270 @@
+"""From a sweep's configuration to its training runs."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glassml.errors import ConfigError
+from glassml.models import build
+from glassml.settings import with_fields
+from glassml.studies.sweep.sweep_config import SweepConfig
+from glassml.training import TrainConfig, parse_config
+from glassml.training.split import Split, open_split
+
+__all__ = ["BASE", "Plan", "Point", "Variant", "plan"]
+
+BASE = "base"
+
+# Settings that change where and how fast a run is, not what comes out of it.
+_NO_DIFFERENCE = {
+    "data": ("train", "reversed", "cache", "graph_cache", "graph_cache_gb"),
+    "training": ("accelerator", "devices"),
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Settings that a sweep compares.
+
+    Attributes:
+        name: for tables.
+        axis: the setting that differs from the base, if a single axis is varied.
+        value: its value.
+        fields: dotted settings that replace those of the base.
+    """
+
+    name: str
+    axis: str | None
+    value: Any
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One training run.
+
+    Attributes:
+        key: hash of everything that decides what comes out; points with the same share one run.
+        variant: name of the settings.
+        size: number of training configurations.
+        asked: the same if the sweep asks for a number; None: all of the fold.
+        seed: of the training.
+        fold: which part is held out, from 0.
+        config: of the run, without its folder.
+    """
+
+    key: str
+    variant: str
+    size: int
+    asked: int | None
+    seed: int
+    fold: int
+    config: TrainConfig
+
+    def __str__(self) -> str:
+        return f"{self.variant}, {self.size} configurations, seed {self.seed}, fold {self.fold + 1}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All runs of a sweep, in order.
+
+    Attributes:
+        variants: the settings that are compared.
+        points: runs; several may have the same key.
+        species: names of the species of the data.
+        times: times [time] of the labels.
+        folds: number of folds, 1 if there is no cross-validation.
+    """
+
+    variants: tuple[Variant, ...]
+    points: tuple[Point, ...]
+    species: tuple[str, ...]
+    times: tuple[float, ...]
+    folds: int
+
+
+def plan(config: SweepConfig, source: str = "sweep") -> Plan:
+    """Work out the runs of a sweep and check the settings of every one.
+
+    Args:
+        config: the sweep.
+        source: where it comes from, for messages.
+
+    Raises:
+        ConfigError: a setting is unknown, has a wrong value or does not fit the data.
+        InputError: the data cannot be read.
+    """
+    variants = _variants(config)
+    base = _parsed(config, {}, f"{source}: base")
+    if base.training.devices != 1:
+        raise ConfigError(
+            f"{source}: base.training.devices: expected 1 in a sweep; use -j for more"
+        )
+    split = open_split(base.data)
+    checksums = {base.data.reversed: _checksums(split)}
+    folds = list(_folds(config, base, source))
+    points = []
+    for variant in variants:
+        parsed = _parsed(config, variant.fields, f"{source}: {variant.name}")
+        _check_model(parsed, split.species, split.times, f"{source}: {variant.name}")
+        if parsed.data.reversed not in checksums:
+            checksums[parsed.data.reversed] = _checksums(open_split(parsed.data))
+        for fold, held_out in enumerate(folds):
+            for seed in config.seeds:
+                for size, exclude in _subsets(config, held_out, fold, seed, source):
+                    run = _run_config(parsed, seed, held_out, exclude)
+                    asked = size if config.sizes else None
+                    key = _key(run, checksums[parsed.data.reversed])
+                    points.append(Point(key, variant.name, size, asked, seed, fold, run))
+    _check_shown(config, split.species, split.times, source)
+    # What is most worth having comes first: every setting once, then further folds and seeds.
+    points.sort(key=lambda point: (config.seeds.index(point.seed), point.fold))
+    return Plan(tuple(variants), tuple(points), split.species, split.times, len(folds))
+
+
+@dataclass(frozen=True)
+class _HeldOut:
+    """What a fold holds out (None: a dataset of its own), and what it may be trained on."""
+
+    names: tuple[str, ...] | None
+    pool: tuple[str, ...]
+
+
+def _variants(config: SweepConfig) -> list[Variant]:
+    axes = config.axes
+    found = [Variant(BASE, None, None, {})]
+    if config.combine == "separate":
+        for name, values in axes.items():
+            found += [Variant(f"{name}={_text(v)}", name, v, {name: v}) for v in values]
+    elif axes:
+        found = []
+        for combination in itertools.product(*axes.values()):
+            fields = dict(zip(axes, combination, strict=True))
+            name = ", ".join(f"{key}={_text(value)}" for key, value in fields.items())
+            found.append(Variant(name, None, None, fields))
+    found += [Variant(name, None, None, fields) for name, fields in config.variants.items()]
+    names = [variant.name for variant in found]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"variants: expected another name than {twice!r}, which is taken")
+    return found
+
+
+def _checksums(split: Split) -> list[str]:
+    """What stands in a key for the files of the data, wherever they lie."""
+    return [dataset.sha256 for dataset in split.datasets]
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, default=str) if not isinstance(value, str) else value
+
+
+def _parsed(config: SweepConfig, fields: dict[str, Any], source: str) -> TrainConfig:
+    return parse_config(with_fields(config.base, fields), source)
+
+
+def _check_model(
+    config: TrainConfig, species: Sequence[str], times: Sequence[float], source: str
+) -> None:
+    """Build the model once, so that a wrong value shows before hours of training."""
+    try:
+        build(
+            config.model.name,
+            species=species,
+            times=times,
+            scalar_inputs=config.data.scalars,
+            **config.model.hyperparameters,
+        )
+    except ConfigError as error:
+        raise ConfigError(f"{source}: model.{error}") from None
+
+
+def _check_shown(
+    config: SweepConfig, species: Sequence[str], times: Sequence[float], source: str
+) -> None:
+    if config.species is not None and config.species not in species:
+        raise ConfigError(
+            f"{source}: species: expected one of {', '.join(species)}; found {config.species!r}"
+        )
+    if config.time is not None and not np.isclose(config.time, times, rtol=1e-6, atol=0).any():
+        shown = ", ".join(f"{t:g}" for t in times)
+        raise ConfigError(f"{source}: time: expected one of {shown}; found {config.time:g}")
+
+
+def _folds(config: SweepConfig, base: TrainConfig, source: str) -> Iterator[_HeldOut]:
+    split = open_split(base.data)
+    train = tuple(s.name for s in split.train)
+    validation = tuple(s.name for s in split.validation)
+    own_file = isinstance(base.data.validation, str)
+    if config.folds is None:
+        yield _HeldOut(None if own_file else validation, train)
+        return
+    if own_file:
+        raise ConfigError(
+            f"{source}: folds: expected null, as base.data.validation is a dataset of its own; "
+            "leave one of the two out"
+        )
+    # In the order of the file, whatever fraction the base would have drawn.
+    names = [n for d in split.datasets for n in d.names if n in {*train, *validation}]
+    if config.folds > len(names):
+        raise ConfigError(
+            f"{source}: folds: expected at most {len(names)}, as there are so many configurations; "
+            f"found {config.folds}"
+        )
+    order = np.random.default_rng(config.fold_seed).permutation(len(names))
+    for fold in range(config.folds):
+        chosen = {names[i] for i in order[fold :: config.folds]}
+        yield _HeldOut(
+            tuple(n for n in names if n in chosen), tuple(n for n in names if n not in chosen)
+        )
+
+
+def _subsets(
+    config: SweepConfig, held_out: _HeldOut, fold: int, seed: int, source: str
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Numbers of training configurations, and what is left out: smaller sets lie in larger ones."""
+    pool = held_out.pool
+    order = np.random.default_rng([config.fold_seed, seed, fold]).permutation(len(pool))
+    for size in config.sizes or (len(pool),):
+        if size > len(pool):
+            raise ConfigError(
+                f"{source}: sizes: expected at most {len(pool)}, as there are so many to train on"
+                f"{f' in fold {fold + 1}' if config.folds else ''}; found {size}"
+            )
+        left_out = {pool[i] for i in order[size:]}
+        yield size, tuple(name for name in pool if name in left_out)
+
+
+def _run_config(
+    parsed: TrainConfig, seed: int, held_out: _HeldOut, exclude: tuple[str, ...]
+) -> TrainConfig:
+    changes: dict[str, Any] = {"exclude": (*parsed.data.exclude, *exclude)}
+    if held_out.names is not None:
+        changes["validation"] = held_out.names
+    return parsed.model_copy(
+        update={
+            "data": parsed.data.model_copy(update=changes),
+            "training": parsed.training.model_copy(update={"seed": seed}),
+            "output": None,
+        }
+    )
+
+
+def _key(config: TrainConfig, checksums: Sequence[str]) -> str:
+    values = config.model_dump(mode="json", exclude={"output"})
+    for section, names in _NO_DIFFERENCE.items():
+        for name in names:
+            del values[section][name]
+    if isinstance(values["data"]["validation"], str):
+        values["data"]["validation"] = Path(values["data"]["validation"]).name
+    text = json.dumps({"settings": values, "data": list(checksums)}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,260 @@
+"""Which configurations of which datasets a run trains on, and which it validates on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from glassml.data import REVERSED_FROM, Configuration, Dataset
+from glassml.errors import ConfigError, InputError
+from glassml.training.train_config import DataConfig
+
+__all__ = ["ConfigurationSource", "Split", "check_fits", "check_new_positions", "open_split"]
+
+
+@dataclass(frozen=True)
+class ConfigurationSource:
+    """One configuration of one dataset, read when it is needed."""
+
+    dataset: Dataset
+    index: int
+
+    @property
+    def name(self) -> str:
+        """Name of the configuration in its file."""
+        return self.dataset.names[self.index]
+
+    def read(self) -> Configuration:
+        """The configuration."""
+        return self.dataset[self.index]
+
+    @property
+    def checksum(self) -> str:
+        """Checksum of its contents as stored in the file; nothing else is read."""
+        return self.dataset.checksum(self.name)
+
+    @property
+    def reversed_from(self) -> str | None:
+        """Of a reversed run: hash of the positions that it began from."""
+        return self.dataset.stored(self.name)["provenance"].attrs.get(REVERSED_FROM)
+
+    def __str__(self) -> str:
+        return f"{self.dataset.path}: configuration {self.name!r}"
+
+
+@dataclass(frozen=True)
+class Split:
+    """The configurations to train on and those to validate on, and what they have in common."""
+
+    train: tuple[ConfigurationSource, ...]
+    validation: tuple[ConfigurationSource, ...]
+    species: tuple[str, ...]
+    times: tuple[float, ...]
+    length_unit: str
+    reversed: tuple[ConfigurationSource, ...] = ()
+
+    @property
+    def datasets(self) -> list[Dataset]:
+        """The files behind the configurations, each once."""
+        sources = (*self.train, *self.validation, *self.reversed)
+        return list({s.dataset.path: s.dataset for s in sources}.values())
+
+
+def open_split(config: DataConfig) -> Split:
+    """Open the datasets and decide which configurations are for training.
+
+    Raises:
+        InputError: a file cannot be read or holds no labels.
+        ConfigError: the validation set is empty or takes everything, a configuration is there
+            twice, one to leave out is not there, or a reversed run is not given as such.
+    """
+    train = [s for path in config.train for s in _sources(path)]
+    train = _without(train, config.exclude)
+    if isinstance(config.validation, str):
+        validation = _sources(config.validation)
+    elif isinstance(config.validation, float):
+        train, validation = _drawn(train, config.validation, config.split_seed)
+    else:
+        train, validation = _named(train, config.validation)
+    _check_apart(train, validation)
+    _check_no_runs("data.train", train)
+    _check_no_runs("data.validation", validation)
+    first = train[0].read()
+    if first.times is None:
+        raise InputError(f"{train[0]} has no labels; training needs times and propensity")
+    times = tuple(float(t) for t in first.times)
+    return Split(
+        tuple(train),
+        tuple(validation),
+        first.species_names,
+        times,
+        first.length_unit,
+        _reversed_from(train, config),
+    )
+
+
+def check_fits(
+    source: ConfigurationSource, configuration: Configuration, split: Split, scalars: Sequence[str]
+) -> None:
+    """Check that a configuration has labels, times, species, unit and scalars as the run needs.
+
+    Raises:
+        InputError: it differs from the first training configuration or lacks one of the scalars.
+    """
+    if configuration.propensity is None or configuration.times is None:
+        raise InputError(f"{source} has no labels; training needs times and propensity")
+    facts = (
+        ("times", tuple(configuration.times.tolist()), split.times),
+        ("species", configuration.species_names, split.species),
+        ("length unit", configuration.length_unit, split.length_unit),
+    )
+    for what, found, expected in facts:
+        if found != expected:
+            raise InputError(
+                f"{source}: {what}: expected {_text(expected)} as in {split.train[0]}; "
+                f"found {_text(found)}; all configurations of a run must agree"
+            )
+    for name in scalars:
+        if name not in configuration.scalars:
+            raise InputError(
+                f"{source}: data.scalars: expected names of per-particle scalars of the dataset "
+                f"({', '.join(configuration.scalars) or 'it has none'}); found {name!r}"
+            )
+
+
+def check_new_positions(
+    source: ConfigurationSource, configuration: Configuration, seen: dict[str, ConfigurationSource]
+) -> None:
+    """Refuse positions that another configuration has too.
+
+    Its checksum may be another nevertheless: one of the two may hold further energies, inherent
+    positions or predictions, or labels from other runs.
+
+    Raises:
+        ConfigError: ``seen`` has a configuration with these positions, which this one joins.
+    """
+    first = seen.setdefault(configuration.positions_sha256, source)
+    if first is not source:
+        raise ConfigError(
+            f"data: {source} has the same positions as {first}; give every configuration once, on "
+            "one side only"
+        )
+
+
+def _reversed_from(
+    train: Sequence[ConfigurationSource], config: DataConfig
+) -> tuple[ConfigurationSource, ...]:
+    """The reversed runs of configurations that are trained on; those of others would leak.
+
+    Raises:
+        ConfigError: none of them is, or a configuration is not a reversed run.
+    """
+    sources = [s for path in config.reversed for s in _sources(path)]
+    starts = {s.read().positions_sha256 for s in train} if sources else set()
+    kept = []
+    for source in sources:
+        start = source.reversed_from
+        if start is None:
+            raise ConfigError(
+                f"data.reversed: {source}: expected a dataset of `glassml data reverse`; found "
+                f"a configuration without {REVERSED_FROM!r} in its provenance"
+            )
+        if start in starts:
+            kept.append(source)
+    if sources and not kept:
+        raise ConfigError(
+            f"data.reversed: expected runs that began from configurations of data.train; found "
+            f"{len(sources)} from others"
+        )
+    return tuple(kept)
+
+
+def _check_no_runs(field: str, sources: Sequence[ConfigurationSource]) -> None:
+    """Refuse reversed runs among ordinary configurations, where nobody minds what they know."""
+    for source in sources:
+        if source.reversed_from is not None:
+            raise ConfigError(
+                f"{field}: {source} is a reversed run, which knows the label of the configuration "
+                "that it began from; give the dataset of `glassml data reverse` as data.reversed, "
+                "where runs of held-out configurations are left out"
+            )
+
+
+def _sources(path: str | Path) -> list[ConfigurationSource]:
+    dataset = Dataset(path)
+    if not len(dataset):
+        raise InputError(f"{path}: this dataset holds no configuration")
+    return [ConfigurationSource(dataset, index) for index in range(len(dataset))]
+
+
+def _check_apart(
+    train: Sequence[ConfigurationSource], validation: Sequence[ConfigurationSource]
+) -> None:
+    """Refuse a configuration that counts twice, whatever its name and file, on either side."""
+    seen: dict[str, ConfigurationSource] = {}
+    for source in train:
+        first = seen.setdefault(source.checksum, source)
+        if first is not source:
+            raise ConfigError(
+                f"data.train: {source} holds the same data as {first}; give every configuration "
+                "once"
+            )
+    for source in validation:
+        if source.checksum in seen:
+            raise ConfigError(
+                f"data.validation: {source} holds the same data as {seen[source.checksum]}, which "
+                "is trained on; give other configurations, or a fraction such as 0.2 of the "
+                "training data"
+            )
+
+
+def _drawn(
+    sources: Sequence[ConfigurationSource], fraction: float, seed: int
+) -> tuple[list[ConfigurationSource], list[ConfigurationSource]]:
+    number = max(1, round(fraction * len(sources)))
+    if number >= len(sources):
+        raise ConfigError(
+            f"data.validation: a fraction of {fraction:g} of {len(sources)} configuration(s) "
+            "leaves none to train on; expected at least one for each"
+        )
+    chosen = set(np.random.default_rng(seed).permutation(len(sources))[:number].tolist())
+    rest = [s for i, s in enumerate(sources) if i not in chosen]
+    return rest, [sources[i] for i in sorted(chosen)]
+
+
+def _named(
+    sources: Sequence[ConfigurationSource], names: Sequence[str]
+) -> tuple[list[ConfigurationSource], list[ConfigurationSource]]:
+    _check_names("data.validation", sources, names)
+    validation = [s for s in sources if s.name in names]
+    if len(validation) == len(sources):
+        raise ConfigError("data.validation: names every configuration; none is left to train on")
+    return [s for s in sources if s.name not in names], validation
+
+
+def _without(
+    sources: Sequence[ConfigurationSource], names: Sequence[str]
+) -> list[ConfigurationSource]:
+    _check_names("data.exclude", sources, names)
+    rest = [s for s in sources if s.name not in names]
+    if not rest:
+        raise ConfigError("data.exclude: names every configuration; none is left to train on")
+    return rest
+
+
+def _check_names(field: str, sources: Sequence[ConfigurationSource], names: Sequence[str]) -> None:
+    known = [s.name for s in sources]
+    for name in names:
+        if known.count(name) != 1:
+            found = f"found {known.count(name)} of that name among {', '.join(known[:8])}"
+            raise ConfigError(
+                f"{field}: expected the name of one configuration of data.train, "
+                f"{found}{', ...' if len(known) > 8 else ''}; asked for {name!r}"
+            )
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,189 @@
+"""Few-shot curves: what a refit to the drawn configurations gives on the others."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from glassml.analysis import evaluate
+from glassml.cli import app
+from glassml.data import Dataset
+from glassml.errors import InputError, ModelFileError
+from glassml.inference import Predictor
+from glassml.studies.few_shot import FewShot, FewShotScore, _choices, few_shot
+from glassml.studies.refit import refit
+from glassml.studies.transfer_pictures import few_shot_picture
+
+
+@pytest.fixture
+def there(make_dataset, linear_labels) -> Path:
+    return make_dataset("there.h5", linear_labels)
+
+
+@pytest.fixture
+def unseen(make_dataset, linear_labels) -> Path:
+    return make_dataset("unseen.h5", linear_labels, seeds=range(20, 23))
+
+
+@pytest.fixture
+def network(small_network: Path) -> Predictor:
+    return Predictor(small_network, device="cpu")
+
+
+def test_all_configurations_give_what_a_refit_gives(
+    network: Predictor, there: Path, unseen: Path, tmp_path: Path
+) -> None:
+    result = few_shot(network, Dataset(there), [6], test=Dataset(unseen), draws=3)
+    refit(network, Dataset(there), tmp_path / "new.pt")
+    direct = evaluate(Predictor(tmp_path / "new.pt", device="cpu"), Dataset(unseen))
+    assert len(result.scores) == len(direct.scores) == 4
+    for found, expected in zip(result.scores, direct.scores, strict=True):
+        assert (found.species, found.time) == (expected.species, expected.time)
+        assert found.draws == 1  # there is one choice of six out of six
+        assert found.pearson_all == pytest.approx(expected.pearson_all, rel=1e-9)
+        assert found.pearson_mean == pytest.approx(expected.pearson_mean, rel=1e-9)
+        assert np.isnan(found.pearson_all_std)
+
+
+def test_every_choice_is_tested_on_the_others(
+    network: Predictor, make_dataset, linear_labels, tmp_path: Path
+) -> None:
+    dataset = Dataset(make_dataset("three.h5", linear_labels, seeds=range(3)))
+    result = few_shot(network, dataset, [2], draws=40, seed=2)
+    values = []
+    for left_out in range(3):
+        rest = [k for k in range(3) if k != left_out]
+        train = make_dataset("train.h5", linear_labels, seeds=rest)
+        test = make_dataset("test.h5", linear_labels, seeds=[left_out])
+        refit(network, Dataset(train), tmp_path / "new.pt")
+        scores = evaluate(Predictor(tmp_path / "new.pt", device="cpu"), Dataset(test)).scores
+        values.append([s.pearson_all for s in scores])
+    # Three choices exist, and forty draws find all of them.
+    assert [s.draws for s in result.scores] == [3] * 4
+    found = [(s.pearson_all, s.pearson_all_std) for s in result.scores]
+    expected = np.stack([np.mean(values, axis=0), np.std(values, axis=0, ddof=1)], axis=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-7)
+
+
+def test_choices_are_different_and_follow_the_seed() -> None:
+    choices = _choices(10, 3, 20, seed=0)
+    assert len({tuple(c) for c in choices}) == 20
+    assert all(len(set(c)) == 3 and set(c) <= set(range(10)) for c in choices)
+    assert choices == _choices(10, 3, 20, seed=0) != _choices(10, 3, 20, seed=1)
+    assert sorted(_choices(4, 2, 50, seed=0)) == [
+        list(c) for c in itertools.combinations(range(4), 2)
+    ]
+
+
+def test_the_model_as_it_is_stands_beside_them(
+    network: Predictor, make_dataset, linear_labels
+) -> None:
+    path = make_dataset("here.h5", linear_labels, times=(1.0, 10.0))
+    result = few_shot(network, Dataset(path), [1])
+    found = [s for s in result.scores if s.configurations == 0]
+    for score, expected in zip(found, evaluate(network, Dataset(path)).scores, strict=True):
+        assert score.pearson_all == pytest.approx(expected.pearson_all, rel=1e-9)
+        assert score.pearson_mean == pytest.approx(expected.pearson_mean, rel=1e-9)
+
+
+def test_the_picture_shows_the_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib.figure import Figure
+
+    scores = [FewShotScore(0, "A", 3.0, 1, 0.1, np.nan, 0.2, np.nan)]
+    scores += [FewShotScore(n, "A", 3.0, 5, 0.3 + n / 10, 0.05, 0.4, 0.02) for n in (1, 2, 5)]
+    result = FewShot("m.pt", "d.h5", "", None, None, 0, 0, tuple(scores))
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *a, **k: drawn.append(figure))
+    few_shot_picture([result], tmp_path / "f.png", "A", 3.0)
+    left = drawn[0].axes[0]
+    curve = left.containers[0].lines[0]
+    np.testing.assert_allclose(curve.get_xydata(), [[1, 0.4], [2, 0.5], [5, 0.8]])
+    labels = [text.get_text() for text in left.get_legend().get_texts()]
+    assert sorted(labels) == ["m.pt, as it is", "m.pt, refitted"]
+    with pytest.raises(InputError, match=r"\(A at 3\); found B at 3"):
+        few_shot_picture([result], tmp_path / "f.png", "B", 3.0)
+
+
+def test_command(small_network: Path, there: Path, unseen: Path, tmp_path: Path) -> None:
+    outputs = {k: tmp_path / f"few.{v}" for k, v in
+               (("json", "json"), ("csv", "csv"), ("picture", "png"))}  # fmt: skip
+    options = [word for k, path in outputs.items() for word in (f"--{k}", str(path))]
+    result = CliRunner().invoke(
+        app,
+        ["few-shot", str(small_network), str(there), "--test", str(unseen), "--draws", "3",
+         "--sizes", "1,3", "--time", "30", *options],
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    content = json.loads(outputs["json"].read_text())
+    assert (content["test"], content["seen"]) == ("unseen.h5", 0)
+    with outputs["csv"].open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [int(row["configurations"]) for row in rows] == [1] * 4 + [3] * 4
+    assert outputs["picture"].read_bytes().startswith(b"\x89PNG")
+
+
+def test_usual_sizes_go_as_far_as_the_dataset(
+    small_network: Path, there: Path, tmp_path: Path
+) -> None:
+    arguments = ["few-shot", str(small_network), str(there), "--draws", "2"]
+    result = CliRunner().invoke(app, [*arguments, "--csv", str(tmp_path / "f.csv")])
+    assert result.exit_code == 0, result.output
+    with (tmp_path / "f.csv").open() as stream:
+        found = {int(row["configurations"]) for row in csv.DictReader(stream)}
+    assert found == {1, 2, 5}  # six configurations, one of which is left to predict
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--sizes", "6"], r"sizes: expected numbers from 1 to 5 .*one must be left.*; found 6"),
+        (["--sizes", "0"], "sizes: expected numbers from 1 to 5 .*found 0"),
+        (["--sizes", "1,two"], "--sizes: expected whole numbers joined by commas; found '1,two'"),
+        (["--draws", "0"], "draws: expected a positive number; found 0"),
+        (["--seed", "-1"], "seed: expected a number of at least 0; found -1"),
+        (["--picture", "p.png"], r"time: .*there.h5: .*times 3, 30.*--time 30$"),
+        (["--time", "4", "--picture", "p.png"], "time: .*expected one of 3, 30; found 4"),
+        (["--species", "C"], "--species: expected one of A, B; found 'C'"),
+        (["--time", "3", "--picture", "p"], "p: picture: .*found a name without ending"),
+        (["--test", "there.h5"], "there.h5: c0 holds the same data as c0"),
+    ],
+)
+def test_mistakes_are_explained(
+    small_network: Path,
+    there: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(there.parent)
+    with pytest.raises(InputError, match=message):
+        CliRunner().invoke(
+            app, ["few-shot", str(small_network), "there.h5", *options], catch_exceptions=False
+        )
+
+
+def test_one_configuration_cannot_be_tested_on_another(
+    small_network: Path, make_dataset, linear_labels
+) -> None:
+    path = make_dataset("one.h5", linear_labels, seeds=range(1))
+    with pytest.raises(InputError, match=r"one.h5: expected two or more.*\(--test\)"):
+        CliRunner().invoke(app, ["few-shot", str(small_network), str(path)], catch_exceptions=False)
+
+
+def test_other_times_in_the_test_are_explained(
+    network: Predictor, there: Path, make_dataset, linear_labels
+) -> None:
+    other = make_dataset("other.h5", linear_labels, times=(3.0, 31.0), seeds=range(9, 11))
+    with pytest.raises(InputError, match=r"other.h5: times: expected those of .*\(3, 30\); found"):
+        few_shot(network, Dataset(there), [1], test=Dataset(other))
+
+
+def test_a_model_without_decoder_is_refused_at_once(analytic, there: Path) -> None:
+    with pytest.raises(ModelFileError, match="linear decoder over its descriptors"):
+        CliRunner().invoke(app, ["few-shot", str(analytic()), str(there)], catch_exceptions=False)

@@ -1,0 +1,214 @@
+"""Refitted models: the decoders are those of ridge regression, and the file says where from."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from glassml_ase import GlassMLCalculator
+from systems import liquid, moved
+from typer.testing import CliRunner
+
+from glassml.analysis import evaluate, pearson_all, pearson_mean
+from glassml.analysis.seen import seen_configurations
+from glassml.cli import app
+from glassml.data import Dataset, DatasetWriter, atoms_from_configuration
+from glassml.errors import InputError, ModelFileError
+from glassml.export import read_manifest
+from glassml.inference import Predictor
+from glassml.studies.descriptor_moments import SLABS, _slab_of, read_descriptor_moments
+from glassml.studies.refit import refit
+
+
+def ridge(x: np.ndarray, y: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:
+    """Ridge regression by the normal equations of the standardised descriptors."""
+    mean, spread = x.mean(axis=0), x.std(axis=0)
+    z = (x - mean) / spread
+    weight = np.linalg.solve(
+        z.T @ z / len(x) + penalty * np.eye(x.shape[1]), z.T @ (y - y.mean()) / len(x)
+    )
+    return weight / spread, y.mean() - (weight / spread) @ mean
+
+
+def columns_of(model: Path, dataset: Dataset) -> list[np.ndarray]:
+    predictor = Predictor(model, device="cpu")
+    return [predictor.predict([c], ("descriptors",))[0]["descriptors"] for c in dataset]
+
+
+def test_the_new_file_is_ridge_regression_in_ase_and_offline(
+    small_network: Path, make_dataset, linear_labels, tmp_path: Path
+) -> None:
+    dataset = Dataset(make_dataset("there.h5", linear_labels))
+    result = refit(Predictor(small_network, device="cpu"), dataset, tmp_path / "new.pt")
+    predictor = Predictor(tmp_path / "new.pt", device="cpu")
+    assert predictor.manifest.times == (3.0, 30.0)
+    calculator = GlassMLCalculator(tmp_path / "new.pt", species=["A", "B"], device="cpu")
+    unseen = liquid(60, seed=77)
+    offline = predictor.predict([unseen])[0]["propensity"]
+    atoms = atoms_from_configuration(unseen)
+    in_ase = calculator.get_property("propensity", atoms)
+    species = np.concatenate([c.species for c in dataset])
+    x = np.concatenate(columns_of(small_network, dataset))
+    y = np.concatenate([c.propensity for c in dataset])
+    here = Predictor(small_network, device="cpu").predict([unseen], ("descriptors",))[0]
+    for score in result.scores:
+        s, t = "AB".index(score.species), (3.0, 30.0).index(score.time)
+        weight, bias = ridge(x[species == s], y[species == s, t], score.penalty)
+        mine = unseen.species == s
+        expected = here["descriptors"][mine] @ weight + bias
+        np.testing.assert_allclose(offline[mine, t], expected, rtol=1e-10)
+        np.testing.assert_allclose(in_ase[mine, t], expected, rtol=1e-10)
+
+
+def test_scores_are_of_the_configurations_left_out(
+    small_network: Path, make_dataset, linear_labels, tmp_path: Path
+) -> None:
+    dataset = Dataset(make_dataset("there.h5", linear_labels))
+    result = refit(Predictor(small_network, device="cpu"), dataset, tmp_path / "new.pt")
+    columns, configurations = columns_of(small_network, dataset), list(dataset)
+    for score in result.scores:
+        s, t = "AB".index(score.species), (3.0, 30.0).index(score.time)
+        predicted, labels = [], []
+        for k, configuration in enumerate(configurations):
+            others = [i for i in range(len(configurations)) if i != k]
+            chosen = [configurations[i].species == s for i in others]
+            x = np.concatenate([columns[i][m] for i, m in zip(others, chosen, strict=True)])
+            y = np.concatenate(
+                [configurations[i].propensity[m, t] for i, m in zip(others, chosen, strict=True)]
+            )
+            weight, bias = ridge(x, y, score.penalty)
+            mine = configuration.species == s
+            predicted.append((columns[k][mine] @ weight + bias)[:, None])
+            labels.append(configuration.propensity[mine, t][:, None])
+        species = [np.zeros(len(y), dtype=int) for y in labels]
+        for found, statistic in (
+            (score.pearson_all, pearson_all),
+            (score.pearson_mean, pearson_mean),
+        ):
+            expected = statistic(predicted, labels, species, 1)[0, 0]
+            assert found == pytest.approx(expected, rel=1e-9)
+            assert found > 0.95  # the labels are linear in the descriptors, but for a little noise
+
+
+def test_before_is_the_model_as_it_was(
+    small_network: Path, make_dataset, linear_labels, tmp_path: Path
+) -> None:
+    path = make_dataset("there.h5", linear_labels, times=(1.0, 7.0))
+    predictor = Predictor(small_network, device="cpu")
+    result = refit(predictor, Dataset(path), tmp_path / "new.pt")
+    first = {s.species: s for s in result.scores if s.time == 1.0}
+    second = [s for s in result.scores if s.time == 7.0]
+    assert np.isnan([s.before_all for s in second] + [s.before_mean for s in second]).all()
+    with DatasetWriter(tmp_path / "one_time.h5") as writer:
+        for c in Dataset(path):
+            writer.add(moved(c, times=c.times[:1], propensity=c.propensity[:, :1]))
+    for expected in evaluate(predictor, Dataset(tmp_path / "one_time.h5")).scores:
+        found = first[expected.species]
+        assert found.before_all == pytest.approx(expected.pearson_all, rel=1e-9)
+        assert found.before_mean == pytest.approx(expected.pearson_mean, rel=1e-9)
+
+
+def test_one_configuration_is_checked_on_its_slabs(
+    small_network: Path, make_dataset, linear_labels, tmp_path: Path
+) -> None:
+    dataset = Dataset(make_dataset("one.h5", linear_labels, seeds=range(1)))
+    result = refit(Predictor(small_network, device="cpu"), dataset, tmp_path / "new.pt")
+    assert all(s.pearson_all == s.pearson_mean > 0.9 for s in result.scores if s.species == "A")
+    recipe = read_manifest(tmp_path / "new.pt").training["recipe"]
+    assert recipe["chosen_by"] == "slabs of the configuration left out in turn"
+
+
+def test_slabs_are_equal_parts_of_the_box_whatever_the_image() -> None:
+    configuration = liquid(64, seed=3, triclinic=True)
+    along = (configuration.positions @ np.linalg.inv(configuration.cell))[:, 0] % 1.0
+    slabs = _slab_of(configuration)
+    assert np.ptp(np.bincount(slabs, minlength=SLABS)) <= 1
+    ends = [(along[slabs == k].min(), along[slabs == k].max()) for k in range(SLABS)]
+    assert all(high < low for (_, high), (low, _) in itertools.pairwise(ends))
+    shifts = np.random.default_rng(0).integers(-2, 3, (64, 3)) @ configuration.cell
+    elsewhere = moved(configuration, positions=configuration.positions + shifts)
+    np.testing.assert_array_equal(_slab_of(elsewhere), slabs)
+
+
+def test_the_manifest_tells_of_both_trainings(
+    small_network: Path, make_dataset, linear_labels, tmp_path: Path
+) -> None:
+    dataset = Dataset(make_dataset("there.h5", linear_labels, temperature=0.64))
+    refit(Predictor(small_network, device="cpu"), dataset, tmp_path / "new.pt")
+    training = read_manifest(tmp_path / "new.pt").training
+    assert training["data"][0] == {
+        "file": "there.h5",
+        "sha256": dataset.sha256,
+        "configurations": 6,
+    }
+    assert training["train"] == [f"c{k}" for k in range(6)]
+    assert training["origin"] == {"n_runs": [8], "temperature": [0.64]}
+    assert training["network"]["file"] == "small.pt"
+    assert training["network"]["times"] == [1.0, 10.0]
+    assert training["network"]["training"] == {"data": "none"}
+    assert seen_configurations(read_manifest(tmp_path / "new.pt"), dataset) == dataset.names
+
+
+def test_what_the_network_has_seen_is_remembered_after_two_refits(
+    small_network: Path, make_dataset, linear_labels, tmp_path: Path
+) -> None:
+    first, second = (
+        Dataset(make_dataset(name, linear_labels, seeds=seeds))
+        for name, seeds in (("a.h5", range(3)), ("b.h5", range(3, 6)))
+    )
+    refit(Predictor(small_network, device="cpu"), first, tmp_path / "one.pt")
+    refit(Predictor(tmp_path / "one.pt", device="cpu"), second, tmp_path / "two.pt")
+    manifest = read_manifest(tmp_path / "two.pt")
+    assert seen_configurations(manifest, first) == ("c0", "c1", "c2")
+    assert seen_configurations(manifest, second) == ("c3", "c4", "c5")
+    assert seen_configurations(read_manifest(tmp_path / "one.pt"), second) == ()
+
+
+def test_command(small_network: Path, make_dataset, linear_labels, tmp_path: Path) -> None:
+    dataset = make_dataset("there.h5", linear_labels)
+    outputs = {k: tmp_path / f"refit.{k}" for k in ("json", "csv")}
+    options = [word for k, path in outputs.items() for word in (f"--{k}", str(path))]
+    new = tmp_path / "new.pt"
+    result = CliRunner().invoke(
+        app, ["refit", str(small_network), str(dataset), "-o", str(new), *options]
+    )
+    assert result.exit_code == 0, result.output
+    assert f"written: {new}" in result.stdout
+    content = json.loads(outputs["json"].read_text())
+    assert content["scores"][0]["before_all"] is None
+    with outputs["csv"].open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [float(row["penalty"]) for row in rows] == [s["penalty"] for s in content["scores"]]
+    assert read_manifest(new).times == (3.0, 30.0)
+
+
+def test_the_shipped_model_is_refitted(make_dataset, linear_labels, tmp_path: Path) -> None:
+    """A file that was exported before there were refits."""
+    dataset = Dataset(make_dataset("there.h5", linear_labels))
+    refit(Predictor("kob_andersen_T0.44", device="cpu"), dataset, tmp_path / "new.pt")
+    predicted = Predictor(tmp_path / "new.pt", device="cpu").predict([dataset[0]])[0]["propensity"]
+    assert predicted.shape == (60, 2)
+
+
+def test_mistakes_are_explained(make_dataset, linear_labels, analytic, tmp_path: Path) -> None:
+    dataset = make_dataset("there.h5", linear_labels)
+    arguments = ["refit", str(analytic()), str(dataset), "-o", str(tmp_path / "new.pt")]
+    with pytest.raises(ModelFileError, match="linear decoder over its descriptors"):
+        CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert not (tmp_path / "new.pt").exists()
+
+
+def test_a_missing_species_is_explained(
+    small_network: Path, make_dataset, linear_labels, tmp_path: Path
+) -> None:
+    with DatasetWriter(tmp_path / "only_a.h5") as writer:
+        for c in Dataset(make_dataset("there.h5", linear_labels)):
+            writer.add(moved(c, species=np.zeros(60, dtype=int)))
+    with pytest.raises(InputError, match=r"only_a.h5: c0: expected particles.*found 0 of 'B'"):
+        read_descriptor_moments(
+            Predictor(small_network, device="cpu"), Dataset(tmp_path / "only_a.h5")
+        )
