@@ -19,7 +19,7 @@ from rich.console import Console
 
 from glassml.errors import BuildError
 from glassml.native import build as build_module
-from glassml.native import build_status, location, plan
+from glassml.native import build_plan, build_status, location
 from glassml.native.build import build
 from glassml.native.build_plan import find_tools, make_project
 from glassml.native.cmake import CMakeProject, compile_project, configure, error_lines
@@ -237,6 +237,6 @@ def test_folder_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_sources_are_missing(native_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setattr(plan.location, "plugin_sources", lambda: tmp_path / "none")
+    monkeypatch.setattr(build_plan.location, "plugin_sources", lambda: tmp_path / "none")
     with pytest.raises(BuildError, match=r"the C\+\+ sources are missing: .*none; reinstall"):
         build(console=quiet())
