@@ -87,7 +87,8 @@ class TerminalProgress(Progress):
             task = bar.add_task(what, total=total, note="")
 
             def advance(amount: float = 1.0, note: str = "") -> None:
-                bar.update(task, advance=amount, **({"note": note} if note else {}))
+                fields = {"note": note} if note else {}
+                bar.update(task, advance=amount, **fields)  # type: ignore[arg-type]
 
             yield advance
 
