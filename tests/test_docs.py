@@ -13,6 +13,7 @@ PAGES = sorted(
     [
         *REPOSITORY.glob("*.md"),
         *(REPOSITORY / "docs").rglob("*.md"),
+        *(REPOSITORY / "glassml").rglob("*.md"),
         *(REPOSITORY / "lammps_plugin").glob("*.md"),
         *(REPOSITORY / "benchmarks").glob("*.md"),
     ]
