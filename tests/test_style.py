@@ -59,7 +59,7 @@ PHRASES = {
     rf" an? (?:{UNIT})\b": "per: 16 bytes per edge",
     r"\b(?:leave|leaves|leaving|left)\b[^.;:]{0,40}\baway\b": "without, leave out",
     r"\b(?:whence|thence|wherefrom|thereof)\b": "from which",
-    r"\bnobody\b": "say what the code does",
+    r"\bnobody \w+s\b": "say what the code does",
     r"\bforesees?\b|\bthe caller has\b": "say what is known or has happened",
     r"\bcomes? to:|\bcome to\.": "the result of",
     r"\bgo(?:es)? on (?:where|from|beside)\b": "continue",
