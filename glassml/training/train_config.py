@@ -1,4 +1,4 @@
-"""The settings of a training run, with accepted values and defaults.
+"""The configuration of a training run: every setting, its accepted values and its default.
 
 The defaults are the most accurate recipe for ten configurations (examples/few_configurations;
 docs/results/few_configurations.md has the measurements). The published recipe of F. S. Pezzicoli,
