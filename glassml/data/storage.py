@@ -141,7 +141,7 @@ def write_configuration(group: h5py.Group, configuration: Configuration) -> None
 
 
 def content_hash(configuration: Configuration) -> str:
-    """SHA-256 of a configuration's data, without final positions; equal in any file."""
+    """SHA-256 of a configuration's data but for final positions, whatever file it is in."""
     digest = hashlib.sha256()
     facts = (
         configuration.species_names,

@@ -3,7 +3,7 @@
 V. Bapst et al., Nat. Phys. 16, 448 (2020). A dict with ``positions`` [N, 3], ``types`` (0 = A,
 1 = B), ``box`` [3], ``time`` (all times of the simulation), ``time_indices`` (those of the labels),
 and ``targets`` (the labels at each of these times) or ``trajectory_target_positions`` (for each of
-these times a list of unwrapped positions [N, 3], one per run). The times are where the intermediate
+these times a list of unwrapped positions [N, 3], one a run). The times are where the intermediate
 scattering function reaches .9, .8, ..., .1 and 1/e, so they differ between configurations, and
 the last stands out of order.
 """

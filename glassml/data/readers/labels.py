@@ -2,9 +2,9 @@
 
 Three forms, told apart by the name:
 
-- text (any other suffix): one line per particle with its id and its label at each time, separated
-  by blanks or commas; ``#`` starts a comment. The first line may name the columns, ``id`` and then
-  the times, as in ``id 0.5 4.0``.
+- text (any other suffix): one line a particle with its id and its label at each time, separated by
+  blanks or commas; ``#`` starts a comment. The first line may name the columns, ``id`` and then the
+  times, as in ``id 0.5 4.0``.
 - ``.npz``: arrays ``id`` [N], ``propensity`` [N, T] (or [N] for one time), perhaps ``times`` [T].
 - ``.h5``, ``.hdf5``: datasets of these names.
 
