@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from glassml.errors import InputError
+from glassml.physics import cells
 
 __all__ = ["LENGTH_UNITS", "Configuration"]
 
@@ -20,11 +21,10 @@ LENGTH_UNITS = ("lj", "angstrom", "nm", "bohr", "m", "cm", "um")
 # one plane to within rounding, and fractional coordinates have lost all their digits.
 _SMALLEST_RELATIVE_VOLUME = 1e-10
 
-# Unit cells of crystals may be a single layer of a few atoms; a liquid whose particles all lie in
-# one plane is a two-dimensional system, which has no images across it. `fix glassml` has the same
-# limits.
+# The unit cell of a crystal may be a single layer of a few atoms. A liquid whose particles all lie
+# in one plane is a two-dimensional system, which has no images across it. `fix glassml` has the
+# same limit.
 _LARGEST_PLANAR_CELL = 16
-_FLAT = 1e-9  # of the lattice vector across the plane
 
 # What the shape [N, T, ...] of these ends in; others are free to have any third length or none.
 _COLUMNS_OF_STATISTICS = {
@@ -115,29 +115,42 @@ class Configuration:
     @property
     def volume(self) -> float:
         """Volume of the cell [length^3]."""
-        return float(abs(np.linalg.det(self.cell)))
+        return cells.extent(self.cell)
 
     @property
     def positions_sha256(self) -> str:
-        """Tells whether two configurations have the same positions, whatever else is known."""
+        """Checksum of the positions alone: configurations with equal positions share it."""
         return hashlib.sha256(self.positions.tobytes()).hexdigest()
 
     @property
     def plane(self) -> int | None:
-        """The lattice direction across which all particles lie in one plane.
+        """The lattice direction out of the plane of a two-dimensional system, else None."""
+        return cells.plane_of(self.positions, self.cell, self.pbc)
 
-        None in three dimensions; a direction that is periodic does not count.
-        """
-        flat = np.flatnonzero(self._flat_directions() & ~np.array(self.pbc))
-        return int(flat[0]) if len(flat) == 1 and self.n_particles > 1 else None
+    @property
+    def dimension(self) -> int:
+        """3, or 2 if all particles lie in one plane."""
+        return cells.dimension_of(self.plane)
 
     @property
     def number_density(self) -> float:
-        """N / volume [length^-3]; of a two-dimensional system N / area [length^-2]."""
-        if self.plane is None:
-            return self.n_particles / self.volume
-        one, other = np.delete(self.cell, self.plane, axis=0)
-        return float(self.n_particles / np.linalg.norm(np.cross(one, other)))
+        """N / volume [length^-3]; N / area [length^-2] in two dimensions."""
+        return self.n_particles / cells.extent(self.cell, self.plane)
+
+    @property
+    def spacing(self) -> float:
+        """Mean distance between neighbouring particles [length]: number_density^(-1/dimension)."""
+        return float(self.number_density ** (-1 / self.dimension))
+
+    def of_species(self, name: str) -> np.ndarray:
+        """Which particles are of a species, bool [N].
+
+        Raises:
+            InputError: no species has this name.
+        """
+        if name not in self.species_names:
+            raise self._error("species", f"one of {list(self.species_names)}", repr(name))
+        return np.asarray(self.species == self.species_names.index(name))
 
     def _check_structure(self) -> None:
         positions = self._array("positions", self.positions, np.float64)
@@ -167,12 +180,9 @@ class Configuration:
         if self.length_unit not in LENGTH_UNITS:
             raise self._error("length_unit", f"one of {list(LENGTH_UNITS)}", repr(self.length_unit))
 
-    def _flat_directions(self) -> np.ndarray:
-        """Across which lattice directions the particles lie in one plane, bool [3]."""
-        return np.ptp(self.positions @ np.linalg.inv(self.cell), axis=0) < _FLAT
-
     def _check_no_images_across_a_plane(self) -> None:
-        for axis in np.flatnonzero(self._flat_directions() & np.array(self.pbc)):
+        flat = cells.flat_directions(self.positions, self.cell)
+        for axis in np.flatnonzero(flat & np.array(self.pbc)):
             raise self._error(
                 "positions",
                 "a three-dimensional system",

@@ -14,7 +14,8 @@ from systems import liquid, moved
 from torch_geometric.data import Data
 
 from glassml.data import Configuration
-from glassml.graph import GraphCache, build_graph, neighbours
+from glassml.graph import GraphCache, build_graph
+from glassml.physics import neighbours
 
 CUTOFF = 1.5
 
@@ -43,13 +44,13 @@ def labelled(seed: int = 0, **options: object) -> Configuration:
 def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """One entry for every search for edges."""
     found: list[int] = []
-    search = neighbours.neighbour_list
+    search = neighbours._search
 
-    def counted(*arguments: object, **named: object) -> object:
+    def counted(*arguments: np.ndarray) -> object:
         found.append(1)
-        return search(*arguments, **named)
+        return search(*arguments)
 
-    monkeypatch.setattr(neighbours, "neighbour_list", counted)
+    monkeypatch.setattr(neighbours, "_search", counted)
     return found
 
 

@@ -13,8 +13,7 @@ from glassml.analysis import FourPointCollector
 from glassml.analysis.metrics import resampled_counts
 from glassml.data import Configuration
 from glassml.errors import InputError
-from glassml.physics import PairSums, chi4, mobility
-from glassml.physics.four_point import largest_distance
+from glassml.physics import PairSums, chi4, largest_distance, mobility
 
 CUBE = np.diag([10.0, 10.0, 10.0])
 TRICLINIC = np.array([[11.0, 0.0, 0.0], [3.0, 12.0, 0.0], [-2.0, 1.0, 12.0]])
@@ -33,6 +32,12 @@ def _ideal_gas(cell: np.ndarray, n: int, seed: int, flat: bool = False) -> Confi
         pbc=(True, True, not flat),
         name=f"c{seed}",
     )
+
+
+def _add_all(sums: PairSums, configuration: Configuration, values: np.ndarray) -> None:
+    """Add the pairs of all particles."""
+    everyone = np.ones(configuration.n_particles, dtype=bool)
+    sums.add(configuration.positions, configuration.cell, configuration.pbc, everyone, values)
 
 
 def test_mobility_is_one_half_at_the_threshold() -> None:
@@ -73,13 +78,13 @@ def test_a_wave_in_an_ideal_gas(cell: np.ndarray, flat: bool, mean_wave: Callabl
     """With c = 1/2 + a cos(k.x), the mean product at distance r is a^2/2 <cos(k.r)> over angles."""
     wave = 2 * np.pi * np.linalg.inv(cell) @ np.array([2, 0, 0])
     first = _ideal_gas(cell, 2000, 0, flat)
-    limit = largest_distance(first)
+    limit = largest_distance(first.cell, first.pbc, first.plane)
     assert limit is not None
     sums = PairSums(limit, n_bins=20)
     for seed in range(4):
         configuration = _ideal_gas(cell, 1500, seed, flat)
         c = 0.5 + 0.5 * np.cos(configuration.positions @ wave)
-        sums.add(configuration, np.ones(1500, dtype=bool), c[:, None])
+        _add_all(sums, configuration, c[:, None])
     found = sums.result()
     far = found.r > 1.0  # nearer there are few pairs
     expected = 0.125 * mean_wave(np.linalg.norm(wave) * found.r)
@@ -103,7 +108,7 @@ def test_blocks_of_a_known_size_are_seen_as_such() -> None:
         configuration = _ideal_gas(cell, n, seed)
         signs = rng.choice([-1.0, 1.0], (6, 6, 6))
         i, j, k = (configuration.positions // edge).astype(int).T
-        sums.add(configuration, np.ones(n, dtype=bool), signs[i, j, k][:, None])
+        _add_all(sums, configuration, signs[i, j, k][:, None])
     found = sums.result(resampled_counts(5, resamples=20, seed=0))
     x = found.r / edge
     near, beyond = (x > 0.2) & (x < 1.0), x > np.sqrt(3)
@@ -118,7 +123,7 @@ def test_the_mean_that_is_subtracted_is_that_of_all_configurations() -> None:
     """Two configurations, one of mobile and one of slow particles: correlated at every distance."""
     sums = PairSums(3.0, n_bins=3)
     for seed, c in enumerate((0.0, 1.0)):
-        sums.add(_ideal_gas(CUBE, 400, seed), np.ones(400, dtype=bool), np.full((400, 1), c))
+        _add_all(sums, _ideal_gas(CUBE, 400, seed), np.full((400, 1), c))
     found = sums.result()
     np.testing.assert_allclose(found.values[:, 0], 0.25 * found.pair_distribution)
 
@@ -136,15 +141,14 @@ def test_only_chosen_particles_count() -> None:
     found = []
     for c, mask in ((configuration, chosen), (alone, np.ones(chosen.sum(), dtype=bool))):
         sums = PairSums(2.0, n_bins=4)
-        sums.add(c, mask, values)
+        sums.add(c.positions, c.cell, c.pbc, mask, values)
         found.append(sums.result().values)
     np.testing.assert_allclose(*found)
 
 
 def test_open_and_small_systems_are_refused() -> None:
-    chosen, values = np.ones(50, dtype=bool), np.ones((50, 1))
-    with pytest.raises(InputError, match=r"c0: G4: .*heights of at least 12 .*found 10"):
-        PairSums(6.0).add(_ideal_gas(CUBE, 50, 0), chosen, values)
+    with pytest.raises(InputError, match=r"G4: .*heights of at least 12 .*found 10"):
+        _add_all(PairSums(6.0), _ideal_gas(CUBE, 50, 0), np.ones((50, 1)))
     cluster = Configuration(
         positions=np.random.default_rng(0).random((50, 3)),
         cell=CUBE,
@@ -152,9 +156,9 @@ def test_open_and_small_systems_are_refused() -> None:
         species_names=("A",),
         pbc=(True, True, False),
     )
-    assert largest_distance(cluster) is None
+    assert largest_distance(cluster.cell, cluster.pbc, cluster.plane) is None
     with pytest.raises(InputError, match="an open system"):
-        PairSums(1.0).add(cluster, chosen, values)
+        _add_all(PairSums(1.0), cluster, np.ones((50, 1)))
 
 
 def test_the_collector_keeps_labels_and_predictions_apart() -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from glassml.data.averages import isoconfigurational_averages
 from glassml.data.configuration import Configuration
 from glassml.data.species import SpeciesMap
 from glassml.errors import InputError
 from glassml.files import sha256_of
+from glassml.physics import isoconfigurational_averages
 
 __all__ = [
     "Fields",

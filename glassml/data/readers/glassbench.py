@@ -38,8 +38,8 @@ from glassml.data.readers.base import (
     source_provenance,
     species_of_codes,
 )
+from glassml.data.readers.botan import KOB_ANDERSEN_DENSITY, KOB_ANDERSEN_TIMES
 from glassml.data.readers.npz import npz_entries, npz_shapes
-from glassml.data.readers.published import KOB_ANDERSEN_DENSITY, KOB_ANDERSEN_TIMES
 
 __all__ = [
     "CITATION",

@@ -1,4 +1,4 @@
-"""Observables of cases whose values are known."""
+"""g(r) of an ideal gas and of a crystal, its first peak, and wrong arguments."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from systems import moved
 
 from glassml.data import Configuration
 from glassml.errors import InputError
-from glassml.physics.observables import (
-    ballistic_displacement,
-    first_peak,
-    pair_distribution,
-    relaxation_time,
-    self_intermediate_scattering,
-)
+from glassml.physics import first_peak, pair_distribution
 
 
-def gaussian_displacements(variance: float, *shape: int) -> np.ndarray:
-    return np.random.default_rng(5).normal(scale=np.sqrt(variance), size=(*shape, 3))
+def partial(
+    configuration: Configuration, a: str, b: str, r_max: float, n_bins: int = 200
+) -> tuple[np.ndarray, np.ndarray]:
+    """g_ab(r) of a configuration."""
+    c = configuration
+    return pair_distribution(
+        c.positions, c.cell, c.pbc, c.of_species(a), c.of_species(b), r_max, n_bins
+    )
 
 
 def ideal_gas(n: int, length: float) -> Configuration:
@@ -31,61 +31,9 @@ def ideal_gas(n: int, length: float) -> Configuration:
     )
 
 
-def test_f_s_of_gaussian_displacements():
-    # Independent components of variance 2Dt: F_s = exp(-k^2 D t).
-    k, dt = 7.25, 0.02
-    f_s = self_intermediate_scattering(gaussian_displacements(2 * dt, 4, 50_000), k)
-    assert f_s.shape == (4,)
-    # sin(x)/x has a standard deviation below 0.5: four standard errors of 50 000 particles.
-    np.testing.assert_allclose(f_s, np.exp(-(k**2) * dt), atol=4 * 0.5 / np.sqrt(50_000))
-
-
-def test_f_s_is_one_at_rest_and_that_of_one_distance():
-    assert self_intermediate_scattering(np.zeros((10, 3)), 7.25) == 1
-    away = np.tile([0.0, 0.3, 0.4], (5, 1))
-    assert self_intermediate_scattering(away, 2.0) == pytest.approx(np.sin(1.0), rel=1e-15)
-
-
-def test_relaxation_time_of_an_exponential_decay():
-    times = np.geomspace(0.01, 1000, 400)
-    tau = relaxation_time(times, np.exp(-times / 37))
-    assert tau == pytest.approx(37, rel=1e-3)  # points are 3 per cent apart
-    half = relaxation_time(times, np.exp(-times / 37), level=0.5)
-    assert half == pytest.approx(37 * np.log(2), rel=1e-3)
-
-
-def test_relaxation_time_is_interpolated_in_log_t():
-    level = (0.5 + 0.25) / 2
-    assert relaxation_time(np.array([1.0, 4, 16]), np.array([0.5, 0.25, 0.1]), level) == (
-        pytest.approx(2.0, rel=1e-15)
-    )
-
-
-def test_relaxation_time_at_the_ends():
-    times = np.array([0.0, 1.0, 10.0])
-    assert relaxation_time(times, np.array([1.0, 0.9, 0.5])) is None
-    assert relaxation_time(times, np.array([1.0, 0.2, 0.1]), 0.4) == pytest.approx(0.75)
-    # What returns above the level later, by noise, does not count.
-    assert relaxation_time(times + 1, np.array([0.6, 0.2, 0.5]), 0.2) == pytest.approx(2)
-    with pytest.raises(InputError, match="expected increasing times"):
-        relaxation_time(times[::-1], np.zeros(3))
-    with pytest.raises(InputError, match="one F_s for each"):
-        relaxation_time(times, np.zeros(2))
-
-
-def test_ballistic_displacement_of_maxwell_boltzmann_velocities():
-    temperature, mass, time = 0.44, 2.0, 0.13
-    velocities = gaussian_displacements(temperature / mass, 100_000)
-    distances = np.linalg.norm(velocities * time, axis=1)
-    expected = ballistic_displacement(time, temperature, mass)
-    assert expected == pytest.approx(np.sqrt(8 * temperature / (np.pi * mass)) * time, rel=1e-15)
-    error = distances.std() / np.sqrt(len(distances))
-    assert distances.mean() == pytest.approx(float(expected), abs=4 * error)
-
-
 @pytest.mark.parametrize(("a", "b"), [("A", "A"), ("A", "B"), ("B", "B")])
 def test_g_of_an_ideal_gas_is_one(a: str, b: str):
-    r, g = pair_distribution(ideal_gas(3000, 10.0), a, b, r_max=4.0, n_bins=20)
+    r, g = partial(ideal_gas(3000, 10.0), a, b, r_max=4.0, n_bins=20)
     shell = 4 / 3 * np.pi * ((r + 0.1) ** 3 - (r - 0.1) ** 3)
     pairs = 1500 * 1500 * shell / 1000 / (2 if a == b else 1)
     # Each pair of equal species is counted twice; five standard errors of Poisson counts.
@@ -103,7 +51,7 @@ def test_g_of_a_crystal_has_its_shells():
         species_names=("A", "B"),
     )
     for a, b, expected in (("A", "B", {1.0: 6, 3**0.5: 8}), ("A", "A", {2**0.5: 12, 2.0: 6})):
-        r, g = pair_distribution(crystal, a, b, r_max=2.1, n_bins=105)
+        r, g = partial(crystal, a, b, r_max=2.1, n_bins=105)
         edges = np.linspace(0, 2.1, 106)
         shells = 4 / 3 * np.pi * np.diff(edges**3)
         # An ideal gas' partners: of the same species there is one fewer than sites.
@@ -125,8 +73,8 @@ def test_g_beyond_the_box_counts_images():
         cell=np.eye(3) * 9,
         species=np.tile(small.species, 27),
     )
-    _, g_small = pair_distribution(small, "A", "B", r_max=4.0, n_bins=40)
-    _, g_big = pair_distribution(big, "A", "B", r_max=4.0, n_bins=40)
+    _, g_small = partial(small, "A", "B", r_max=4.0, n_bins=40)
+    _, g_big = partial(big, "A", "B", r_max=4.0, n_bins=40)
     np.testing.assert_allclose(g_small, g_big, rtol=1e-12)
 
 
@@ -151,7 +99,7 @@ def test_wrong_arguments_of_g_are_named():
         ({"n_bins": 0}, "n_bins >= 1"),
     ]:
         with pytest.raises(InputError, match=message):
-            pair_distribution(gas, **{"a": "A", "b": "B", "r_max": 2.0, **wrong})
+            partial(gas, **{"a": "A", "b": "B", "r_max": 2.0, **wrong})
     lonely = moved(gas, species=np.array([1] + 9 * [0]))
-    with pytest.raises(InputError, match="expected pairs of B and B; found 1 and 1"):
-        pair_distribution(lonely, "B", "B", 2.0)
+    with pytest.raises(InputError, match=r"g\(r\): expected at least one pair; found 1 and 1"):
+        partial(lonely, "B", "B", 2.0)

@@ -95,7 +95,7 @@ def test_labels_and_scalars_arrive_in_order() -> None:
 
 
 def test_missing_scalar_is_named() -> None:
-    with pytest.raises(InputError, match="scalar 'potential_energy' is needed; found none"):
+    with pytest.raises(InputError, match="scalars: expected 'potential_energy'; found none"):
         build_graph(liquid(5), 1.0, ("potential_energy",))
 
 
