@@ -1,4 +1,4 @@
-"""The one in-memory type for a particle configuration, labelled or not."""
+"""`Configuration`: one structure of particles in memory, with its labels if it has any."""
 
 from __future__ import annotations
 
@@ -26,47 +26,48 @@ _SMALLEST_RELATIVE_VOLUME = 1e-10
 # same limit.
 _LARGEST_PLANAR_CELL = 16
 
-# What the shape [N, T, ...] of these ends in; others are free to have any third length or none.
+# The third length of these statistics [N, T, ...]; others may have any third length or none.
 _COLUMNS_OF_STATISTICS = {
     "square_displacement": (),
     "mean_displacement": (3,),
     "propensity_halves": (2,),
 }
-_DISTANCES = ("square_displacement", "propensity_halves")  # which cannot be negative
+_DISTANCES = ("square_displacement", "propensity_halves")  # never negative
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Configuration:
-    """Positions and species of N particles in a periodic cell, with labels at T times if known.
+    """Positions and species of N particles in a cell, with labels at T times if known.
 
-    Arrays are converted to the stated types and checked on construction. A two-dimensional system
-    is one in a plane spanned by two lattice vectors, with the third direction not periodic.
+    Arrays are converted to the stated types and checked on construction. The particles of a
+    two-dimensional system lie in a plane spanned by two lattice vectors; the third direction is not
+    periodic.
 
     Attributes:
-        positions: float64 [N, 3] [length]. Any periodic image, wrapped or not.
+        positions: float64 [N, 3] [length]. Any periodic images, wrapped or not.
         cell: float64 [3, 3] [length]. Rows are the lattice vectors.
         species: int64 [N] [-]. Index into ``species_names``.
         species_names: names of the species, such as ``("A", "B")``.
         pbc: whether each lattice direction is periodic.
-        scalars: name -> float64 [N], further inputs such as ``"potential_energy"``.
+        scalars: name -> float64 [N], further inputs of models, such as ``"potential_energy"``.
         times: float64 [T] [time], positive and increasing.
-        propensity: float64 [N, T] [length], the labels: the mean over an isoconfigurational
-            ensemble of each particle's displacement after each time.
+        propensity: float64 [N, T] [length], the labels: each particle's displacement after each
+            time, averaged over an isoconfigurational ensemble.
         n_runs: number R of isoconfigurational runs behind each label, if known.
-        structures: name -> float64 [N, 3] [length], other positions of the same particles, near
-            ``positions`` (not images on the other side of the box): ``"inherent"``, ``"cage"``.
+        structures: name -> float64 [N, 3] [length], other positions of the same particles, such as
+            ``"inherent"`` or ``"cage"``: the images that are nearest to ``positions``.
         statistics: name -> float64 [N, T] or [N, T, k], further averages over the same runs at the
             same times: ``"square_displacement"`` [N, T] [length^2], ``"mean_displacement"``
             [N, T, 3] [length] and ``"propensity_halves"`` [N, T, 2] [length], the mean displacement
             over the first and over the second half of the runs.
-        predictions: name -> float64 [N, T] [length], propensities that other models predict; NaN
-            where there is none.
-        final_positions: float32 or float64 [R, T, N, 3] [length], where each run was at each time,
-            not wrapped: displacements are differences to ``positions``. Datasets give them on
-            request only.
+        predictions: name -> float64 [N, T] [length], propensities predicted by other models; NaN
+            for particles without a prediction.
+        final_positions: float32 or float64 [R, T, N, 3] [length], the positions of each run at each
+            time, not wrapped: their difference from ``positions`` is the displacement. Datasets
+            read them on request only.
         length_unit: one of `LENGTH_UNITS`.
-        name: names the configuration in messages and in datasets.
-        provenance: where the data come from, in plain strings and numbers.
+        name: the configuration's name in messages and in datasets.
+        provenance: where the data come from, as texts and numbers.
 
     Raises:
         InputError: an array has a wrong shape, is not finite or contradicts another, or all of
@@ -204,7 +205,7 @@ class Configuration:
         if species.shape != (self.n_particles,) or species.dtype.kind not in "iu":
             raise self._error(
                 "species",
-                f"integers of shape [{self.n_particles}], one a particle",
+                f"integers of shape [{self.n_particles}], one per particle",
                 f"{species.dtype} {_shape(species)}",
             )
         if species.min() < 0 or species.max() >= len(names):
@@ -235,7 +236,6 @@ class Configuration:
 
     def _check_statistic(self, name: str, what: str, values: Any) -> np.ndarray:
         array = self._array(what, values, np.float64)
-        # Of an unknown statistic the third length, if there is one, is its own affair.
         columns = _COLUMNS_OF_STATISTICS.get(name, array.shape[2:3])
         array = self._shaped(what, array, (*self._labels_shape, *columns))
         if name in _DISTANCES and array.min() < 0:
@@ -251,7 +251,7 @@ class Configuration:
         return () if self.propensity is None else self.propensity.shape
 
     def _check_needs_times(self) -> None:
-        """What is known at the times of the labels needs labels."""
+        """Check that there are labels if there is anything else at their times."""
         for name in ("statistics", "predictions", "final_positions"):
             value = getattr(self, name)
             if self.times is None and value is not None and len(value):

@@ -116,6 +116,8 @@ def test_checksum_of_one_configuration(write, make_configuration):
 def test_times(write, make_configuration):
     one = make_configuration(name="one")
     assert Dataset(write([one, replace(one, name="two")])).common_times().tolist() == [0.5, 4.0]
+    rounded = replace(one, name="two", times=[0.5, 4.000002])  # printed alike
+    assert Dataset(write([one, rounded])).common_times().tolist() == [0.5, 4.0]
     mixed = write([one, replace(one, name="two", times=[0.5, 5.0])])
     with pytest.raises(InputError, match=r"\[0.5, 4.0\] in one but \[0.5, 5.0\] in two"):
         Dataset(mixed).common_times()
@@ -320,6 +322,15 @@ def test_summary(write, make_configuration):
     b = rows["B", 4.0]  # 4, 8 and 2
     assert (b.count, b.mean) == (3, pytest.approx(14 / 3, rel=1e-14))
     assert b.std == pytest.approx(np.std([4, 8, 2]), rel=1e-14)
+
+
+def test_times_that_differ_by_rounding_are_one_time_in_a_summary(write, make_configuration):
+    one = make_configuration(name="one")
+    summary = summarise(Dataset(write([one, replace(one, name="two", times=[0.5, 4.000002])])))
+    assert summary.times == [0.5, 4.0]
+    assert [(row.species, row.time, row.count) for row in summary.labels] == [
+        *(("A", 0.5, 6), ("A", 4.0, 6), ("B", 0.5, 4), ("B", 4.0, 4)),
+    ]
 
 
 def test_summary_of_unlabelled_and_of_mixed_data(write, make_configuration):

@@ -1,4 +1,4 @@
-"""chi4 and G4 where they are known: independent particles, waves and blocks in an ideal gas."""
+"""chi4 and G4 of known cases: independent particles, waves and blocks in an ideal gas."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_mobility_is_one_half_at_the_threshold() -> None:
 def test_chi4_of_independent_particles_is_the_variance_of_one() -> None:
     values = np.random.default_rng(0).random((4000, 50))
     found = chi4(values.mean(axis=1), np.full(4000, 50))
-    assert found == pytest.approx(1 / 12, rel=0.11)  # 4000 configurations know it to 2.2 %
+    assert found == pytest.approx(1 / 12, rel=0.11)  # standard error 2.2 %
 
 
 def test_chi4_of_particles_that_move_together_is_n_times_the_variance() -> None:
@@ -88,14 +88,14 @@ def test_a_wave_in_an_ideal_gas(cell: np.ndarray, flat: bool, mean_wave: Callabl
     found = sums.result()
     far = found.r > 1.0  # nearer there are few pairs
     expected = 0.125 * mean_wave(np.linalg.norm(wave) * found.r)
-    # 6000 particles sample c itself to 0.35 / sqrt(6000) = 0.005.
+    # The mean of c over 6000 particles has a standard error of 0.35 / sqrt(6000) = 0.005.
     np.testing.assert_allclose(found.values[far, 0], expected[far], atol=0.01)
     np.testing.assert_allclose(found.pair_distribution[far], 1.0, atol=0.03)
-    assert expected[far].min() < -0.02  # the wave is seen to change its sign
+    assert expected[far].min() < -0.02  # the range includes a change of sign
 
 
-def test_blocks_of_a_known_size_are_seen_as_such() -> None:
-    """Blocks of edge b are +1 or -1: the correlation is that of finding both ends in one block.
+def test_blocks_of_a_known_size() -> None:
+    """Blocks of edge b are +1 or -1. G4 / g is the probability that both ends are in one block.
 
     For r < b it is <prod (1 - |n_x| r/b)> over directions n = 1 - 3x/2 + 2x^2/pi - x^3/(4 pi) with
     x = r/b, and it vanishes beyond the diagonal.
@@ -113,14 +113,15 @@ def test_blocks_of_a_known_size_are_seen_as_such() -> None:
     x = found.r / edge
     near, beyond = (x > 0.2) & (x < 1.0), x > np.sqrt(3)
     expected = 1 - 1.5 * x + 2 * x**2 / np.pi - x**3 / (4 * np.pi)
-    # Neighbouring blocks agree by chance: 5 * 216 blocks, 3 neighbours each, 1/sqrt(3240) = 0.018.
+    # Neighbouring blocks may agree by chance. For 5 * 216 blocks with 3 neighbours each, the
+    # standard error is 1 / sqrt(3240) = 0.018.
     np.testing.assert_allclose(found.values[near, 0], expected[near], atol=0.07)
     np.testing.assert_allclose(found.values[beyond, 0], 0.0, atol=0.07)
     assert np.isfinite(found.errors).all()
 
 
 def test_the_mean_that_is_subtracted_is_that_of_all_configurations() -> None:
-    """Two configurations, one of mobile and one of slow particles: correlated at every distance."""
+    """One configuration of mobile and one of slow particles: correlated at all distances."""
     sums = PairSums(3.0, n_bins=3)
     for seed, c in enumerate((0.0, 1.0)):
         _add_all(sums, _ideal_gas(CUBE, 400, seed), np.full((400, 1), c))

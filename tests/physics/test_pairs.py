@@ -54,7 +54,7 @@ def test_g_of_a_crystal_has_its_shells():
         r, g = partial(crystal, a, b, r_max=2.1, n_bins=105)
         edges = np.linspace(0, 2.1, 106)
         shells = 4 / 3 * np.pi * np.diff(edges**3)
-        # An ideal gas' partners: of the same species there is one fewer than sites.
+        # Partners of a particle in an ideal gas; of its own species, one fewer than the sites.
         neighbours = g * shells * (32 - (a == b)) / 64
         found = {
             float(round(distance, 6)): neighbours[np.abs(r - distance) < 0.03].sum()
@@ -82,7 +82,7 @@ def test_first_peak_of_a_known_curve():
     r = np.linspace(0.5, 3, 251)
     g = 2.7 * np.exp(-((r - 1.0735) ** 2) / (2 * 0.1**2)) + np.exp(-((r - 2) ** 2) / 0.1)
     position, height = first_peak(r, g)
-    # The parabola through the upper tenth of a Gaussian is as good as this.
+    # As accurate as a parabola through the top tenth of a Gaussian.
     assert position == pytest.approx(1.0735, abs=2e-3)
     assert height == pytest.approx(2.7, rel=5e-3)
     position, height = first_peak(np.array([1.0, 2, 3]), np.array([0.0, 1, 0]))

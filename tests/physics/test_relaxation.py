@@ -1,4 +1,4 @@
-"""F_s(k, t), relaxation times and ballistic motion where they are known."""
+"""F_s(k, t), relaxation times and ballistic motion of known cases."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_relaxation_time_at_the_ends():
     times = np.array([0.0, 1.0, 10.0])
     assert relaxation_time(times, np.array([1.0, 0.9, 0.5])) is None
     assert relaxation_time(times, np.array([1.0, 0.2, 0.1]), 0.4) == pytest.approx(0.75)
-    # What returns above the level later, by noise, does not count.
+    # That F_s rises above the level again, by noise, does not matter.
     assert relaxation_time(times + 1, np.array([0.6, 0.2, 0.5]), 0.2) == pytest.approx(2)
     with pytest.raises(InputError, match="expected increasing times"):
         relaxation_time(times[::-1], np.zeros(3))

@@ -1,8 +1,8 @@
-"""The BOTAN data set: 3D Kob-Andersen, one npz a configuration and time.
+"""The BOTAN data set: 3D Kob-Andersen, one npz file per configuration and time.
 
 H. Shiba, M. Hanai, T. Suzumura and T. Shimokawabe, J. Chem. Phys. 158, 084503 (2023). Entries:
 ``types`` (0 = A, 1 = B), ``initial_positions`` [N, 3] in [0, L) and ``positions`` [R, N, 3], not
-wrapped, after one time. The box is implied: a cube of number density 1.2.
+wrapped, after one time. The box is not in the file: it is a cube of number density 1.2.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ _ENTRIES = {"types", "initial_positions", "positions"}
 
 
 def recognises_botan(path: Path) -> bool:
-    """Whether this is an npz file with the entries of BOTAN."""
+    """Whether a file is npz with the entries of BOTAN."""
     return npz_names(path) >= _ENTRIES
 
 
 def read_botan(path: Path, options: ReadOptions) -> Iterator[Configuration]:
     """Read one BOTAN file.
 
-    The time is known from the file name (``..._N4096T0.44_1_tc07.npz``: the 7th time of T = 0.44).
+    The time follows from the file name (``..._N4096T0.44_1_tc07.npz``: the 7th time of T = 0.44).
 
     Raises:
-        InputError: the file is damaged, breaks one of the format's conventions, or its name does
-            not tell the time and ``options`` do not either.
+        InputError: the file is damaged, breaks one of the format's conventions, or neither its name
+            nor ``options`` state the time.
     """
     fields = Fields(path, npz_entries(path))
     positions = fields.array("initial_positions", None, 3)
