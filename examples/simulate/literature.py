@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-from matscipy.neighbours import neighbour_list
 
 from glassml.data import (
     Configuration,
@@ -28,8 +27,9 @@ from glassml.data import (
     shipped_path,
 )
 from glassml.errors import GlassMLError, InputError
-from glassml.physics.observables import (
+from glassml.physics import (
     ballistic_displacement,
+    find_neighbours,
     first_peak,
     pair_distribution,
     self_intermediate_scattering,
@@ -88,7 +88,12 @@ def peaks(configurations: list[Configuration]) -> Iterator[Row]:
     for pair, expected in REFERENCE_PEAKS.items():
         # BB is a broad peak of few particles, and the next one at 1.7 is nearly as high.
         bins = 155 if "A" in pair else 62
-        curves = [pair_distribution(c, *pair, r_max=1.55, n_bins=bins) for c in configurations]
+        curves = [
+            pair_distribution(
+                c.positions, c.cell, c.pbc, *map(c.of_species, pair), r_max=1.55, n_bins=bins
+            )
+            for c in configurations
+        ]
         position, height = first_peak(curves[0][0], np.mean([g for _, g in curves], axis=0))
         yield Row(f"first peak of g_{pair}", f"{position:.3f} (height {height:.2f})", f"{expected}")
 
@@ -128,13 +133,10 @@ def curve(configurations: list[Configuration], path: str) -> Iterator[tuple[floa
 def einstein_frequency(configuration: Configuration) -> float:
     """The mean of Omega^2 = sum_j (V'' + 2 V' / r) / 3 over particles [1 / time^2], masses 1."""
     epsilon, sigma = np.array([[1.0, 1.5], [1.5, 0.5]]), np.array([[1.0, 0.8], [0.8, 0.88]])
-    i, j, r = neighbour_list(
-        "ijd",
-        cutoff=2.5,
-        positions=configuration.positions,
-        cell=configuration.cell,
-        pbc=[True] * 3,
+    j, i, vector = find_neighbours(
+        configuration.positions, configuration.cell, configuration.pbc, cutoff=2.5
     )
+    r = np.linalg.norm(vector, axis=1)
     a, b = configuration.species[i], configuration.species[j]
     chosen = r < 2.5 * sigma[a, b]
     x, scale = (r / sigma[a, b])[chosen], (epsilon / sigma**2)[a, b][chosen]

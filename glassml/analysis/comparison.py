@@ -16,8 +16,8 @@ from glassml.analysis.four_point_curves import LABELS, FourPointCollector, FourP
 from glassml.analysis.metrics import Score, averaged_scores, scores, spread_agreement
 from glassml.analysis.predictions import Collected, PredictionSource, collect
 from glassml.data import Configuration, Dataset
-from glassml.data.summary import noise_ceiling
 from glassml.errors import InputError
+from glassml.physics import noise_ceiling
 from glassml.tables import write_csv, write_json
 
 __all__ = ["Ceiling", "Comparison", "Spread", "compare"]
@@ -27,7 +27,7 @@ __all__ = ["Ceiling", "Comparison", "Spread", "compare"]
 class Ceiling:
     """The highest Pearson coefficients that the noise of the labels allows [-], NaN if unknown.
 
-    From the halves of the isoconfigurational runs (`glassml.data.summary.noise_ceiling`): of all
+    From the halves of the isoconfigurational runs (`glassml.physics.noise_ceiling`): of all
     particles pooled, and of the mean over configurations of the halves' coefficient.
     """
 

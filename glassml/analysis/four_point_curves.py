@@ -11,7 +11,8 @@ import numpy as np
 from glassml.analysis.metrics import resampled_counts
 from glassml.data import Configuration, Dataset
 from glassml.errors import InputError
-from glassml.physics.four_point import THRESHOLD, PairSums, chi4, largest_distance, mobility
+from glassml.physics import PairSums, chi4, largest_distance, mobility
+from glassml.physics.four_point import THRESHOLD
 
 __all__ = ["LABELS", "FourPointCollector", "FourPointCurves"]
 
@@ -180,13 +181,12 @@ class FourPointCollector:
     def _add_pairs(
         self, configuration: Configuration, chosen: np.ndarray, values: np.ndarray
     ) -> None:
-        limit = largest_distance(configuration)
+        box = configuration.cell, configuration.pbc
+        limit = largest_distance(*box, configuration.plane)
         if self._sums is None and limit is not None:
-            dimension = 3 if configuration.plane is None else 2
-            spacing = configuration.number_density ** (-1 / dimension)
             # Cells may differ by some percent, at constant pressure.
-            self._sums = PairSums(min(_REACH * spacing, 0.9 * limit), _BINS)
+            self._sums = PairSums(min(_REACH * configuration.spacing, 0.9 * limit), _BINS)
         if self._sums is None or limit is None or limit < self._sums.r_max:
             self._distances, self._sums = False, None  # G4 of some configurations alone misleads
             return
-        self._sums.add(configuration, chosen, values)
+        self._sums.add(configuration.positions, *box, chosen, values)

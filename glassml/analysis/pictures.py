@@ -69,7 +69,7 @@ def slice_picture(
             f"values: expected {configuration.n_particles} finite numbers, one a particle; "
             f"found an array of shape {values.shape}"
         )
-    spacing = _spacing(configuration)
+    spacing = configuration.spacing
     low, high = drawn_limits(configuration, values) if limits is None else limits
     if diameters is None:
         diameters = drawn_diameters(configuration).tolist()
@@ -138,7 +138,7 @@ def drawn_limits(configuration: Configuration, values: np.ndarray) -> tuple[floa
 
 def drawn_diameters(configuration: Configuration) -> np.ndarray:
     """1, 0.62, 0.45, ... times the mean distance of neighbours, for each species [length]."""
-    return _spacing(configuration) * 0.62 ** np.arange(len(configuration.species_names))
+    return configuration.spacing * 0.62 ** np.arange(len(configuration.species_names))
 
 
 def draw_slab(
@@ -201,12 +201,6 @@ def draw_slab(
     axes.set_xlim(corners[:, 0].min() - pad, corners[:, 0].max() + pad)
     axes.set_ylim(corners[:, 1].min() - pad, corners[:, 1].max() + pad)
     return collection
-
-
-def _spacing(configuration: Configuration) -> float:
-    """Mean distance of neighbours [length]."""
-    dimension = 3 if configuration.plane is None else 2
-    return float(configuration.number_density ** (-1 / dimension))
 
 
 def _in_plane(cell: np.ndarray) -> np.ndarray:

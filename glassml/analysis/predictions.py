@@ -15,6 +15,7 @@ from glassml.data import Configuration, Dataset
 from glassml.errors import InputError
 from glassml.files import sha256_of
 from glassml.inference import Predictor
+from glassml.physics import column_of
 
 __all__ = [
     "Collected",
@@ -279,10 +280,7 @@ def stored_predictions(dataset: Dataset) -> list[StoredPredictions]:
 def _columns(known: np.ndarray, dataset: Dataset, source: str, all_times: bool) -> list[int | None]:
     """The column of a source for each time of the dataset, None where it has none."""
     times = dataset.common_times()
-    columns: list[int | None] = []
-    for time in times:
-        close = np.flatnonzero(np.isclose(known, time, rtol=1e-6, atol=0.0))
-        columns.append(int(close[0]) if len(close) else None)
+    columns = [column_of(time, known) for time in times]
     missing = [time for time, column in zip(times, columns, strict=True) if column is None]
     if len(missing) == len(times) or (missing and all_times):
         raise InputError(

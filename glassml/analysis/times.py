@@ -6,23 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from glassml.analysis.seen import trainings
 from glassml.data import Dataset
 from glassml.errors import InputError
 from glassml.export import Manifest
+from glassml.physics import column_of
 
-__all__ = ["column_of", "relaxation_time_of", "trained_relaxation_time"]
+__all__ = ["relaxation_time_of", "trained_relaxation_time"]
 
 # The labels nearest to tau_alpha stand for it if they are no further than this factor away.
 _FURTHEST = 2.0
-
-
-def column_of(time: float, times: Sequence[float]) -> int | None:
-    """The index of a time among others, None if it is not there; rounding does not count."""
-    close = np.flatnonzero(np.isclose(np.asarray(times), time, rtol=1e-6, atol=0.0))
-    return int(close[0]) if len(close) else None
 
 
 def relaxation_time_of(

@@ -14,7 +14,6 @@ import typer
 from glassml.cli import datasets
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
     from rich.table import Table
 
     from glassml.data import DatasetSummary
@@ -96,6 +95,7 @@ def convert(
     from glassml.data import ReadOptions, SpeciesMap, find_inputs
     from glassml.data import convert as convert_files
     from glassml.errors import InputError
+    from glassml.progress import TerminalProgress
 
     if output.exists() and not overwrite:
         raise InputError(f"{output}: exists already; expected a new name (-o), or --overwrite")
@@ -109,11 +109,7 @@ def convert(
         pbc=_directions(pbc) if pbc else None,
     )
     paths = find_inputs(inputs, file_format)
-    with _progress() as progress:
-        task = progress.add_task("converting", total=len(paths))
-        count = convert_files(
-            paths, output, file_format, options, limit, lambda path: progress.advance(task)
-        )
+    count = convert_files(paths, output, file_format, options, limit, TerminalProgress())
     typer.echo(f"{output}: {count} configurations")
 
 
@@ -130,10 +126,10 @@ def info(
     """
     from rich.console import Console
 
-    from glassml.data import Dataset
+    from glassml.data import Dataset, summarise
 
     with Dataset(path) as dataset:
-        summary = dataset.summary()
+        summary = summarise(dataset)
     if as_json:
         typer.echo(json.dumps(summary.as_dict(), indent=2))
         return
@@ -163,36 +159,6 @@ def _directions(text: str) -> tuple[bool, bool, bool]:
     return one, two, three
 
 
-def _progress() -> Progress:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
-
-    console = Console(stderr=True)
-
-    class SecondsPerFile(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            return Text(f"{1 / task.speed:.2f} s/file" if task.speed else "")
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        SecondsPerFile(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-
-
 def _facts(summary: DatasetSummary) -> Table:
     from rich.markup import escape
     from rich.table import Table
@@ -206,9 +172,9 @@ def _facts(summary: DatasetSummary) -> Table:
         "configurations": f"{summary.n_configurations} ({summary.n_labelled} with labels)",
         "particles": _range(summary.n_particles),
         "species": ", ".join(f"{name}: {n}" for name, n in summary.species_counts.items()),
-        "dimensions": "2 or 3" if summary.dimensions is None else str(summary.dimensions),
+        "dimensions": "2 or 3" if summary.dimension is None else str(summary.dimension),
         "number density": _range(summary.number_density)
-        + (f" per{unit}^{summary.dimensions or 3}" if unit else ""),
+        + (f" per{unit}^{summary.dimension or 3}" if unit else ""),
         "length unit": summary.length_unit,
         "scalars": ", ".join(summary.scalars) or "none",
         "times": times,

@@ -114,16 +114,13 @@ def reverse(
     Example: `glassml data convert train/ --final-positions -o runs.h5`, then
     `glassml data reverse runs.h5 -o reversed.h5`
     """
-    from glassml.cli.progress import counted
-    from glassml.data import Dataset, reverse_dataset
+    from glassml.data import reverse_dataset
     from glassml.errors import InputError
+    from glassml.progress import TerminalProgress
 
     if output.exists() and not overwrite:
         raise InputError(f"{output}: exists already; expected a new name (-o), or --overwrite")
-    with Dataset(path) as dataset:
-        total = len(dataset)
-    with counted("reversing", total) as done:
-        count = reverse_dataset(path, output, time=time, runs=runs, on_configuration=done)
+    count = reverse_dataset(path, output, time=time, runs=runs, progress=TerminalProgress())
     typer.echo(f"{output}: {count} configurations")
 
 
@@ -139,23 +136,17 @@ def validate(
     Every complaint is printed, and the exit status is 1 if there are any. Final positions are read
     too.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
     from glassml.data import Dataset, complaints
     from glassml.errors import InputError
+    from glassml.progress import TerminalProgress
 
     if min_distance is not None and not min_distance > 0:
         raise InputError(f"--min-distance: expected a positive length; found {min_distance:g}")
-    console, total = Console(stderr=True), 0
+    progress, total = TerminalProgress(), 0
     for path in paths:
         found = 0
-        with Dataset(path) as dataset, Progress(console=console, transient=True) as progress:
-            task = progress.add_task(path.name, total=len(dataset))
-            for complaint in complaints(dataset, min_distance):
-                if complaint is None:
-                    progress.advance(task)
-                    continue
+        with Dataset(path) as dataset:
+            for complaint in complaints(dataset, min_distance, progress):
                 found += 1
                 typer.echo(f"{path}: {complaint}")
             count = len(dataset)

@@ -136,8 +136,7 @@ def _chosen_system(
     if include is None:
         return system_named(str(name), **({} if truncation is None else {"truncation": truncation}))
     first = next(read_configurations(source, file_format, options))
-    dimension = 3 if first.plane is None else 2
-    return from_include(include, first.species_names, units=units, dimension=dimension)
+    return from_include(include, first.species_names, units=units, dimension=first.dimension)
 
 
 def _count(source: Path) -> int | None:

@@ -17,7 +17,7 @@ from glassml.data.rearranging import (
 from glassml.data.reversal import REVERSED_FROM, reverse_dataset, reversed_runs
 from glassml.data.shipped import dataset_path, shipped_names, shipped_path
 from glassml.data.species import SpeciesMap
-from glassml.data.summary import DatasetSummary, LabelStatistics
+from glassml.data.summary import DatasetSummary, LabelStatistics, summarise
 from glassml.data.validation import Complaint, complaints
 
 __all__ = [
@@ -51,5 +51,6 @@ __all__ = [
     "shipped_names",
     "shipped_path",
     "split_dataset",
+    "summarise",
     "view_of",
 ]

@@ -14,7 +14,7 @@ from glassml.errors import InputError
 
 __all__ = ["atoms_from_configuration", "configuration_from_atoms", "label_array"]
 
-# Room [length] beyond the outermost particles in a direction that has no cell vector.
+# Space [length] beyond the outermost particles in a direction without a cell vector.
 _MARGIN = 1.0
 
 
@@ -31,25 +31,25 @@ def configuration_from_atoms(
 ) -> Configuration:
     """Convert ASE Atoms.
 
-    Directions that are not periodic may lack a cell vector: they get one that encloses the
-    particles. Its length has no effect on distances, as only periodic directions have images.
+    A direction that is not periodic may lack a cell vector. It gets one that encloses the
+    particles. Its length does not affect distances, as only periodic directions have images.
 
     Args:
         atoms: N particles.
-        species: what each chemical symbol, or each LAMMPS type, stands for (see `SpeciesMap`).
+        species: the species of each chemical symbol, or of each LAMMPS type (see `SpeciesMap`).
             Types are ``atoms.arrays["type"]`` if present, else the atomic numbers.
         scalars: names of inputs in ``atoms.arrays`` or ``atoms.info``, or input -> name there.
         labels: whether to take the labels (see `label_array`), ``info["times"]`` and
             ``info["n_runs"]``.
         times: replaces ``atoms.info["times"]``.
         length_unit: unit of the positions. Default: ``atoms.info["length_unit"]``, else "lj".
-        name: names the configuration in messages.
+        name: the configuration's name in messages.
         provenance: see `Configuration`.
 
     Raises:
         InputError: no particles, a plane of particles with periodic images across it, a periodic
-            direction without a cell vector, an unknown species, a missing scalar or label, another
-            unit than stated, NaN.
+            direction without a cell vector, an unknown species, a missing scalar or label, a unit
+            that contradicts the atoms', or NaN.
     """
     _check_structure(atoms, name)
     species_map = SpeciesMap.of(species)
@@ -73,9 +73,9 @@ def configuration_from_atoms(
 def atoms_from_configuration(configuration: Configuration) -> Atoms:
     """Convert to ASE Atoms.
 
-    The atomic number, and ``arrays["type"]``, is the species index + 1, as ASE's LAMMPS readers
-    have it. Scalars and ``propensity`` [N, T] are arrays; ``info`` holds ``species_names`` (joined
-    by commas), ``length_unit`` and, with labels, ``times`` [T] and ``n_runs``.
+    The atomic number and ``arrays["type"]`` are the species index + 1, as in ASE's LAMMPS readers.
+    Scalars and ``propensity`` [N, T] are arrays; ``info`` holds ``species_names`` (joined by
+    commas), ``length_unit`` and, with labels, ``times`` [T] and ``n_runs``.
     """
     types = configuration.species + 1
     atoms = Atoms(
@@ -102,8 +102,8 @@ def atoms_from_configuration(configuration: Configuration) -> Atoms:
 def label_array(atoms: Atoms) -> str | None:
     """Name of the array that holds the labels; None if the atoms are unlabelled.
 
-    Where ``info["propensity_model"]`` says that a model predicted on these atoms, ``propensity`` is
-    its prediction, and labels that were known before are in ``propensity_label``.
+    If ``info["propensity_model"]`` names a model, ``propensity`` is its prediction, and earlier
+    labels are in ``propensity_label``.
     """
     name = "propensity_label" if "propensity_model" in atoms.info else "propensity"
     return name if name in atoms.arrays else None
@@ -116,7 +116,7 @@ def _species_labels(atoms: Atoms, species_map: SpeciesMap) -> np.ndarray:
 
 
 def _check_structure(atoms: Atoms, name: str) -> None:
-    """Refuse what is not finite or has no particles, before a cell is made up around it."""
+    """Check for particles and finite numbers, before a missing cell vector is added."""
     if len(atoms) == 0:
         raise InputError(f"{name}: positions: expected at least one particle; found none")
     _check_finite(atoms.positions, f"{name}: positions")
@@ -124,7 +124,7 @@ def _check_structure(atoms: Atoms, name: str) -> None:
 
 
 def _check_finite(values: np.ndarray, what: str) -> None:
-    """Refuse NaN and infinities before arithmetic with them makes numpy warn."""
+    """Check for NaN and infinities before arithmetic with them makes numpy warn."""
     wrong = np.argwhere(~np.isfinite(values)).tolist()
     if wrong:
         raise InputError(
@@ -134,7 +134,7 @@ def _check_finite(values: np.ndarray, what: str) -> None:
 
 
 def _enclosing_cell(atoms: Atoms, name: str) -> np.ndarray:
-    """The cell, with its missing vectors made up: orthogonal, around the particles."""
+    """The cell, with orthogonal vectors around the particles where some are missing."""
     missing = ~atoms.cell.any(axis=1)
     for axis in np.flatnonzero(missing & atoms.pbc):
         raise InputError(
@@ -187,7 +187,7 @@ def _labels(
             f"found {sorted(atoms.info)}. Give the times (--time)"
         )
     known_times = np.atleast_1d(atoms.info["times"] if times is None else times)
-    # extxyz files do not distinguish one column from none.
+    # extxyz files store one column like a vector.
     propensity = np.asarray(atoms.arrays[source]).reshape(len(atoms), -1)
     n_runs = atoms.info.get("n_runs")
     return known_times, propensity, None if n_runs is None else int(n_runs)

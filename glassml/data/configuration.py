@@ -1,4 +1,4 @@
-"""The one in-memory type for a particle configuration, labelled or not."""
+"""`Configuration`: one structure of particles in memory, with its labels if it has any."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from glassml.errors import InputError
+from glassml.physics import cells
 
 __all__ = ["LENGTH_UNITS", "Configuration"]
 
@@ -20,53 +21,53 @@ LENGTH_UNITS = ("lj", "angstrom", "nm", "bohr", "m", "cm", "um")
 # one plane to within rounding, and fractional coordinates have lost all their digits.
 _SMALLEST_RELATIVE_VOLUME = 1e-10
 
-# Unit cells of crystals may be a single layer of a few atoms; a liquid whose particles all lie in
-# one plane is a two-dimensional system, which has no images across it. `fix glassml` has the same
-# limits.
+# The unit cell of a crystal may be a single layer of a few atoms. A liquid whose particles all lie
+# in one plane is a two-dimensional system, which has no images across it. `fix glassml` has the
+# same limit.
 _LARGEST_PLANAR_CELL = 16
-_FLAT = 1e-9  # of the lattice vector across the plane
 
-# What the shape [N, T, ...] of these ends in; others are free to have any third length or none.
+# The third length of these statistics [N, T, ...]; others may have any third length or none.
 _COLUMNS_OF_STATISTICS = {
     "square_displacement": (),
     "mean_displacement": (3,),
     "propensity_halves": (2,),
 }
-_DISTANCES = ("square_displacement", "propensity_halves")  # which cannot be negative
+_DISTANCES = ("square_displacement", "propensity_halves")  # never negative
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Configuration:
-    """Positions and species of N particles in a periodic cell, with labels at T times if known.
+    """Positions and species of N particles in a cell, with labels at T times if known.
 
-    Arrays are converted to the stated types and checked on construction. A two-dimensional system
-    is one in a plane spanned by two lattice vectors, with the third direction not periodic.
+    Arrays are converted to the stated types and checked on construction. The particles of a
+    two-dimensional system lie in a plane spanned by two lattice vectors; the third direction is not
+    periodic.
 
     Attributes:
-        positions: float64 [N, 3] [length]. Any periodic image, wrapped or not.
+        positions: float64 [N, 3] [length]. Any periodic images, wrapped or not.
         cell: float64 [3, 3] [length]. Rows are the lattice vectors.
         species: int64 [N] [-]. Index into ``species_names``.
         species_names: names of the species, such as ``("A", "B")``.
         pbc: whether each lattice direction is periodic.
-        scalars: name -> float64 [N], further inputs such as ``"potential_energy"``.
+        scalars: name -> float64 [N], further inputs of models, such as ``"potential_energy"``.
         times: float64 [T] [time], positive and increasing.
-        propensity: float64 [N, T] [length], the labels: the mean over an isoconfigurational
-            ensemble of each particle's displacement after each time.
+        propensity: float64 [N, T] [length], the labels: each particle's displacement after each
+            time, averaged over an isoconfigurational ensemble.
         n_runs: number R of isoconfigurational runs behind each label, if known.
-        structures: name -> float64 [N, 3] [length], other positions of the same particles, near
-            ``positions`` (not images on the other side of the box): ``"inherent"``, ``"cage"``.
+        structures: name -> float64 [N, 3] [length], other positions of the same particles, such as
+            ``"inherent"`` or ``"cage"``: the images that are nearest to ``positions``.
         statistics: name -> float64 [N, T] or [N, T, k], further averages over the same runs at the
             same times: ``"square_displacement"`` [N, T] [length^2], ``"mean_displacement"``
             [N, T, 3] [length] and ``"propensity_halves"`` [N, T, 2] [length], the mean displacement
             over the first and over the second half of the runs.
-        predictions: name -> float64 [N, T] [length], propensities that other models predict; NaN
-            where there is none.
-        final_positions: float32 or float64 [R, T, N, 3] [length], where each run was at each time,
-            not wrapped: displacements are differences to ``positions``. Datasets give them on
-            request only.
+        predictions: name -> float64 [N, T] [length], propensities predicted by other models; NaN
+            for particles without a prediction.
+        final_positions: float32 or float64 [R, T, N, 3] [length], the positions of each run at each
+            time, not wrapped: their difference from ``positions`` is the displacement. Datasets
+            read them on request only.
         length_unit: one of `LENGTH_UNITS`.
-        name: names the configuration in messages and in datasets.
-        provenance: where the data come from, in plain strings and numbers.
+        name: the configuration's name in messages and in datasets.
+        provenance: where the data come from, as texts and numbers.
 
     Raises:
         InputError: an array has a wrong shape, is not finite or contradicts another, or all of
@@ -115,29 +116,42 @@ class Configuration:
     @property
     def volume(self) -> float:
         """Volume of the cell [length^3]."""
-        return float(abs(np.linalg.det(self.cell)))
+        return cells.extent(self.cell)
 
     @property
     def positions_sha256(self) -> str:
-        """Tells whether two configurations have the same positions, whatever else is known."""
+        """Checksum of the positions alone: configurations with equal positions share it."""
         return hashlib.sha256(self.positions.tobytes()).hexdigest()
 
     @property
     def plane(self) -> int | None:
-        """The lattice direction across which all particles lie in one plane.
+        """The lattice direction out of the plane of a two-dimensional system, else None."""
+        return cells.plane_of(self.positions, self.cell, self.pbc)
 
-        None in three dimensions; a direction that is periodic does not count.
-        """
-        flat = np.flatnonzero(self._flat_directions() & ~np.array(self.pbc))
-        return int(flat[0]) if len(flat) == 1 and self.n_particles > 1 else None
+    @property
+    def dimension(self) -> int:
+        """3, or 2 if all particles lie in one plane."""
+        return cells.dimension_of(self.plane)
 
     @property
     def number_density(self) -> float:
-        """N / volume [length^-3]; of a two-dimensional system N / area [length^-2]."""
-        if self.plane is None:
-            return self.n_particles / self.volume
-        one, other = np.delete(self.cell, self.plane, axis=0)
-        return float(self.n_particles / np.linalg.norm(np.cross(one, other)))
+        """N / volume [length^-3]; N / area [length^-2] in two dimensions."""
+        return self.n_particles / cells.extent(self.cell, self.plane)
+
+    @property
+    def spacing(self) -> float:
+        """Mean distance between neighbouring particles [length]: number_density^(-1/dimension)."""
+        return float(self.number_density ** (-1 / self.dimension))
+
+    def of_species(self, name: str) -> np.ndarray:
+        """Which particles are of a species, bool [N].
+
+        Raises:
+            InputError: no species has this name.
+        """
+        if name not in self.species_names:
+            raise self._error("species", f"one of {list(self.species_names)}", repr(name))
+        return np.asarray(self.species == self.species_names.index(name))
 
     def _check_structure(self) -> None:
         positions = self._array("positions", self.positions, np.float64)
@@ -167,12 +181,9 @@ class Configuration:
         if self.length_unit not in LENGTH_UNITS:
             raise self._error("length_unit", f"one of {list(LENGTH_UNITS)}", repr(self.length_unit))
 
-    def _flat_directions(self) -> np.ndarray:
-        """Across which lattice directions the particles lie in one plane, bool [3]."""
-        return np.ptp(self.positions @ np.linalg.inv(self.cell), axis=0) < _FLAT
-
     def _check_no_images_across_a_plane(self) -> None:
-        for axis in np.flatnonzero(self._flat_directions() & np.array(self.pbc)):
+        flat = cells.flat_directions(self.positions, self.cell)
+        for axis in np.flatnonzero(flat & np.array(self.pbc)):
             raise self._error(
                 "positions",
                 "a three-dimensional system",
@@ -194,7 +205,7 @@ class Configuration:
         if species.shape != (self.n_particles,) or species.dtype.kind not in "iu":
             raise self._error(
                 "species",
-                f"integers of shape [{self.n_particles}], one a particle",
+                f"integers of shape [{self.n_particles}], one per particle",
                 f"{species.dtype} {_shape(species)}",
             )
         if species.min() < 0 or species.max() >= len(names):
@@ -225,7 +236,6 @@ class Configuration:
 
     def _check_statistic(self, name: str, what: str, values: Any) -> np.ndarray:
         array = self._array(what, values, np.float64)
-        # Of an unknown statistic the third length, if there is one, is its own affair.
         columns = _COLUMNS_OF_STATISTICS.get(name, array.shape[2:3])
         array = self._shaped(what, array, (*self._labels_shape, *columns))
         if name in _DISTANCES and array.min() < 0:
@@ -241,7 +251,7 @@ class Configuration:
         return () if self.propensity is None else self.propensity.shape
 
     def _check_needs_times(self) -> None:
-        """What is known at the times of the labels needs labels."""
+        """Check that there are labels if there is anything else at their times."""
         for name in ("statistics", "predictions", "final_positions"):
             value = getattr(self, name)
             if self.times is None and value is not None and len(value):

@@ -1,11 +1,11 @@
-"""Many files of any format into one dataset."""
+"""Convert files of any known format into one dataset."""
 
 from __future__ import annotations
 
 import glob
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -16,23 +16,25 @@ from glassml.data.readers.frames import DATASET_SUFFIXES
 from glassml.data.readers.registry import formats_called, read_configurations
 from glassml.data.rearranging import joint_description
 from glassml.errors import InputError
+from glassml.progress import SILENT, Progress
 
 __all__ = ["convert", "find_inputs"]
 
 
 def find_inputs(inputs: Sequence[str | Path], file_format: str = "auto") -> list[Path]:
-    """The files that a list of files, folders and glob patterns stands for.
+    """Resolve files, folders and glob patterns to a list of files.
 
     Args:
-        inputs: a folder stands for its files with a suffix of the format; a pattern for all files
-            that match it. Both come in natural order (2 before 10); the list keeps its own.
+        inputs: files; folders, for their files with a suffix of the format; and patterns, for all
+            files that match. The order of the list is kept; the files of a folder or pattern are in
+            natural order (2 before 10).
         file_format: a name in `glassml.data.FORMATS`, or "auto" for any of them.
 
     Returns:
         The files, each once.
 
     Raises:
-        InputError: the format is unknown, or an input is missing or stands for no file.
+        InputError: the format is unknown, or an input is missing or matches no file.
     """
     suffixes = sorted({s for known in formats_called(file_format) for s in known.suffixes})
     files: dict[Path, None] = {}
@@ -58,17 +60,17 @@ def convert(
     file_format: str = "auto",
     options: ReadOptions | None = None,
     limit: int | None = None,
-    on_file: Callable[[Path], None] | None = None,
+    progress: Progress = SILENT,
 ) -> int:
-    """Convert files into one dataset, holding one configuration in memory at a time.
+    """Convert files into one dataset, with one configuration in memory at a time.
 
     Args:
         inputs: the files, as `find_inputs` returns them.
         output: the HDF5 file; written whole or not at all.
         file_format: a name in `glassml.data.FORMATS`, or "auto".
-        options: what the files do not say.
+        options: what the files do not state.
         limit: the largest number of configurations to convert. Default: all.
-        on_file: called after each file.
+        progress: of the files.
 
     Returns:
         The number of configurations.
@@ -88,14 +90,12 @@ def convert(
     datasets = [path for path in inputs if Path(path).suffix in DATASET_SUFFIXES]
     description = joint_description(datasets) if file_format in ("auto", "glassml") else {}
     with DatasetWriter(output, description) as writer:
-        for path, prefix in prefixes.items():
+        for path, prefix in progress.watch(prefixes.items(), "converting", len(prefixes)):
             remaining = None if limit is None else limit - writer.n_configurations
             if remaining == 0:
                 break
             for configuration in islice(read_configurations(path, file_format, options), remaining):
                 writer.add(replace(configuration, name=prefix + configuration.name))
-            if on_file is not None:
-                on_file(path)
         return writer.n_configurations
 
 
@@ -104,7 +104,7 @@ def _natural_order(path: Path) -> list[str | int]:
 
 
 def _distinguishing_prefixes(paths: Sequence[Path]) -> dict[Path, str]:
-    """What to put before configurations' names where files of several folders share a name."""
+    """A prefix per file for its configurations' names; not empty if file names are not unique."""
     if len({path.stem for path in paths}) == len(paths):
         return dict.fromkeys(paths, "")
     common = Path(os.path.commonpath([path.resolve().parent for path in paths]))

@@ -1,6 +1,6 @@
 """The HDF5 dataset: any number of configurations of one system in one file.
 
-The layout is that of `glassml.data.storage`.
+`glassml.data.storage` describes the layout of the file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import numpy as np
@@ -33,27 +33,25 @@ from glassml.data.storage import (
 )
 from glassml.errors import InputError
 from glassml.files import atomic_write
-
-if TYPE_CHECKING:
-    from glassml.data.summary import DatasetSummary
+from glassml.physics import same_times
 
 __all__ = ["Dataset", "DatasetWriter"]
 
 
 class DatasetWriter:
-    """Writes a dataset; the file gets its name only when everything is in it.
+    """Writes a dataset; the file gets its name only when it is complete.
 
-    Use as a context manager. If the block raises, or the process dies, nothing is changed under
+    Use it as a context manager. If the block raises, or the process dies, nothing changes under
     the final name.
 
     Args:
         path: the HDF5 file to write, replaced if it exists.
         description: how the data were made: nested mappings and lists of texts and numbers. The
-            entry ``warnings`` is a list of texts that users must see.
+            entry ``warnings`` is a list of texts that `glassml data info` shows first.
 
     Raises:
         InputError: the file cannot be written, no configuration was added, or the description
-            holds something else.
+            holds something other than texts and numbers.
     """
 
     def __init__(self, path: str | Path, description: Mapping[str, Any] | None = None) -> None:
@@ -80,8 +78,8 @@ class DatasetWriter:
         """Append a configuration under its own name.
 
         Raises:
-            InputError: its name is taken or contains "/", or its species or length unit are not
-                those of the configurations before it; or the disk is full.
+            InputError: its name is taken or contains "/", its species or length unit differ from
+                those of the configurations before it, or the disk is full.
         """
         file, name = self._new(configuration.name)
         self._check_common(configuration, file)
@@ -89,10 +87,15 @@ class DatasetWriter:
         self._added(file)
 
     def copy(self, dataset: Dataset, name: str, new_name: str | None = None) -> None:
-        """Append a configuration of another dataset as it is stored, final positions included.
+        """Append a configuration of another dataset as it is stored, including final positions.
+
+        Args:
+            dataset: where it is stored.
+            name: its name there.
+            new_name: its name here. Default: the same.
 
         Raises:
-            InputError: as for `add`; or the configuration is damaged.
+            InputError: as for `add`, or the configuration is damaged.
         """
         file, name_here = self._new(new_name or name)
         configuration = dataset[name]
@@ -102,7 +105,7 @@ class DatasetWriter:
         self._added(file)
 
     def _new(self, name: str) -> tuple[h5py.File, str]:
-        """The open file, and a name that is still free in it."""
+        """The open file, and the name after checking that it is free."""
         if self._file is None:
             raise InputError(
                 f"{self.path}: expected `with DatasetWriter(path) as writer: writer.add(...)`; "
@@ -157,9 +160,9 @@ class DatasetWriter:
 
 
 class Dataset:
-    """Reads a dataset: a sequence of configurations, each read when it is asked for.
+    """Reads a dataset: a sequence of configurations, each read when it is needed.
 
-    May be pickled and used in several processes; each opens the file for itself.
+    It may be pickled and used in several processes; each process opens the file itself.
 
     Args:
         path: an HDF5 file written by `DatasetWriter`, or the name of a dataset that ships with
@@ -170,7 +173,7 @@ class Dataset:
         names: names of the configurations, in order.
         species_names: names of the species.
         length_unit: unit of positions and labels.
-        description: how the data were made, as `DatasetWriter` was given it.
+        description: how the data were made (see `DatasetWriter`).
 
     Raises:
         InputError: the file is missing, damaged, not a dataset or of an unknown format version.
@@ -207,8 +210,8 @@ class Dataset:
 
         Args:
             key: index or name.
-            final_positions: also read where each run was at each time, if the dataset holds it;
-                this is many times as much as all the rest.
+            final_positions: also read the final positions of the runs, if the dataset holds them.
+                They are many times larger than everything else.
 
         Raises:
             InputError: the configuration is damaged.
@@ -231,7 +234,7 @@ class Dataset:
 
     @property
     def sha256(self) -> str:
-        """Checksum of the contents: names, arrays and units, in order; not of provenance."""
+        """Checksum of names, arrays and units, in order; provenance is not included."""
         digest = hashlib.sha256()
         for name in self.names:
             digest.update(f"{name}:{self.checksum(name)};".encode())
@@ -240,49 +243,37 @@ class Dataset:
         return digest.hexdigest()
 
     def checksum(self, name: str) -> str:
-        """Checksum of the contents of one configuration as stored; no array is read.
+        """The stored checksum of one configuration; no array is read.
 
-        Two configurations that differ in nothing but name, provenance and final positions have the
-        same one.
+        Name, provenance and final positions are not included.
 
         Raises:
             InputError: there is no configuration of that name.
         """
         if name not in self.names:
-            raise InputError(f"{self.path}: expected a configuration's name; found {name!r}")
+            raise InputError(f"{self.path}: expected the name of a configuration; found {name!r}")
         return str(self.stored(name).attrs["sha256"])
 
     def has_final_positions(self, name: str) -> bool:
-        """Whether the dataset knows where each run of a configuration was at each time."""
+        """Whether the dataset holds the final positions of a configuration's runs."""
         return "final_positions" in self.stored(name)
 
     def common_times(self) -> np.ndarray:
         """The times [T] [time] of the labels, which all configurations share.
 
         Raises:
-            InputError: a configuration has no labels, or two have labels at different times; the
-                message names them.
+            InputError: a configuration has no labels, or two have labels at different times.
         """
         first = self._times(self.names[0])
         for name in self.names[1:]:
             times = self._times(name)
-            if not np.array_equal(times, first):
+            if not same_times(times, first):
                 raise InputError(
                     f"{self.path}: times: expected the same times in all configurations; found "
                     f"{first.tolist()} in {self.names[0]} but {times.tolist()} in {name}. Convert "
                     "them into separate datasets, or give nominal times (--time)"
                 )
         return first
-
-    def summary(self) -> DatasetSummary:
-        """Counts, densities, times, label statistics and provenance; reads the whole file.
-
-        Raises:
-            InputError: a configuration's arrays do not match their checksum.
-        """
-        from glassml.data.summary import summarise
-
-        return summarise(self)
 
     def verify(self, configuration: Configuration) -> None:
         """Check a configuration read from this dataset against its stored checksum.
@@ -300,7 +291,7 @@ class Dataset:
             )
 
     def close(self) -> None:
-        """Close the file. It is opened again when needed."""
+        """Close the file. It opens again when needed."""
         if self._file is not None and self._process == os.getpid():
             self._file.close()
         self._file = None
@@ -315,7 +306,7 @@ class Dataset:
         return {**self.__dict__, "_file": None}
 
     def _open(self) -> h5py.File:
-        # An HDF5 handle must not be shared with a forked process: they would share its position.
+        # A forked process must not use its parent's HDF5 handle: they would share its position.
         if self._file is not None and self._process != os.getpid():
             self._file.close()
             self._file = None
@@ -353,7 +344,7 @@ class Dataset:
             )
 
     def stored(self, name: str) -> h5py.Group:
-        """The group of the HDF5 file that holds a configuration, as `glassml.data.storage` says."""
+        """The HDF5 group of a configuration; `glassml.data.storage` describes its layout."""
         return self._open()["configurations"][name]
 
     def _final_checksum(self, name: str) -> str:
@@ -366,4 +357,4 @@ class Dataset:
                 f"{self.path}: {name}: propensity: expected labels; found an unlabelled "
                 "configuration"
             )
-        return group["times"][()]
+        return np.asarray(group["times"][()])

@@ -1,4 +1,4 @@
-"""What a model is given of a configuration: one of its structures, and scalars."""
+"""A configuration as a model sees it: one of its structures, with scalars."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ __all__ = ["POSITIONS", "THERMAL", "view_of"]
 
 THERMAL = "thermal"  # the configuration's own positions
 
-# Positions that a model may be trained on.
+# The positions that a model can be trained on.
 POSITIONS = (THERMAL, "inherent", "cage")
 
 
 def view_of(configuration: Configuration, positions: str = THERMAL) -> Configuration:
-    """The configuration as a model that reads these positions sees it.
+    """The configuration as seen by a model that reads these positions.
 
     Args:
         configuration: N particles.
         positions: one of `POSITIONS`.
 
     Returns:
-        The configuration with ``positions`` replaced by that structure, and with a scalar
-        ``<name>_displacement`` [N] [length] for each of its structures: how far each particle is
-        from its thermal position there. Structures and what belongs to all runs are dropped.
+        The configuration with ``positions`` replaced by that structure. Each of its structures
+        adds a scalar ``<name>_displacement`` [N] [length], the distance of each particle from its
+        thermal position. Structures and final positions are left out.
 
     Raises:
         InputError: the configuration has no such structure.

@@ -1,4 +1,4 @@
-"""Datasets out of datasets: parts of one, several in one. Configurations are copied as stored."""
+"""Split and merge datasets. Configurations are copied as they are stored."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import numpy as np
 from glassml.data.dataset import Dataset, DatasetWriter
 from glassml.data.reversal import REVERSED_FROM
 from glassml.errors import InputError
+from glassml.physics import same_times
 
 __all__ = ["joint_description", "merge_datasets", "parts_by_key", "parts_by_size", "split_dataset"]
 
-# Beyond this, mixtures are not the same system (unless one says so). Densities vary at constant
-# pressure.
+# Mixtures that differ by more are different systems, unless the user allows it. Densities vary at
+# constant pressure.
 _COMPOSITION_TOLERANCE = 0.02  # of the fraction of a species
 _DENSITY_TOLERANCE = 0.1  # relative
 
@@ -27,19 +28,18 @@ def parts_by_size(
 ) -> dict[str, list[str]]:
     """Draw parts of a dataset at random.
 
-    Configurations with the same positions (one configuration's labels at several times, say) come
-    into the same part, as do those that `reversed_runs` made of it: no part knows anything of
-    another.
+    Parts are independent: configurations with the same positions (such as labels of one structure
+    at several times) are always in the same part, and so are the reversed runs of a configuration.
 
     Args:
         dataset: what to divide.
-        sizes: name of the part -> a number of configurations (1, 2, ...), or a fraction of all of
-            them (below 1; 1.0 too). A part may get a few more where positions are shared.
+        sizes: name of the part -> a number of configurations (an integer), or a fraction of all of
+            them (a float up to 1.0). A part may get a few more if positions are shared.
         seed: of the draw.
 
     Returns:
-        Name of the part -> names of its configurations, in the order of the dataset. What is left
-        over is in no part.
+        Name of the part -> names of its configurations, in the order of the dataset. What remains
+        is in no part.
 
     Raises:
         InputError: a size is not positive, there are too few configurations, or a part is empty.
@@ -97,7 +97,7 @@ def split_dataset(
         dataset: what to divide.
         parts: name of the part -> names of its configurations.
         files: name of the part -> the dataset to write.
-        how: what decided on the parts, for the description.
+        how: how the parts were chosen, for the description.
     """
     origin = {
         "file": dataset.path.name,
@@ -121,21 +121,21 @@ def split_dataset(
 def merge_datasets(
     paths: Sequence[str | Path], output: str | Path, *, allow_different: bool = False
 ) -> int:
-    """Put several datasets into one.
+    """Merge several datasets into one.
 
-    A configuration whose name is taken gets its file's name before its own.
+    If the name of a configuration is taken, it is prefixed with the name of its file.
 
     Args:
         paths: the datasets, in order.
         output: the dataset to write.
-        allow_different: accept other compositions, densities and times of labels. Species, unit of
-            length and the number of dimensions must be the same in any case.
+        allow_different: accept different compositions, densities and times of labels. Species,
+            unit of length and dimension must always agree.
 
     Returns:
         The number of configurations.
 
     Raises:
-        InputError: they do not belong together, or hold the same configuration twice.
+        InputError: the datasets differ in one of these, or hold the same configuration twice.
     """
     datasets = [Dataset(path) for path in paths]
     facts: dict[str, tuple[str, Any]] = {}
@@ -157,7 +157,7 @@ def merge_datasets(
 
 
 def joint_description(paths: Sequence[str | Path]) -> dict[str, Any]:
-    """The description of what several datasets hold together, with the warnings of all of them."""
+    """A common description of several datasets, with the warnings of all of them."""
     datasets = [Dataset(path) for path in paths]
     descriptions = [dataset.description for dataset in datasets]
     if all(description == descriptions[0] for description in descriptions):
@@ -173,7 +173,7 @@ def joint_description(paths: Sequence[str | Path]) -> dict[str, Any]:
 
 
 def _numbers(dataset: Dataset, sizes: Mapping[str, float]) -> dict[str, int]:
-    """How many configurations each part gets."""
+    """The number of configurations of each part."""
     total = len(dataset)
     for name, size in sizes.items():
         if not size > 0 or (size > 1 and size != int(size)):
@@ -181,7 +181,7 @@ def _numbers(dataset: Dataset, sizes: Mapping[str, float]) -> dict[str, int]:
                 f"part {name}: expected a number of configurations, or a fraction below 1; found "
                 f"{size:g}"
             )
-    # Rounded ends instead of rounded sizes: fractions that sum to 1 take every configuration.
+    # Rounding the ends and not the sizes: fractions that sum to 1 take every configuration.
     fractions = {
         name: size for name, size in sizes.items() if isinstance(size, float) and size <= 1
     }
@@ -209,9 +209,9 @@ def _check_belongs(
     facts: dict[str, tuple[str, Any]],
     allow_different: bool,
 ) -> None:
-    """Compare a configuration with the first one of all."""
+    """Compare a configuration with the first one."""
     configuration = dataset[name]
-    found: dict[str, Any] = {"dimensions": 3 if configuration.plane is None else 2}
+    found: dict[str, Any] = {"dimension": configuration.dimension}
     if not allow_different:
         counts = np.bincount(configuration.species, minlength=len(configuration.species_names))
         times = configuration.times
@@ -226,12 +226,15 @@ def _check_belongs(
             "composition": _COMPOSITION_TOLERANCE,
             "number density": _DENSITY_TOLERANCE * configuration.number_density,
         }.get(what)
-        same = value == expected
         if tolerance is not None:
             same = bool(np.allclose(value, expected, rtol=0, atol=tolerance))
+        elif isinstance(value, list) and isinstance(expected, list):
+            same = same_times(value, expected)
+        else:
+            same = value == expected
         if not same:
             raise InputError(
                 f"{where}: {what}: expected {expected} as in {first}; found {value}. Merge only "
                 "what belongs together"
-                + ("" if what == "dimensions" else ", or say --allow-different")
+                + ("" if what == "dimension" else ", or add --allow-different")
             )

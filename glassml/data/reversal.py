@@ -1,29 +1,29 @@
-"""More labelled configurations from the runs of an isoconfigurational ensemble, run backwards.
+"""More labelled configurations from an isoconfigurational ensemble: its runs, reversed in time.
 
-Newton's equations are the same backwards: a run that leads from configuration A to B in the time
-t leads, with all velocities reversed, from B to A. In equilibrium both happen equally often. So the
-end B of a run is an equilibrium configuration like any other, and the distance of each of its
-particles to where it was in A is the displacement in one run from B:
+Newton's equations are symmetric under time reversal. A run that leads from configuration A to B in
+the time t leads, with all velocities reversed, from B to A. In equilibrium, both happen equally
+often. So the end B of a run is an equilibrium configuration like any other, and the distance of
+each of its particles to its place in A is the displacement in one run from B. The propensity of B
+is the mean of |x_A - x_B| over the ends A of all runs from B; one term of this mean is known. Such
+a label has the noise of a single run (R = 1), but each original configuration gives R of them.
 
-    <|x_A - x_B|> over all A that runs from B lead to = propensity of B,
+This is valid if
 
-of which one term is known. Such a label is as noisy as R = 1 makes it, but there are R of them for
-each configuration that was run from. It holds
+- the start is in equilibrium: not in a liquid that ages, is sheared or is driven by a moving field;
+- the dynamics obey detailed balance: Newton's equations with velocities drawn from the Maxwell
+  distribution of the temperature, and Langevin's. With a Nose-Hoover thermostat whose own variables
+  start at zero in every run, this holds except during the first damping times;
+- the volume is constant: with a barostat, a run ends in another box than the one that is stored;
+- labels are distances between the stored positions. A moving centre of mass is no problem, as it
+  moves in both directions. Averages over cage centres or inherent structures of a run are labels of
+  another kind.
 
-- where the start is in equilibrium: not while a liquid ages, under shear or in a field that moves;
-- where the dynamics keep detailed balance: Newton's equations with velocities drawn from the
-  Maxwell distribution of the temperature, and Langevin's. A Nose-Hoover thermostat whose own
-  variables begin at zero in every run does so but for the first damping times;
-- at constant volume: a run with a barostat ends in another box than the one that is kept;
-- where labels are distances between the stored positions. If the centre of mass moves, it does so
-  on both ways. Averages over cage centres or inherent structures of the run are other labels.
-
-The last point is checked: the mean over all runs has to be the propensity.
+The last condition is checked: the mean over all runs must be the propensity.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,25 +32,27 @@ import numpy as np
 from glassml.data.configuration import Configuration
 from glassml.data.dataset import Dataset, DatasetWriter
 from glassml.errors import InputError
+from glassml.physics import column_of
+from glassml.progress import SILENT, Progress
 
 __all__ = ["REVERSED_FROM", "reverse_dataset", "reversed_runs"]
 
-_ROUNDING = 1e-3  # of the largest label: far above rounding, far below another definition
-REVERSED_FROM = "reversed_from"  # in the provenance: hash of the positions that the run began from
+_ROUNDING = 1e-3  # of the largest label; labels of another definition differ by far more
+REVERSED_FROM = "reversed_from"  # entry of the provenance: checksum of the start's positions
 
 
 def reversed_runs(
     configuration: Configuration, time: float | None = None, runs: int | None = None
 ) -> Iterator[Configuration]:
-    """The ends of a configuration's runs at one time, labelled by the way back.
+    """The ends of a configuration's runs at one time, labelled by their displacement.
 
     Args:
         configuration: N particles with labels and ``final_positions`` [R, T, N, 3] [length].
-        time: one of its times [time]; None where it has only one.
-        runs: how many of the R runs to take, the first ones; None for all.
+        time: one of its times [time]; None if it has only one.
+        runs: take the first ``runs`` of the R runs; None for all.
 
     Yields:
-        For each run the configuration it ended in: ``positions`` [N, 3] [length], not wrapped,
+        For each run, the configuration at its end: ``positions`` [N, 3] [length], not wrapped, and
         labels [N, 1] at this time with ``n_runs`` 1. Scalars, other structures and predictions
         belong to the start and are left out.
 
@@ -61,7 +63,7 @@ def reversed_runs(
     final = configuration.final_positions
     if final is None or configuration.times is None:
         raise InputError(
-            f"{configuration.name}: final_positions: expected where each run ended; found none "
+            f"{configuration.name}: final_positions: expected the ends of the runs; found none "
             "(`glassml data convert --final-positions` keeps them)"
         )
     column = _column(configuration, time)
@@ -101,19 +103,19 @@ def reverse_dataset(
     *,
     time: float | None = None,
     runs: int | None = None,
-    on_configuration: Callable[[], None] = lambda: None,
+    progress: Progress = SILENT,
 ) -> int:
     """Write the reversed runs of all configurations of a dataset (see `reversed_runs`).
 
     Args:
-        path: dataset with final positions.
-        output: dataset to write.
+        path: a dataset with final positions.
+        output: the dataset to write.
         time: see `reversed_runs`.
         runs: see `reversed_runs`.
-        on_configuration: called after each configuration of ``path``.
+        progress: of the configurations of ``path``.
 
     Returns:
-        How many configurations were written.
+        The number of configurations that were written.
 
     Raises:
         InputError: see `reversed_runs`, or a file cannot be read or written.
@@ -121,11 +123,10 @@ def reverse_dataset(
     with Dataset(path) as dataset:
         origin = {"file": dataset.path.name, "sha256": dataset.sha256}
         with DatasetWriter(output, {**dataset.description, "reversed": origin}) as writer:
-            for name in dataset.names:
+            for name in progress.watch(dataset.names, "reversing", len(dataset)):
                 configuration = dataset.read(name, final_positions=True)
                 for end in reversed_runs(configuration, time, runs):
                     writer.add(end)
-                on_configuration()
             return writer.n_configurations
 
 
@@ -136,32 +137,32 @@ def _column(configuration: Configuration, time: float | None) -> int:
         if len(times) == 1:
             return 0
         raise InputError(
-            f"{configuration.name}: time: expected one of {known}, as every run gives one label "
-            "and that is for one time; found none chosen"
+            f"{configuration.name}: time: expected one of {known}, as a reversed run gives a label "
+            "at one time; found none"
         )
-    close = np.flatnonzero(np.isclose(times, time, rtol=1e-6, atol=0.0))
-    if not len(close):
+    column = column_of(time, times)
+    if column is None:
         raise InputError(f"{configuration.name}: time: expected one of {known}; found {time:g}")
-    return int(close[0])
+    return column
 
 
 def _check_labels(configuration: Configuration, column: int, distances: np.ndarray) -> None:
-    """The way back is a label of the same kind only if the labels are such distances [R, N]."""
+    """Check that the labels are the mean of the distances [R, N], as reversed labels are."""
     if configuration.propensity is None or configuration.n_runs not in (None, len(distances)):
-        return  # averages over other runs, too
+        return  # the labels are averages over further runs
     labels = configuration.propensity[:, column]
     off = np.abs(distances.mean(axis=0) - labels)
     if off.max() > _ROUNDING * np.abs(labels).max():
         worst = int(off.argmax())
         raise InputError(
             f"{configuration.name}: propensity: expected the mean distance to the final positions, "
-            f"which reversed labels are; found {labels[worst]:.4g} for particle "
-            f"{worst} and {distances[:, worst].mean():.4g} from the final positions. These labels "
-            "are of another kind, or the positions are wrapped"
+            f"as in reversed runs; found {labels[worst]:.4g} for particle {worst}, but "
+            f"{distances[:, worst].mean():.4g} from the final positions. These labels are of "
+            "another kind, or the positions are wrapped"
         )
 
 
 def _lasting(configuration: Configuration) -> dict[str, str | int | float]:
-    """What the provenance says of the system and not of this one structure."""
+    """The entries of the provenance that describe the system and not this one structure."""
     passing = ("quench_", "cage_")
     return {k: v for k, v in configuration.provenance.items() if not k.startswith(passing)}

@@ -1,4 +1,4 @@
-"""From the species labels of a file or an engine to the species names of a model."""
+"""Map the species labels of a file or a simulation engine to species names."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ __all__ = ["SpeciesMap"]
 
 
 class SpeciesMap:
-    """Says which species each chemical symbol, or each LAMMPS type, stands for.
+    """Maps each chemical symbol, or each LAMMPS type, to a species.
 
     Args:
         mapping: chemical symbol -> species name, such as ``{"H": "A", "He": "B"}``; or one
             species name for each of the LAMMPS types 1, 2, ..., such as ``("A", "B")``.
-            Several symbols or types may stand for the same species, and some may occur nowhere:
-            configurations do not say how many types there are, and one may lack a species.
+            Several symbols or types may map to the same species. Some may not occur in any
+            configuration.
         names: all species names in the model's order. Default: those of ``mapping``, each once.
 
     Attributes:
-        names: the species names; a species' index is its place here.
-        by_type: whether the labels are LAMMPS types (else chemical symbols).
+        names: the species names; the index of a species is its position in this tuple.
+        by_type: whether the labels are LAMMPS types; else they are chemical symbols.
 
     Raises:
-        InputError: the mapping is empty, or gives a name that is not in ``names``.
+        InputError: the mapping is empty, or contains a name that is not in ``names``.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class SpeciesMap:
         species: SpeciesMap | Mapping[str, str] | Sequence[str],
         names: Sequence[str] | None = None,
     ) -> SpeciesMap:
-        """The map that ``species`` is or describes, checked against ``names`` if they are given.
+        """Make a map from ``species``, or pass a map on; checked against ``names`` if given.
 
         Raises:
             InputError: see `SpeciesMap`.
@@ -78,7 +78,7 @@ class SpeciesMap:
         """Read ``"A,B"`` (names of types 1, 2) or ``"H=A,He=B"`` (by chemical symbol).
 
         Raises:
-            InputError: the text has neither form, or gives a symbol twice.
+            InputError: the text has neither form, or contains a symbol twice.
         """
         items = [item.strip() for item in text.split(",")]
         pairs = [item.partition("=") for item in items]
@@ -100,7 +100,7 @@ class SpeciesMap:
 
         Args:
             labels: [N] LAMMPS types (if ``by_type``) or chemical symbols.
-            where: what to call their owner in an error.
+            where: the name of their owner in messages.
 
         Returns:
             int64 [N], indices into ``names``.
@@ -124,12 +124,12 @@ class SpeciesMap:
 
     @property
     def labels(self) -> tuple[str | int, ...]:
-        """The chemical symbols or LAMMPS types that it knows."""
+        """The chemical symbols or LAMMPS types of the map."""
         return tuple(self._targets)
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """The entries that `indices` has not met so far, such as "type 3 -> B"."""
+        """The entries that `indices` has not yet found, such as "type 3 -> B"."""
         return tuple(
             f"{self._kind} {label} -> {name}"
             for label, name in self._targets.items()

@@ -1,15 +1,17 @@
-"""How configurations are laid out in an HDF5 dataset.
+"""The layout of configurations in an HDF5 dataset.
 
-Layout: the file's attributes ``format``, ``format_version``, ``glassml_version``,
-``species_names`` and ``length_unit``; then a group ``/configurations/<name>`` for each
-configuration, in the order of writing, with the arrays of `Configuration` as HDF5 datasets of the
-same names, mappings of arrays (``scalars``, ``structures``, ``statistics``, ``predictions``) as
-subgroups, and ``pbc``, ``n_runs``, ``sha256`` and the ``provenance`` subgroup's entries as
-attributes. ``final_positions`` have a checksum of their own, so that they need not be read to check
-the others. The file's attribute ``description`` is a text in JSON.
+The file has the attributes ``format``, ``format_version``, ``glassml_version``, ``species_names``,
+``length_unit`` and ``description`` (a text in JSON). It has a group ``/configurations/<name>`` for
+each configuration, in the order of writing, with
 
-Version 1 had neither ``structures``, ``statistics``, ``predictions`` and ``final_positions`` nor a
-description; for what it has, the checksums are the same.
+- the arrays of `Configuration` as HDF5 datasets of the same names;
+- mappings of arrays (``scalars``, ``structures``, ``statistics``, ``predictions``) as subgroups;
+- ``pbc``, ``n_runs`` and ``sha256`` as attributes, and those of a subgroup ``provenance``.
+
+``final_positions`` have their own checksum, so that the rest can be checked without reading them.
+
+Version 1 had no ``structures``, ``statistics``, ``predictions``, ``final_positions`` and
+``description``. The checksums of everything else are the same.
 """
 
 from __future__ import annotations
@@ -47,21 +49,21 @@ FORMAT_VERSIONS_READ = (1, 2)
 _MAPPINGS = ("scalars", "structures", "statistics", "predictions")
 _FINAL = "final_positions"
 
-# Byte shuffling makes float64 compressible; the checksum finds a damaged file on reading.
+# Shuffling bytes makes float64 compressible. HDF5 checks this checksum on reading.
 _STORAGE: dict[str, Any] = {"compression": "gzip", "shuffle": True, "fletcher32": True}
 
 
 class OutputStream(io.FileIO):
-    """A file that keeps its first write error for later.
+    """A file that keeps its first write error instead of raising it.
 
     HDF5 does not survive a full disk: it raises from destructors and ends in a segmentation
-    fault. So it is told that all went well, and the writer looks here.
+    fault. So every write appears to succeed, and the writer checks ``error``.
     """
 
     error: OSError | None = None
 
     def write(self, data: Any) -> int:
-        """Write everything, or note the error and say so nevertheless."""
+        """Write everything, or keep the error; the size is returned in both cases."""
         rest = memoryview(data).cast("B")
         size = len(rest)
         with self._keeping_errors():
@@ -70,7 +72,7 @@ class OutputStream(io.FileIO):
         return size
 
     def truncate(self, size: int | None = None) -> int:
-        """Set the file's size, or note the error and say so nevertheless."""
+        """Set the file's size, or keep the error; the size is returned in both cases."""
         with self._keeping_errors():
             super().truncate(size)
         return size or 0
@@ -113,7 +115,7 @@ def read_configuration(
 
 
 def _arrays(configuration: Configuration) -> dict[str, np.ndarray]:
-    """Every array but the final positions, by its name in the file."""
+    """Every array except the final positions, by its name in the file."""
     arrays = {
         name: getattr(configuration, name)
         for name in ("positions", "cell", "species", "times", "propensity")
@@ -141,7 +143,7 @@ def write_configuration(group: h5py.Group, configuration: Configuration) -> None
 
 
 def content_hash(configuration: Configuration) -> str:
-    """SHA-256 of a configuration's data but for final positions, whatever file it is in."""
+    """SHA-256 of a configuration's data without final positions; the same in every file."""
     digest = hashlib.sha256()
     facts = (
         configuration.species_names,
@@ -168,12 +170,12 @@ def description_text(description: Mapping[str, Any], where: str) -> str:
     """A description in JSON.
 
     Args:
-        description: nested mappings and lists of texts, finite numbers, truth values and None; the
+        description: nested mappings and lists of texts, finite numbers, booleans and None. The
             entry ``warnings``, if there is one, is a list of texts.
-        where: names the dataset in messages.
+        where: the dataset's name in messages.
 
     Raises:
-        InputError: it holds anything else.
+        InputError: the description holds anything else.
     """
     warnings = description.get("warnings", [])
     if not isinstance(warnings, list) or not all(isinstance(text, str) for text in warnings):
@@ -193,7 +195,7 @@ def description_text(description: Mapping[str, Any], where: str) -> str:
 
 
 def _listed(value: Any) -> Any:
-    """The same with lists instead of tuples, which JSON does not know."""
+    """The same with lists instead of tuples, as JSON has it."""
     if isinstance(value, Mapping):
         return {key: _listed(entry) for key, entry in value.items()}
     return [_listed(entry) for entry in value] if isinstance(value, list | tuple) else value

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from glassml.data.configuration import Configuration
+from glassml.data.dataset import Dataset
+from glassml.physics import noise_ceiling, same_times
 
-if TYPE_CHECKING:
-    from glassml.data.dataset import Dataset
-
-__all__ = ["DatasetSummary", "LabelStatistics", "noise_ceiling", "summarise"]
+__all__ = ["DatasetSummary", "LabelStatistics", "summarise"]
 
 
 @dataclass(frozen=True)
@@ -28,12 +27,9 @@ class LabelStatistics:
         std: their standard deviation [length].
         minimum: the smallest [length].
         maximum: the largest [length].
-        noise_ceiling: the Pearson correlation with these labels that a model would have which knew
-            the average over infinitely many runs; None unless the halves of the runs are known and
-            correlate. With the correlation r of the two halves, the correlation of the labels with
-            those of as many other runs is 2 r / (1 + r) (C. Spearman and W. Brown, Br. J. Psychol.
-            3, 271 and 296 (1910)), and the ceiling is its square root. As r, it is of the labels
-            of all configurations together.
+        noise_ceiling: the highest Pearson correlation with these labels that a model can have (see
+            `glassml.physics.noise_ceiling`), for the labels of all configurations pooled; None
+            unless the halves of the runs are known and correlate.
     """
 
     species: str
@@ -48,7 +44,7 @@ class LabelStatistics:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSummary:
-    """What `Dataset.summary` finds. Ranges are (smallest, largest) over the configurations.
+    """What a dataset holds. Ranges are (smallest, largest) over the configurations.
 
     Attributes:
         path: the file.
@@ -56,19 +52,19 @@ class DatasetSummary:
         n_configurations: number of configurations.
         n_labelled: how many of them have labels.
         n_particles: range of the number of particles.
-        species_counts: species name -> particles in all configurations together.
-        dimensions: 3, 2 if all configurations lie in planes, None if only some do.
+        species_counts: species name -> number of particles in all configurations together.
+        dimension: 3, or 2 if all configurations are two-dimensional; None if only some are.
         number_density: range of N / volume [length^-3], or N / area [length^-2] in two dimensions.
         length_unit: unit of lengths.
         scalars: names of the scalars that every configuration has.
         times: the times of the labels [time]; None if configurations differ, empty if unlabelled.
         n_runs: range of the number of runs behind the labels; None if unknown.
         labels: statistics for each species and time.
-        structures: name -> number of configurations that have these other positions.
-        statistics: name -> number of configurations that have this further average.
-        predictions: name -> number of configurations for which this model predicts.
+        structures: name -> number of configurations with these other positions.
+        statistics: name -> number of configurations with this further average.
+        predictions: name -> number of configurations with predictions of this model.
         n_final_positions: number of configurations with the final positions of their runs.
-        warnings: what the makers of the data say that one must know.
+        warnings: what the makers of the data warn of.
         description: how the data were made, with ``warnings``.
         provenance: key -> its different values, in order.
     """
@@ -79,7 +75,7 @@ class DatasetSummary:
     n_labelled: int
     n_particles: tuple[int, int]
     species_counts: dict[str, int]
-    dimensions: int | None
+    dimension: int | None
     number_density: tuple[float, float]
     length_unit: str
     scalars: list[str]
@@ -124,7 +120,7 @@ class _Covariance:
 
 @dataclass
 class _Moments:
-    """Moments of the labels, merged sample by sample (Chan et al. 1979)."""
+    """Moments of the labels, merged sample by sample (T. F. Chan et al. 1979)."""
 
     count: int = 0
     mean: float = 0.0
@@ -143,7 +139,7 @@ class _Moments:
         self.maximum = max(self.maximum, values.max())
 
     def statistics(self, species: str, time: float) -> LabelStatistics:
-        # Halves that only some of the labels have say nothing of all of them.
+        # If only some of the labels have halves, nothing follows for all of them.
         complete = self.halves.count == self.count
         return LabelStatistics(
             species=species,
@@ -157,21 +153,9 @@ class _Moments:
         )
 
 
-def noise_ceiling(halves: float) -> float | None:
-    """The highest possible correlation with labels whose two halves correlate like this.
-
-    Args:
-        halves: Pearson coefficient r of the two halves [-].
-
-    Returns:
-        sqrt(2 r / (1 + r)), see `LabelStatistics`; None if the halves do not correlate.
-    """
-    return float(np.sqrt(2 * halves / (1 + halves))) if halves > 0 else None
-
-
 @dataclass
 class _Tally:
-    """What is collected while the configurations pass by, one at a time."""
+    """What is collected from the configurations, one at a time."""
 
     species: Counter = field(default_factory=Counter)
     n_particles: list[int] = field(default_factory=list)
@@ -189,7 +173,7 @@ class _Tally:
     def add(self, configuration: Configuration) -> None:
         self.n_particles.append(configuration.n_particles)
         self.densities.append(configuration.number_density)
-        self.dimensions.add(3 if configuration.plane is None else 2)
+        self.dimensions.add(configuration.dimension)
         self.scalars.append(set(configuration.scalars))
         for name in ("structures", "statistics", "predictions"):
             getattr(self, name).update(getattr(configuration, name).keys())
@@ -198,7 +182,9 @@ class _Tally:
         for key, value in configuration.provenance.items():
             self.provenance.setdefault(key, {})[value] = None
         if configuration.times is not None:
-            self.times.append(tuple(configuration.times.tolist()))
+            times = tuple(configuration.times.tolist())
+            same = bool(self.times) and same_times(times, self.times[0])
+            self.times.append(self.times[0] if same else times)
         for index, name in enumerate(configuration.species_names):
             of_species = configuration.species == index
             self.species[name] += int(of_species.sum())
@@ -209,7 +195,7 @@ class _Tally:
         if configuration.times is None or configuration.propensity is None:
             return
         halves = configuration.statistics.get("propensity_halves")
-        for column, time in enumerate(configuration.times.tolist()):
+        for column, time in enumerate(self.times[-1]):
             moments = self.labels.setdefault((name, time), _Moments())
             moments.add(configuration.propensity[chosen, column])
             if halves is not None:
@@ -217,9 +203,9 @@ class _Tally:
 
 
 def summarise(dataset: Dataset) -> DatasetSummary:
-    """Read a dataset once, check its checksums and collect its `DatasetSummary`.
+    """Counts, densities, times, label statistics and provenance of a dataset.
 
-    Final positions are not read.
+    The whole dataset is read and checked against its checksums, except for final positions.
 
     Raises:
         InputError: a configuration is damaged.
@@ -236,7 +222,7 @@ def summarise(dataset: Dataset) -> DatasetSummary:
         n_labelled=len(tally.times),
         n_particles=(min(tally.n_particles), max(tally.n_particles)),
         species_counts=dict(tally.species),
-        dimensions=tally.dimensions.pop() if len(tally.dimensions) == 1 else None,
+        dimension=tally.dimensions.pop() if len(tally.dimensions) == 1 else None,
         number_density=(min(tally.densities), max(tally.densities)),
         length_unit=dataset.length_unit,
         scalars=sorted(set.intersection(*tally.scalars)),

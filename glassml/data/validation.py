@@ -1,4 +1,4 @@
-"""Is a dataset undamaged, and can it be what it says it is?"""
+"""Check that a dataset is undamaged and physically possible."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from matscipy.neighbours import neighbour_list
 
-from glassml.data.averages import isoconfigurational_averages
 from glassml.data.configuration import Configuration
 from glassml.data.dataset import Dataset
 from glassml.errors import InputError
+from glassml.physics import find_neighbours, isoconfigurational_averages
+from glassml.progress import SILENT, Progress
 
 __all__ = ["Complaint", "complaints"]
 
-# Particles of the liquids that are simulated come no nearer than about 0.7 of the mean spacing,
-# hydrogen in water to 0.45 of it; positions of a wrong box or unit do.
+# In simulated liquids, particles come no nearer than about 0.7 of the mean spacing; hydrogen in
+# water, 0.45 of it. Positions in a wrong box or unit are often nearer.
 _SMALLEST_SPACING = 0.3  # of (N / volume)^(-1/d)
 _DENSITY_TOLERANCE = 0.1  # relative, around the median
-_ROUNDING = 1e-5  # relative: published labels were rounded to float32 on their way
+_ROUNDING = 1e-5  # relative: published labels were rounded to float32
 
 
 @dataclass(frozen=True)
@@ -39,31 +39,36 @@ class Complaint:
 
 
 def complaints(
-    dataset: Dataset, smallest_distance: float | None = None
-) -> Iterator[Complaint | None]:
-    """Check every configuration, one after the other, final positions included.
+    dataset: Dataset, smallest_distance: float | None = None, progress: Progress = SILENT
+) -> Iterator[Complaint]:
+    """Check every configuration, one after the other, including final positions.
 
-    Checked are the checksums; that all numbers are finite and fit together; the smallest distance
-    of two particles; the density, against the median of the dataset; that nothing is there twice;
-    other positions: near the first ones; and of the labels what holds for all averages over the
-    same runs: <|dr|> >= |<dr>|, <|dr|^2> >= <|dr|>^2, and the mean of the halves is the whole.
+    The checks:
+
+    - checksums; all numbers are finite and their shapes agree;
+    - no two particles are too near each other;
+    - the density is near the median of the dataset;
+    - no configuration occurs twice;
+    - other structures are near the positions;
+    - averages over the same runs agree: <|dr|> >= |<dr>|, <|dr|^2> >= <|dr|>^2, and the mean of the
+      halves is the propensity.
 
     Args:
         dataset: what to check.
         smallest_distance: that two particles may have [length]. Default: 0.3 of the mean spacing.
+        progress: of the configurations.
 
     Yields:
-        The complaints, and None after each configuration.
+        Each complaint as it is found.
     """
     densities: dict[str, float] = {}
     seen: dict[str, str] = {}
-    for name in dataset.names:
+    for name in progress.watch(dataset.names, dataset.path.name, len(dataset)):
         try:
             configuration = dataset.read(name, final_positions=True)
             dataset.verify(configuration)
         except InputError as error:
             yield Complaint(name, str(error))
-            yield None
             continue
         twin = seen.setdefault(dataset.checksum(name), name)
         if twin != name:
@@ -71,7 +76,6 @@ def complaints(
         densities[name] = configuration.number_density
         for text in _complaints(configuration, smallest_distance):
             yield Complaint(name, text)
-        yield None
     middle = float(np.median(list(densities.values()))) if densities else 0.0
     for name, density in densities.items():
         if abs(density - middle) > _DENSITY_TOLERANCE * middle:
@@ -92,7 +96,7 @@ def _complaints(configuration: Configuration, smallest: float | None) -> Iterato
                 f"structures[{name!r}]: expected the images nearest to positions; found "
                 f"{far.sum()} particles more than half a box away (first: {far.argmax()})"
             )
-        if name == "inherent":  # mean positions in a cage may be anywhere
+        if name == "inherent":  # the mean positions of two caged particles may be very near
             yield from _about_positions(configuration, f"structures[{name!r}]", positions, smallest)
     if configuration.propensity is not None:
         yield from _about_labels(configuration, configuration.propensity)
@@ -101,21 +105,14 @@ def _complaints(configuration: Configuration, smallest: float | None) -> Iterato
 def _about_positions(
     configuration: Configuration, what: str, positions: np.ndarray, smallest: float | None
 ) -> Iterator[str]:
-    dimensions = 3 if configuration.plane is None else 2
-    spacing = configuration.number_density ** (-1 / dimensions)
+    spacing = configuration.spacing
     limit = _SMALLEST_SPACING * spacing if smallest is None else smallest
-    # In units of the reach: the search takes the volume of a cell in metres for zero. It is slow
-    # where the reach is much smaller than the spacing.
+    # The search is slow if the cutoff is much smaller than the spacing.
     reach = max(limit, spacing)
-    first, second, distance = neighbour_list(
-        "ijd",
-        cutoff=1.0,
-        positions=positions / reach,
-        cell=configuration.cell / reach,
-        pbc=np.asarray(configuration.pbc),
-    )
-    near = distance * reach < limit
-    first, second, distance = first[near], second[near], distance[near] * reach
+    second, first, vector = find_neighbours(positions, configuration.cell, configuration.pbc, reach)
+    distance = np.linalg.norm(vector, axis=1)
+    near = distance < limit
+    first, second, distance = first[near], second[near], distance[near]
     if len(distance):
         k = distance.argmin()
         yield (
@@ -142,7 +139,7 @@ def _about_labels(configuration: Configuration, propensity: np.ndarray) -> Itera
         )
     if "propensity_halves" in statistics:
         halves = statistics["propensity_halves"]
-        if n_runs is None:  # the halves of an odd number of runs have different weights
+        if n_runs is None:  # the weights of the halves are unknown
             outside = (propensity < halves.min(2) - slack) | (propensity > halves.max(2) + slack)
             yield from _wrong(outside, "propensity between its propensity_halves")
         else:
@@ -154,7 +151,7 @@ def _about_labels(configuration: Configuration, propensity: np.ndarray) -> Itera
             displacements = configuration.final_positions[:, column] - configuration.positions
             mean = isoconfigurational_averages(displacements)["propensity"]
             off = np.abs(mean - propensity[:, column]) > slack
-            yield from _wrong(off[:, None], "propensity as the final_positions have it")
+            yield from _wrong(off[:, None], "propensity as computed from final_positions")
 
 
 def _wrong(wrong: np.ndarray, expected: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from glassml.graph.building import build_graph, collate, first_edge
 from glassml.graph.cache import GraphCache
-from glassml.graph.neighbours import build_graph, collate, first_edge
 
 __all__ = ["GraphCache", "build_graph", "collate", "first_edge"]

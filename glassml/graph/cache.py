@@ -1,19 +1,18 @@
-"""Edges kept on disk, so that they are searched for once and not in every run.
+"""Edges kept on disk, so that later runs need not search for them again.
 
-An entry is an npz file (uncompressed, with checksums) named after everything that its edges depend
-on: positions, cell, periodic directions, cutoff and floating-point type. It holds the senders, the
-number of edges of each receiver and the vectors: 16 bytes an edge in float32. Labels, species and
-scalars come from the configuration, so that changing them changes no entry.
+An entry is an npz file (uncompressed, with checksums). Its name is a hash of everything that its
+edges depend on: positions, cell, periodic directions, cutoff and floating-point type. It holds the
+senders, the number of edges of each receiver and the vectors: 16 bytes per edge in float32. Labels,
+species and scalars come from the configuration and are not part of an entry.
 
-Any number of processes may share a folder: entries are written whole or not at all and never
-change, and a file that is damaged or vanishes counts as absent.
+Any number of processes may share a folder. Entries are written whole or not at all and never
+change; a file that is damaged or disappears counts as absent.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.metadata
 import os
 import time
 import warnings
@@ -28,26 +27,28 @@ from torch_geometric.data import Data
 from glassml.data import Configuration
 from glassml.errors import InputError
 from glassml.files import atomic_write
-from glassml.graph.neighbours import find_edges, graph_of_edges
+from glassml.graph.building import graph_of_edges
+from glassml.physics import find_neighbours
+from glassml.physics.neighbours import back_end_version
 
 __all__ = ["GraphCache"]
 
-# Part of every key: another number after a change of the layout or of the search for edges.
+# Part of every key. Raise it when the layout or the edges of a graph change.
 _VERSION = 1
 
-# Entries that are this young [s] may be those of a run that goes on beside this one.
+# Entries used within this time [s] may belong to another run that is still going on.
 _YOUNG = 3600.0
 
 
 class GraphCache:
-    """Graphs whose edges are read from a folder if they are there, and put there if not.
+    """Graphs whose edges are read from a folder, or found and written there.
 
-    The folder is kept below its limit by removing what was not used for longest. What was used
-    within the last hour stays; where that fills the folder, nothing is added.
+    The folder is kept below its limit: the entries that were unused for longest are removed first.
+    Entries used within the last hour stay; if they fill the folder, nothing is added.
 
     Args:
         folder: made when it is needed.
-        limit: the most it may hold [bytes].
+        limit: largest size of the folder [bytes].
     """
 
     def __init__(self, folder: str | Path, limit: float = 10e9) -> None:
@@ -63,7 +64,7 @@ class GraphCache:
         scalars: Sequence[str] = (),
         dtype: torch.dtype = torch.float32,
     ) -> Data:
-        """The graph that `build_graph` builds of the same arguments, to the last bit.
+        """The graph that `build_graph` gives for the same arguments, to the last bit.
 
         Raises:
             InputError: as `build_graph`.
@@ -71,7 +72,9 @@ class GraphCache:
         path = self.folder / f"{_key(configuration, cutoff, dtype)}.npz"
         edges = _read(path, configuration.n_particles, dtype)
         if edges is None:
-            sender, receiver, vector = find_edges(configuration, cutoff)
+            sender, receiver, vector = find_neighbours(
+                configuration.positions, configuration.cell, configuration.pbc, cutoff
+            )
             edges = (
                 sender.astype(np.int32),
                 np.bincount(receiver, minlength=configuration.n_particles).astype(np.int32),
@@ -92,12 +95,12 @@ class GraphCache:
         try:
             with atomic_write(path) as partial:
                 np.savez(partial, sender=sender, degree=degree, vector=vector)
-        except InputError as error:  # a cache is no reason to stop a run
+        except InputError as error:  # the run can go on without a cache
             self._writable = False
             warnings.warn(f"graphs are not cached: {error}", RuntimeWarning, stacklevel=3)
 
     def _make_room(self, size: int) -> bool:
-        """Remove old entries until this many bytes fit; whether they do."""
+        """Remove old entries until ``size`` more bytes fit; False if they cannot."""
         if self._size is None or self._size + size > self.limit:
             entries = sorted(_entries(self.folder), key=lambda entry: entry[1])
             self._size = float(sum(bytes_ for _, _, bytes_ in entries))
@@ -115,8 +118,7 @@ class GraphCache:
 
 def _key(configuration: Configuration, cutoff: float, dtype: torch.dtype) -> str:
     digest = hashlib.sha256()
-    search = importlib.metadata.version("matscipy")  # which may order or round otherwise
-    facts = (_VERSION, search, configuration.pbc, float(cutoff).hex(), str(dtype))
+    facts = (_VERSION, back_end_version(), configuration.pbc, float(cutoff).hex(), str(dtype))
     digest.update(repr(facts).encode())
     for array in (configuration.positions, configuration.cell):
         digest.update(repr(array.shape).encode())
@@ -133,8 +135,8 @@ def _read(
             sender, degree, vector = (archive[name] for name in ("sender", "degree", "vector"))
     except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile):
         return None
-    with contextlib.suppress(OSError):  # of a folder that may only be read
-        os.utime(path)  # used now
+    with contextlib.suppress(OSError):  # the folder may be read-only
+        os.utime(path)  # mark it as used now
     kind = torch.zeros(0, dtype=dtype).numpy().dtype
     fits = (
         sender.dtype == degree.dtype == np.int32
@@ -148,12 +150,12 @@ def _read(
 
 
 def _entries(folder: Path) -> list[tuple[Path, float, int]]:
-    """Path, last use [s] and size [bytes] of every entry."""
+    """Path, time of last use [s] and size [bytes] of every entry."""
     found = []
     for path in folder.glob("*.npz"):
         try:
             status = path.stat()
-        except OSError:  # removed by another process
+        except OSError:  # another process removed it
             continue
         found.append((path, status.st_mtime, status.st_size))
     return found

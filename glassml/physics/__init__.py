@@ -1,24 +1,40 @@
-"""Physics of particle systems: pair and four-point functions, relaxation."""
+"""Physics of particle systems: neighbours, pair and four-point functions, relaxation, propensity.
+
+The functions here take arrays: positions [N, 3], a cell [3, 3] and which directions are periodic.
+They know neither files nor models.
+"""
 
 from __future__ import annotations
 
-from glassml.physics.four_point import PairSums, chi4, largest_distance, mobility
-from glassml.physics.observables import (
+from glassml.physics.cells import largest_distance
+from glassml.physics.four_point import FourPoint, PairSums, chi4, mobility
+from glassml.physics.neighbours import Neighbours, find_neighbours
+from glassml.physics.pairs import first_peak, pair_distribution
+from glassml.physics.propensity import isoconfigurational_averages, label_trust, noise_ceiling
+from glassml.physics.relaxation import (
     ballistic_displacement,
-    first_peak,
-    pair_distribution,
     relaxation_time,
     self_intermediate_scattering,
 )
+from glassml.physics.times import column_of, same_time, same_times
 
 __all__ = [
+    "FourPoint",
+    "Neighbours",
     "PairSums",
     "ballistic_displacement",
     "chi4",
+    "column_of",
+    "find_neighbours",
     "first_peak",
+    "isoconfigurational_averages",
+    "label_trust",
     "largest_distance",
     "mobility",
+    "noise_ceiling",
     "pair_distribution",
     "relaxation_time",
+    "same_time",
+    "same_times",
     "self_intermediate_scattering",
 ]

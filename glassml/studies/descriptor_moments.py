@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glassml.analysis.times import column_of
 from glassml.data import REVERSED_FROM, Configuration, Dataset
 from glassml.errors import InputError
 from glassml.export import check_decoder
 from glassml.inference import Predictor
+from glassml.physics import column_of, label_trust
 from glassml.studies.ridge import LinearFit, RidgeMoments, choose_penalty, fit, pearson
 
 __all__ = ["Decoders", "DescriptorMoments", "Watch", "read_descriptor_moments"]
@@ -128,7 +128,7 @@ def read_descriptor_moments(
         dataset: labelled configurations.
         watch: shows progress over the configurations.
         reversed_runs: of these configurations, for fits; runs that began elsewhere are passed over.
-        label_noise: labels of R runs count R / (R + label_noise) in fits.
+        label_noise: of the labels' weights in fits, see `glassml.physics.label_trust`.
 
     Raises:
         ModelFileError: the model has no linear decoder over its descriptors.
@@ -148,7 +148,7 @@ def read_descriptor_moments(
         labels = np.asarray(configuration.propensity)
         names = np.array(configuration.species_names)[configuration.species]
         place = _slab_of(configuration)
-        trust.append(_trust(configuration, label_noise))
+        trust.append(label_trust(configuration.n_runs, label_noise))
         starts.append(configuration.positions_sha256)
         x, p = predicted["descriptors"], predicted["propensity"][:, columns]
         slabs.append(
@@ -177,11 +177,6 @@ def read_descriptor_moments(
     return moments
 
 
-def _trust(configuration: Configuration, label_noise: float) -> float:
-    runs = configuration.n_runs
-    return 1.0 if runs is None else runs / (runs + label_noise)
-
-
 def _reversed(
     predictor: Predictor, runs: Dataset, starts: Sequence[str], label_noise: float, watch: Watch
 ) -> tuple[tuple[RidgeMoments, ...], ...]:
@@ -195,7 +190,7 @@ def _reversed(
         x = predictor.predict([configuration], ("descriptors",))[0]["descriptors"]
         labels = np.asarray(configuration.propensity)
         names = np.array(configuration.species_names)[configuration.species]
-        weight = _trust(configuration, label_noise)
+        weight = label_trust(configuration.n_runs, label_noise)
         everywhere = np.ones(len(names), dtype=bool)
         for s, chosen in enumerate(_each(names, species, everywhere)):
             moments = RidgeMoments.of(x[chosen], labels[chosen]).weighted(weight)

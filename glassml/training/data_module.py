@@ -17,6 +17,7 @@ from torch_geometric.loader import DataLoader
 from glassml.data import Configuration, view_of
 from glassml.files import user_cache
 from glassml.graph import GraphCache, build_graph
+from glassml.physics import label_trust
 from glassml.training.split import ConfigurationSource, Split, check_fits, check_new_positions
 from glassml.training.statistics import Facts, LabelMoments, Statistics
 from glassml.training.train_config import DataConfig, TrainingConfig
@@ -39,6 +40,7 @@ class GraphDataset(TorchDataset):
         cache: keep the graphs in memory.
         on_disk: keeps their edges beyond this run; None to search for them anew.
         stands_for: configurations for each one that an epoch draws.
+        label_noise: of the labels' trust, see `glassml.physics.label_trust`.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class GraphDataset(TorchDataset):
         cache: bool,
         on_disk: GraphCache | None = None,
         stands_for: float = 1.0,
+        label_noise: float = 0.0,
     ) -> None:
         self.sources = sources
         self.cutoff = cutoff
@@ -59,6 +62,7 @@ class GraphDataset(TorchDataset):
         self.dtype = dtype
         self.on_disk = on_disk
         self.stands_for = stands_for
+        self.label_noise = label_noise
         self._graphs: list[Data | None] | None = [None] * len(sources) if cache else None
 
     def __len__(self) -> int:
@@ -81,9 +85,10 @@ class GraphDataset(TorchDataset):
         build = build_graph if self.on_disk is None else self.on_disk.graph
         view = view_of(configuration, self.positions)
         graph = build(view, self.cutoff, self.scalars, self.dtype)
-        # For each particle, as it is batched: runs behind the labels, 0 where it is not known, and
-        # how many configurations this one stands for.
-        graph.n_runs = torch.full((graph.num_nodes,), float(configuration.n_runs or 0))
+        # For each particle, as it is batched: how far its labels are trusted, and how many
+        # configurations this one stands for.
+        trust = label_trust(configuration.n_runs, self.label_noise)
+        graph.trust = torch.full((graph.num_nodes,), trust)
         graph.stands_for = torch.full((graph.num_nodes,), self.stands_for)
         return graph
 
@@ -158,6 +163,7 @@ class DataModule(pl.LightningDataModule):
                 data.cache,
                 on_disk,
                 stands_for,
+                training.label_noise,
             )
             for sources, stands_for in (
                 (split.train, 1.0),

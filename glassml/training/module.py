@@ -53,20 +53,6 @@ def propensity_loss(
     return (weight.unsqueeze(1) * error).sum() / total
 
 
-def label_trust(n_runs: Tensor, label_noise: float) -> Tensor:
-    """How much labels count that are averages over R runs: R / (R + label_noise).
-
-    The error of a prediction against such a label has the variance of the model's own error plus
-    that of one run over R; least squares is best with the inverse of it as weights. ``label_noise``
-    is the ratio of the two variances, and a label without noise counts 1.
-
-    Args:
-        n_runs: [n] [-], R; 0 where it is unknown, which counts as without noise.
-        label_noise: [-].
-    """
-    return torch.where(n_runs > 0, n_runs / (n_runs + label_noise), 1.0)
-
-
 class PropensityModule(pl.LightningModule):
     """A model in training.
 
@@ -116,7 +102,7 @@ class PropensityModule(pl.LightningModule):
         prediction = self.predict(batch)
         trust = None
         if stage == "train":
-            trust = label_trust(batch.n_runs, self.settings.label_noise) * batch.stands_for
+            trust = batch.trust * batch.stands_for
         loss = propensity_loss(
             prediction, batch.y, self.scale[batch.species], self.weight[batch.species], trust
         )

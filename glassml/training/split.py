@@ -10,6 +10,7 @@ import numpy as np
 
 from glassml.data import REVERSED_FROM, Configuration, Dataset
 from glassml.errors import ConfigError, InputError
+from glassml.physics import same_times
 from glassml.training.train_config import DataConfig
 
 __all__ = ["ConfigurationSource", "Split", "check_fits", "check_new_positions", "open_split"]
@@ -106,8 +107,9 @@ def check_fits(
     """
     if configuration.propensity is None or configuration.times is None:
         raise InputError(f"{source} has no labels; training needs times and propensity")
+    times = tuple(configuration.times.tolist())
     facts = (
-        ("times", tuple(configuration.times.tolist()), split.times),
+        ("times", split.times if same_times(times, split.times) else times, split.times),
         ("species", configuration.species_names, split.species),
         ("length unit", configuration.length_unit, split.length_unit),
     )

@@ -191,7 +191,7 @@ def test_mistakes_are_named(glassml: Run, tmp_path: Path):
         ((source, "--include", wrong_include), "ERROR: Not all per-type masses are set"),
         ((source, *kob, "--truncation", "shift"), "truncation: expected one of 'shifted'"),
         ((source, *kob, "-j", "0"), "jobs: expected at least 1"),
-        ((source, *kob, "--species", "A,B"), "a dataset, which holds its own"),
+        ((source, *kob, "--species", "A,B"), "as a dataset holds its own"),
         ((other, *kob), "expected names of the system kob-andersen, ['A', 'B']; found 'Cu'"),
         ((tmp_path / "none.h5", *kob), "none.h5: expected a file; found none"),
     ]:

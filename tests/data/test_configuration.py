@@ -77,16 +77,28 @@ def test_two_dimensional_systems_have_no_images_across_their_plane(axis, rng):
     )
     assert flat.plane == axis
     area = np.linalg.norm(np.cross(*np.delete(cell, axis, axis=0)))
+    assert flat.dimension == 2
     assert flat.number_density == pytest.approx(50 / area, rel=1e-14)
+    assert flat.spacing == pytest.approx((area / 50) ** (1 / 2), rel=1e-14)
 
 
 def test_three_dimensional_systems_have_no_plane():
     configuration = Configuration(**MINIMAL)
     assert configuration.plane is None
+    assert configuration.dimension == 3
     assert configuration.number_density == pytest.approx(2 / 27, rel=1e-14)
+    assert configuration.spacing == pytest.approx((27 / 2) ** (1 / 3), rel=1e-14)
     # A line of particles lies in many planes.
     line = MINIMAL | {"positions": [[0, 0, 0], [1, 0, 0]], "pbc": (True, False, False)}
     assert Configuration(**line).plane is None
+
+
+def test_particles_of_a_species():
+    configuration = Configuration(**MINIMAL | {"species": [1, 0], "species_names": ("A", "B", "C")})
+    assert configuration.of_species("A").tolist() == [False, True]
+    assert configuration.of_species("C").tolist() == [False, False]
+    with pytest.raises(InputError, match=r"species: expected one of \['A', 'B', 'C'\]; found 'D'"):
+        configuration.of_species("D")
 
 
 LABELLED = {"times": [1.0], "propensity": [[1.0], [1.0]]}

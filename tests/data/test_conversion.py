@@ -10,8 +10,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from glassml.data import Dataset, convert, find_inputs
+from glassml.data import Dataset, convert, find_inputs, summarise
 from glassml.errors import InputError
+from glassml.progress import Progress
 
 NAMES = [f"isoconfig_N12T0.44_{i}_tc07.npz" for i in (10, 2, 1)]
 
@@ -42,11 +43,25 @@ def test_inputs_that_stand_for_no_file(folder):
         find_inputs([folder], "shiba")
 
 
+class Recorded(Progress):
+    """Keeps each stage with its total, and the files in the order in which they were done."""
+
+    def __init__(self):
+        self.stages, self.done = [], []
+
+    def watch(self, items, what, total=None):
+        self.stages.append((what, total))
+        for path, prefix in items:
+            yield path, prefix
+            self.done.append(path)
+
+
 def test_convert(folder, tmp_path):
-    done = []
+    progress = Recorded()
     output = tmp_path / "out" / "data.h5"
-    assert convert(find_inputs([folder]), output, on_file=done.append) == 3
-    assert done == find_inputs([folder])
+    assert convert(find_inputs([folder]), output, progress=progress) == 3
+    assert progress.stages == [("converting", 3)]
+    assert progress.done == find_inputs([folder])
     dataset = Dataset(output)
     assert dataset.names == tuple(f"isoconfig_N12T0.44_{i}_tc07" for i in (1, 2, 10))
     assert dataset.common_times().tolist() == [4120.0]
@@ -103,15 +118,19 @@ WAITING = """
 import signal, sys, time
 from pathlib import Path
 from glassml.data import convert, find_inputs
+from glassml.progress import Progress
 
 # Shells start programs in the background with this signal ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-def wait(path):
-    print(path, flush=True)
-    time.sleep(60)
+class Waiting(Progress):
+    def watch(self, items, what, total=None):
+        for path, prefix in items:
+            yield path, prefix
+            print(path, flush=True)
+            time.sleep(60)
 
-convert(find_inputs([sys.argv[1]]), sys.argv[2], on_file=wait)
+convert(find_inputs([sys.argv[1]]), sys.argv[2], progress=Waiting())
 """
 
 
@@ -145,7 +164,7 @@ def test_published_configurations(shared_data, tmp_path):
     paths = find_inputs([shared_data / "botan_T0.44" / "train"])
     assert [path.name.split("_")[2] for path in paths] == [str(i) for i in range(1, 11)]
     convert(paths, tmp_path / "data.h5", limit=4)
-    summary = Dataset(tmp_path / "data.h5").summary()
+    summary = summarise(Dataset(tmp_path / "data.h5"))
     assert summary.species_counts == {"A": 4 * 3277, "B": 4 * 819}
     assert summary.number_density == pytest.approx((1.2, 1.2), rel=1e-12)
     assert summary.times == [4120.0]

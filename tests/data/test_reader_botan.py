@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from glassml.data import ReadOptions, SpeciesMap, read_configurations
-from glassml.data.readers.published import KOB_ANDERSEN_TIMES
+from glassml.data.readers.botan import KOB_ANDERSEN_TIMES
 from glassml.errors import InputError
 from glassml.files import sha256_of
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from glassml.data import ReadOptions, SpeciesMap, read_configurations
-from glassml.data.readers.published import KOB_ANDERSEN_TIMES
+from glassml.data.readers.botan import KOB_ANDERSEN_TIMES
 from glassml.errors import InputError
 
 N = 20

@@ -57,7 +57,7 @@ def test_fractions_that_sum_to_one_take_everything(ten):
 
 
 def test_the_same_positions_stay_together(write, make_configuration):
-    """The labels of one configuration at several times, as BOTAN's files have them."""
+    """The labels of one configuration at several times, as in BOTAN's files."""
     made = []
     for k in range(6):
         first = make_configuration(name=f"c{k}-early")
@@ -150,6 +150,12 @@ def test_differences_may_be_allowed(write, make_configuration, tmp_path):
     write([make_configuration(name="two", times=[0.5, 5.0], cell=4.5 * np.eye(3))], "b.h5")
     paths = [tmp_path / "a.h5", tmp_path / "b.h5"]
     assert merge_datasets(paths, tmp_path / "all.h5", allow_different=True) == 2
+
+
+def test_times_may_differ_by_rounding(write, make_configuration, tmp_path):
+    write([make_configuration(name="one")], "a.h5")
+    write([make_configuration(name="two", times=[0.5, 4.000002])], "b.h5")
+    assert merge_datasets([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "all.h5") == 2
 
 
 def test_the_same_data_twice_are_refused(write, make_configuration, tmp_path):

@@ -1,4 +1,4 @@
-"""Edges on disk: the same graphs to the last bit, whatever happens to the files."""
+"""Edges on disk: the same graphs to the last bit, even if files are damaged or removed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from systems import liquid, moved
 from torch_geometric.data import Data
 
 from glassml.data import Configuration
-from glassml.graph import GraphCache, build_graph, neighbours
+from glassml.graph import GraphCache, build_graph
+from glassml.physics import neighbours
 
 CUTOFF = 1.5
 
@@ -43,13 +44,13 @@ def labelled(seed: int = 0, **options: object) -> Configuration:
 def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """One entry for every search for edges."""
     found: list[int] = []
-    search = neighbours.neighbour_list
+    search = neighbours._search
 
-    def counted(*arguments: object, **named: object) -> object:
+    def counted(*arguments: np.ndarray) -> object:
         found.append(1)
-        return search(*arguments, **named)
+        return search(*arguments)
 
-    monkeypatch.setattr(neighbours, "neighbour_list", counted)
+    monkeypatch.setattr(neighbours, "_search", counted)
     return found
 
 
@@ -59,13 +60,13 @@ def entries(folder: Path) -> list[Path]:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("triclinic", [False, True])
-def test_graphs_are_the_built_ones(
+def test_graphs_equal_those_built_anew(
     tmp_path: Path, searches: list[int], dtype: torch.dtype, triclinic: bool
 ) -> None:
     system = labelled(triclinic=triclinic)
     expected = build_graph(system, CUTOFF, ["energy"], dtype)
     searches.clear()
-    for _ in range(3):  # another object each time, as in another run
+    for _ in range(3):  # a new cache each time, as in a new run
         assert same(GraphCache(tmp_path).graph(system, CUTOFF, ["energy"], dtype), expected)
     assert len(searches) == 1
 
@@ -78,7 +79,7 @@ def test_particles_without_an_edge(tmp_path: Path) -> None:
             assert same(GraphCache(tmp_path).graph(system, cutoff), expected)
 
 
-def test_what_edges_depend_on_and_what_not(tmp_path: Path, searches: list[int]) -> None:
+def test_which_changes_need_a_new_search(tmp_path: Path, searches: list[int]) -> None:
     cache, system = GraphCache(tmp_path), labelled()
     cache.graph(system, CUTOFF)
     searches.clear()
@@ -169,20 +170,20 @@ def test_the_folder_stays_below_its_limit(tmp_path: Path) -> None:
         os.utime(newest, (old + age, old + age))
     first = set(entries(tmp_path))
     assert len(first) == 3
-    cache.graph(labelled(3), CUTOFF)  # takes the place of that of seed 1, used the longest ago
+    cache.graph(labelled(3), CUTOFF)  # replaces that of seed 1, which was unused for longest
     assert len(entries(tmp_path)) == 3
     assert len(first & set(entries(tmp_path))) == 2
-    cache.graph(labelled(4), CUTOFF)  # of seed 2
-    cache.graph(labelled(5), CUTOFF)  # everything that is left was used within the hour
+    cache.graph(labelled(4), CUTOFF)  # replaces that of seed 2
+    cache.graph(labelled(5), CUTOFF)  # is not kept: all entries were used within the hour
     assert len(entries(tmp_path)) == 3
     for seed in (0, 5):
         assert same(cache.graph(labelled(seed), CUTOFF), build_graph(labelled(seed), CUTOFF))
 
 
-def test_a_folder_that_cannot_be_written_is_no_reason_to_stop(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_only_warns(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     cache = GraphCache(tmp_path / "file" / "cache")
     expected = build_graph(labelled(), CUTOFF)
     with pytest.warns(RuntimeWarning, match="graphs are not cached: .*cannot write here"):
         assert same(cache.graph(labelled(), CUTOFF), expected)
-    assert same(cache.graph(labelled(), CUTOFF), expected)  # and says so once
+    assert same(cache.graph(labelled(), CUTOFF), expected)  # warns only once

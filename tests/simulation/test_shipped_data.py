@@ -16,7 +16,7 @@ from glassml.data import (
     shipped_path,
 )
 from glassml.errors import InputError
-from glassml.physics.observables import (
+from glassml.physics import (
     ballistic_displacement,
     first_peak,
     pair_distribution,
@@ -81,7 +81,12 @@ def test_neighbours_are_where_they_are_in_the_literature(configurations):
         ("B", "B", 1.39 - 0.03, 1.43 + 0.03, 1),
     )
     for a, b, low, high, least in expected:
-        curves = [pair_distribution(c, a, b, r_max=3.0, n_bins=150) for c in configurations]
+        curves = [
+            pair_distribution(
+                c.positions, c.cell, c.pbc, c.of_species(a), c.of_species(b), r_max=3.0, n_bins=150
+            )
+            for c in configurations
+        ]
         r, g = curves[0][0], np.mean([curve[1] for curve in curves], axis=0)
         position, height = first_peak(r, g)
         assert low < position < high

@@ -14,7 +14,7 @@ from systems import liquid, moved, rotation
 
 from glassml.data import Configuration, Dataset, DatasetWriter
 from glassml.errors import InputError
-from glassml.physics.observables import (
+from glassml.physics import (
     ballistic_displacement,
     pair_distribution,
     self_intermediate_scattering,
@@ -126,7 +126,12 @@ def test_cage_centres_are_near_the_positions(configurations: list[Configuration]
 
 def test_neighbours_are_where_the_potential_has_its_minima(configurations: list[Configuration]):
     for a, b, sigma in (("A", "A", 1.0), ("A", "B", 0.8)):
-        curves = [pair_distribution(c, a, b, r_max=2.0, n_bins=20) for c in configurations]
+        curves = [
+            pair_distribution(
+                c.positions, c.cell, c.pbc, c.of_species(a), c.of_species(b), r_max=2.0, n_bins=20
+            )
+            for c in configurations
+        ]
         g = np.mean([curve[1] for curve in curves], axis=0)
         # At T = 2, above the depth of the well, neighbours are nearer than its minimum at 1.12.
         assert 0.95 * sigma < curves[0][0][np.argmax(g)] < 1.2 * sigma
@@ -227,13 +232,10 @@ def test_f_s_and_g_of_the_plane():
     f_s = self_intermediate_scattering(displacements, k, dimension=2)
     # J_0 has a standard deviation below 0.5: four standard errors.
     assert f_s == pytest.approx(np.exp(-(k**2) * dt), abs=4 * 0.5 / np.sqrt(50_000))
-    gas = Configuration(
-        positions=np.pad(rng.uniform(0, 20, (4000, 2)), [(0, 0), (0, 1)]),
-        cell=20 * np.eye(3),
-        pbc=(True, True, False),
-        species=np.zeros(4000, int),
-        species_names=("A",),
+    gas = np.pad(rng.uniform(0, 20, (4000, 2)), [(0, 0), (0, 1)])
+    everyone = np.ones(4000, dtype=bool)
+    r, g = pair_distribution(
+        gas, 20 * np.eye(3), (True, True, False), everyone, everyone, r_max=2.0, n_bins=20
     )
-    r, g = pair_distribution(gas, "A", "A", r_max=2.0, n_bins=20)
     pairs = 4000**2 / 2 * 2 * np.pi * r * 0.1 / 400
     assert np.all(np.abs(g - 1) < 5 / np.sqrt(pairs))  # five standard errors of Poisson counts

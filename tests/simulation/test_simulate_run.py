@@ -15,7 +15,7 @@ from simulation.simulations import LIQUID, liquid_config
 
 from glassml.analysis import simulation_picture
 from glassml.data import Configuration, Dataset
-from glassml.physics.observables import ballistic_displacement
+from glassml.physics import ballistic_displacement
 from glassml.simulation import find_lammps, kob_andersen
 from glassml.simulation.exchange import read_snapshot
 from glassml.simulation.pipeline import SimulationResult, simulate, write_inputs

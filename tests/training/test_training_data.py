@@ -157,7 +157,7 @@ def test_a_second_run_searches_for_no_edges(
     def searched(*_: object, **__: object) -> None:
         raise AssertionError("the edges are on disk")
 
-    monkeypatch.setattr("glassml.graph.neighbours.neighbour_list", searched)
+    monkeypatch.setattr("glassml.physics.neighbours._search", searched)
     again = [first.train_set[k] for k in range(len(first.train_set))]  # the second epoch
     second = _prepared(settings)
     other_run = [second.train_set[k] for k in range(len(second.train_set))]

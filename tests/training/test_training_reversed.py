@@ -19,7 +19,7 @@ from glassml.errors import ConfigError
 from glassml.training import load_trained_model, parse_config, resume, train
 from glassml.training.checkpoint import LAST, read_checkpoint
 from glassml.training.data_module import DataModule
-from glassml.training.module import PropensityModule, label_trust
+from glassml.training.module import PropensityModule
 from glassml.training.split import open_split
 
 RUNS = 3
@@ -83,12 +83,13 @@ def test_an_epoch_draws_its_share_and_lets_it_stand_for_all(reversing: dict[str,
     drawn = []
     for epoch in (0, 1):
         loader.sampler.set_epoch(epoch)
-        runs = [float(batch.n_runs[0]) for batch in loader]
-        assert sorted(runs) == [1.0] * 6 + [3.0] * 4  # 1.5 for each of four configurations
+        trust = [float(batch.trust[0]) for batch in loader]
+        # 1.5 for each of four configurations; float32
+        assert sorted(trust) == pytest.approx([1 / 13] * 6 + [RUNS / 15] * 4, rel=1e-6)
         drawn.append(list(loader.sampler))
     assert drawn[0] != drawn[1]
-    standing = {float(b.n_runs[0]): float(b.stands_for[0]) for b in loader}
-    assert standing == {1.0: 2.0, 3.0: 1.0}  # six drawn of twelve
+    standing = {round(float(b.trust[0]), 3): float(b.stands_for[0]) for b in loader}
+    assert standing == {0.077: 2.0, 0.2: 1.0}  # six drawn of twelve
     # In the mean over many epochs every run is drawn as often as any other.
     counts = np.zeros(4 + 4 * RUNS)
     for epoch in range(400):
@@ -97,13 +98,6 @@ def test_an_epoch_draws_its_share_and_lets_it_stand_for_all(reversing: dict[str,
     assert (counts[:4] == 400).all()
     # Each of the others in half of the epochs, with a standard deviation of 10.
     assert np.abs(counts[4:] - 200).max() < 45
-
-
-def test_trust_is_the_share_of_the_models_own_error() -> None:
-    runs = torch.tensor([0.0, 1.0, 12.0, 32.0])
-    expected = torch.tensor([1.0, 1 / 13, 0.5, 32 / 44])
-    torch.testing.assert_close(label_trust(runs, 12.0), expected)
-    torch.testing.assert_close(label_trust(runs, 0.0), torch.ones(4))
 
 
 def curves(run: Path) -> list[dict[str, str]]:

@@ -15,6 +15,7 @@ from glassml.analysis.evaluation import no_test
 from glassml.analysis.metrics import Score
 from glassml.analysis.published import PublishedCurves
 from glassml.data import Dataset
+from glassml.physics import same_time
 
 __all__ = ["Picture", "Section", "render"]
 
@@ -119,7 +120,7 @@ def _published_table(
                         (
                             value
                             for t, value in zip(known, values, strict=True)
-                            if math.isclose(t, time, rel_tol=1e-6)
+                            if same_time(t, time)
                         ),
                         math.nan,
                     )

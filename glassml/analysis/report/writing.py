@@ -24,6 +24,7 @@ from glassml.analysis.report.page import Picture, Section, render
 from glassml.data import Configuration, Dataset
 from glassml.errors import InputError
 from glassml.files import atomic_write
+from glassml.physics import column_of
 from glassml.tables import write_csv
 
 __all__ = ["ReportOptions", "write_report"]
@@ -122,12 +123,12 @@ def _chosen_species(options: ReportOptions, known: Sequence[str]) -> str:
 def _chosen_times(options: ReportOptions, known: Sequence[float]) -> tuple[float, ...]:
     times: dict[float, None] = {}
     for time in options.times:
-        close = [t for t in known if np.isclose(t, time, rtol=1e-3, atol=0.0)]
-        if not close:
+        column = column_of(time, known)
+        if column is None:
             raise InputError(
                 f"--time: expected one of {', '.join(f'{t:g}' for t in known)}; found {time:g}"
             )
-        times[close[0]] = None
+        times[known[column]] = None
     return tuple(times)
 
 

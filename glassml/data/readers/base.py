@@ -1,4 +1,4 @@
-"""What every reader is given, and the checks and messages that readers share."""
+"""Options of readers, and the checks and messages that they share."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from glassml.data.averages import isoconfigurational_averages
 from glassml.data.configuration import Configuration
 from glassml.data.species import SpeciesMap
 from glassml.errors import InputError
 from glassml.files import sha256_of
+from glassml.physics import isoconfigurational_averages
 
 __all__ = [
     "Fields",
@@ -28,26 +28,26 @@ __all__ = [
 ]
 
 # Coordinates may leave their interval by this fraction of L, as simulations wrap only now and
-# then; the other convention leaves it by 0.5.
+# then. In the other convention, they leave it by 0.5.
 _BOX_SLACK = 0.01
 
-# Relaxation moves particles by a tenth of their distance; other particles are a distance away.
+# Relaxation moves particles by a tenth of their spacing; other particles are a whole spacing away.
 _LARGEST_MEDIAN_SHIFT = 0.5  # of (volume / N)^(1/d)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """What a user knows about a file that the file does not say.
+    """What the user knows about a file that the file does not state.
 
     Attributes:
         times: times of the labels [time], instead of those in the file.
-        species: what the file's types or symbols stand for.
+        species: the species of the file's types or symbols.
         scalars: name of a per-particle input -> its name in the file.
-        length_unit: unit of the file's lengths. Default: what the file says, else "lj".
-        final_positions: keep where each run was at each time, if the file tells.
+        length_unit: unit of the file's lengths. Default: that of the file, else "lj".
+        final_positions: keep the final positions of the runs, if the file has them.
         labels: a file with the labels of the particles, for structure files (see
-            `glassml.data.readers.labels`); ``{stem}`` stands for the structure file's name.
-        pbc: which directions are periodic, for structure files that do not say it or say it wrong:
+            `glassml.data.readers.labels`); ``{stem}`` is replaced by the structure file's name.
+        pbc: which directions are periodic, for structure files that do not state it correctly:
             LAMMPS writes two-dimensional systems as if they were periodic across their plane.
     """
 
@@ -66,9 +66,9 @@ class Format:
 
     Attributes:
         description: what the files hold, for help texts.
-        suffixes: which files of a folder are taken for this format.
-        recognises: whether a file, by name and contents, is of this format.
-        read: yields the file's configurations.
+        suffixes: the files of a folder that are read in this format.
+        recognises: whether a file has this format, by its name and contents.
+        read: yields the configurations of a file.
     """
 
     description: str
@@ -85,7 +85,7 @@ class Fields:
         self._content = content
 
     def get(self, name: str, default: Any = None) -> Any:
-        """An entry as it is, or ``default`` where there is none."""
+        """An entry as it is, or ``default`` if there is none."""
         return self._content.get(name, default)
 
     def __getitem__(self, name: str) -> Any:
@@ -102,7 +102,7 @@ class Fields:
     def checked(
         self, name: str, value: Any, *shape: int | None, integer: bool = False
     ) -> np.ndarray:
-        """``value``, which is to be called ``name``, as an array (see `array`)."""
+        """``value`` as an array (see `array`); messages call it ``name``."""
         kinds, dtype = ("iu", np.int64) if integer else ("fiu", np.float64)
         try:
             array = np.asarray(value)
@@ -122,7 +122,7 @@ class Fields:
         return array.astype(dtype, copy=False)
 
     def error(self, name: str, expected: str, found: str) -> InputError:
-        """The error for an entry that is not as it should be."""
+        """The error for a wrong entry."""
         return InputError(f"{self.path}: {name}: expected {expected}; found {found}")
 
 
@@ -134,20 +134,20 @@ def species_of_codes(
     *,
     from_one: bool = False,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Species of a Kob-Andersen file that calls A 0 and B 1, or A 1 and B 2 if that is allowed.
+    """Species of a Kob-Andersen file with the codes 0 for A and 1 for B, or also 1 and 2.
 
     Args:
         fields: the file.
         name: the entry with the codes [N].
         n_particles: N.
         species: other names, for the types 1 and 2 or for the symbols A and B.
-        from_one: whether A 1 and B 2 is the file's usual convention, 0 and 1 the other one.
+        from_one: also allow 1 for A and 2 for B.
 
     Returns:
         The species indices [N] and the species names.
 
     Raises:
-        InputError: other codes, such as 1 and 2, or no A particle at all.
+        InputError: there are other codes, or there is no A particle.
     """
     codes = fields.array(name, n_particles, integer=True)
     found = np.unique(codes).tolist()
@@ -165,7 +165,7 @@ def species_of_codes(
 def run_averages(
     fields: Fields, name: str, initial: np.ndarray, runs: np.ndarray, box: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """What the runs say of each particle (see `isoconfigurational_averages`).
+    """Averages over the runs for each particle (see `isoconfigurational_averages`).
 
     Args:
         fields: the file, for messages.
@@ -175,8 +175,8 @@ def run_averages(
         box: [3] edge lengths [length].
 
     Raises:
-        InputError: the positions of the runs are wrapped into the box, or count from another
-            image than the initial ones, so that they give no displacements.
+        InputError: the positions of the runs are wrapped into the box, or belong to another image
+            than the initial ones, so that they give no displacements.
     """
     displacement = runs - initial
     far = np.abs(displacement) > box / 2
@@ -199,7 +199,7 @@ def check_wrapped(
     """Check that positions [N, 3] lie in [0, L) of a box [3], or in [-L/2, L/2) if ``centred``.
 
     Raises:
-        InputError: another convention, or another box.
+        InputError: some positions lie elsewhere: the convention or the box is another one.
     """
     low = -box / 2 if centred else 0.0 * box
     slack = _BOX_SLACK * box
@@ -215,7 +215,7 @@ def check_wrapped(
 def other_positions(
     fields: Fields, name: str, positions: np.ndarray, others: np.ndarray, box: np.ndarray
 ) -> np.ndarray:
-    """The images of other positions of the same particles that are nearest to ``positions``.
+    """Other positions of the same particles, as the images nearest to ``positions``.
 
     Args:
         fields: the file, for messages.
@@ -225,7 +225,8 @@ def other_positions(
         box: [3] edge lengths [length], infinite where the system is not periodic.
 
     Raises:
-        InputError: most particles are elsewhere, so that these are others or in another order.
+        InputError: most particles are far from there: these are other particles, or their order is
+            another one.
     """
     shift = others - positions
     finite = np.isfinite(box)
@@ -236,7 +237,7 @@ def other_positions(
         raise fields.error(
             name,
             "positions of the same particles in the same order",
-            f"half of them at least {typical:.3g} away, where neighbours are {spacing:.3g} apart",
+            f"half of them at least {typical:.3g} away; neighbours are {spacing:.3g} apart",
         )
     return positions + shift
 
@@ -244,10 +245,10 @@ def other_positions(
 def label_times(
     fields: Fields, known: Sequence[float] | None, given: Sequence[float] | None, n_labels: int
 ) -> np.ndarray:
-    """The times [T] of the labels: those the user gives, else those that are known.
+    """The times [T] of the labels: those that the user gives, else those that are known.
 
     Raises:
-        InputError: neither is there, or the number is wrong.
+        InputError: there are none, or their number is wrong.
     """
     times = known if given is None else given
     if times is None:
@@ -255,7 +256,7 @@ def label_times(
             "time", "a known file name, or the time of the labels (--time)", "neither"
         )
     if len(times) != n_labels:
-        raise fields.error("time", f"{n_labels} times (--time), one a label", f"{list(times)}")
+        raise fields.error("time", f"{n_labels} times (--time), one per label", f"{list(times)}")
     return np.asarray(times, np.float64)
 
 

@@ -1,8 +1,8 @@
-"""The BOTAN data set: 3D Kob-Andersen, one npz a configuration and time.
+"""The BOTAN data set: 3D Kob-Andersen, one npz file per configuration and time.
 
 H. Shiba, M. Hanai, T. Suzumura and T. Shimokawabe, J. Chem. Phys. 158, 084503 (2023). Entries:
 ``types`` (0 = A, 1 = B), ``initial_positions`` [N, 3] in [0, L) and ``positions`` [R, N, 3], not
-wrapped, after one time. The box is implied: a cube of number density 1.2.
+wrapped, after one time. The box is not in the file: it is a cube of number density 1.2.
 """
 
 from __future__ import annotations
@@ -24,27 +24,36 @@ from glassml.data.readers.base import (
     species_of_codes,
 )
 from glassml.data.readers.npz import npz_entries, npz_names
-from glassml.data.readers.published import KOB_ANDERSEN_DENSITY, KOB_ANDERSEN_TIMES
 
-__all__ = ["read_botan", "recognises_botan"]
+__all__ = ["KOB_ANDERSEN_DENSITY", "KOB_ANDERSEN_TIMES", "read_botan", "recognises_botan"]
+
+# What the files do not hold, in LJ units. The seventh time of each temperature is tau_alpha.
+# Times: G. Jung et al., data record 10.5281/zenodo.10118191 (CC-BY-4.0).
+KOB_ANDERSEN_DENSITY = 1.2
+KOB_ANDERSEN_TIMES: dict[float, tuple[float, ...]] = {
+    0.44: (0.13, 1.3, 13.0, 130.0, 412.0, 1300.0, 4120.0, 13000.0, 41200.0, 130000.0),
+    0.50: (0.108, 0.434, 2.17, 6.86, 21.7, 68.6, 217.0, 686.0, 2170.0, 6860.0),
+    0.56: (0.104, 0.33, 0.99, 1.65, 5.2, 16.5, 52.0, 165.0, 520.0, 1650.0),
+    0.64: (0.032, 0.1, 0.165, 0.52, 1.65, 5.2, 16.5, 52.0, 165.0, 520.0),
+}
 
 _FILE_NAME = re.compile(r"N(?P<n>\d+)T(?P<temperature>\d+\.\d+)_\d+_tc(?P<time>\d+)$")
 _ENTRIES = {"types", "initial_positions", "positions"}
 
 
 def recognises_botan(path: Path) -> bool:
-    """Whether this is an npz file with the entries of BOTAN."""
+    """Whether a file is npz with the entries of BOTAN."""
     return npz_names(path) >= _ENTRIES
 
 
 def read_botan(path: Path, options: ReadOptions) -> Iterator[Configuration]:
     """Read one BOTAN file.
 
-    The time is known from the file name (``..._N4096T0.44_1_tc07.npz``: the 7th time of T = 0.44).
+    The time follows from the file name (``..._N4096T0.44_1_tc07.npz``: the 7th time of T = 0.44).
 
     Raises:
-        InputError: the file is damaged, breaks one of the format's conventions, or its name does
-            not tell the time and ``options`` do not either.
+        InputError: the file is damaged, breaks one of the format's conventions, or neither its name
+            nor ``options`` state the time.
     """
     fields = Fields(path, npz_entries(path))
     positions = fields.array("initial_positions", None, 3)

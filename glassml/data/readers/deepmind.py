@@ -1,11 +1,11 @@
-"""The DeepMind data set: 3D Kob-Andersen at constant pressure, one pickle a configuration.
+"""The DeepMind data set: 3D Kob-Andersen at constant pressure, one pickle per configuration.
 
 V. Bapst et al., Nat. Phys. 16, 448 (2020). A dict with ``positions`` [N, 3], ``types`` (0 = A,
 1 = B), ``box`` [3], ``time`` (all times of the simulation), ``time_indices`` (those of the labels),
 and ``targets`` (the labels at each of these times) or ``trajectory_target_positions`` (for each of
-these times a list of unwrapped positions [N, 3], one a run). The times are where the intermediate
-scattering function reaches .9, .8, ..., .1 and 1/e, so they differ between configurations, and
-the last stands out of order.
+these times a list of unwrapped positions [N, 3], one per run). At these times the intermediate
+scattering function reaches .9, .8, ..., .1 and 1/e. So they differ between configurations, and the
+last one is out of order.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ _SUFFIXES = (".pickle", ".pkl")
 
 
 def recognises_deepmind(path: Path) -> bool:
-    """Whether the name is that of a pickle; what it holds is seen on reading."""
+    """Whether a file has the suffix of a pickle; its contents are checked on reading."""
     return path.suffix in _SUFFIXES
 
 
 def read_deepmind(path: Path, options: ReadOptions) -> Iterator[Configuration]:
-    """Read one DeepMind file; times come in ascending order.
+    """Read one DeepMind file; times are in ascending order.
 
-    Times that ``options`` give are nominal ones, for the labels in this order: they let
-    configurations with slightly different times share a dataset.
+    Times in ``options`` are nominal times of the labels, in this order. With them, configurations
+    with slightly different times can share a dataset.
 
     Raises:
-        InputError: the file is damaged, asks for more than numpy arrays or breaks one of the
+        InputError: the file is damaged, contains more than numpy arrays or breaks one of the
             format's conventions.
     """
     content = load_arrays(path)
@@ -62,7 +62,7 @@ def read_deepmind(path: Path, options: ReadOptions) -> Iterator[Configuration]:
     species, species_names = species_of_codes(fields, "types", len(positions), options.species)
     order = np.argsort(all_times[indices], kind="stable")
     times = label_times(fields, all_times[indices][order], options.times, len(order))
-    # Two levels of the scattering function may be reached in the same frame.
+    # The scattering function may reach two levels in the same frame.
     times, different = np.unique(times, return_index=True)
     order = order[different]
     runs = _runs(fields, len(positions), len(indices))
@@ -88,9 +88,9 @@ def read_deepmind(path: Path, options: ReadOptions) -> Iterator[Configuration]:
 
 
 def _runs(fields: Fields, n_particles: int, n_times: int) -> list[np.ndarray]:
-    """The runs [R, N, 3] at each of the times that the file has them for, in its own order.
+    """The runs [R, N, 3] at each time for which the file has them, in its own order.
 
-    These are all times, or, where the file has ``targets``, perhaps only the first ones.
+    A file with ``targets`` may have them for the first times only.
     """
     trajectories = "trajectory_target_positions"
     at_times = fields.get(trajectories, [])

@@ -1,4 +1,4 @@
-"""Frames of any file of configurations, one at a time: what ASE reads, and glassml's datasets."""
+"""Frames of files of configurations, one at a time: formats of ASE, GSD, glassml's datasets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DATASET_SUFFIXES = (".h5", ".hdf5")
 
 _DATASET = "glassml-dataset"
 _DUMP, _DATA = "lammps-dump-text", "lammps-data"
-_HEAD = 4096  # bytes that show what a file is
+_HEAD = 4096  # bytes at the start of a file that show its format
 
 # LAMMPS' unit systems and their units of length.
 _LENGTH_UNITS = {
@@ -53,11 +53,11 @@ class Frames:
 
     Attributes:
         path: the file.
-        format: ASE's name of its format, or "glassml-dataset".
-        total: number of chosen frames, or None where counting them would mean reading them all.
-        frames: pairs of a frame's name for messages and the frame: Atoms, or, from a dataset,
-            Configuration. Where LAMMPS wrote its unit system into the file, the Atoms have the
-            unit of length in ``info["length_unit"]``.
+        format: ASE's name of its format, "gsd" or "glassml-dataset".
+        total: number of chosen frames; None if they can only be counted by reading them all.
+        frames: pairs of a frame's name for messages and the frame: Atoms, or a Configuration of a
+            dataset. If LAMMPS wrote its unit system into the file, the Atoms have the unit of
+            length in ``info["length_unit"]``.
     """
 
     path: Path
@@ -75,13 +75,14 @@ def open_frames(
         path: anything ASE reads (extxyz, LAMMPS dump and data, ...), a GSD file, or a glassml
             dataset.
         index: which frames, as in ASE: "0", "-1", "10:", "::5".
-        kind: ASE's name of the format, or "gsd". Default: found out from the file's name and
+        kind: ASE's name of the format, or "gsd". Default: determined from the file's name and
             contents.
-        ids: also give the atom ids of LAMMPS dumps, as ``arrays["id"]``. Data files always do.
+        ids: also read the atom ids of LAMMPS dumps, as ``arrays["id"]``. Data files always have
+            them.
 
     Raises:
-        InputError: no such file, an unknown format, no frames at all, or an index that is none.
-            While iterating: a frame that cannot be read or was cut off.
+        InputError: the file does not exist, its format is unknown, it has no frames, or the index
+            is not valid. While iterating: a frame cannot be read or is incomplete.
     """
     file = Path(path)
     if not file.exists() or (kind is None and file.is_dir()):
@@ -93,7 +94,7 @@ def open_frames(
     if kind == _DATASET:
         return _dataset_frames(file, chosen)
     if kind != GSD and (kind not in ioformats or not ioformats[kind].can_read):
-        hint = "none that is known. If ASE does read the file, name its format"
+        hint = "an unknown one. If ASE does read the file, name its format"
         raise InputError(
             f"{file}: format: expected one that ASE reads (extxyz, lammps-dump-text, lammps-data, "
             f"...), GSD, or a glassml dataset (.h5); found {hint if kind is None else repr(kind)}"
@@ -111,7 +112,7 @@ def open_frames(
 
 
 def ase_format(path: Path) -> str | None:
-    """ASE's name of a file's format, or "gsd", from its name and contents; None if it has none.
+    """ASE's name of a file's format, or "gsd", from its name and contents; None if unknown.
 
     Raises:
         InputError: the file cannot be read.
@@ -119,17 +120,17 @@ def ase_format(path: Path) -> str | None:
     try:
         with path.open("rb") as stream:
             head = stream.read(_HEAD)
-        # ASE goes by the name of data files, which may be any.
+        # ASE recognises data files by their name, but they may have any name.
         if re.search(rb"^\s*\d+\s+atoms\s*$", head, re.M) and re.search(rb"\d\s+atom types", head):
             return _DATA
         if path.suffix == ".gsd":
             return GSD
-        if head.startswith(b"ITEM:"):  # of the items, ASE expects TIMESTEP first
+        if head.startswith(b"ITEM:"):  # ASE expects TIMESTEP as the first item
             return _DUMP
         name = filetype(str(path))
     except UnknownFileTypeError:
         return None
-    except Exception as error:  # each compression has its own for files that are damaged
+    except Exception as error:  # each compression raises its own errors for damaged files
         raise InputError(f"{path}: expected a file that can be read; found: {error}") from error
     return name if name in ioformats else None
 
@@ -147,7 +148,7 @@ def _slice(index: str) -> slice:
 
 
 def _numbers(chosen: slice, total: int | None) -> Iterable[int]:
-    """The numbers of the chosen frames, from the end (-1) where that is how they were chosen."""
+    """The numbers of the chosen frames; counted from the end (-1, ...) if the index does."""
     if total is not None:
         return range(total)[chosen]
     step = chosen.step or 1
@@ -156,7 +157,7 @@ def _numbers(chosen: slice, total: int | None) -> Iterable[int]:
 
 
 def _source(file: Path, kind: str, chosen: slice, ids: bool) -> tuple[int | None, Iterator[Atoms]]:
-    """The number of frames in the file, if it is cheap to know, and the chosen frames."""
+    """The number of frames in the file, if counting is cheap, and the chosen frames."""
     if kind == GSD:
         total = gsd_length(file)
         return total, gsd_frames(file, range(total)[chosen])
@@ -179,7 +180,7 @@ def _length(file: Path, kind: str) -> int | None:
 
 
 def _count_xyz(stream: IO[bytes]) -> int | None:
-    """Frames of a plain or extended xyz file; None if it is written in some rarer way."""
+    """Number of frames of a plain or extended xyz file; None for rare variants of the format."""
     count = 0
     while (line := stream.readline()).strip():
         if not line.strip().isdigit():
@@ -197,7 +198,7 @@ def _ase_frames(file: Path, kind: str, chosen: slice) -> Iterator[Atoms]:
 
 
 def _dump_offsets(file: Path) -> list[int]:
-    """Where in a LAMMPS dump each frame starts."""
+    """The offset [bytes] of each frame of a LAMMPS dump."""
     offsets, position = [], 0
     with open_with_compression(str(file), "rb") as stream:
         for line in stream:
@@ -210,7 +211,7 @@ def _dump_offsets(file: Path) -> list[int]:
 def _dump_frames(
     file: Path, offsets: list[int], numbers: Iterable[int], ids: bool
 ) -> Iterator[Atoms]:
-    """Frames of a LAMMPS dump. ASE gets one at a time: given the file, it would read them all."""
+    """Frames of a LAMMPS dump, passed to ASE one by one: from a file, it would read them all."""
     ends = [*offsets[1:], None]
     with open_with_compression(str(file), "rb") as stream:
         header = stream.read(offsets[0] if offsets else 0).decode()
@@ -221,14 +222,14 @@ def _dump_frames(
             _check_complete(text, f"{file}: frame {number}")
             atoms = next(ase.io.iread(io.StringIO(text), index=0, format=_DUMP))
             if atoms.calc is not None:
-                atoms.calc.results.pop("energy", None)  # not in the file: ASE makes up a zero
+                atoms.calc.results.pop("energy", None)  # not in the file: ASE adds a zero
             if ids and (known := _dump_ids(text)) is not None:
                 atoms.set_array("id", known)
             yield _with_unit(atoms, header)
 
 
 def _dump_ids(text: str) -> np.ndarray | None:
-    """The atom ids of a dump's frame in ascending order, in which ASE returns the atoms."""
+    """The atom ids of a dump's frame in ascending order, which is ASE's order of the atoms."""
     columns, _, rows = text.partition("ITEM: ATOMS")[2].partition("\n")
     if "id" not in columns.split():
         return None
@@ -237,10 +238,10 @@ def _dump_ids(text: str) -> np.ndarray | None:
 
 
 def _check_complete(text: str, where: str) -> None:
-    """Refuse a dump's frame that was cut off: ASE would silently leave out missing particles."""
+    """Check that a dump's frame is complete: ASE would silently leave out missing particles."""
     count = re.search(r"ITEM: NUMBER OF ATOMS\s+(\d+)\s", text)
-    # Up to the next item, which may belong to the next frame. A row without its newline does not
-    # count: its last number may be cut, too.
+    # Rows up to the next item, which may belong to the next frame. A row without a newline does not
+    # count: its last number may be incomplete.
     rows = text.partition("ITEM: ATOMS")[2].partition("ITEM:")[0].count("\n") - 1
     if count is None or rows < int(count[1]):
         raise InputError(
@@ -251,7 +252,7 @@ def _check_complete(text: str, where: str) -> None:
 
 
 def _with_unit(atoms: Atoms, header: str) -> Atoms:
-    """Note the unit of length if the header that LAMMPS wrote tells its unit system."""
+    """Add the unit of length to the atoms if LAMMPS' header states its unit system."""
     system = re.search(r"units = (\w+)|ITEM: UNITS\s+(\w+)", header)
     unit = system and _LENGTH_UNITS.get(system[1] or system[2])
     if unit:
@@ -260,7 +261,7 @@ def _with_unit(atoms: Atoms, header: str) -> Atoms:
 
 
 def _dataset_frames(file: Path, chosen: slice) -> Frames:
-    with Dataset(file) as dataset:  # which opens its file again when a frame is asked for
+    with Dataset(file) as dataset:  # it opens its file again when a frame is read
         names = dataset.names[chosen]
     return Frames(file, _DATASET, len(names), _configurations(dataset, names))
 
@@ -282,7 +283,7 @@ def _named(
             return
         except InputError:
             raise
-        # ASE's hundred readers raise whatever comes up when a file is not as they expect it.
+        # ASE's many readers raise errors of any type if a file is not as they expect.
         except Exception as error:
             raise _unreadable(name, "frame", kind, error) from error
         yield name, atoms
@@ -291,7 +292,7 @@ def _named(
 def _unreadable(name: str, what: str, kind: str, error: Exception) -> InputError:
     reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if kind == "extxyz" and isinstance(error, KeyError):
-        reason += "; ASE knows species by chemical symbols only, such as H and He for A and B"
+        reason += "; ASE accepts only chemical symbols as species, such as H and He for A and B"
     return InputError(
         f"{name}: expected a complete {what} of ASE's format {kind!r}; ASE cannot read it "
         f"({reason})"

@@ -1,23 +1,24 @@
-"""The three-dimensional part of GlassBench: Kob-Andersen, one npz a configuration, ten times.
+"""The three-dimensional part of GlassBench: Kob-Andersen, one npz per configuration, ten times.
 
 G. Jung et al., "Roadmap on machine learning glassy liquids", data record 10.5281/zenodo.10118191
 (CC-BY-4.0); its configurations and runs are those of H. Shiba et al., J. Chem. Phys. 158, 084503
 (2023). Files are ``KA_models/T<temperature>/<train or test>/N4096T<temperature>_<index>.npz``.
 
-What this reader takes for granted, and checks:
+The reader assumes, and checks:
 
 - ``types`` [N]: 1 = A, 2 = B, or 0 and 1; A is the majority.
-- ``initial_positions`` [N, 3] in [-L/2, L/2) of a cube of number density 1.2, which the file does
-  not name; ``initial_positions_inherent`` and ``initial_positions_cage`` [N, 3] are images of the
-  same particles in the same order. A file may lack these two (cage positions are known for a part
-  of the configurations); an entry of nothing but zeros or NaN counts as lacking.
-- ``md_prop`` [T, N]: the propensity at the published times of the temperature in the file's name;
-  ``bb_prop`` [T, N]: the bond-breaking propensity, a fraction, kept as the statistic
-  ``bond_breaking``. Both are means over 32 runs.
-- ``BOTAN``, ``CAGE``, ``GlassMLP``, ``SE3``, ``SBO``, ``SBO_CG``, ``DEN``, ``EPOT`` and ``PSI6`` of
-  the test files: what models predict and what order parameters say, for correlating: the latter
-  are no lengths. They are [T, N], or [N] where they do not depend on time; the last length may be
-  the number of A particles, which are then meant in their order, and others have NaN.
+- ``initial_positions`` [N, 3]: in [-L/2, L/2) of a cube of number density 1.2; the box is not in
+  the file.
+- ``initial_positions_inherent`` and ``initial_positions_cage`` [N, 3]: images of the same particles
+  in the same order. They may be missing (cage positions are known for some configurations only);
+  an entry of zeros or NaN counts as missing.
+- ``md_prop`` [T, N]: the propensity at the published times of the temperature in the file's name.
+- ``bb_prop`` [T, N]: the bond-breaking propensity, a fraction, kept as the statistic
+  ``bond_breaking``. Both propensities are means over 32 runs.
+- ``BOTAN``, ``CAGE``, ``GlassMLP``, ``SE3``, ``SBO``, ``SBO_CG``, ``DEN``, ``EPOT`` and ``PSI6`` in
+  the test files: predictions of models and order parameters, which correlate with the propensity
+  but are not lengths. Their shape is [T, N], or [N] if they do not depend on time. The last length
+  may also be the number of A particles, in their order; the other particles then get NaN.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ from glassml.data.readers.base import (
     source_provenance,
     species_of_codes,
 )
+from glassml.data.readers.botan import KOB_ANDERSEN_DENSITY, KOB_ANDERSEN_TIMES
 from glassml.data.readers.npz import npz_entries, npz_shapes
-from glassml.data.readers.published import KOB_ANDERSEN_DENSITY, KOB_ANDERSEN_TIMES
 
 __all__ = [
     "CITATION",
@@ -60,7 +61,7 @@ _N_RUNS = 32
 
 
 def recognises_glassbench(path: Path) -> bool:
-    """Whether this is an npz file with the entries of GlassBench, in three dimensions."""
+    """Whether a file is npz with the entries of GlassBench, in three dimensions."""
     shapes = npz_shapes(path)
     return "md_prop" in shapes and shapes.get("initial_positions", ())[1:] == (3,)
 
@@ -69,8 +70,8 @@ def read_glassbench(path: Path, options: ReadOptions) -> Iterator[Configuration]
     """Read one three-dimensional file of GlassBench.
 
     Raises:
-        InputError: the file is damaged or breaks one of the format's conventions, or its name does
-            not tell the temperature and ``options`` do not tell the times.
+        InputError: the file is damaged or breaks one of the format's conventions, or neither its
+            name states the temperature nor ``options`` the times.
     """
     fields = Fields(path, npz_entries(path))
     positions = fields.array("initial_positions", None, 3)
@@ -106,20 +107,20 @@ def model_fields(
     known_times: tuple[float, ...] | None,
     options: ReadOptions,
 ) -> dict:
-    """Labels, other positions and predictions, which two and three dimensions have alike.
+    """Labels, other positions and predictions, which are the same in two and three dimensions.
 
     Args:
-        fields: the file, with d coordinates a particle.
+        fields: the file, with d coordinates per particle.
         positions: [N, 3] [length].
         box: [3] [length], infinite where the system is not periodic.
         majority: bool [N], the particles of the first species.
         known_times: times of the labels [time], if they are published.
-        options: what the user knows.
+        options: what the file does not state.
 
     Returns:
         Fields of `Configuration`.
     """
-    n_particles, dimensions = len(positions), int(np.isfinite(box).sum())
+    n_particles, dimension = len(positions), int(np.isfinite(box).sum())
     labels = fields.array("md_prop", None, n_particles)
     times = label_times(fields, known_times, options.times, len(labels))
     statistics = {}
@@ -129,8 +130,8 @@ def model_fields(
     for name in ("inherent", "cage"):
         entry = f"initial_positions_{name}"
         if _is_there(fields, entry):
-            others = fields.array(entry, n_particles, dimensions)
-            others = np.pad(others, [(0, 0), (0, 3 - dimensions)])
+            others = fields.array(entry, n_particles, dimension)
+            others = np.pad(others, [(0, 0), (0, 3 - dimension)])
             structures[name] = other_positions(fields, entry, positions, others, box)
     predictions = {
         name: _prediction(fields, name, len(labels), majority)
@@ -150,7 +151,7 @@ def file_facts(fields: Fields, n_particles: int) -> dict[str, str | int | float]
     """Temperature and index from the file's name, and its part (train or test) from the folder's.
 
     Raises:
-        InputError: the name tells another number of particles than the file holds.
+        InputError: the number of particles in the name is not that of the file.
     """
     facts: dict[str, str | int | float] = {}
     found = _FILE_NAME.match(fields.path.stem)
@@ -171,7 +172,7 @@ def _majority(fields: Fields, n_particles: int) -> np.ndarray:
     """Which particles are A: those of the smaller code.
 
     Raises:
-        InputError: they are not the majority, so that the codes mean something else.
+        InputError: they are not the majority, so the codes must mean something else.
     """
     codes = fields.array("types", n_particles, integer=True)
     majority = codes == codes.min()
@@ -185,13 +186,13 @@ def _majority(fields: Fields, n_particles: int) -> np.ndarray:
 
 
 def _is_there(fields: Fields, entry: str) -> bool:
-    """Whether an entry holds numbers: neither nothing nor zeros or NaN only."""
+    """Whether an entry exists and holds more than zeros and NaN."""
     values = fields.get(entry)
     return values is not None and bool(np.nan_to_num(np.asarray(values, np.float64)).any())
 
 
 def _prediction(fields: Fields, name: str, n_times: int, majority: np.ndarray) -> np.ndarray:
-    """A prediction as [N, T], with NaN for the particles that it is not for."""
+    """A prediction as [N, T], with NaN for particles without one."""
     values = np.asarray(fields[name])
     n_particles, n_majority = len(majority), int(majority.sum())
     allowed = [(n_times, n_particles), (n_particles,), (n_times, n_majority), (n_majority,)]

@@ -1,21 +1,20 @@
-"""The two-dimensional part of GlassBench: a ternary Kob-Andersen mixture in the plane.
+"""The two-dimensional part of GlassBench: a ternary Kob-Andersen mixture.
 
 G. Jung et al., data record 10.5281/zenodo.10118191 (CC-BY-4.0); G. Jung, G. Biroli and L. Berthier,
 Phys. Rev. Lett. 130, 238202 (2023). There are two kinds of files:
 
 - ``KA2D_models/T<temperature>/<train or test>/N1290T<temperature>_<index>.npz`` with ``types``,
-  ``initial_positions`` [N, 2], ``md_prop`` and ``bb_prop`` [T, N], perhaps inherent and cage
+  ``initial_positions`` [N, 2], ``md_prop`` and ``bb_prop`` [T, N], and sometimes inherent and cage
   positions and predictions, as in three dimensions (`glassml.data.readers.glassbench`);
 - ``KA2D_trajectories``: ``types``, ``initial_positions`` [N, 2], ``positions`` [R, N, 2] of the
-  runs after one time, and ``box``. From these all averages over the runs are computed.
+  runs after one time, and ``box``. All averages over the runs are computed from these.
 
-What this reader takes for granted, and checks: types are 1, 2 and 3, called A, B and C, and A is
-the most frequent; positions are not wrapped; the box is a square, of the edge that ``box`` says,
-else of the published 32.8962 for 1290 particles. The times of the labels are not in the files:
-they must be given.
+The reader assumes, and checks: types are 1, 2 and 3, called A, B and C, and A is the most frequent;
+positions are not wrapped; the box is a square. Its edge is the entry ``box``, or the published
+32.8962 for 1290 particles. The times of the labels are not in the files; the user gives them.
 
-A two-dimensional configuration lies in the plane z = 0, which is not periodic. Its third cell
-vector is as long as the others, and no distance depends on it.
+A two-dimensional configuration lies in the plane z = 0. The third direction is not periodic; its
+cell vector is as long as the others, and no distance depends on it.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ _PUBLISHED_N, _PUBLISHED_EDGE = 1290, 32.8962
 
 
 def recognises_glassbench2d(path: Path) -> bool:
-    """Whether this is an npz file with the entries of GlassBench, in two dimensions."""
+    """Whether a file is npz with the entries of GlassBench, in two dimensions."""
     shapes = npz_shapes(path)
     labelled = "md_prop" in shapes or shapes.get("positions", ())[2:] == (2,)
     return labelled and shapes.get("initial_positions", ())[1:] == (2,)
@@ -55,7 +54,7 @@ def read_glassbench2d(path: Path, options: ReadOptions) -> Iterator[Configuratio
 
     Raises:
         InputError: the file is damaged or breaks one of the format's conventions, or ``options`` do
-            not tell the times.
+            not state the times.
     """
     fields = Fields(path, npz_entries(path))
     plane = fields.array("initial_positions", None, 2)

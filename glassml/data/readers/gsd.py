@@ -1,4 +1,4 @@
-"""GSD files of HOOMD-blue, through the package gsd, which is an optional extra."""
+"""GSD files of HOOMD-blue, read with the optional package gsd."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from glassml.errors import InputError
 
 if TYPE_CHECKING:
     import gsd.hoomd
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["GSD", "gsd_frames", "gsd_length"]
 
@@ -35,9 +32,9 @@ def gsd_length(path: Path) -> int:
 def gsd_frames(path: Path, numbers: Iterable[int]) -> Iterator[Atoms]:
     """Frames of a GSD file by their numbers.
 
-    Types count from 1, with the names of the file's particle types in ``info["species_names"]``.
-    Logged per-particle numbers [N] are arrays of their name without ``particles/``. A
-    two-dimensional frame lies in the plane z = 0, which is not periodic.
+    Types count from 1; ``info["species_names"]`` holds the names of the file's particle types.
+    Logged per-particle numbers [N] become arrays, named without ``particles/``. A two-dimensional
+    frame lies in the plane z = 0, and its third direction is not periodic.
     """
     with _opened(path) as trajectory:
         for number in numbers:

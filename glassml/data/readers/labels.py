@@ -1,15 +1,16 @@
-"""Labels in a file of their own, for structure files that hold none.
+"""Labels in a separate file, for structure files without labels.
 
-Three forms, told apart by the name:
+The suffix of the file decides between three forms:
 
-- text (any other suffix): one line a particle with its id and its label at each time, separated by
-  blanks or commas; ``#`` starts a comment. The first line may name the columns, ``id`` and then the
-  times, as in ``id 0.5 4.0``.
-- ``.npz``: arrays ``id`` [N], ``propensity`` [N, T] (or [N] for one time), perhaps ``times`` [T].
-- ``.h5``, ``.hdf5``: datasets of these names.
+- ``.npz``: arrays ``id`` [N], ``propensity`` [N, T] (or [N] for one time) and, optionally,
+  ``times`` [T];
+- ``.h5``, ``.hdf5``: datasets of these names;
+- any other suffix: text, with one line per particle. A line holds the particle's id and its label
+  at each time, separated by blanks or commas; ``#`` starts a comment. The first line may name the
+  columns, ``id`` and then the times, as in ``id 0.5 4.0``.
 
-Ids are those of the structure file (LAMMPS' atom ids), in any order; where it has none, they count
-its particles from 1.
+Ids are those of the structure file (LAMMPS' atom ids), in any order. If it has none, they count its
+particles from 1.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class LabelTable:
         path: the file.
         ids: int64 [N], different.
         propensity: float64 [N, T] [length].
-        times: float64 [T] [time], if the file tells them.
+        times: float64 [T] [time], if the file has them.
     """
 
     path: Path
@@ -44,10 +45,10 @@ class LabelTable:
     times: np.ndarray | None
 
     def of(self, ids: np.ndarray) -> np.ndarray:
-        """The labels [N, T] of the particles of these ids, in their order.
+        """The labels [N, T] of the particles with these ids [N], in their order.
 
         Raises:
-            InputError: the file has labels of others, or not of all.
+            InputError: a particle has no label, or a label no particle.
         """
         missing, others = np.setdiff1d(ids, self.ids), np.setdiff1d(self.ids, ids)
         if len(missing) or len(others):
@@ -64,7 +65,7 @@ def read_labels(path: Path) -> LabelTable:
     """Read a file of labels.
 
     Raises:
-        InputError: the file is missing, damaged or of another form, or gives an id twice.
+        InputError: the file is missing, damaged or of another form, or an id occurs twice.
     """
     if not path.is_file():
         raise InputError(f"{path}: expected a file of labels; found none")

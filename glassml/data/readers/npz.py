@@ -1,4 +1,4 @@
-"""Npz files, read without unpickling anything."""
+"""Npz files, read without pickle."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["npz_entries", "npz_names", "npz_shapes"]
 
 
 def npz_names(path: Path) -> set[str]:
-    """Names of the arrays of an npz file; none if this is another file."""
+    """Names of the arrays of an npz file; empty for other files."""
     try:
         with zipfile.ZipFile(path) as archive:
             return {Path(member).stem for member in archive.namelist()}
@@ -23,7 +23,7 @@ def npz_names(path: Path) -> set[str]:
 
 
 def npz_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Shapes of the arrays of an npz file, which are not read; none if this is another file."""
+    """Shapes of the arrays of an npz file, from their headers; empty for other files."""
     try:
         with zipfile.ZipFile(path) as archive:
             return {Path(name).stem: _shape(archive, name) for name in archive.namelist()}
@@ -43,7 +43,7 @@ def npz_entries(path: Path) -> dict[str, np.ndarray]:
     """All arrays of an npz file.
 
     Raises:
-        InputError: the file is missing, truncated, not an npz or holds pickled objects.
+        InputError: the file is missing, truncated, not npz, or holds pickled objects.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:

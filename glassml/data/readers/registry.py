@@ -1,4 +1,4 @@
-"""The formats that can be read, by name."""
+"""The formats that glassml reads, by name."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ __all__ = ["FORMATS", "formats_called", "read_configurations", "recognise"]
 def _read_dataset(path: Path, options: ReadOptions) -> Iterator[Configuration]:
     if options != ReadOptions(scalars=options.scalars, final_positions=options.final_positions):
         raise InputError(
-            f"{path}: expected no times, species or length unit for a dataset, which holds its "
-            f"own; found {options}"
+            f"{path}: expected no times, species or length unit, as a dataset holds its own; "
+            f"found {options}"
         )
     with Dataset(path) as dataset:
         for name in dataset.names:
             yield dataset.read(name, final_positions=options.final_positions)
 
 
-# In the order in which a file of unknown format is tried.
+# In this order they are tried on a file of unknown format.
 FORMATS: dict[str, Format] = {
     "glassbench": Format(
         description="GlassBench KA npz (Jung 2023)",
@@ -64,7 +64,7 @@ FORMATS: dict[str, Format] = {
         read=_read_dataset,
     ),
     "ase": Format(
-        description="structures, trajectories: GSD, and what ASE reads (extxyz, LAMMPS, ...)",
+        description="structures, trajectories: GSD, and formats of ASE (extxyz, LAMMPS, ...)",
         suffixes=(".extxyz", ".xyz", ".lammpstrj", ".dump", ".data", ".gsd"),
         recognises=recognises_structure,
         read=read_structures,
@@ -73,7 +73,7 @@ FORMATS: dict[str, Format] = {
 
 
 def formats_called(name: str) -> list[Format]:
-    """The format of this name; all formats for "auto".
+    """The format of this name in a list; for "auto", all formats.
 
     Raises:
         InputError: there is no such format.
@@ -89,7 +89,7 @@ def recognise(path: Path, file_format: str = "auto") -> Format:
     """The format of a file: the named one, or for "auto" by the file's name and contents.
 
     Raises:
-        InputError: the file is missing, or of no known format.
+        InputError: the file is missing, or its format is unknown.
     """
     candidates = formats_called(file_format)
     if not path.is_file():
@@ -103,7 +103,7 @@ def recognise(path: Path, file_format: str = "auto") -> Format:
             return candidate
     for candidate in candidates:
         if path.suffix in candidate.suffixes:
-            return candidate  # its reader knows what is wrong with the file
+            return candidate  # its reader will say what is wrong with the file
     known = "; ".join(f"{name}: {known.description}" for name, known in FORMATS.items())
     raise InputError(f"{path}: expected a file of a known format ({known}); found another file")
 
@@ -116,11 +116,11 @@ def read_configurations(
     Args:
         path: the file, or the name of a dataset that ships with glassml.
         file_format: a name in `FORMATS`, or "auto".
-        options: what the file does not say.
+        options: what the file does not state.
 
     Raises:
         InputError: the format is unknown; the file is missing, damaged or breaks a convention of
-            its format; or it lacks a scalar that ``options`` ask for.
+            its format; or it lacks a scalar that ``options`` name.
     """
     options = options or ReadOptions()
     source = dataset_path(path)
@@ -128,8 +128,8 @@ def read_configurations(
     if found is not FORMATS["ase"] and (options.labels is not None or options.pbc is not None):
         given = "labels" if options.labels is not None else "pbc"
         raise InputError(
-            f"{source}: {given}: expected a structure file (format ase) as this option is for "
-            f"those; found a file of the format {found.description}"
+            f"{source}: {given}: expected a structure file (format ase), as only those have this "
+            f"option; found a file of the format {found.description}"
         )
     for configuration in found.read(source, options):
         for scalar in options.scalars:

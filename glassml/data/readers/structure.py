@@ -1,4 +1,4 @@
-"""Structure files and trajectories that ASE reads: extxyz, LAMMPS dump and data, ..."""
+"""Structure files and trajectories in formats of ASE: extxyz, LAMMPS dump and data, ..."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ __all__ = ["read_structures", "recognises_structure"]
 
 
 def recognises_structure(path: Path) -> bool:
-    """Whether ASE knows how to read this file."""
+    """Whether ASE can read this file."""
     return ase_format(path) is not None
 
 
 def read_structures(path: Path, options: ReadOptions) -> Iterator[Configuration]:
     """Read every frame of a file through ASE, one at a time.
 
-    Labels are taken where a frame has them (see `glassml.data.atoms.label_array`: predictions of a
-    model are no labels) or ``options`` name a file of labels; frames of a file that has several are
-    called ``<file>-<index>``. Species come from ``options``, or from ``species_names`` in the
-    frame's ``info``, which files written by glassml have.
+    Labels come from the frame (see `glassml.data.atoms.label_array`; predictions of a model are no
+    labels) or from the file of labels in ``options``. Species come from ``options``, or from
+    ``species_names`` in the frame's ``info``, which glassml writes. If a file has several frames,
+    they are named ``<file>-<index>``.
 
     Raises:
         InputError: ASE cannot read the file, or a frame cannot be converted.
@@ -70,10 +70,10 @@ def read_structures(path: Path, options: ReadOptions) -> Iterator[Configuration]
 
 
 def _add_labels(path: Path, atoms: Atoms, table: LabelTable, n_frames: int) -> None:
-    """Give atoms the labels of a file of their own.
+    """Add the labels of a separate file to the atoms.
 
     Raises:
-        InputError: the labels are of other particles, or there are several frames they may be for.
+        InputError: the labels are of other particles, or the structure file has several frames.
     """
     if n_frames > 1:
         raise InputError(
@@ -95,6 +95,6 @@ def _species(path: Path, atoms: Atoms, options: ReadOptions) -> SpeciesMap:
     types = atoms.arrays.get("type")
     found = f"symbols {symbols}" + ("" if types is None else f", types 1 to {types.max()}")
     raise InputError(
-        f"{path}: species: expected to be told what the file's symbols or types stand for "
+        f"{path}: species: expected names for the file's symbols or types "
         f'(--species "A,B" for types 1 and 2, or "Cu=Cu,Zr=Zr" for symbols); found {found}'
     )

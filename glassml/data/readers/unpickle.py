@@ -1,8 +1,8 @@
-"""Read a pickle of plain Python containers and numpy arrays, and run no code from it.
+"""Read a pickle of plain Python containers and numpy arrays without running code from it.
 
 A pickle is a program, and even numpy's own reconstruction functions trust their arguments (a
-forged dtype state can corrupt memory). So the few names that numbers and arrays need are bound to
-stand-ins of our own, which check what they are given; every other name is refused.
+forged dtype state can corrupt memory). So the few names that numbers and arrays need are replaced
+by stand-ins that check their arguments, and every other name is refused.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def load_arrays(path: Path) -> Any:
     Arrays come as objects that ``numpy.asarray`` converts.
 
     Raises:
-        InputError: the file is missing, truncated, not a pickle, or asks for anything else.
+        InputError: the file is missing, truncated, not a pickle, or contains anything else.
     """
     try:
         with path.open("rb") as stream:
@@ -59,7 +59,7 @@ class _PickledDtype:
 
 
 class _PickledArray:
-    """Stands in for numpy.ndarray and for the function that makes an empty one."""
+    """Stands in for numpy.ndarray and for numpy's function that makes an empty one."""
 
     def __init__(self, *arguments: Any) -> None:
         self._value: np.ndarray | None = None
@@ -78,7 +78,7 @@ class _PickledArray:
 
 
 class _PickledScalar(_PickledArray):
-    """Stands in for the function that makes a numpy scalar."""
+    """Stands in for numpy's function that makes a scalar."""
 
     def __init__(self, *arguments: Any) -> None:
         dtype, data = arguments

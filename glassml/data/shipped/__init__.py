@@ -1,4 +1,4 @@
-"""Datasets that ship with the package; `glassml data info` shows how each was made."""
+"""Datasets that ship with glassml; `glassml data info` shows how each was made."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def shipped_path(name: str) -> Path:
         name: one of `shipped_names`, such as ``"kob_andersen_T0.64"``.
 
     Raises:
-        InputError: there is no such dataset; the message names those that there are.
+        InputError: there is no such dataset; the message lists the known ones.
     """
     names = shipped_names()
     if name not in names:
@@ -37,6 +37,6 @@ def shipped_path(name: str) -> Path:
 
 
 def dataset_path(path: str | Path) -> Path:
-    """The file itself, or that of a dataset that ships with glassml, given by its name."""
+    """The path itself, or that of the shipped dataset of this name if no such file exists."""
     file = Path(path)
     return shipped_path(str(path)) if not file.exists() and str(path) in shipped_names() else file

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from glassml.physics.observables import relaxation_time
+from glassml.physics import relaxation_time
 from glassml.simulation.pipeline.liquid import Liquid
 from glassml.simulation.pipeline.simulate_config import Duration
 from glassml.simulation.pipeline.stages import Chain

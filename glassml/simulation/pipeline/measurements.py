@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from glassml.data.averages import isoconfigurational_averages
 from glassml.errors import InputError, SimulationError
-from glassml.physics.observables import relaxation_time, self_intermediate_scattering
+from glassml.physics import (
+    isoconfigurational_averages,
+    relaxation_time,
+    self_intermediate_scattering,
+)
 from glassml.simulation.exchange import read_snapshot
 from glassml.simulation.lammps import read_thermo
 from glassml.simulation.pipeline.lammps_trajectory import read_frames

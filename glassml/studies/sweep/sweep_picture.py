@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from glassml.physics import same_time
 from glassml.plotting import save_figure
 from glassml.studies.sweep.sweep_config import SweepConfig
 from glassml.studies.sweep.sweep_plan import BASE, Plan
@@ -54,7 +55,7 @@ def shown(config: SweepConfig, plan: Plan, results: SweepResults) -> list[Shown]
     species = config.species or plan.species[0]
     groups: dict[tuple[str, float], list[SweepScore]] = {}
     for score in results.scores:
-        at = config.time is None or np.isclose(score.time, config.time, rtol=1e-6, atol=0.0)
+        at = config.time is None or same_time(score.time, config.time)
         if score.species == species and score.epoch == config.epoch and at:
             groups.setdefault((score.setting, score.size), []).append(score)
     return [Shown(scores) for scores in groups.values()]

@@ -14,6 +14,7 @@ import numpy as np
 
 from glassml.errors import ConfigError
 from glassml.models import build
+from glassml.physics import column_of
 from glassml.settings import with_fields
 from glassml.studies.sweep.sweep_config import SweepConfig
 from glassml.training import TrainConfig, parse_config
@@ -195,7 +196,7 @@ def _check_shown(
         raise ConfigError(
             f"{source}: species: expected one of {', '.join(species)}; found {config.species!r}"
         )
-    if config.time is not None and not np.isclose(config.time, times, rtol=1e-6, atol=0).any():
+    if config.time is not None and column_of(config.time, times) is None:
         shown = ", ".join(f"{t:g}" for t in times)
         raise ConfigError(f"{source}: time: expected one of {shown}; found {config.time:g}")
 

@@ -1,4 +1,4 @@
-"""The one graph builder: a configuration and a cutoff give a PyTorch Geometric graph.
+"""Build PyTorch Geometric graphs from configurations and a cutoff.
 
 Array names and shapes are those of the glossary in ARCHITECTURE.md.
 """
@@ -9,13 +9,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from matscipy.neighbours import neighbour_list
 from torch_geometric.data import Batch, Data
 
 from glassml.data import Configuration
 from glassml.errors import InputError
+from glassml.physics import find_neighbours
 
-__all__ = ["build_graph", "collate", "find_edges", "first_edge", "graph_of_edges"]
+__all__ = ["build_graph", "collate", "first_edge", "graph_of_edges"]
 
 
 def build_graph(
@@ -26,9 +26,8 @@ def build_graph(
 ) -> Data:
     """The graph of one configuration: an edge for every ordered pair closer than the cutoff.
 
-    In a periodic box that is small against the cutoff a pair has one edge for every image within
-    the cutoff, and a particle may be its own neighbour through an image. Differences of positions
-    are taken in float64 and rounded to ``dtype`` afterwards.
+    Edges are the pairs of `find_neighbours`, in its order. Differences of positions are computed in
+    float64 and then rounded to ``dtype``.
 
     Args:
         configuration: N particles.
@@ -44,41 +43,12 @@ def build_graph(
     Raises:
         InputError: the cutoff is not positive, or the configuration lacks one of the scalars.
     """
-    sender, receiver, vector = find_edges(configuration, cutoff)
+    sender, receiver, vector = find_neighbours(
+        configuration.positions, configuration.cell, configuration.pbc, cutoff
+    )
     edge_index = torch.from_numpy(np.stack([sender, receiver]).astype(np.int64))
     edge_vector = torch.from_numpy(vector).to(dtype)
     return graph_of_edges(configuration, edge_index, edge_vector, scalars)
-
-
-def find_edges(
-    configuration: Configuration, cutoff: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every ordered pair closer than the cutoff.
-
-    Args:
-        configuration: N particles.
-        cutoff: r_c [length].
-
-    Returns:
-        Senders j [E] and receivers i [E] in ascending order of i, and float64 [E, 3] x_j - x_i
-        [length].
-
-    Raises:
-        InputError: the cutoff is not positive.
-    """
-    if not cutoff > 0:
-        raise InputError(f"cutoff: expected a positive length; found {cutoff}")
-    # In units of the cutoff, as matscipy takes the volume of a cell in metres for zero. The unit is
-    # a power of two, so that no digit is lost.
-    unit = 2.0 ** np.floor(np.log2(float(cutoff)))
-    receiver, sender, vector = neighbour_list(
-        "ijD",
-        cutoff=float(cutoff) / unit,
-        positions=configuration.positions / unit,
-        cell=configuration.cell / unit,
-        pbc=np.asarray(configuration.pbc),
-    )
-    return sender, receiver, (vector * unit).reshape(-1, 3)
 
 
 def graph_of_edges(
@@ -87,7 +57,16 @@ def graph_of_edges(
     edge_vector: torch.Tensor,
     scalars: Sequence[str] = (),
 ) -> Data:
-    """The graph of a configuration whose edges are known (see `build_graph`).
+    """The graph of a configuration whose edges are known.
+
+    Args:
+        configuration: N particles.
+        edge_index: int64 [2, E], senders and receivers, sorted by receiver.
+        edge_vector: [E, 3] [length]; its type becomes that of all tensors.
+        scalars: see `build_graph`.
+
+    Returns:
+        See `build_graph`.
 
     Raises:
         InputError: the configuration lacks one of the scalars.
@@ -106,16 +85,16 @@ def graph_of_edges(
 
 
 def collate(graphs: Sequence[Data]) -> Batch:
-    """Several graphs as one disconnected graph (PyTorch Geometric's batching)."""
+    """Several graphs as one disconnected graph, batched by PyTorch Geometric."""
     return Batch.from_data_list(list(graphs))
 
 
 def first_edge(receiver: torch.Tensor, n_nodes: int) -> torch.Tensor:
-    """Row pointer of edges that are sorted by receiver.
+    """Where the edges of each receiver begin, for edges sorted by receiver (a row pointer).
 
     Args:
         receiver: int64 [E], ascending.
-        n_nodes: number of receivers N, also of those without an edge.
+        n_nodes: number of nodes N, including those without an edge.
 
     Returns:
         int64 [N + 1]; the edges of node i are ``first_edge[i]:first_edge[i + 1]``.
@@ -128,7 +107,7 @@ def _scalar_columns(configuration: Configuration, names: Sequence[str]) -> np.nd
     missing = [name for name in names if name not in configuration.scalars]
     if missing:
         raise InputError(
-            f"{configuration.name}: the per-particle scalar {missing[0]!r} is needed; found "
+            f"{configuration.name}: scalars: expected {missing[0]!r}; found "
             f"{sorted(configuration.scalars) or 'none'}"
         )
     columns = [np.asarray(configuration.scalars[name], dtype=np.float64) for name in names]

@@ -1,0 +1,78 @@
+"""The neighbour search: all pairs of particles closer than a cutoff.
+
+Everything in glassml that needs neighbours calls `find_neighbours`: graphs, g(r), four-point
+functions and the checks of datasets. The search itself is matscipy's cell list. Another back end
+replaces `_search` and states its name in `BACK_END`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matscipy.neighbours import neighbour_list
+
+from glassml.errors import InputError
+
+__all__ = ["BACK_END", "Neighbours", "back_end_version", "find_neighbours"]
+
+BACK_END = "matscipy"
+
+
+class Neighbours(NamedTuple):
+    """Ordered pairs of particles, sorted by receiver.
+
+    Attributes:
+        sender: int [E], particle j of each pair.
+        receiver: int [E], particle i of each pair, ascending.
+        vector: float64 [E, 3] [length], x_j - x_i of the nearest or another image.
+    """
+
+    sender: np.ndarray
+    receiver: np.ndarray
+    vector: np.ndarray
+
+
+def find_neighbours(
+    positions: np.ndarray, cell: np.ndarray, pbc: Sequence[bool], cutoff: float
+) -> Neighbours:
+    """Every ordered pair of particles closer than the cutoff, r < r_c.
+
+    A pair is listed once for each of its images within the cutoff. In a box that is small against
+    the cutoff, a particle can be its own neighbour.
+
+    Args:
+        positions: float64 [N, 3] [length], wrapped into the cell or not.
+        cell: float64 [3, 3] [length], the lattice vectors as rows.
+        pbc: [3], whether each lattice direction is periodic.
+        cutoff: r_c [length].
+
+    Raises:
+        InputError: the cutoff is not positive.
+    """
+    if not cutoff > 0:
+        raise InputError(f"cutoff: expected a positive length; found {cutoff}")
+    # matscipy takes the volume of a cell in metres (1e-27) for zero. So lengths are divided by a
+    # unit near the cutoff. It is a power of two, which changes no digit of any number.
+    unit = 2.0 ** np.floor(np.log2(float(cutoff)))
+    sender, receiver, vector = _search(
+        positions / unit, cell / unit, np.asarray(pbc), float(cutoff) / unit
+    )
+    return Neighbours(sender, receiver, vector * unit)
+
+
+def back_end_version() -> str:
+    """Version of the back end. Another one may order pairs or round vectors differently."""
+    return importlib.metadata.version(BACK_END)
+
+
+def _search(
+    positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, cutoff: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Senders [E], receivers [E] in ascending order and vectors [E, 3] of `find_neighbours`."""
+    receiver, sender, vector = neighbour_list(
+        "ijD", cutoff=cutoff, positions=positions, cell=cell, pbc=pbc
+    )
+    return sender, receiver, vector.reshape(-1, 3)

@@ -1,0 +1,33 @@
+"""When two times are the same time.
+
+Times pass through text: printed with six significant digits, typed on a command line, written to
+CSV. Two times are therefore the same if they differ by no more than the rounding of such a text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+__all__ = ["TOLERANCE", "column_of", "same_time", "same_times"]
+
+# Relative. Rounding to six significant digits changes a number by up to 5e-6; the times of a
+# dataset are much further apart.
+TOLERANCE = 1e-5
+
+
+def same_time(one: float, other: float) -> bool:
+    """Whether two times [time] are the same, but for rounding."""
+    return math.isclose(one, other, rel_tol=TOLERANCE)
+
+
+def same_times(one: Sequence[float] | np.ndarray, other: Sequence[float] | np.ndarray) -> bool:
+    """Whether two lists of times [time] are the same, one by one, but for rounding."""
+    return len(one) == len(other) and all(map(same_time, one, other))
+
+
+def column_of(time: float, times: Sequence[float] | np.ndarray) -> int | None:
+    """The index of a time in ``times`` [T] [time]; None if it is not one of them."""
+    return next((index for index, known in enumerate(times) if same_time(known, time)), None)
