@@ -14,6 +14,7 @@ from glassml.errors import InputError
 from glassml.physics.units import LENGTH_UNITS
 
 __all__ = ["Configuration"]
+
 # Smallest |volume| / (product of the edge lengths) of a cell: below this its three vectors lie in
 # one plane to within rounding, and fractional coordinates have lost all their digits.
 _SMALLEST_RELATIVE_VOLUME = 1e-10
