@@ -1,4 +1,4 @@
-"""The house: imports run one way, modules stay small, nothing unsafe is read."""
+"""The house: imports run one way, what is long is so for a reason, nothing unsafe is read."""
 
 from __future__ import annotations
 
@@ -55,8 +55,15 @@ ALLOWED["inference"] |= {"pretrained"}
 ALLOWED["studies"] = ALLOWED["analysis"] | {"analysis"}
 ALLOWED["cli"] = BASE | set(ALLOWED)
 
-MAX_FILE_LINES = 400
-MAX_FUNCTION_LINES = 50
+# Habits that a reader applies: most files have up to 400 lines, most functions up to 50 (without
+# the docstring). What is longer stands here with its reason, so that it is a decision and not an
+# accident. Nothing is split only to become shorter: a file holds one subject.
+USUAL_FILE_LINES = 400
+USUAL_FUNCTION_LINES = 50
+LONG_FILES = {
+    "lammps_plugin/src/fix_glassml.cpp": "one class, and most of its functions are LAMMPS' own",
+}
+LONG_FUNCTIONS: dict[str, str] = {}  # such as "glassml/cli/evaluate.py: evaluate"
 
 
 def tree_of(path: Path) -> ast.Module:
@@ -153,22 +160,24 @@ def test_module_says_what_it_is_and_what_it_offers(path: Path):
     assert "__all__" in targets
 
 
-@pytest.mark.parametrize(
-    "path", [*MODULES, *NATIVE_SOURCES], ids=lambda p: str(p.relative_to(REPOSITORY))
-)
-def test_file_is_small(path: Path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_FILE_LINES
+def test_long_files_are_listed_with_a_reason():
+    long = {
+        path.relative_to(REPOSITORY).as_posix()
+        for path in [*MODULES, *NATIVE_SOURCES]
+        if len(path.read_text(encoding="utf-8").splitlines()) > USUAL_FILE_LINES
+    }
+    assert long == set(LONG_FILES)
 
 
-@each_module
-def test_functions_are_small(path: Path):
-    functions = [
-        node
+def test_long_functions_are_listed_with_a_reason():
+    long = {
+        f"{path.relative_to(REPOSITORY).as_posix()}: {node.name}"
+        for path in MODULES
         for node in ast.walk(tree_of(path))
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-    ]
-    long = {f.name: code_lines(f) for f in functions if code_lines(f) > MAX_FUNCTION_LINES}
-    assert long == {}
+        and code_lines(node) > USUAL_FUNCTION_LINES
+    }
+    assert long == set(LONG_FUNCTIONS)
 
 
 @each_module

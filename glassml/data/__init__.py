@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from glassml.data.atoms import atoms_from_configuration, configuration_from_atoms
-from glassml.data.configuration import LENGTH_UNITS, Configuration
+from glassml.data.configuration import Configuration
 from glassml.data.conversion import convert, find_inputs
 from glassml.data.dataset import Dataset, DatasetWriter
 from glassml.data.model_view import POSITIONS, THERMAL, view_of
@@ -22,7 +22,6 @@ from glassml.data.validation import Complaint, complaints
 
 __all__ = [
     "FORMATS",
-    "LENGTH_UNITS",
     "POSITIONS",
     "REVERSED_FROM",
     "THERMAL",

@@ -12,10 +12,9 @@ from numpy.typing import DTypeLike
 
 from glassml.errors import InputError
 from glassml.physics import cells
+from glassml.physics.units import LENGTH_UNITS
 
-__all__ = ["LENGTH_UNITS", "Configuration"]
-
-LENGTH_UNITS = ("lj", "angstrom", "nm", "bohr", "m", "cm", "um")
+__all__ = ["Configuration"]
 
 # Smallest |volume| / (product of the edge lengths) of a cell: below this its three vectors lie in
 # one plane to within rounding, and fractional coordinates have lost all their digits.

@@ -13,6 +13,7 @@ from ase.data import atomic_numbers
 from glassml.data import Configuration, SpeciesMap, configuration_from_atoms
 from glassml.errors import InputError
 from glassml.export.manifest import Manifest
+from glassml.physics.units import METRES
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import BaseCalculator
@@ -21,8 +22,6 @@ __all__ = ["ModelInputs", "ScalarSource"]
 
 # Where a scalar comes from: the name of an array or of a calculator's property, or a function.
 ScalarSource: TypeAlias = "str | Callable[[Atoms], np.ndarray]"
-
-_METRES = {"angstrom": 1e-10, "nm": 1e-9, "bohr": 5.29177210544e-11, "um": 1e-6, "cm": 1e-2, "m": 1}
 
 
 class ModelInputs:
@@ -158,9 +157,9 @@ def _values(source: ScalarSource, atoms: Atoms, base: BaseCalculator | None) -> 
 def _in_unit(configuration: Configuration, unit: str) -> Configuration:
     """The configuration in another unit of length; unchanged if only one of them is "lj"."""
     found = configuration.length_unit
-    if found == unit or found not in _METRES or unit not in _METRES:
+    if found == unit or found not in METRES or unit not in METRES:
         return configuration
-    factor = _METRES[found] / _METRES[unit]
+    factor = METRES[found] / METRES[unit]
     return dataclasses.replace(
         configuration,
         positions=configuration.positions * factor,

@@ -1,4 +1,4 @@
-"""Whole networks, one file each, built by name: ``glassml.models.build("se3gnn-v2", ...)``."""
+"""Models, one file each, built by name: ``glassml.models.build("se3gnn-v2", ...)``."""
 
 from __future__ import annotations
 

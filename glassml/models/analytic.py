@@ -1,4 +1,4 @@
-"""A model without parameters whose values are known in closed form, to check engines with."""
+"""A model without parameters, with values in closed form, to check engines."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Analytic(GlassModel):
     - step 1: m_i = sum_j g(r_ij) rho_j
     - propensity at time t: rho_i + t m_i; descriptors: rho_i, m_i, |d_i|; equivariant: rho_i, d_i
 
-    m_i depends on particles up to 2 r_c away, so it comes out wrong wherever an engine does not
-    forward the state to ghosts. For two particles at distance r: rho_1 = g w_2, m_1 = g^2 w_1.
+    m_i depends on particles up to 2 r_c away, so it is wrong if an engine does not forward the
+    state to ghosts. For two particles at distance r: rho_1 = g w_2, m_1 = g^2 w_1.
 
     Args:
         species: names of the species.
         times: times [time].
         cutoff: r_c [length].
         scalar_inputs: names of per-particle scalars.
-        length_unit: "lj" or the unit of lengths.
+        length_unit: unit of length, "lj" or another of `glassml.physics.units.LENGTH_UNITS`.
     """
 
     if TYPE_CHECKING:  # TorchScript refuses annotations in the class body

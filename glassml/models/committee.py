@@ -1,4 +1,4 @@
-"""Several trained models as one: their mean, and their spread as a measure of uncertainty."""
+"""Several trained models as one: their mean, and their spread as an estimate of uncertainty."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from glassml.models.contract import GlassModel, Output
 
 __all__ = ["Committee"]
 
-# Outputs that are concatenated if every member has them; the others are the committee's own.
+# Outputs that are concatenated if every member has them.
 _JOINED = ("descriptors", "equivariant")
 
 
@@ -28,15 +28,15 @@ class Committee(GlassModel):
     - ``propensity_members``: x_m, the times of the first member first
     - ``descriptors``, ``equivariant``: those of the members one after the other, if all have them
 
-    Members may be of any architecture, depth, cutoff and scalar inputs. State: the members' states
-    side by side. Members with fewer steps begin later, since their first state is the narrowest
-    to be forwarded to ghosts. Edges: the vectors as they are. Each member sees those within its own
-    cutoff, compared in the precision of the vectors.
+    Members may have any architecture, depth, cutoff and scalar inputs. The state is the members'
+    states side by side. Members with fewer steps begin later: their first state, which is forwarded
+    to ghosts meanwhile, is the narrowest. The edges are the vectors, unchanged; each member uses
+    those within its own cutoff, compared in the precision of the vectors.
 
     Args:
         members: trained models with the same species, times and unit of length. They become
-            submodules; they are not copied.
-        weights: one positive number for each; only their ratios count. Default: equal ones.
+            submodules and are not copied.
+        weights: one positive number for each member; only ratios matter. Default: equal weights.
 
     Raises:
         ConfigError: the members do not fit together; the message names what differs.
@@ -61,7 +61,7 @@ class Committee(GlassModel):
             "members": [_description(m, w) for m, w in zip(members, shares, strict=True)]
         }
         self._place(members, shares, names)
-        # 1 / (1 - sum of squares), which makes the variance unbiased; a single member has none.
+        # 1 / (1 - sum of squares) makes the variance unbiased; that of a single member is 0.
         rest = 1.0 - sum(share**2 for share in shares)
         self.unbiasing = 1.0 / rest if len(members) > 1 else 0.0
         self.n_members = len(members)
@@ -96,8 +96,7 @@ class Committee(GlassModel):
         )
         return (
             mean,
-            # The members' errors are of the size that their propensities allow, however near to
-            # one another these are.
+            # Rounding errors are proportional to the propensities, even if these differ little.
             Output("propensity_std", spread, "[length]", times=self.times, error_unit="propensity"),
             Output("propensity_members", single, "[length]"),
         )
@@ -116,7 +115,7 @@ class Committee(GlassModel):
 
     @torch.jit.unused
     def trial_scalars(self, n: int, generator: torch.Generator) -> Tensor:
-        """Each scalar as the first member that has it would try it out: float64 [n, S]."""
+        """Each scalar from the first member that has it: float64 [n, S]."""
         values: dict[str, Tensor] = {}
         for seat in self.seats:
             columns = seat.model.trial_scalars(n, generator)
@@ -127,7 +126,7 @@ class Committee(GlassModel):
 
     @torch.jit.export
     def embed(self, species: Tensor, scalars: Tensor) -> Tensor:
-        """The members' first states, each of its own scalars: [n, W_0]."""
+        """The members' first states, each from the scalars of that member: [n, W_0]."""
         parts = []
         for seat in self.seats:
             parts.append(seat.embed(species, scalars))
@@ -135,7 +134,7 @@ class Committee(GlassModel):
 
     @torch.jit.export
     def embed_edges(self, edge_vector: Tensor) -> Tensor:
-        """The vectors [E, 3]: every member chooses among them first."""
+        """The vectors [E, 3], unchanged: each member selects its own edges in every step."""
         return edge_vector
 
     @torch.jit.export
@@ -197,15 +196,16 @@ class Committee(GlassModel):
 
 
 class _Seat(nn.Module):
-    """A member and its place in the committee.
+    """A member and its columns in the committee's state.
 
     Args:
         model: the member.
         share: its weight in the mean, where all weights sum to 1.
         depth: number of steps of the committee.
         cutoff: the committee's [length].
-        starts: [depth + 1] first of the member's columns in the committee's states.
-        scalars: columns of its scalar inputs among the committee's.
+        starts: [depth + 1] the member's first column in the committee's state, before each step and
+            after the last.
+        scalars: columns of its scalar inputs among those of the committee.
     """
 
     if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
@@ -256,13 +256,13 @@ class _Seat(nn.Module):
         return self.model.step(k - self.delay, state, edges, sender, first_edge)
 
     def descriptors(self, state: Tensor) -> Tensor:
-        """The member's descriptors, no columns if it has none."""
+        """The member's descriptors; [n, 0] if it has none."""
         if hasattr(self.model, "descriptors"):
             return self.model.descriptors(state)
         return state[:, :0]
 
     def equivariant(self, state: Tensor) -> Tensor:
-        """The member's equivariant features, no columns if it has none."""
+        """The member's equivariant features; [n, 0] if it has none."""
         if hasattr(self.model, "equivariant"):
             return self.model.equivariant(state)
         return state[:, :0]
@@ -298,9 +298,12 @@ def _check_members(members: Sequence[GlassModel]) -> None:
         raise ConfigError("members: expected one trained model or more; found none")
     for k, member in enumerate(members, 1):
         if isinstance(member, Committee):
-            raise ConfigError(f"members: number {k} is a committee itself; give its members")
+            raise ConfigError(
+                f"members: expected single models; found a committee as number {k}. "
+                "Give its members"
+            )
         if any(member is other for other in members[: k - 1]):
-            raise ConfigError(f"members: number {k} is there twice; give every model once")
+            raise ConfigError(f"members: expected each model once; found number {k} twice")
     alike: Sequence[tuple[str, Callable[[GlassModel], Iterable[Any]]]] = (
         ("species", lambda m: m.species),
         ("times", lambda m: m.times),
@@ -312,8 +315,8 @@ def _check_members(members: Sequence[GlassModel]) -> None:
         for k, member in enumerate(members[1:], 2):
             if tuple(value(member)) != expected:
                 raise ConfigError(
-                    f"members: {what}: expected the same in all, in the same order; number 1 has "
-                    f"{_listed(expected)}, number {k} has {_listed(value(member))}"
+                    f"members: {what}: expected {_listed(expected)} in all, in this order, as in "
+                    f"number 1; found {_listed(value(member))} in number {k}"
                 )
 
 

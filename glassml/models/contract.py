@@ -1,9 +1,9 @@
-"""What every model offers, so that it can be exported and run by every engine.
+"""The interface of every model, through which it is exported and run by every engine.
 
-A model sees a graph whose nodes are particles and whose edges carry x_j - x_i. It keeps one state
-vector a node and renews it in ``n_steps`` steps; before each step an engine that splits the system
-into domains forwards the state of the senders to their ghosts, which makes the result independent
-of the number of domains. Engines know nothing of a model but these methods and its manifest.
+A model sees a graph whose nodes are particles and whose edges carry x_j - x_i. It has one state
+vector per node, which ``n_steps`` steps update. Before each step, an engine that divides the system
+into domains forwards the state of the senders to their ghosts, so the result does not depend on the
+number of domains. Engines use only these methods and the manifest of a model.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from glassml.data import LENGTH_UNITS, THERMAL
+from glassml.data import THERMAL
 from glassml.errors import ConfigError
+from glassml.physics.units import LENGTH_UNITS
 
 __all__ = ["GlassModel", "Output", "Redecoded", "ScalarInput"]
 
-# Scalars whose meaning is agreed on; a model may ask for others, with a meaning of its own.
+# Scalars with a fixed meaning; a model may have others, which mean what they do in its data.
 KNOWN_SCALARS = {
     "potential_energy": ("potential energy of the particle, sum over j of V(r_ij)/2", "[energy]"),
     "inherent_energy": ("its potential energy in the inherent structure", "[energy]"),
@@ -41,7 +42,7 @@ class ScalarInput:
 
     @classmethod
     def named(cls, name: str) -> ScalarInput:
-        """A scalar by its name; meaning and dimension are filled in where the name is known."""
+        """A scalar by its name; meaning and dimension are added if the name is known."""
         meaning, dimension = KNOWN_SCALARS.get(name, ("as in the training data", "[-]"))
         return cls(name, meaning, dimension)
 
@@ -51,12 +52,12 @@ class Output:
     """A per-particle output.
 
     Attributes:
-        name: of the method that gives it.
+        name: name of the output and of the method that returns it.
         columns: names of its columns.
-        dimension: of its values, such as "[length]".
-        irreps: how it turns with the system, in e3nn's notation; None for scalars.
-        times: the time [time] of each column, None if they are of no time.
-        error_unit: output whose largest value its errors are measured in; None: its own.
+        dimension: dimension of its values, such as "[length]".
+        irreps: its irreps under rotation, in e3nn's notation; None for scalars.
+        times: the time [time] of each column; None if columns have no time.
+        error_unit: the output whose largest value is the unit of its errors; None: itself.
     """
 
     name: str
@@ -72,8 +73,8 @@ class Redecoded:
     """A model whose propensity is another linear function of its ``descriptors``.
 
     Attributes:
-        model: has the new times and decoder; its other parameters are fresh and mean nothing.
-        attributes: dotted names of all that an exported model must take over from it.
+        model: a model with the new times and decoder; its other parameters are not used.
+        attributes: dotted names of the attributes that an exported model must take from it.
     """
 
     model: GlassModel
@@ -88,15 +89,15 @@ class GlassModel(nn.Module, ABC):
         times: times [time] at which the propensity is predicted.
         cutoff: r_c [length].
         scalar_inputs: names of the per-particle scalars that the model needs.
-        length_unit: "lj", or the unit of lengths ("angstrom", ...).
+        length_unit: unit of length, "lj" or another of `glassml.physics.units.LENGTH_UNITS`.
 
     Subclasses declare ``state_widths`` (widths W_0..W_n of the node state before each step and
-    after the last) and ``outputs``, and write ``embed``, ``embed_edges``, ``step`` and one method
-    for each output, each marked `torch.jit.export`. Shapes: n nodes, E edges sorted by receiver,
-    the receivers being the first ``len(first_edge) - 1`` rows of the state.
+    after the last) and ``outputs``, and implement ``embed``, ``embed_edges``, ``step`` and one
+    method for each output, each with the decorator `torch.jit.export`. Shapes: n nodes, E edges
+    sorted by receiver; the receivers are the first ``len(first_edge) - 1`` rows of the state.
 
     Raises:
-        ConfigError: an argument has no sensible value; the message names it.
+        ConfigError: an argument has an invalid value; the message names it.
     """
 
     def __init__(
@@ -108,17 +109,17 @@ class GlassModel(nn.Module, ABC):
         length_unit: str = "lj",
     ) -> None:
         super().__init__()
-        # Annotated here and not in the class body: TorchScript reads annotations there and refuses
-        # types that it does not know.
+        # Annotated here and not in the class body, where TorchScript would read the annotations and
+        # refuse types that it does not know.
         self.name = type(self).__name__
         self.hyperparameters: Mapping[str, Any] = {}
         self.citations: tuple[str, ...] = ()
         self.outputs: tuple[Output, ...] = ()
         self.state_widths: tuple[int, ...] = ()
         self.n_steps = 0
-        self.has_radial_networks = False  # whether `bake` does anything
-        self.trained_knots: int | None = None  # of tables that it was trained with, for good
-        self.positions = THERMAL  # of `glassml.data.POSITIONS`: what it was trained on
+        self.has_radial_networks = False  # whether `bake` has an effect
+        self.trained_knots: int | None = None  # of the tables that it was trained with
+        self.positions = THERMAL  # one of `glassml.data.POSITIONS`: those it was trained on
         self.species = tuple(species)
         self.times = tuple(float(t) for t in times)
         self.cutoff = float(cutoff)
@@ -135,7 +136,7 @@ class GlassModel(nn.Module, ABC):
                 f"species: expected one or more different names; found {self.species}"
             )
         for name in self.species:
-            # Engines take lists of names, separated by commas or white space.
+            # Engines read lists of names that are separated by commas or white space.
             if not name or "," in name or any(character.isspace() for character in name):
                 raise ConfigError(
                     f"species: expected names without commas and white space; found {name!r}"
@@ -161,39 +162,40 @@ class GlassModel(nn.Module, ABC):
         outputs: Sequence[Output],
         citations: Sequence[str] = (),
     ) -> None:
-        """Called once by a subclass: widths of the state, what the model gives, what to cite."""
+        """Called once by a subclass: widths of the state, outputs, what to cite."""
         self.state_widths = tuple(state_widths)
         self.n_steps = len(self.state_widths) - 1
         self.outputs = tuple(outputs)
         self.citations = tuple(citations)
 
     def propensity_output(self) -> Output:
-        """The output every model has: one column a time."""
+        """The output that every model has, with one column per time."""
         columns = tuple(f"propensity_t={t:g}" for t in self.times)
         return Output("propensity", columns, "[length]", times=self.times)
 
     @torch.jit.unused
     def bake(self, n_knots: int) -> None:
-        """Turn radial networks into tables with ``n_knots`` even knots and more where they pay.
+        """Replace radial networks by tables with ``n_knots`` even knots, and more where useful.
 
-        Tables that the model was trained with stay (``trained_knots``, None if not all are such).
+        Tables that the model was trained with are kept (``trained_knots``, None unless all tables
+        are of this kind).
 
-        Used at export, in float64 and evaluation mode. Outputs change by as much as the tables err.
+        Used at export, in float64 and evaluation mode. Outputs change by the error of the tables.
         """
 
     @torch.jit.unused
     def deploy(self) -> None:
-        """Become what is exported: the same outputs, without what only training needs.
+        """Remove what only training needs; outputs stay the same.
 
-        Used on a copy in evaluation mode, which is scripted afterwards.
+        Called at export on a copy in evaluation mode, which is then scripted.
         """
 
     @torch.jit.unused
     def redecoded(self, times: Sequence[float], weight: Tensor, bias: Tensor) -> Redecoded | None:
-        """What an exported model of this kind needs to become propensity = bias + weight x.
+        """What an exported model of this kind needs to have the propensity bias + weight x.
 
-        x are the columns of the output ``descriptors``. None, unless a subclass says otherwise:
-        the propensity is no linear function of them.
+        x are the columns of the output ``descriptors``. None if the propensity is not a linear
+        function of them, which is the default.
 
         Args:
             times: the new times [time].
@@ -204,16 +206,16 @@ class GlassModel(nn.Module, ABC):
 
     @torch.jit.unused
     def trial_scalars(self, n: int, generator: torch.Generator) -> Tensor:
-        """Scalar inputs [n, S] of usual size, to try the model out: float64."""
+        """Scalar inputs of typical size, for tests of the model at export: float64 [n, S]."""
         return torch.randn(n, len(self.scalar_inputs), generator=generator, dtype=torch.float64)
 
     @abstractmethod
     def embed(self, species: Tensor, scalars: Tensor) -> Tensor:
-        """The first state: species int64 [n], scalars [n, S] to [n, W_0]."""
+        """The first state: species int64 [n] and scalars [n, S] to [n, W_0]."""
 
     @abstractmethod
     def embed_edges(self, edge_vector: Tensor) -> Tensor:
-        """What the steps need of the edges: edge_vector [E, 3] [length] to [E, F]."""
+        """The edge data that the steps need: edge_vector [E, 3] [length] to [E, F]."""
 
     @abstractmethod
     def step(
@@ -234,7 +236,7 @@ class GlassModel(nn.Module, ABC):
         sender: Tensor,
         first_edge: Tensor,
     ) -> Tensor:
-        """All steps for a system in one piece: final state [n, W_n]."""
+        """All steps for a whole system: final state [n, W_n]."""
         state = self.embed(species, scalars)
         edges = self.embed_edges(edge_vector)
         for k in range(self.n_steps):
@@ -249,5 +251,5 @@ class GlassModel(nn.Module, ABC):
         sender: Tensor,
         first_edge: Tensor,
     ) -> Tensor:
-        """The propensity [n, T] of a system in one piece; arguments as in ``encode``."""
+        """The propensity [n, T] of a whole system; arguments as in ``encode``."""
         return self.propensity(self.encode(species, scalars, edge_vector, sender, first_edge))

@@ -15,14 +15,14 @@ from glassml.models.contract import GlassModel
 
 __all__ = ["available", "build", "parameters_of", "register"]
 
-# name -> (class or factory, values that the preset fixes unless they are overridden)
+# name -> (class, default hyperparameters of the preset)
 _REGISTRY: dict[str, tuple[type[GlassModel], dict[str, Any]]] = {}
 
 
 def register(name: str, **preset: Any) -> Callable[[type[GlassModel]], type[GlassModel]]:
     """Class decorator: make a model available by name, with the preset's hyperparameters.
 
-    A class may be registered several times, under other names and presets.
+    A class may be registered several times, with different names and presets.
     """
 
     def add(cls: type[GlassModel]) -> type[GlassModel]:
@@ -38,7 +38,7 @@ def available() -> tuple[str, ...]:
 
 
 def parameters_of(name: str) -> dict[str, Any]:
-    """Hyperparameters of a named model and their values unless given.
+    """Hyperparameters of a named model and their default values.
 
     Raises:
         ConfigError: no model has this name.
@@ -49,11 +49,11 @@ def parameters_of(name: str) -> dict[str, Any]:
 
 
 def build(name: str, **hyperparameters: Any) -> GlassModel:
-    """Build a model with fresh parameters (seed torch before for reproducible ones).
+    """Build a model with random parameters (seed torch before for reproducible ones).
 
     Args:
         name: one of `available`.
-        hyperparameters: override the preset's; see the model's class.
+        hyperparameters: these override those of the preset; see the class of the model.
 
     Returns:
         The model, with ``hyperparameters`` (complete) and ``name`` set.
@@ -66,8 +66,8 @@ def build(name: str, **hyperparameters: Any) -> GlassModel:
     unknown = [key for key in hyperparameters if key not in known]
     if unknown:
         raise ConfigError(
-            f"model {name}: unknown hyperparameter {unknown[0]!r}{_hint(unknown[0], known)}; "
-            f"it has {', '.join(sorted(known))}"
+            f"model {name}: expected hyperparameters among {', '.join(sorted(known))}; "
+            f"found {unknown[0]!r}{_hint(unknown[0], known)}"
         )
     values = _converted(cls, preset | hyperparameters)
     model = cls(**values)
@@ -78,7 +78,7 @@ def build(name: str, **hyperparameters: Any) -> GlassModel:
 
 def _not_bool(value: Any) -> Any:
     if isinstance(value, bool):
-        raise ValueError("a truth value is not a number")
+        raise ValueError("a boolean is not a number")
     return value
 
 
@@ -88,11 +88,11 @@ def _listed(value: Any) -> Any:
     return tuple(value)
 
 
-# YAML takes 1e-2 for a string, so a number may be one.
+# YAML reads 1e-2 as a string, so a number may be one.
 _Number = Annotated[FiniteFloat, BeforeValidator(_not_bool)]
 
-# Annotation of a hyperparameter -> (what a value must be, the same in words). Pydantic's own
-# conversions are too kind: 10.0 or "10" would pass for a whole number, and "no" or 0 for false.
+# Annotation of a hyperparameter -> (type that a value must have, the same in words). Pydantic's own
+# conversions accept too much: 10.0 or "10" as a whole number, and "no" or 0 as false.
 _ACCEPTED: dict[Any, tuple[Any, str]] = {
     bool: (StrictBool, "true or false"),
     int: (StrictInt, "a whole number"),
@@ -107,9 +107,9 @@ _ACCEPTED: dict[Any, tuple[Any, str]] = {
 
 
 def _converted(cls: type[GlassModel], values: dict[str, Any]) -> dict[str, Any]:
-    """Values of the types that the arguments of a model are annotated with.
+    """Values converted to the annotated types of a model's arguments.
 
-    Other annotations than those of `_ACCEPTED` are left to the model.
+    Annotations that are not in `_ACCEPTED` are left to the model.
 
     Raises:
         ConfigError: a value is of another type; the message names it.

@@ -38,22 +38,22 @@ class SE3GNN(GlassModel):
     """F. S. Pezzicoli, G. Charpiat, F. P. Landes, SciPost Phys. 16, 136 (2024).
 
     Every layer convolves the node features and the node inputs (one-hot species, scalars) with
-    learned filters, normalises, and from the second layer on adds the result to what was there.
-    The propensity is linear in the invariants of the last features, with one linear map a species
+    learned filters and normalises the result; from the second layer on it is added to the features.
+    The propensity is linear in the invariants of the last features, with one linear map per species
     and time. State: features [(l_max + 1)^2 C], then the node inputs.
 
     Presets: ``se3gnn`` (smaller and without dropout, the default of training), ``se3gnn-v2``
-    (8 channels, dropout 0.3, a decoder for every species) and ``se3gnn-v1``
-    (the first, lighter version: 4 channels, dropout 0.5, one decoder for all species; published
-    trained on A particles alone, which is ``training.species_weight: {B: 0}``, not part of the
-    preset).
+    (8 channels, dropout 0.3, one decoder per species) and ``se3gnn-v1`` (the first, smaller
+    version: 4 channels, dropout 0.5, one decoder for all species). In the publication
+    ``se3gnn-v1`` was trained on A particles only; for this set
+    ``training.species_weight: {B: 0}``, which is not part of the preset.
 
     Args:
         species: names of the species.
         times: times [time] at which the propensity is predicted.
         cutoff: r_c [length] (published: 2.0 sigma).
         scalar_inputs: names of per-particle scalars, e.g. ``("potential_energy",)``.
-        length_unit: "lj" or the unit of lengths.
+        length_unit: unit of length, "lj" or another of `glassml.physics.units.LENGTH_UNITS`.
         l_max: highest rotational order.
         channels: channels C of every order.
         n_layers: number of convolutions.
@@ -64,9 +64,10 @@ class SE3GNN(GlassModel):
         smooth_cutoff: multiply the filters by a factor that vanishes smoothly at r_c, so that
             outputs are continuous in time (not published; off by default).
         batchnorm_momentum: weight of the newest batch in running statistics (e3nn's convention).
-        decoder_per_species: one linear decoder a species and time, or one a time for all.
-        radial_table: run the radial networks on this many knots on [0, r_c] and interpolate,
-            instead of on every edge: quicker, with far less memory. Needs ``dropout=0``.
+        decoder_per_species: one linear decoder per species and time; otherwise one per time.
+        radial_table: number of distances in [0, r_c] at which the radial networks are evaluated and
+            interpolated, instead of on every edge: faster, with much less memory. Needs
+            ``dropout=0``.
 
     Raises:
         ConfigError: a value out of range; the message names it.
@@ -163,7 +164,7 @@ class SE3GNN(GlassModel):
         )
 
     def _add_scales(self) -> None:
-        """Standardisation of labels and scalar inputs; training sets it, 0 and 1 until then."""
+        """Mean and scale of labels and scalar inputs; 0 and 1 until training sets them."""
         n_scalars = len(self.scalar_inputs)
         self.register_buffer("label_mean", torch.zeros(self.n_species, self.n_times))
         self.register_buffer("label_scale", torch.ones(self.n_species, self.n_times))
@@ -172,8 +173,8 @@ class SE3GNN(GlassModel):
 
     @torch.jit.unused
     def bake(self, n_knots: int) -> None:
-        """Turn the radial networks into tables, for export; needs float64 and evaluation mode."""
-        if self.tabulated:  # trained on a table already: it stays what it is
+        """Replace the radial networks by tables; needs float64 and evaluation mode."""
+        if self.tabulated:  # a table that was trained is kept
             return
         even = even_knots(self.cutoff, n_knots)
         for layer in cast(list[EquivariantConvolution], list(self.convolutions)):
@@ -183,14 +184,14 @@ class SE3GNN(GlassModel):
 
     @torch.jit.unused
     def deploy(self) -> None:
-        """Fold batch norms into the linear maps around them; an offset remains of each layer's."""
+        """Merge batch norms into the linear maps around them; an offset remains in each layer."""
         for k, layer in enumerate(cast(list[EquivariantConvolution], list(self.convolutions))):
             factor, self.norms[k] = cast(EquivariantBatchNorm, self.norms[k]).deployed()
             self.convolutions[k] = layer.deployed(factor)
 
     @torch.jit.unused
     def redecoded(self, times: Sequence[float], weight: Tensor, bias: Tensor) -> Redecoded:
-        """The parts of an exported model that decode: one linear map a species and time."""
+        """The parts of an exported model that decode: one linear map per species and time."""
         changed = {"times": tuple(times), "decoder_per_species": True}
         model = cast(SE3GNN, build(self.name, **{**self.hyperparameters, **changed}))
         model.to(torch.float64)
@@ -202,12 +203,12 @@ class SE3GNN(GlassModel):
 
     @torch.jit.unused
     def trial_scalars(self, n: int, generator: torch.Generator) -> Tensor:
-        """Scalar inputs [n, S] spread as in the training data: float64."""
+        """Scalar inputs with mean and scale of the training data: float64 [n, S]."""
         return super().trial_scalars(n, generator) * self.scalar_scale + self.scalar_mean
 
     @torch.jit.unused
     def set_label_scale(self, mean: Tensor, scale: Tensor) -> None:
-        """Mean and scale [species, T] [length] that the decoder's standardised values stand for."""
+        """Mean and scale [species, T] [length] of the labels, by which they are standardised."""
         self.label_mean.copy_(mean)
         self.label_scale.copy_(scale)
 
@@ -312,6 +313,6 @@ def _check_table(radial_table: int | None, dropout: float) -> None:
         )
     if dropout > 0:
         raise ConfigError(
-            f"radial_table: a table has no edges of its own to drop units for; set dropout: 0 "
-            f"(found {dropout}) or leave radial_table out"
+            f"dropout: expected 0 with radial_table, where networks do not run on edges; found "
+            f"{dropout}. Set dropout to 0 or radial_table to null"
         )

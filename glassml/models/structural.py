@@ -1,4 +1,4 @@
-"""Linear regression on classical structural descriptors, as a model like any other."""
+"""Linear regression on classical structural descriptors, with the interface of all models."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ _CITATION = (
 
 @register("structural")
 class Structural(GlassModel):
-    """Averaged structural descriptors with one linear decoder a species and time.
+    """Averaged structural descriptors with one linear decoder per species and time.
 
     After E. Boattini, F. Smallenburg and L. Filion, Phys. Rev. Lett. 127, 088007 (2021), with
     shells that are piecewise linear in the distance and vanish at the cutoff, so that outputs are
     continuous. For every particle i
 
-    - densities: how many neighbours of each species are in each of ``shells`` shells;
+    - densities: the number of neighbours of each species in each of ``shells`` shells;
     - for l = 1..l_max the norm of sum_j f(r_ij) Y_lm(r_ij), f one of ``angular_shells`` shells, for
       each species of j;
     - its scalar inputs;
 
-    and the same ``averages`` times averaged: x_i + sum_j w(r_ij) x_j over 1 + sum_j w(r_ij), with
-    w = exp(-r / length), brought to 0 at the cutoff. Nothing of this is learned. The decoder is
-    found in closed form by `glassml refit`.
+    and their averages, taken ``averages`` times: x_i + sum_j w(r_ij) x_j over 1 + sum_j w(r_ij),
+    with w = exp(-r / length), shifted to 0 at the cutoff. None of this is learned. `glassml refit`
+    computes the decoder in closed form.
 
     Args:
         species: names of the species.
         times: times [time] at which the propensity is predicted.
         cutoff: r_c [length].
         scalar_inputs: names of per-particle scalars.
-        length_unit: "lj" or the unit of lengths.
+        length_unit: unit of length, "lj" or another of `glassml.physics.units.LENGTH_UNITS`.
         l_max: highest degree of the norms.
         start: distance [length] below which there are no neighbours; the first shell begins there.
-        shells: number of shells of the densities, evenly between ``start`` and the cutoff.
-        angular_shells: the same of the norms.
-        averages: how many times descriptors are averaged.
+        shells: number of shells of the densities, evenly spaced between ``start`` and the cutoff.
+        angular_shells: number of shells of the norms.
+        averages: number of times that descriptors are averaged.
         averaging_length: decay length of w [length].
 
     Raises:
@@ -106,14 +106,14 @@ class Structural(GlassModel):
         )
 
     def _add_shells(self, start: float, averaging_length: float) -> None:
-        """Shells as tables: at knot k all are 0 but the k-th, which is 1; none is at the cutoff."""
+        """Shells as tables: at knot k the k-th is 1 and the others 0; at the cutoff all are 0."""
         for name, number, degrees in (
             ("shell", self.shells, 1),
             ("angular", self.angular_shells, self.l_max + 1),
         ):
             knots = torch.linspace(start, self.cutoff, number + 1)
             one = torch.cat([torch.eye(number), torch.zeros(1, number)])
-            # Nearer than the first knot, a neighbour belongs to the first shell.
+            # A neighbour below the first knot belongs to the first shell.
             self.register_buffer(f"{name}_knots", knots, persistent=False)
             table = one.repeat(1, self.n_species * degrees)
             self.register_buffer(f"{name}_table", table, persistent=False)
@@ -138,7 +138,7 @@ class Structural(GlassModel):
 
     @torch.jit.unused
     def redecoded(self, times: Sequence[float], weight: Tensor, bias: Tensor) -> Redecoded:
-        """The decoder, which is all that is fitted."""
+        """The decoder; nothing else is fitted."""
         model = build(self.name, **{**self.hyperparameters, "times": tuple(times)})
         assert isinstance(model, Structural)
         model.to(torch.float64)
@@ -161,7 +161,7 @@ class Structural(GlassModel):
     def step(
         self, k: int, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor
     ) -> Tensor:
-        """Step 0 finds the descriptors, every other one averages those of the step before."""
+        """Step 0 computes the descriptors, each later step averages those of the step before."""
         n = first_edge.shape[0] - 1
         if k == 0:
             new = self._local(state, edges, sender, first_edge)
@@ -190,7 +190,7 @@ class Structural(GlassModel):
     ) -> Tensor:
         """Means over the particle and its neighbours: [n_all, D] to [n, D]."""
         n = first_edge.shape[0] - 1
-        # The last column counts the weights.
+        # The last column sums the weights.
         counted = torch.cat([values, torch.ones_like(values[:, :1])], dim=1)
         sums = torch.ops.glassml.tabulated_convolution(
             counted, edges, self.average_knots,
@@ -201,7 +201,7 @@ class Structural(GlassModel):
 
     @torch.jit.export
     def descriptors(self, state: Tensor) -> Tensor:
-        """All descriptors, those averaged most last: [n, (averages + 1) D]."""
+        """All descriptors, in order of the number of averages: [n, (averages + 1) D]."""
         return state[:, self.n_inputs :]
 
     @torch.jit.export

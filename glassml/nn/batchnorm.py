@@ -18,9 +18,9 @@ __all__ = ["ChannelOffset", "EquivariantBatchNorm"]
 class EquivariantBatchNorm(BatchNorm):
     """e3nn's BatchNorm, with its parameters and statistics, for features in this package's layout.
 
-    Equations 13 and 14 of Pezzicoli et al., SciPost Phys. 16, 136. The arithmetic is e3nn's, but
-    without a change of the layout, which took most of the time. An exported model holds what
-    `deployed` gives instead.
+    Equations 13 and 14 of Pezzicoli et al., SciPost Phys. 16, 136. The arithmetic is e3nn's,
+    without its change of layout, which took most of the time. In an exported model, `deployed`
+    replaces it.
 
     Args:
         l_max: highest order of the features.
@@ -57,8 +57,8 @@ class EquivariantBatchNorm(BatchNorm):
         """The same map with the present running statistics, in two steps.
 
         Returns:
-            A factor [l_max + 1, C] of the features of every order and channel, for whoever makes
-            them, and the module that does the rest.
+            A factor [l_max + 1, C] for the features of every order and channel, to be applied by
+            the layer before, and the module that does the rest.
         """
         with torch.no_grad():
             factor = self.weight * torch.rsqrt(self.running_var + self.eps)
@@ -67,10 +67,10 @@ class EquivariantBatchNorm(BatchNorm):
 
 
 class _BatchNormalised(torch.autograd.Function):
-    """Features normalised by their own statistics, with the gradient written out.
+    """Features normalised by their own statistics, with an explicit gradient.
 
-    Recorded operation by operation, the gradient would read and write the features several times
-    as often, and that is what it costs.
+    Recorded operation by operation, the gradient would read and write the features several times as
+    often, and memory access determines the time.
     """
 
     @staticmethod
@@ -80,7 +80,7 @@ class _BatchNormalised(torch.autograd.Function):
         """Normalised features [n, D], the mean of scalars [C], and the variances as `weight`.
 
         Args:
-            context: keeps what the gradient needs.
+            context: stores what the gradient needs.
             features: [n, (l_max + 1)^2 C].
             weight: [(l_max + 1) C].
             bias: [C].
@@ -102,7 +102,7 @@ class _BatchNormalised(torch.autograd.Function):
     def backward(
         context: Any, gradient: Tensor, of_mean: Tensor, of_variance: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, None, None]:
-        """Gradients of features, weight and bias; statistics are constants for others."""
+        """Gradients of features, weight and bias; the statistics returned have none."""
         features, weight, degree, mean, inverse, rows = context.saved_tensors
         channels = len(mean)
         of_bias = gradient[:, :channels].sum(dim=0)
@@ -119,7 +119,7 @@ class _BatchNormalised(torch.autograd.Function):
 
 
 def _batch_statistics(features: Tensor, degree: Tensor, channels: int) -> tuple[Tensor, Tensor]:
-    """Mean of the scalars [C], and mean square of one component, about it [(l_max + 1) C]."""
+    """Mean of scalars [C]; mean square of a component [(l_max + 1) C], for l = 0 about the mean."""
     scalars, others = features[:, :channels], features[:, channels:]
     mean = scalars.mean(dim=0)
     squares = torch.cat([(scalars - mean).square().mean(dim=0), others.square().mean(dim=0)])
@@ -127,7 +127,7 @@ def _batch_statistics(features: Tensor, degree: Tensor, channels: int) -> tuple[
 
 
 def _rows(values: Tensor, degree: Tensor, channels: int) -> Tensor:
-    """Values [(l_max + 1) C] of degrees for each of their orders: [(l_max + 1)^2 C]."""
+    """Repeat values [(l_max + 1) C] of degrees for each of their orders: [(l_max + 1)^2 C]."""
     return values.reshape(-1, channels).index_select(0, degree).reshape(-1)
 
 
@@ -145,12 +145,12 @@ def _orders(degree: Tensor, channels: int) -> Tensor:
 
 
 def _padded(values: Tensor, width: int) -> Tensor:
-    """Values [C] and zeros up to a width."""
+    """Values [C], padded by zeros up to a width."""
     return nn.functional.pad(values, (0, width - len(values)))
 
 
 class ChannelOffset(nn.Module):
-    """Shifts the features of order 0, which lie in front.
+    """Shifts the features of order 0, which come first.
 
     Args:
         offset: [C].

@@ -17,9 +17,9 @@ __all__ = ["DeployedConvolution", "EquivariantConvolution"]
 class EquivariantConvolution(nn.Module):
     """Equations 11 and 12 of Pezzicoli et al., SciPost Phys. 16, 136.
 
-    The tensor product with the spherical harmonics of the edges, weighted by the radial filters
-    and summed over neighbours, and the linear map per l_O that then mixes paths and channels, are
-    one operator: `glassml::equivariant_convolution`, or with a table of the filters
+    One operator computes the tensor product with the spherical harmonics of the edges, weighted by
+    the radial filters, its sum over neighbours, and the linear map for each l_O that mixes paths
+    and channels: `glassml::equivariant_convolution`, or with a table of the filters
     `glassml::tabulated_convolution`.
 
     Args:
@@ -30,7 +30,8 @@ class EquivariantConvolution(nn.Module):
         basis_size: number of radial basis functions N_b.
         hidden: hidden width of the radial network.
         dropout: dropout probability in the radial network; 0 with a table.
-        table: where the radial network is evaluated, None for on every edge. May be set later.
+        table: distances at which the radial network is evaluated; None: on every edge. May be set
+            later.
     """
 
     def __init__(
@@ -63,8 +64,8 @@ class EquivariantConvolution(nn.Module):
 
         Args:
             state: [n_all, (l_in + 1)^2 C + n_inputs] features and plain scalars of the senders.
-            edges: [E, 3] x_j - x_i [length]; without a table [E, 3 + N_b], the radial basis after
-                them, or [E, 3 + N_b + 1], a factor of the filters in the end.
+            edges: [E, 3] x_j - x_i [length]. Without a table [E, 3 + N_b], followed by the radial
+                basis, or [E, 3 + N_b + 1], followed also by a factor of the filters.
             sender: int64 [E].
             first_edge: int64 [n + 1].
 
@@ -88,7 +89,7 @@ class EquivariantConvolution(nn.Module):
 
     def mixing_matrix(self) -> Tensor:
         """The linear maps of all l, one below the other: [sum of K, C]."""
-        # e3nn's convention: weights of unit variance, the fan-in divided out here.
+        # e3nn's convention: weights have unit variance and are divided by the root of the fan-in.
         return torch.cat([weight / math.sqrt(weight.shape[0]) for weight in self.mixing])
 
     def deployed(self, factor: Tensor) -> DeployedConvolution:
@@ -114,7 +115,7 @@ class DeployedConvolution(nn.Module):
         self.channels = layer.channels
         self.basis_size = layer.basis_size
         network = layer.radial.deployed()
-        # One of them is None, and TorchScript then leaves out what would use it.
+        # One of them is None; TorchScript then leaves out the branch that would use it.
         self.table = None if layer.table is None else layer.table.deployed(network)
         self.network = network if layer.table is None else None
         with torch.no_grad():

@@ -1,8 +1,8 @@
-"""How equivariant features lie in memory.
+"""The layout of equivariant features in memory.
 
-Inside the network a node's features are laid out ``[(l, m), channel]``: l ascending, m = -l..l,
-the channel fastest, so that the convolution reads the channels of one component as one vector.
-e3nn keeps ``[l, channel, m]``. What leaves the network, and e3nn's own layers, use e3nn's order.
+Inside the network the layout of a node's features is ``[(l, m), channel]``: l ascending, m = -l..l,
+the channel fastest, so that the convolution reads the channels of one component as one vector. e3nn
+has ``[l, channel, m]``. Outputs of the network, and e3nn's own layers, use e3nn's order.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ __all__ = ["channel_irreps", "invariants", "to_irreps_order"]
 
 
 def channel_irreps(l_max: int, channels: int) -> str:
-    """e3nn's name of features with ``channels`` copies of each l = 0..l_max.
+    """e3nn's irreps of features with ``channels`` copies of each l = 0..l_max.
 
-    Every l carries the same parity label: the networks are equivariant under SO(3), not O(3), so
-    that all products |l_I - l_F| <= l_O <= l_I + l_F count (Pezzicoli et al., section II).
+    Every l has the same parity label: the networks are equivariant under SO(3), not O(3), so all
+    products |l_I - l_F| <= l_O <= l_I + l_F are allowed (Pezzicoli et al., section II).
     """
     return "+".join(f"{channels}x{l}e" for l in range(l_max + 1))
 
 
 def to_irreps_order(l_max: int, channels: int) -> Tensor:
-    """Index that puts features into e3nn's order: ``irreps = features[:, index]``.
+    """Index that brings features into e3nn's order: ``irreps = features[:, index]``.
 
     Returns:
         int64 [(l_max + 1)^2 * channels].
@@ -34,17 +34,17 @@ def to_irreps_order(l_max: int, channels: int) -> Tensor:
 
 
 def invariants(features: Tensor, l_max: int, channels: int) -> Tensor:
-    """Rotation-invariant part of the features: l = 0 as it is, the norm of every l >= 1.
+    """Rotation-invariant part of the features: l = 0 unchanged, the norm of every l >= 1.
 
     Args:
-        features: [n, (l_max + 1)^2 * channels], in the network's layout.
+        features: [n, (l_max + 1)^2 * channels], in the layout of the network.
         l_max: highest order.
         channels: number of channels C.
 
     Returns:
         [n, (l_max + 1) * C], l slowest (Pezzicoli et al., section III C).
     """
-    # Squares are written as products: in TorchScript an integer's power is a float.
+    # Squares are written as products: in TorchScript a power of an integer is a float.
     h = features.reshape(features.shape[0], (l_max + 1) * (l_max + 1), channels)
     parts = [h[:, 0]]
     for l in range(1, l_max + 1):
@@ -55,7 +55,7 @@ def invariants(features: Tensor, l_max: int, channels: int) -> Tensor:
 def _norm(vectors: Tensor) -> Tensor:
     """Norm over dimension 1, with gradient 0 where it is 0.
 
-    ``torch.linalg.vector_norm`` takes twenty times as long when the last dimension is another.
+    ``torch.linalg.vector_norm`` takes twenty times as long over a dimension that is not the last.
     """
     square = vectors.square().sum(dim=1)
     zero = square == 0

@@ -1,4 +1,10 @@
-"""The radial part of the convolution filters: a basis of functions of r, and the network on it."""
+"""The radial part of the convolution filters: a basis of functions of r, a network, and its table.
+
+A table is piecewise linear between knots, with the network's last ReLU after the interpolation. The
+hidden ReLUs have kinks: on even knots the error falls only linearly with the spacing, also for
+cubic interpolation (in a trained model, relative to the largest output, 4e-3 linear and 3e-3 cubic
+at 513 knots, 3e-4 and 1.4e-4 at 4097). With knots at the kinks it falls with the square.
+"""
 
 from __future__ import annotations
 
@@ -76,9 +82,10 @@ def polynomial_cutoff(r: Tensor, cutoff: float) -> Tensor:
     """A factor that falls from 1 at r = 0 to 0 at r_c with two continuous derivatives.
 
     1 - 28 x^6 + 48 x^7 - 21 x^8 with x = r / r_c (Gasteiger et al., ICLR 2020, equation 8, p = 6).
-    The published SE(3)-GNN has none: its outputs jump by a little when a pair crosses r_c.
+    The published SE(3)-GNN has no such factor: its outputs change discontinuously, by a small
+    amount, when a pair crosses r_c.
     """
-    # In factors, since the sum of large terms of either sign loses digits: (1 - x)^3 times this.
+    # As a product, (1 - x)^3 times this: the sum of large terms of either sign would lose digits.
     x = (r / cutoff).clamp(max=1.0)
     rest = 1 + x * (3 + x * (6 + x * (10 + x * (15 + x * 21))))
     return (1 - x) * (1 - x) * (1 - x) * rest
@@ -112,21 +119,20 @@ class RadialNetwork(nn.Module):
         return self.layers(basis)
 
     def before_relu(self, basis: Tensor, counts: Tensor) -> Tensor:
-        """What the last ReLU is given, at the knots of a table: [K, N_b] to [K, P].
+        """The input of the last ReLU at the knots of a table: [K, N_b] to [K, P].
 
-        With the ReLU after the interpolation, its kinks cost no accuracy.
+        With the ReLU after the interpolation, its kinks do not reduce the accuracy.
 
         Args:
             basis: [K, N_b] at the knots.
-            counts: [K] how many edges each knot stands for; only looked at in training mode. Batch
-                statistics are those over edges, whose functions of r are taken as linear between
-                knots.
+            counts: [K] number of edges that each knot represents; used in training mode only. Batch
+                statistics are those over edges, for functions of r that are linear between knots.
         """
         linear, relu, norm, _, last, _ = self.layers
         return last(_weighted_batch_norm(cast(nn.BatchNorm1d, norm), relu(linear(basis)), counts))
 
     def deployed(self) -> FoldedNetwork:
-        """The same functions with the present running statistics, as a scriptable module."""
+        """The same functions with the present running statistics, as a module for TorchScript."""
         linear, last = cast(nn.Linear, self.layers[0]), cast(nn.Linear, self.layers[4])
         factor, offset = _affine(cast(nn.BatchNorm1d, self.layers[2]))
         with torch.no_grad():
@@ -167,7 +173,7 @@ class FoldedNetwork(nn.Module):
 def _two_layers(
     basis: Tensor, weight: Tensor, bias: Tensor, last_weight: Tensor, last_bias: Tensor
 ) -> Tensor:
-    """What the last ReLU is given, in the precision of the basis."""
+    """The input of the last ReLU, in the precision of the basis."""
     dtype = basis.dtype
     hidden = nn.functional.linear(basis, weight.to(dtype), bias.to(dtype)).relu()
     return nn.functional.linear(hidden, last_weight.to(dtype), last_bias.to(dtype))
@@ -184,7 +190,7 @@ def _weighted_batch_norm(norm: nn.BatchNorm1d, values: Tensor, weight: Tensor) -
     """BatchNorm1d on rows [K, H] of which each counts ``weight`` times."""
     running_mean, running_var = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
     total = weight.sum()
-    if not norm.training or not bool(total > 1):  # too few edges have no statistics of their own
+    if not norm.training or not bool(total > 1):  # too few edges for statistics
         factor, offset = _affine(norm)
         return values * factor + offset
     share = (weight / total).unsqueeze(1)
@@ -200,10 +206,9 @@ def _weighted_batch_norm(norm: nn.BatchNorm1d, values: Tensor, weight: Tensor) -
 
 
 def kink_knots(basis: RadialBasis, network: RadialNetwork, fine: int = 20001) -> Tensor:
-    """Where the hidden units of a network pass through zero: float64 distances in [0, r_c].
+    """Distances at which the hidden units of a network cross zero: float64, in [0, r_c].
 
-    There the filters have kinks. With knots at them a piecewise linear table converges with the
-    square of the spacing, otherwise only linearly. Two crossings within r_c / ``fine`` are missed.
+    There the filters have kinks. Two crossings within r_c / ``fine`` are missed.
     """
     first = network.layers[0]
     with torch.no_grad():
@@ -211,7 +216,7 @@ def kink_knots(basis: RadialBasis, network: RadialNetwork, fine: int = 20001) ->
         values = first(basis(r))
         cell, unit = torch.nonzero((values[:-1] > 0) != (values[1:] > 0), as_tuple=True)
         low, high, below = r[cell], r[cell + 1], values[cell, unit] > 0
-        for _ in range(40):  # bisection, down to rounding
+        for _ in range(40):  # bisection, to rounding
             middle = (low + high) / 2
             same = (first(basis(middle)).gather(1, unit.unsqueeze(1))[:, 0] > 0) == below
             low, high = torch.where(same, middle, low), torch.where(same, high, middle)
@@ -219,14 +224,14 @@ def kink_knots(basis: RadialBasis, network: RadialNetwork, fine: int = 20001) ->
 
 
 class TableKnots(nn.Module):
-    """Distances at which radial networks are evaluated, to be interpolated between them.
+    """Distances at which radial networks are evaluated; between them, they are interpolated.
 
     Args:
         basis: the radial basis.
         knots: [K] sorted distances [length], two or more.
         smooth_cutoff: whether the filters are multiplied by `polynomial_cutoff`.
-        balanced: whether an exported table is `balanced`. One that was trained is not: its own
-            values are what was trained.
+        balanced: whether an exported table is `balanced`. A trained table is not, as its values are
+            the parameters that were trained.
     """
 
     if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
@@ -240,19 +245,19 @@ class TableKnots(nn.Module):
         self.smooth_cutoff = smooth_cutoff
         self.balanced = balanced
         self.register_buffer("knots", knots, persistent=False)
-        # The last edges, their version and their counts.
+        # The edges of the last call, their version and their counts.
         self._counted: tuple[weakref.ref[Tensor], int, Tensor] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies and files: without what belongs to the last step."""
+        """The state for copies and files, without data of the last step."""
         return {**self.__dict__, "_counted": None}
 
     def forward(self, network: RadialNetwork, edge_vector: Tensor) -> Tensor:
         """Weights [K, P] at the knots, before the last ReLU.
 
         Args:
-            network: gives the weights.
-            edge_vector: [E, 3] edges that batch statistics are taken over, in training mode.
+            network: computes the weights.
+            edge_vector: [E, 3] edges for the batch statistics, in training mode.
         """
         r = self.knots.double()  # single precision would lose digits of the fastest sine
         counts = self._counts_of(edge_vector) if self.training else torch.zeros_like(self.knots)
@@ -263,8 +268,8 @@ class TableKnots(nn.Module):
         return values * polynomial_cutoff(r, self.basis.cutoff).to(values.dtype).unsqueeze(1)
 
     def _counts_of(self, edge_vector: Tensor) -> Tensor:
-        """As `_counts`, which all layers of a step ask for the same edges."""
-        if edge_vector.is_inference():  # such a tensor does not tell whether it was changed
+        """`_counts`, kept for the other layers of a step, which have the same edges."""
+        if edge_vector.is_inference():  # such a tensor has no version
             return self._counts(edge_vector)
         last = self._counted
         if last is None or last[0]() is not edge_vector or last[1] != edge_vector._version:
@@ -274,7 +279,7 @@ class TableKnots(nn.Module):
         return last[2]
 
     def _counts(self, edge_vector: Tensor) -> Tensor:
-        """How many edges each knot stands for, [K], with the weights of the interpolation."""
+        """Number of edges that each knot represents, [K], with the weights of the interpolation."""
         counts = torch.zeros_like(self.knots)
         if edge_vector.shape[0] > 0:
             r = torch.linalg.vector_norm(edge_vector, dim=1)
@@ -284,19 +289,19 @@ class TableKnots(nn.Module):
         return counts
 
     def deployed(self, network: FoldedNetwork) -> RadialTable:
-        """Knots and weights, as a scriptable module."""
+        """Knots and weights, as a module for TorchScript."""
         return RadialTable(network, self.basis, self.knots, self.smooth_cutoff, self.balanced)
 
 
 class RadialTable(nn.Module):
     """The filter weights at the knots of a table, in an exported model.
 
-    A network has far fewer numbers than its table, so a file holds the network and the knots; the
-    table is made when the file is loaded.
+    A file holds the network and the knots, from which the table is computed when it is loaded: with
+    1024 knots the tables of the published network take 9 MB, its file 0.3 MB.
 
     Args:
-        network: gives the weights.
-        basis: what it is given.
+        network: computes the weights.
+        basis: its input.
         knots: [K] sorted distances [length].
         smooth_cutoff: whether the filters are multiplied by `polynomial_cutoff`.
         balanced: whether the table is `balanced`.
@@ -347,13 +352,13 @@ class RadialTable(nn.Module):
 
     @torch.jit.export
     def __getstate__(self) -> tuple[list[Tensor], str, float, bool, bool]:
-        """What a file holds; TorchScript calls this when it writes one."""
+        """The content of a file; TorchScript calls this when it writes one."""
         tensors = [self.knots, self.nodes, self.weight, self.bias, self.last_weight, self.last_bias]
         return tensors, self.kind, self.cutoff, self.smooth_cutoff, self.balanced
 
     @torch.jit.export
     def __setstate__(self, state: tuple[list[Tensor], str, float, bool, bool]) -> None:
-        """Make the table; TorchScript calls this when it loads a file."""
+        """Compute the table; TorchScript calls this when it loads a file."""
         tensors = state[0]
         self.knots, self.nodes = tensors[0], tensors[1]
         self.weight, self.bias = tensors[2], tensors[3]
@@ -369,9 +374,10 @@ class RadialTable(nn.Module):
 def balanced(knots: Tensor, values: Tensor, between: Tensor) -> Tensor:
     """Values at knots for which linear interpolation is right on average, not at the knots.
 
-    Between knots that lie on a curved function the interpolation errs to one side, and the errors
-    of all neighbours of a particle add up. A parabola's mean error is 2/3 of that in the middle;
-    half of it is given to the knots at either side, in proportion to their intervals.
+    Between knots on a curve the interpolation errs to one side, and the errors of all neighbours of
+    a particle add up. The mean error for a parabola is 2/3 of that in the middle of an interval. It
+    is corrected at the two knots of the interval, in proportion to the lengths of their intervals.
+    With the published network, random weights and 1024 knots the error falls from 2.0e-4 to 7.7e-5.
 
     Args:
         knots: [K] sorted distances [length].

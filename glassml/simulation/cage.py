@@ -15,10 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from ase import units
 
 from glassml.data import Configuration
 from glassml.errors import InputError, SimulationError
+from glassml.physics.units import UNIT_STYLES
 from glassml.simulation.exchange import read_snapshot, start_commands, write_data
 from glassml.simulation.lammps import find_lammps, run_lammps
 from glassml.simulation.system import System
@@ -34,13 +34,6 @@ _DAMPING = 100  # of the thermostat, in timesteps
 _SAMPLE = 5  # timesteps between two samples of the positions
 _WALL = 0.2  # frequency of the wall's spring times the timestep, for the lightest particles
 
-# Mass times velocity squared in units of energy, where the two are not of one system of units.
-_AMU = units._amu
-_KINETIC = {
-    "metal": _AMU * (units._e**-1) * 1e4,  # amu (angstrom / ps)^2 in eV
-    "real": _AMU * 1e10 * units._Nav / 4184,  # amu (angstrom / fs)^2 in kcal / mol
-    "electron": _AMU * (units.Bohr * 1e5) ** 2 / (units.Hartree * units._e),  # (bohr / fs)^2
-}
 
 _COMMANDS = """\
 compute glassml_cage all displace/atom
@@ -93,9 +86,8 @@ def cage_commands(
     """
     _check(temperature, radius, n_steps, seed)
     half = max(n_steps // 2 // _SAMPLE, 1) * _SAMPLE
-    stiffness = (
-        min(system.masses) * (_WALL / system.timestep) ** 2 * _KINETIC.get(system.units, 1.0)
-    )
+    kinetic = UNIT_STYLES[system.units].kinetic
+    stiffness = min(system.masses) * (_WALL / system.timestep) ** 2 * kinetic
     start = _COMMANDS.format(
         radius=float(radius),
         stiffness=stiffness,

@@ -5,20 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from glassml.errors import InputError
+from glassml.physics.units import UNIT_STYLES
 
 __all__ = ["System", "head_commands"]
-
-# LAMMPS' unit systems and the unit of length in each, under the names of `LENGTH_UNITS`.
-_LENGTH_UNITS = {
-    "lj": "lj",
-    "metal": "angstrom",
-    "real": "angstrom",
-    "nano": "nm",
-    "electron": "bohr",
-    "si": "m",
-    "cgs": "cm",
-    "micro": "um",
-}
 
 
 def head_commands(units: str, dimension: int) -> str:
@@ -76,15 +65,15 @@ class System:
             raise self._error("number_density", "a positive number", self.number_density)
         if not self.timestep > 0:
             raise self._error("timestep", "a positive time", self.timestep)
-        if self.units not in _LENGTH_UNITS:
-            raise self._error("units", f"one of {sorted(_LENGTH_UNITS)}", repr(self.units))
+        if self.units not in UNIT_STYLES:
+            raise self._error("units", f"one of {sorted(UNIT_STYLES)}", repr(self.units))
         if self.dimension not in (2, 3):
             raise self._error("dimension", "2 or 3", repr(self.dimension))
 
     @property
     def length_unit(self) -> str:
         """The unit of length, as `Configuration` names it."""
-        return _LENGTH_UNITS[self.units]
+        return UNIT_STYLES[self.units].length
 
     @property
     def head_commands(self) -> str:

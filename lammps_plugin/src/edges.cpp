@@ -9,8 +9,8 @@ namespace glassml {
 
 namespace {
 
-// Cells a little wider than the cutoff: rounding of a cell index must never part two particles
-// that are closer than the cutoff by two cells.
+// Cells are a little wider than the cutoff, so that two particles within the cutoff are in the same
+// or in adjacent cells also when a cell index is rounded.
 constexpr double kCellMargin = 1.0 + 1.0e-9;
 
 std::array<std::int64_t, 3> cell_of(const double* x, const double* low, const double* inverse_size,
@@ -30,8 +30,9 @@ void check_finite(std::span<const double> positions) {
 }
 
 std::string describe(const std::string& particle, int axis, double value) {
-  return "position " + std::string(1, "xyz"[axis]) + " of " + particle + " is " +
-         std::to_string(value) + ", expected a finite number: the simulation is unstable";
+  return "position " + std::string(1, "xyz"[axis]) + " of " + particle +
+         ": expected a finite number; found " + std::to_string(value) +
+         ": the simulation is unstable";
 }
 
 }  // namespace
@@ -63,7 +64,7 @@ const Edges& EdgeFinder::find(std::span<const double> positions, std::int64_t n_
   return edges_;
 }
 
-/// The own particles' bounding box and a cutoff around it: what lies outside has no edge.
+/// The bounding box of the own particles, extended by the cutoff: no edge reaches beyond it.
 EdgeFinder::Grid EdgeFinder::grid_round(std::span<const double> positions,
                                         std::int64_t n_local) const {
   const double size = cutoff_ * kCellMargin;
@@ -82,7 +83,7 @@ EdgeFinder::Grid EdgeFinder::grid_round(std::span<const double> positions,
     extent[d] = high - low + 2.0 * size;
     cells[d] = std::max(1.0, std::floor(extent[d] / size));
   }
-  // A few particles far apart must not cost memory: then the cells are made wider.
+  // A few particles far apart must not take much memory: then the cells are made wider.
   while (cells[0] * cells[1] * cells[2] > allowed) {
     double& most = *std::max_element(cells, cells + 3);
     most = std::ceil(0.5 * most);
@@ -94,7 +95,7 @@ EdgeFinder::Grid EdgeFinder::grid_round(std::span<const double> positions,
   return grid;
 }
 
-/// Counting sort of the rows by cell.
+/// Sorts the rows by cell (counting sort).
 void EdgeFinder::bin(const Grid& grid, std::span<const double> positions) {
   const std::size_t n_all = positions.size() / 3;
   const std::int64_t n_cells = grid.cells[0] * grid.cells[1] * grid.cells[2];
@@ -129,7 +130,7 @@ void EdgeFinder::bin(const Grid& grid, std::span<const double> positions) {
   }
 }
 
-/// Appends the edges of one receiver: senders in its cell and the 26 cells round it.
+/// Appends the edges of one receiver: senders in its cell and in the 26 cells around it.
 void EdgeFinder::connect(const Grid& grid, const double* positions, std::int64_t receiver) {
   const double* center = positions + 3 * receiver;
   const auto cell = cell_of(center, grid.low, grid.inverse_size, grid.cells);
@@ -140,7 +141,7 @@ void EdgeFinder::connect(const Grid& grid, const double* positions, std::int64_t
   }
   for (std::int64_t a = low[0]; a <= high[0]; a++) {
     for (std::int64_t b = low[1]; b <= high[1]; b++) {
-      // Cells that follow each other in the third dimension lie side by side in rows_.
+      // Cells that follow each other in the third dimension are contiguous in rows_.
       const std::int64_t line = (a * grid.cells[1] + b) * grid.cells[2];
       for (const auto k : near(first_row_[line + low[2]], first_row_[line + high[2] + 1], center)) {
         if (rows_[k] == receiver) continue;
@@ -152,8 +153,8 @@ void EdgeFinder::connect(const Grid& grid, const double* positions, std::int64_t
   }
 }
 
-/// Entries of rows_ from `begin` to `end` that are within the cutoff of a place. In two loops
-/// without branches: which pairs are near, no processor foresees.
+/// Entries of rows_ from `begin` to `end` that are within the cutoff of a point. Two loops without
+/// branches, as the processor cannot predict which pairs are within the cutoff.
 std::span<const std::int64_t> EdgeFinder::near(std::int64_t begin, std::int64_t end,
                                                const double* center) {
   const double cutoff_squared = cutoff_ * cutoff_;

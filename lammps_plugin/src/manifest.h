@@ -1,4 +1,4 @@
-// What a model file says about itself (manifest.json). No LAMMPS, no torch.
+// The description of a model in its file (manifest.json). No LAMMPS, no torch.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ struct ScalarEntry {
   std::string dimension;
 };
 
-/// A per-particle output: the model's method of that name gives these columns.
+/// A per-particle output: the model's method of that name returns these columns.
 struct OutputEntry {
   std::string name;
   std::vector<std::string> columns;
@@ -21,12 +21,12 @@ struct OutputEntry {
 };
 
 struct Manifest {
-  std::string glassml_version;  ///< the version that wrote the file
+  std::string glassml_version;  ///< version of glassml that wrote the file
   std::string model;            ///< name of the network
   std::vector<std::string> species;
   double cutoff = 0.0;  ///< [length]
   std::string length_unit;
-  std::string positions = "thermal";       ///< that the model reads, or "inherent" or "cage"
+  std::string positions = "thermal";       ///< which the model reads: or "inherent", "cage"
   std::string dtype;                       ///< "float32" or "float64"
   int n_steps = 0;                         ///< message-passing steps
   std::vector<std::int64_t> state_widths;  ///< [n_steps + 1] columns of the node state

@@ -18,9 +18,9 @@ namespace {
 
 using torch::Tensor;
 
-constexpr std::int64_t kLineBytes = 64;  // of a cache
+constexpr std::int64_t kLineBytes = 64;  // size of a cache line
 
-/// torch's own message, without the C++ stack below it and the TorchScript code above it.
+/// torch's own message, without the C++ stack below and the TorchScript code above it.
 std::string reason(const std::exception& error) {
   const auto* from_torch = dynamic_cast<const c10::Error*>(&error);
   std::string text = from_torch != nullptr ? from_torch->what_without_backtrace() : error.what();
@@ -32,13 +32,13 @@ std::string reason(const std::exception& error) {
   return text;
 }
 
-/// A problem that is already told in words for people.
+/// An error whose message is already readable.
 class Problem : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// Runs calls into torch: no exception but a std::runtime_error with a readable text leaves it.
+/// Runs calls into torch. Any exception becomes a std::runtime_error with a readable message.
 template <typename Call>
 auto guarded(const std::string& what, Call&& call) {
   try {
@@ -50,8 +50,8 @@ auto guarded(const std::string& what, Call&& call) {
   }
 }
 
-/// Sets torch's number of threads and gives it back: LAMMPS (or a Python process round it) may
-/// share the OpenMP runtime with torch and rely on its own number.
+/// Sets torch's number of threads and restores it: LAMMPS (or a Python process around it) may share
+/// the OpenMP runtime with torch and rely on its own number.
 class ThreadGuard {
  public:
   explicit ThreadGuard(int threads) : before_(at::get_num_threads()) {
@@ -67,8 +67,9 @@ class ThreadGuard {
   int before_;
 };
 
-/// What every evaluation needs: no gradients, the wanted threads, and no optimisation passes that
-/// would specialise the code for each number of edges anew and keep every version in memory.
+/// What every evaluation needs: no gradients, the chosen number of threads, and no optimisation
+/// passes, which would specialise the code for each number of edges and keep every version in
+/// memory.
 struct EvaluationGuard {
   explicit EvaluationGuard(int threads) : threads_(threads) {}
   c10::InferenceMode inference_;
@@ -76,10 +77,10 @@ struct EvaluationGuard {
   ThreadGuard threads_;
 };
 
-/// Reads the file once: 64-bit FNV-1a over its bytes.
+/// 64-bit FNV-1a hash of the bytes of a file.
 std::int64_t fingerprint_of(const std::string& file) {
   std::ifstream stream(file, std::ios::binary);
-  const std::string unreadable = "cannot read model file '" + file + "': ";
+  const std::string unreadable = "'" + file + "': expected a model file that can be read; found: ";
   if (!stream.is_open()) throw std::runtime_error(unreadable + std::strerror(errno));
   std::uint64_t hash = 14695981039346656037ULL;
   std::vector<char> chunk(1 << 16);
@@ -91,21 +92,21 @@ std::int64_t fingerprint_of(const std::string& file) {
     for (std::streamsize k = 0; k < count; k++)
       hash = (hash ^ static_cast<unsigned char>(chunk[k])) * 1099511628211ULL;
   }
-  if (length == 0) throw std::runtime_error(unreadable + "it is empty or a folder");
+  if (length == 0) throw std::runtime_error(unreadable + "an empty file or a folder");
   return static_cast<std::int64_t>(hash);
 }
 
-/// The manifest alone: it must be judged before the code of the model is touched.
+/// Reads only the manifest: it must be checked before the code of the model is loaded.
 std::string read_manifest_text(const std::string& file) {
   try {
     caffe2::serialize::PyTorchStreamReader reader(file);
     if (!reader.hasRecord("extra/manifest.json"))
-      throw std::runtime_error("it has no manifest.json: write it with 'glassml export'");
+      throw std::runtime_error("it has no manifest.json: write the file with 'glassml export'");
     auto [data, size] = reader.getRecord("extra/manifest.json");
     return {static_cast<const char*>(data.get()), size};
   } catch (const std::exception& error) {
-    throw std::runtime_error("'" + file +
-                             "' is not a glassml model, or it is truncated: " + reason(error));
+    throw std::runtime_error("'" + file + "': expected a complete glassml model; found another " +
+                             "or a truncated file: " + reason(error));
   }
 }
 
@@ -124,11 +125,11 @@ void check_methods(const torch::jit::Module& module, const Manifest& manifest,
   for (const OutputEntry& output : manifest.outputs) methods.push_back(output.name);
   for (const std::string& method : methods)
     if (!module.find_method(method).has_value())
-      throw Problem("'" + file + "' has no method '" + method +
-                    "': it is damaged or was not written by 'glassml export'");
+      throw Problem("'" + file + "': expected a method '" + method +
+                    "'; found none: the file is damaged or was not written by 'glassml export'");
 }
 
-/// A tensor that owns a copy of these numbers.
+/// A tensor with a copy of these numbers.
 template <typename Number>
 Tensor copied(std::span<const Number> values, at::IntArrayRef shape, torch::ScalarType type) {
   auto* data = const_cast<Number*>(values.data());
@@ -143,7 +144,8 @@ std::string shape_of(const Tensor& tensor) {
   return result + "]";
 }
 
-/// Columns with which rows begin at cache lines, where the convolution reads them fastest.
+/// Number of columns, rounded up so that every row begins at a cache line: the convolution reads
+/// such rows fastest.
 std::int64_t aligned(std::int64_t columns, torch::ScalarType type) {
   const auto in_line = kLineBytes / static_cast<std::int64_t>(torch::elementSize(type));
   return (columns + in_line - 1) / in_line * in_line;
@@ -152,9 +154,9 @@ std::int64_t aligned(std::int64_t columns, torch::ScalarType type) {
 void check_shape(const Tensor& tensor, std::int64_t rows, std::int64_t columns,
                  const std::string& what) {
   if (tensor.dim() == 2 && tensor.size(0) == rows && tensor.size(1) == columns) return;
-  throw std::runtime_error("its " + what + " has the shape " + shape_of(tensor) +
-                           ", but its manifest promises [" + std::to_string(rows) + ", " +
-                           std::to_string(columns) + "]");
+  throw std::runtime_error(what + ": expected the shape [" + std::to_string(rows) + ", " +
+                           std::to_string(columns) + "], as the manifest says; found " +
+                           shape_of(tensor));
 }
 
 }  // namespace
@@ -166,17 +168,18 @@ std::string resolve_device(const std::string& wanted, int local_rank) {
   if (wanted == "cpu" || (wanted == "auto" && devices == 0)) return "cpu";
   const bool numbered = wanted.rfind("cuda:", 0) == 0;
   if (wanted != "auto" && wanted != "cuda" && !numbered)
-    throw std::runtime_error("unknown device '" + wanted + "', expected cpu, cuda, cuda:N or auto");
+    throw std::runtime_error("device: expected cpu, cuda, cuda:N or auto; found '" + wanted + "'");
   if (devices == 0)
     throw std::runtime_error("device '" + wanted +
-                             "' was asked for, but this torch finds no CUDA device");
+                             "': expected a CUDA device that torch can use; found none");
   if (!numbered) return "cuda:" + std::to_string(local_rank % devices);
   const std::string number = wanted.substr(5);
   const bool digits =
       !number.empty() && number.find_first_not_of("0123456789") == std::string::npos;
   if (!digits || number.size() > 4 || std::stoi(number) >= devices)
-    throw std::runtime_error("device '" + wanted + "' was asked for, but this torch finds " +
-                             std::to_string(devices) + " CUDA device(s), numbered from 0");
+    throw std::runtime_error("device '" + wanted +
+                             "': expected cuda:0 to cuda:" + std::to_string(devices - 1) +
+                             "; found " + std::to_string(devices) + " CUDA device(s)");
   return wanted;
 }
 
@@ -190,12 +193,12 @@ struct ModelRunner::State {
   int threads = 1;
 
   std::int64_t n_local = 0;
-  Tensor local;  // [n_local, W_k] on the device
-  Tensor all;    // [n_all, W_k] on the host, for the exchange; rows may lie apart
-  Tensor room;   // memory of `all`, kept: new pages cost more than their use
+  Tensor local;                      // [n_local, W_k] on the device
+  Tensor all;                        // [n_all, W_k] on the host, for the exchange; rows are padded
+  Tensor room;                       // memory of `all`, kept because new pages are expensive
   Tensor edges, sender, first_edge;  // on the device
 
-  /// Everything of an evaluation runs in here.
+  /// Runs a part of an evaluation.
   template <typename Call>
   auto run(Call&& call) {
     return guarded("model '" + manifest.model + "'", [&] {
@@ -204,18 +207,18 @@ struct ModelRunner::State {
     });
   }
 
-  /// Calls a method of the model; its result has one row a local particle.
-  /// A domain without particles asks nothing of the model.
+  /// Calls a method of the model; its result has one row per local particle.
+  /// For a domain without particles the model is not called.
   Tensor call(const std::string& method, std::vector<c10::IValue> arguments, std::int64_t columns) {
     if (n_local == 0) return torch::zeros({0, columns}, torch::dtype(type).device(device));
     return guarded("model '" + manifest.model + "', method " + method, [&] {
       Tensor result = module.get_method(method)(std::move(arguments)).toTensor();
-      check_shape(result, n_local, columns, "result of " + method);
+      check_shape(result, n_local, columns, "result");
       return result;
     });
   }
 
-  /// Calls copy(its place in `all`, its place in a buffer in bytes, its bytes) for some rows.
+  /// Calls copy(pointer into `all`, offset in the buffer [bytes], length [bytes]) for some rows.
   template <typename Copy>
   void for_rows(std::span<const int> rows, Copy&& copy) const {
     auto* first = static_cast<char*>(all.data_ptr());
@@ -285,7 +288,7 @@ void ModelRunner::open_state(int k, std::int64_t n_all) {
     const std::int64_t width = s.manifest.state_widths.at(k);
     const std::int64_t stride = s.device.is_cpu() ? aligned(width, s.type) : width;
     const std::int64_t needed = n_all * stride;
-    // A little more, for the number of ghosts changes from one evaluation to the next.
+    // A little more than needed, as the number of ghosts changes between evaluations.
     if (!s.room.defined() || s.room.numel() < needed)
       s.room = torch::zeros({needed + needed / 8}, s.type);
     s.all = s.room.narrow(0, 0, needed).view({n_all, stride}).narrow(1, 0, width);
@@ -316,7 +319,7 @@ void ModelRunner::step(int k) {
   s.run([&] {
     s.local = s.call("step", {k, s.all.to(s.device), s.edges, s.sender, s.first_edge},
                      s.manifest.state_widths.at(k + 1));
-    // The next step writes other rows to where this one's were.
+    // The next step overwrites these rows.
     if (s.local.is_alias_of(s.room)) s.local = s.local.clone();
   });
 }
@@ -327,7 +330,8 @@ std::vector<double> ModelRunner::outputs(const std::vector<std::string>& names) 
     std::vector<Tensor> parts;
     for (const std::string& name : names) {
       const OutputEntry* entry = s.manifest.find_output(name);
-      if (entry == nullptr) throw std::runtime_error("it has no output '" + name + "'");
+      if (entry == nullptr)
+        throw std::runtime_error("expected an output '" + name + "'; found none");
       parts.push_back(s.call(name, {s.local}, static_cast<std::int64_t>(entry->columns.size())));
     }
     const Tensor values = torch::cat(parts, 1).to(torch::kCPU, torch::kFloat64).contiguous();

@@ -1,5 +1,5 @@
-// Runs an exported model on the particles of one domain. No LAMMPS headers, and none of torch in
-// this interface: both bring their own copy of fmt, which cannot meet in one translation unit.
+// Runs an exported model on the particles of one domain. This header includes neither LAMMPS nor
+// torch: each brings its own copy of fmt, and the two clash in one translation unit.
 #pragma once
 
 #include <cstddef>
@@ -15,15 +15,16 @@
 namespace glassml {
 
 /// Turns "cpu", "cuda", "cuda:N" or "auto" into a device that exists.
-/// @param local_rank number of this process on its machine: "cuda" and "auto" share the devices out
-/// @throws std::runtime_error for another word or a device that is not there
+/// @param local_rank number of this process on its machine, by which "cuda" and "auto" choose
+/// @throws std::runtime_error for another word or a device that does not exist
 std::string resolve_device(const std::string& wanted, int local_rank);
 
 /// A loaded model and the node state of one evaluation.
 ///
-/// Order of calls: embed, embed_edges, then for each step k: open_state(k), pack / unpack until
-/// the rows of other ranks' atoms are those of their owners, step(k); at last outputs. Everything
-/// works with no particles and with no edges. All throw std::runtime_error with a text for people.
+/// Order of calls: embed, embed_edges; then for each step k open_state(k), pack and unpack until
+/// the rows of other ranks' atoms hold the state of their owners, step(k); finally outputs. All of
+/// them work without particles and without edges, and throw std::runtime_error with a readable
+/// message.
 class ModelRunner {
  public:
   /// @param file a file written by `glassml export`
@@ -34,21 +35,21 @@ class ModelRunner {
   const Manifest& manifest() const;
   const std::string& device() const;
 
-  /// A number made from every byte of the file: the same on all processes that loaded the same.
+  /// A hash of all bytes of the file.
   std::int64_t fingerprint() const;
 
-  /// Threads that torch may use within the other calls (and only there).
+  /// Sets how many threads torch may use within the other calls (and only there).
   void set_threads(int threads);
 
   /// @param species [n_local] index into manifest().species
   /// @param scalars [n_local, S] values of manifest().scalar_inputs
   void embed(std::span<const std::int64_t> species, std::span<const double> scalars);
 
-  /// @param edges as of EdgeFinder; senders are rows of a state that has n_all rows
+  /// @param edges from EdgeFinder; senders are rows of a state that has n_all rows
   void embed_edges(const Edges& edges);
 
-  /// Makes room for the state of all rows before step k. Of the rows beyond the own ones the step
-  /// may read those only that were unpacked.
+  /// Prepares the state of all rows before step k. Beyond the own rows, the step may read only rows
+  /// that were unpacked.
   void open_state(int k, std::int64_t n_all);
 
   /// @returns bytes of a row of the state before step k
@@ -62,7 +63,7 @@ class ModelRunner {
 
   void step(int k);
 
-  /// @returns [n_local, columns of these outputs side by side]
+  /// @returns [n_local, columns of these outputs, side by side]
   std::vector<double> outputs(const std::vector<std::string>& names);
 
  private:

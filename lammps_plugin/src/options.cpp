@@ -23,17 +23,18 @@ int parse_threads(const std::string& word) {
   return threads;
 }
 
-/// Takes the words that belong to a keyword: all up to the next keyword.
+/// The words that belong to a keyword: all up to the next keyword.
 std::vector<std::string> values_after(const std::vector<std::string>& words, std::size_t keyword) {
   auto first = words.begin() + static_cast<std::ptrdiff_t>(keyword) + 1;
   return {first, std::find_if(first, words.end(), is_keyword)};
 }
 
 void apply(Options& options, const std::string& keyword, const std::vector<std::string>& values) {
-  if (values.empty()) throw std::runtime_error("keyword " + keyword + ": a value is missing");
+  if (values.empty())
+    throw std::runtime_error("keyword " + keyword + ": expected a value; found none");
   if (keyword != "output" && values.size() > 1)
-    throw std::runtime_error("keyword " + keyword + " takes one value, '" + values[1] +
-                             "' is one too many or an unknown keyword (" + kKnown + ")");
+    throw std::runtime_error("keyword " + keyword + ": expected one value; found also '" +
+                             values[1] + "' (" + kKnown + ")");
   if (keyword == "output") {
     options.outputs = values;
   } else if (keyword == "scalar") {
@@ -48,13 +49,13 @@ void apply(Options& options, const std::string& keyword, const std::vector<std::
 }  // namespace
 
 Options parse_options(const std::vector<std::string>& words, int n_types) {
-  if (words.empty()) throw std::runtime_error("the model file is missing");
+  if (words.empty()) throw std::runtime_error("expected a model file; found nothing");
   Options options;
   options.model_file = words[0];
   options.species = values_after(words, 0);
   std::size_t next = 1 + options.species.size();
   const auto n_species = static_cast<int>(options.species.size());
-  // More words than types are too many species, or a mistyped keyword with its values.
+  // With more words than types there are too many species, or a keyword is mistyped.
   if (n_species != n_types) {
     std::string text = "expected one species for each of the " + std::to_string(n_types) +
                        " atom types; found " + std::to_string(n_species);

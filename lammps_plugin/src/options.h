@@ -1,4 +1,4 @@
-// The arguments of the fix as words, before anything is known of LAMMPS or of the model.
+// The arguments of the fix as words. No LAMMPS, no model.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@ namespace glassml {
 
 struct Options {
   std::string model_file;
-  std::vector<std::string> species;  ///< one for each atom type, or any number: not checked here
+  std::vector<std::string> species;  ///< one for each atom type
   std::vector<std::string> outputs = {"propensity"};
   std::vector<std::string> scalars;  ///< c_ID, c_ID[i], f_ID, f_ID[i] or v_name
   std::string device = "auto";
-  int threads = 0;  ///< 0: as many as LAMMPS uses
+  int threads = 0;  ///< 0: the number that LAMMPS uses
 };
 
 /// @param words MODEL species1 ... speciesN [keyword value ...]

@@ -22,7 +22,7 @@ ScalarInput::ScalarInput(LAMMPS* lmp, const std::string& fix, const std::string&
   else if (prefix == "v_")
     kind_ = Kind::kVariable;
   else
-    refuse("expected c_ID, c_ID[i], f_ID, f_ID[i] or v_name");
+    refuse("expected c_ID, c_ID[i], f_ID, f_ID[i] or v_name; found '" + source + "'");
 
   id_ = source.substr(2);
   const std::size_t bracket = id_.find('[');
@@ -30,7 +30,7 @@ ScalarInput::ScalarInput(LAMMPS* lmp, const std::string& fix, const std::string&
     const std::string number = id_.substr(bracket + 1);
     const std::size_t end = number.find_first_not_of("0123456789");
     if (end == 0 || end > 6 || number.substr(end) != "]" || std::stoi(number) < 1)
-      refuse("expected an index from 1 in brackets");
+      refuse("expected a positive index in brackets; found '" + source + "'");
     index_ = std::stoi(number);
     id_ = id_.substr(0, bracket);
   }
@@ -49,61 +49,65 @@ void ScalarInput::init(int nevery) {
 
 void ScalarInput::init_compute() {
   compute_ = modify->get_compute_by_id(id_);
-  if (compute_ == nullptr) refuse("there is no compute of that ID");
+  if (compute_ == nullptr) refuse("expected a compute of that ID; found none");
   if (!compute_->peratom_flag)
-    refuse(fmt::format("compute {} is of style {}, which gives no per-atom values", id_,
-                       compute_->style));
+    refuse(fmt::format("expected per-atom values; found compute {} of style {}, which has none",
+                       id_, compute_->style));
   check_column(compute_->size_peratom_cols);
   check_group(compute_->igroup);
 }
 
 void ScalarInput::init_fix(int nevery) {
   fix_ = modify->get_fix_by_id(id_);
-  if (fix_ == nullptr) refuse("there is no fix of that ID");
+  if (fix_ == nullptr) refuse("expected a fix of that ID; found none");
   if (!fix_->peratom_flag)
-    refuse(fmt::format("fix {} is of style {}, which gives no per-atom values", id_, fix_->style));
+    refuse(fmt::format("expected per-atom values; found fix {} of style {}, which has none", id_,
+                       fix_->style));
   check_column(fix_->size_peratom_cols);
   check_group(fix_->igroup);
-  // Its values would be those of the last step at best; fix ave/atom holds unfinished sums until
-  // then, and nothing tells them from averages.
+  // At best its values are those of the step before. Fix ave/atom holds unfinished sums between its
+  // steps, and nothing distinguishes them from averages.
   if (modify->get_fix_mask(fix_) & FixConst::END_OF_STEP)
     refuse(
-        fmt::format("fix {} is of style {}, which works at the end of the step, but the model is "
-                    "evaluated before that, directly after the forces, when such a fix may hold "
-                    "unfinished values: use a compute, a variable of computes, or values kept by "
-                    "'fix store/state' with N = 0",
+        fmt::format("expected values that are ready directly after the forces, when the model is "
+                    "evaluated; found fix {} of style {}, which works at the end of the step and "
+                    "may hold unfinished values: use a compute, a variable of computes, or values "
+                    "stored by 'fix store/state' with N = 0",
                     id_, fix_->style));
   if (nevery % fix_->peratom_freq != 0)
     refuse(
-        fmt::format("fix {} computes its values every {} steps, but they are needed every {}: "
+        fmt::format("expected values every {} steps; found fix {}, which computes them every {}: "
                     "Nevery of fix {} must be a multiple",
-                    id_, fix_->peratom_freq, nevery, owner_));
+                    nevery, id_, fix_->peratom_freq, owner_));
 }
 
 void ScalarInput::init_variable() {
   variable_ = input->variable->find(id_.c_str());
-  if (variable_ < 0) refuse("there is no variable of that name");
+  if (variable_ < 0) refuse("expected a variable of that name; found none");
   if (!input->variable->atomstyle(variable_))
-    refuse("expected a variable of style atom (or atomfile)");
+    refuse("expected a variable of style atom or atomfile; found one of another style");
 }
 
 void ScalarInput::check_column(int size_peratom_cols) const {
   if (size_peratom_cols == 0 && index_ > 0)
-    refuse("it gives a per-atom vector: leave the index in brackets out");
+    refuse(
+        fmt::format("expected no index, as the source has a per-atom vector; found [{}]", index_));
   if (size_peratom_cols > 0 && (index_ < 1 || index_ > size_peratom_cols))
-    refuse(fmt::format("it gives a per-atom array: expected an index in brackets from 1 to {}",
-                       size_peratom_cols));
+    refuse(
+        fmt::format("expected an index in brackets from 1 to {}, as the source has a per-atom "
+                    "array; found {}",
+                    size_peratom_cols, index_ == 0 ? "none" : fmt::format("[{}]", index_)));
 }
 
-/// Reported is a group, but the environments, and so the scalars, are those of all atoms.
+/// Values are reported for a group, but the environments, and so the scalars, are of all atoms.
 void ScalarInput::check_group(int igroup) const {
   const bigint covered = group->count(igroup);
   const bigint all = group->count(0);
   if (covered != all)
     refuse(
-        fmt::format("its group '{}' has {} of the {} atoms, but the model needs the value of "
-                    "every atom: define it for group all",
-                    group->names[igroup], covered, all));
+        fmt::format("expected values of all {} atoms, as the model needs; found {}, those of its "
+                    "group '{}': define it for group all",
+                    all, covered, group->names[igroup]));
 }
 
 void ScalarInput::collect(std::vector<double>& values, int column, int columns) {

@@ -1,4 +1,4 @@
-// One per-atom scalar that a model needs, taken from a compute, a fix or a variable of LAMMPS.
+// A per-atom scalar that a model needs, from a compute, a fix or a variable of LAMMPS.
 #pragma once
 
 #include <string>
@@ -15,12 +15,12 @@ class ScalarInput : protected Pointers {
  public:
   /// @param fix ID of the fix that needs it, for messages
   /// @param source c_ID, c_ID[i], f_ID, f_ID[i] or v_name
-  /// @param name what the model calls this scalar, for messages
+  /// @param name the model's name of this scalar, for messages
   ScalarInput(class LAMMPS* lmp, const std::string& fix, const std::string& source,
               const std::string& name);
 
-  /// Finds the source and checks that it gives what is needed; before every run.
-  /// @param nevery the values are needed every so many steps
+  /// Finds the source and checks it; called before every run.
+  /// @param nevery number of steps after which values are needed again
   void init(int nevery);
 
   /// Writes the scalars of all own atoms to values[column], values[column + columns], ...

@@ -10,12 +10,12 @@ namespace glassml {
 
 namespace {
 
-// An owner is rank * kIndices + index, which a double holds exactly.
+// An owner is rank * kIndices + index, which a double represents exactly.
 constexpr std::int64_t kIndices = std::int64_t{1} << 32;
 
-constexpr int kBits = 21;  // of a cell in each dimension: three make one key
+constexpr int kBits = 21;  // of a cell index in each dimension; three of them make a 64-bit key
 
-/// The bits of a number with two zeros after each.
+/// Puts two zeros between the bits of a number.
 std::uint64_t spread(std::uint64_t number) {
   std::uint64_t result = 0;
   for (int bit = 0; bit < kBits; bit++) result |= (number >> bit & 1) << 3 * bit;
@@ -77,10 +77,10 @@ void StateRows::require(std::span<std::int64_t> sender) {
     if (atom >= n_local) atom = row_of(static_cast<int>(atom));
 }
 
-/// Whether an atom is one of this domain, or an image of one.
+/// Whether an atom belongs to this domain or is an image of one that does.
 bool StateRows::is_own(int atom) const { return owners_[atom] / kIndices == rank_; }
 
-/// A ghost that gets a new row has to be sent here.
+/// The row of an atom. A ghost that gets a new row must be sent here.
 int StateRows::row_of(int atom) {
   int& row = rows_[atom];
   if (row >= 0) return row;
@@ -103,7 +103,7 @@ void StateRows::unpack_marks(std::span<const int> list, const double* buffer) {
   for (std::size_t k = 0; k < list.size(); k++) {
     if (buffer[k] == 0.0) continue;
     rows.push_back(row_of(list[k]));
-    // A ghost that is sent on has to be received first, and not only another image of it later.
+    // A ghost that is forwarded must itself be received first: another image may arrive too late.
     if (!is_own(list[k])) needed_[list[k]] = 1;
   }
 }

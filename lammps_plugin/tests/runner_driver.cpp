@@ -1,10 +1,10 @@
-// Runs the model runner without LAMMPS, as a program that the Python tests drive:
+// Runs the model runner without LAMMPS, as a program that the Python tests call:
 //
 //   glassml_runner_driver MODEL OUTPUT... < particles
 //
-// Input: n_local n_all, then a line `x y z owner species scalar...` a row: own particles first,
-// then ghosts with the row of their owner. Output, one item a line: `edge receiver sender`, then
-// `row values...` for the own particles. A problem is printed as `error: ...`, status 1.
+// Input: `n_local n_all`, then a line `x y z owner species scalar...` for each row: own particles
+// first, then ghosts with the row of their owner. Output: a line `edge receiver sender` for each
+// edge, then a line `row values...` for each own particle. After an error: `error: ...`, status 1.
 #include <cstdio>
 #include <iostream>
 #include <span>
@@ -25,7 +25,7 @@ struct Particles {
 template <typename Number>
 Number next() {
   Number value;
-  if (!(std::cin >> value)) throw std::runtime_error("the input ends too early");
+  if (!(std::cin >> value)) throw std::runtime_error("expected a number; found the end of input");
   return value;
 }
 
@@ -46,7 +46,7 @@ Particles read_particles(std::size_t n_scalars) {
   return particles;
 }
 
-/// What LAMMPS' forward communication does in the plugin: ghosts get the state of their owners.
+/// As LAMMPS' forward communication in the plugin: ghosts get the state of their owners.
 void exchange(glassml::ModelRunner& runner, int step, const Particles& particles) {
   std::vector<char> buffer(runner.row_bytes(step));
   for (int row = static_cast<int>(particles.n_local); row < particles.n_all; row++) {
@@ -91,7 +91,7 @@ void run(const std::string& file, const std::vector<std::string>& outputs) {
 
 int main(int argc, char** argv) {
   try {
-    if (argc < 3) throw std::runtime_error("expected MODEL OUTPUT...");
+    if (argc < 3) throw std::runtime_error("expected the arguments MODEL OUTPUT...");
     run(argv[1], {argv + 2, argv + argc});
   } catch (const std::exception& problem) {
     std::printf("error: %s\n", problem.what());

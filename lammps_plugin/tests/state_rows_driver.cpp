@@ -1,11 +1,11 @@
-// The rows of the node state without LAMMPS, as a program that the Python tests drive:
+// Uses StateRows without LAMMPS, as a program that the Python tests call:
 //
-//   glassml_state_rows_driver order SIZE < positions   the order of particles `x y z`
-//   glassml_state_rows_driver chain                    rows and what is sent in a chain of domains
+//   glassml_state_rows_driver order SIZE < positions   prints the order of particles `x y z`
+//   glassml_state_rows_driver chain                    prints rows and messages of three domains
 //
 // The chain: domain 0 has the atoms 0 and 1, domain 1 has none of its own, domain 2 has one. Domain
-// 1 gets both atoms of domain 0 twice (two images) and sends one image of each on to domain 2,
-// whose last ghost is an image of its own atom. Domain 2 reads the image of atom 0, and its own
+// 1 receives both atoms of domain 0 twice (two images) and forwards one image of each to domain 2,
+// whose last ghost is an image of its own atom. Domain 2 reads the image of atom 0 and its own
 // image.
 #include <cmath>
 #include <cstdio>
@@ -26,12 +26,12 @@ void print(const char* name, std::span<const int> numbers) {
 
 void print_order(double size) {
   std::vector<double> positions;
-  std::string number;  // as text, for "nan" is none for a stream
+  std::string number;  // as text: a stream does not read "nan" as a number
   while (std::cin >> number) positions.push_back(std::stod(number));
   print("order", glassml::near_order(positions, size));
 }
 
-/// What LAMMPS sends in one direction: atoms of a list become the ghosts from `first` on.
+/// One message of LAMMPS in one direction: the atoms of a list become the ghosts from `first` on.
 struct Swap {
   glassml::StateRows& from;
   glassml::StateRows& to;

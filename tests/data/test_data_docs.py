@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from glassml.cli.app import app as root
 from glassml.cli.data import app
-from glassml.data import FORMATS, LENGTH_UNITS, Configuration, Dataset, DatasetWriter, convert
+from glassml.data import FORMATS, Configuration, Dataset, DatasetWriter, convert
+from glassml.physics.units import LENGTH_UNITS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import ase.io
+import ase.units
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.calculators.lj import LennardJones
 from systems import liquid
 
-from glassml.data import LENGTH_UNITS, Configuration, SpeciesMap, atoms_from_configuration
+from glassml.data import Configuration, SpeciesMap, atoms_from_configuration
 from glassml.errors import InputError
 from glassml.export import Manifest
 from glassml.export.manifest import manifest_of
 from glassml.inference import ModelInputs
 from glassml.models import build
+from glassml.physics.units import LENGTH_UNITS
 
 
 def manifest(**hyperparameters: object) -> Manifest:
@@ -167,7 +169,7 @@ def test_sources_are_what_the_inputs_depend_on(with_scalar: Manifest) -> None:
     [
         (None, "nm", 0.1),  # ASE's Angstrom
         ("nm", "nm", 1.0),
-        ("bohr", "angstrom", 0.529177210544),
+        ("bohr", "angstrom", ase.units.Bohr),
         ("m", "um", 1e6),
         ("cm", "m", 1e-2),
         (None, "lj", 1.0),

@@ -46,7 +46,7 @@ pair_modify shift yes
 
 @pytest.fixture(scope="session", autouse=True)
 def plugin() -> None:
-    """The plugin that `lmp` loads by itself; these tests are worth nothing with another one."""
+    """The plugin that `lmp` loads by itself; with another one these tests would mean nothing."""
     status = build_status("plugin")
     if not status.is_fresh:
         pytest.fail(f"the LAMMPS plugin cannot be tested: {status.reason}", pytrace=False)
@@ -69,7 +69,7 @@ class Models:
         return path
 
     def network(self, dtype: str = "float64") -> Path:
-        """A small SE(3) network: three steps, so ghosts need two renewals beyond the inputs."""
+        """A small SE(3) network of three steps, so ghosts are updated twice after the inputs."""
         return self("se3gnn-v2", dtype, times=(1.0, 10.0), channels=4, l_max=2, n_layers=3)
 
 
@@ -226,7 +226,7 @@ def agrees() -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def edges_agree() -> Callable[..., None]:
-    """Checks the numbers of edges in the log, one a simulation, against Python's graphs."""
+    """Checks the numbers of edges in the log, one per simulation, against Python's graphs."""
 
     def check(run: LammpsRun, fix: str, *configurations: Configuration) -> None:
         log = run.log.read_text()
@@ -240,7 +240,7 @@ def edges_agree() -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def build_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project built with its test programs, for a LAMMPS that nobody has."""
+    """The project built with its test programs, for a LAMMPS version that does not exist."""
     tree = tmp_path_factory.mktemp("build")
     lammps = find_target()
     generator, make = find_generator()

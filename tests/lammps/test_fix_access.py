@@ -1,4 +1,4 @@
-"""What LAMMPS' own commands can do with the values of `fix glassml`, and what the log tells."""
+"""What LAMMPS' own commands can do with the values of `fix glassml`, and what the log says."""
 
 from __future__ import annotations
 

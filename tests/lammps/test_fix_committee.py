@@ -20,7 +20,7 @@ TIMES = (1.0, 10.0)
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Members of 3, 1 and 2 steps, of three cutoffs and 0, 1 and 2 scalars: each and together."""
+    """Members with 3, 1 and 2 steps, three cutoffs and 0, 1 and 2 scalars, and their committee."""
     torch.manual_seed(11)
     folder = tmp_path_factory.mktemp("committee")
     both = ("inherent_energy", "potential_energy")

@@ -1,4 +1,4 @@
-"""Every misuse of `fix glassml` ends in LAMMPS' own error, whose text helps."""
+"""Every misuse of `fix glassml` ends in an error of LAMMPS that says what to do."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from glassml.data import Configuration
 from glassml.errors import InputError
 from glassml.export import save_model
 from glassml.models.analytic import Analytic
+from glassml.physics.units import UNIT_STYLES
 from glassml.simulation.lammps import find_lammps
 
 
 class Broken(Analytic):
-    """Fails as soon as there is an edge."""
+    """Fails if there is an edge."""
 
     @torch.jit.export
     def embed_edges(self, edge_vector: torch.Tensor) -> torch.Tensor:
@@ -31,7 +32,7 @@ class Broken(Analytic):
 
 
 def rewritten(model, target, **changes):
-    """A copy of a model file whose manifest has other entries."""
+    """A copy of a model file with changed entries in its manifest."""
     extra = {"manifest.json": ""}
     module = torch.jit.load(str(model), _extra_files=extra)
     manifest = {**json.loads(extra["manifest.json"]), **changes}
@@ -42,7 +43,7 @@ def rewritten(model, target, **changes):
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("10 {model} A C", ["unknown species 'C' for atom type 2", "knows A, B"]),
+        ("10 {model} A C", ["atom type 2: expected a species of model", "(A, B); found 'C'"]),
         ("10 {model} A", ["one species for each of the 2 atom types"]),
         ("10 {model} A B B", ["for each of the 2 atom types; found 3: A B B"]),
         ("10 {model} A output propensity", ["2 atom types; found 1: A"]),
@@ -51,23 +52,35 @@ def rewritten(model, target, **changes):
         ("-5 {model} A B", ["Nevery: expected a positive integer; found -5"]),
         ("ten {model} A B", ["fix g glassml: Nevery: expected a positive integer; found ten"]),
         ("1.5 {model} A B", ["Nevery: expected a positive integer; found 1.5"]),
-        ("10 {model} A B scalar c_pe", ["takes no scalar inputs; found 'scalar c_pe': remove it"]),
+        (
+            "10 {model} A B scalar c_pe",
+            ["expected no keyword scalar", "no scalar inputs; found 'scalar c_pe': remove it"],
+        ),
         (
             "10 {model} A B scalar c_a scalar f_b[2]",
             ["found 'scalar c_a', 'scalar f_b[2]': remove them"],
         ),
-        ("10 nowhere.pt A B", ["cannot read model file 'nowhere.pt': No such file"]),
-        ("10 . A B", ["cannot read model file '.': it is empty or a folder"]),
-        ("10 data.liquid A B", ["'data.liquid' is not a glassml model, or it is truncated"]),
+        ("10 nowhere.pt A B", ["'nowhere.pt': expected a model file that can be read", "No such"]),
+        ("10 . A B", ["'.': expected a model file that can be read; found: an empty file or a"]),
+        ("10 data.liquid A B", ["'data.liquid': expected a complete glassml model; found another"]),
         ("10 {model} A B colour red", ["'colour' is an unknown keyword", "output, scalar, device"]),
-        ("10 {model} A B device cpu colour red", ["'colour' is one too many or an unknown keyw"]),
-        ("10 {model} A B output velocity", ["'velocity'", "propensity, descriptors, equivariant"]),
-        ("10 {model} A B output propensity propensity", ["'propensity' is given twice"]),
-        ("10 {model} A B output", ["keyword output: a value is missing"]),
+        (
+            "10 {model} A B device cpu colour red",
+            ["device: expected one value; found also 'colour'", "known keywords: output, scalar"],
+        ),
+        (
+            "10 {model} A B output velocity",
+            ["expected outputs of model", "(propensity, descriptors, equivariant); found 'vel"],
+        ),
+        (
+            "10 {model} A B output propensity propensity",
+            ["expected different outputs; found 'propensity' twice"],
+        ),
+        ("10 {model} A B output", ["keyword output: expected a value; found none"]),
         ("10 {model} A B threads 0", ["keyword threads: expected a positive integer; found '0'"]),
         ("10 {model} A B threads two", ["expected a positive integer; found 'two'"]),
-        ("10 {model} A B device gpu", ["unknown device 'gpu', expected cpu, cuda, cuda:N or auto"]),
-        ("10 {model} A B device cuda:99", ["device 'cuda:99' was asked for, but this torch finds"]),
+        ("10 {model} A B device gpu", ["expected cpu, cuda, cuda:N or auto; found 'gpu'"]),
+        ("10 {model} A B device cuda:99", ["device 'cuda:99': expected ", "; found "]),
     ],
 )
 def test_wrong_command(bench, models, command, words):
@@ -80,13 +93,13 @@ def test_wrong_command(bench, models, command, words):
 def test_truncated_file(bench, models):
     (bench.folder / "half.pt").write_bytes(models().read_bytes()[:4000])
     message = bench.refused(bench.start(liquid(60)) + "fix g all glassml 1 half.pt A B")
-    assert "'half.pt' is not a glassml model, or it is truncated" in message
+    assert "'half.pt': expected a complete glassml model; found another or a truncated" in message
 
 
 def test_torchscript_file_of_another_program(bench, models):
     torch.jit.save(torch.jit.load(str(models())), str(bench.folder / "other.pt"))
     message = bench.refused(bench.start(liquid(60)) + "fix g all glassml 1 other.pt A B")
-    assert "it has no manifest.json: write it with 'glassml export'" in message
+    assert "it has no manifest.json: write the file with 'glassml export'" in message
 
 
 @pytest.mark.parametrize(
@@ -94,12 +107,17 @@ def test_torchscript_file_of_another_program(bench, models):
     [
         (
             {"format_version": 7},
-            "'other.pt' has model format version 7, but this plugin knows version 1 only",
+            "'other.pt', manifest.json: field 'format_version': expected 1 or 2, which this "
+            "plugin reads; found 7: install a newer glassml and run 'glassml build'",
         ),
-        ({"format": "recipe"}, "its format is 'recipe', expected 'glassml-model'"),
+        (
+            {"format": "recipe"},
+            "'other.pt', manifest.json: field 'format': expected 'glassml-model'; found 'recipe'",
+        ),
         (
             {"length_unit": "angstrom"},
-            "has the length unit 'angstrom', but with 'units lj' lengths are in 'lj'",
+            "expected lengths in 'angstrom', as in model other.pt; found 'units lj' with lengths "
+            "in 'lj'",
         ),
     ],
     ids=["version", "format", "units"],
@@ -110,37 +128,30 @@ def test_model_that_does_not_fit(bench, models, changes, words):
     assert words in message
 
 
-@pytest.mark.parametrize(
-    ("units", "length_unit"),
-    [
-        ("real", "angstrom"),
-        ("metal", "angstrom"),
-        ("electron", "bohr"),
-        ("nano", "nm"),
-        ("micro", "um"),
-        ("si", "m"),
-        ("cgs", "cm"),
-    ],
-)
-def test_units_and_length_units_that_belong_together(bench, models, units, length_unit):
+@pytest.mark.parametrize("units", UNIT_STYLES)
+def test_the_table_of_units_is_that_of_python(bench, models, units):
+    length_unit = UNIT_STYLES[units].length
     data = bench.write_data(liquid(8))
     script = f"units {units}\nread_data {data}\npair_style none\nneighbor 0.3 bin\n"
     fitting = rewritten(models(), bench.folder / "fitting.pt", length_unit=length_unit)
     bench.run(script + f"fix g all glassml 1 {fitting} A B\nrun 0")
-    message = bench.refused(script + f"fix g all glassml 1 {models()} A B")
-    assert f"'lj', but with 'units {units}' lengths are in '{length_unit}'" in message
+    other = rewritten(models(), bench.folder / "other.pt", length_unit="parsec")
+    message = bench.refused(script + f"fix g all glassml 1 {other} A B")
+    assert "expected lengths in 'parsec', as in model" in message
+    assert f"found 'units {units}' with lengths in '{length_unit}'" in message
 
 
 def test_two_dimensions(bench, models):
     script = "units lj\ndimension 2\nlattice sq 1.0\nregion box block 0 4 0 4 -0.5 0.5\n"
     script += "create_box 2 box\ncreate_atoms 1 box\npair_style none\nmass * 1.0\n"
     message = bench.refused(script + f"fix g all glassml 1 {models()} A B")
-    assert "the models are three-dimensional, this is a 2d simulation" in message
+    assert "expected a three-dimensional simulation" in message
+    assert "found the command 'dimension 2'" in message
 
 
 @pytest.mark.parametrize("names", ["A B A", "A B B"])
 def test_a_type_without_atoms_needs_a_name_too(bench, models, agrees, dump, names):
-    # In Python it does not, where nothing tells how many types there are.
+    # Not so in Python, where the number of types is unknown.
     configuration = liquid(60, seed=39)
     three_types = dataclasses.replace(configuration, species_names=("A", "B", "none"))
     script = bench.start(three_types, pair="pair_style none")
@@ -154,7 +165,7 @@ def test_a_type_without_atoms_needs_a_name_too(bench, models, agrees, dump, name
 
 
 def layer(per_side, triclinic):
-    """Particles in one plane of a box that is three-dimensional otherwise, in random order."""
+    """Particles in one plane of a three-dimensional box, in random order."""
     cell = np.diag([1.1 * per_side, 1.1 * per_side, 6.0])
     cell[1, 0], cell[2, 0], cell[2, 1] = 0.3 * triclinic, 0.4 * triclinic, -0.2 * triclinic
     rng = np.random.default_rng(52)
@@ -199,7 +210,7 @@ def test_a_position_that_is_not_finite_is_told_with_the_atom(bench, models, rank
     script += "neigh_modify every 100 delay 100 check no\ntimestep 1000.0\nfix n all nve\n"
     script += "group fast id 17\nvelocity fast set 0.0 1.0e308 0.0\nthermo 100\n"
     message = bench.refused(script + f"fix g all glassml 1 {models()} A B\nrun 5", ranks=ranks)
-    expected = "fix g glassml: position y of atom 17 is inf, expected a finite number: the simul"
+    expected = "fix g glassml: position y of atom 17: expected a finite number; found inf: the sim"
     assert expected in message
 
 
@@ -207,8 +218,8 @@ def test_a_position_that_is_not_finite_is_told_with_the_atom(bench, models, rank
     ("commands", "words"),
     [
         ("neighbor 0.3 multi\ncomm_modify mode multi\n", "expected comm_modify mode single"),
-        ("run_style respa 2 2 inner 1 1.0 1.2 outer 2\n", "run_style respa is not supported"),
-        ("group a type 1\natom_modify first a\n", "atom_modify first is not supported"),
+        ("run_style respa 2 2 inner 1 1.0 1.2 outer 2\n", "expected run_style verlet; found"),
+        ("group a type 1\natom_modify first a\n", "expected no atom_modify first"),
     ],
     ids=["multi", "respa", "first"],
 )
@@ -243,11 +254,14 @@ def test_a_model_that_fails_on_one_rank_stops_all(bench):
 def test_a_model_that_breaks_its_promises(bench, models):
     rewritten(models(), bench.folder / "liar.pt", state_widths=[1, 4, 6])
     message = bench.refused(bench.start(liquid(60)) + "fix g all glassml 1 liar.pt A B\nrun 0")
-    assert "result of step has the shape [60, 5], but its manifest promises [60, 4]" in message
+    assert (
+        "method step: result: expected the shape [60, 4], as the manifest says; found [60, 5]"
+        in (message)
+    )
 
 
 def start_two_ranks(bench, *files):
-    """One script on two ranks with a file each, as on machines that share no disk."""
+    """One script on two ranks with a file each, as on machines without a shared disk."""
     (bench.folder / "in.lmp").write_text(
         bench.start(liquid(60)) + "fix g all glassml 1 ${model} A B\nrun 0\n"
     )
@@ -266,7 +280,7 @@ def test_ranks_with_different_models(bench, models):
     result = start_two_ranks(bench, models(), models.network())
     message = " ".join(result.stdout.split())
     assert result.returncode != 0
-    assert f"glassml: model file {models()} is not the same on all MPI tasks" in message
+    assert f"glassml: model file {models()}: expected the same file on all MPI tasks; " in message
 
 
 def test_ranks_with_copies_of_one_model(bench, models):

@@ -95,22 +95,47 @@ def test_columns_variables_and_fixes(bench, models, agrees):
 @pytest.mark.parametrize(
     ("commands", "keywords", "words"),
     [
-        ("", "", "needs 1 scalar input(s): potential_energy [energy]; found 0 keyword(s)"),
-        (ENERGY, "scalar c_energy scalar c_energy", "found 2 keyword(s) scalar"),
-        ("variable e atom exp(id*100)\n", "scalar v_e", "is inf for atom"),
+        ("", "", "expected 1 keyword(s) scalar, one for each scalar input of model"),
+        ("", "", "(potential_energy [energy]); found 0: give 'scalar c_ID', 'scalar f_ID' or"),
+        (ENERGY, "scalar c_energy scalar c_energy", "found 2: give"),
+        (
+            "variable e atom exp(id*100)\n",
+            "scalar v_e",
+            "expected a finite number; found inf for atom",
+        ),
         ("", "scalar energy", "for the model's input 'potential_energy': expected c_ID"),
-        ("", "scalar c_nothing", "there is no compute of that ID"),
-        ("", "scalar f_nothing", "there is no fix of that ID"),
-        ("", "scalar v_nothing", "there is no variable of that name"),
-        ("compute p all pe\n", "scalar c_p", "style pe, which gives no per-atom values"),
-        ("fix m all momentum 1 linear 1 1 1\n", "scalar f_m", "style momentum, which gives no"),
+        ("", "scalar c_nothing", "expected a compute of that ID; found none"),
+        ("", "scalar f_nothing", "expected a fix of that ID; found none"),
+        ("", "scalar v_nothing", "expected a variable of that name; found none"),
+        ("compute p all pe\n", "scalar c_p", "expected per-atom values; found compute p of style"),
+        (
+            "fix m all momentum 1 linear 1 1 1\n",
+            "scalar f_m",
+            "expected per-atom values; found fix m of style momentum",
+        ),
         ("variable e equal 1.0\n", "scalar v_e", "expected a variable of style atom"),
-        (ENERGY, "scalar c_energy[1]", "leave the index in brackets out"),
+        (ENERGY, "scalar c_energy[1]", "expected no index, as the source has a per-atom vector"),
         ("compute s all stress/atom NULL\n", "scalar c_s", "expected an index in brackets from 1"),
-        ("compute s all stress/atom NULL\n", "scalar c_s[7]", "in brackets from 1 to 6"),
-        (ENERGY, "scalar c_energy[x]", "expected an index from 1 in brackets"),
-        ("group a type 1\ncompute e a pe/atom\n", "scalar c_e", "every atom: define it for group"),
-        ("fix a all ave/atom 1 2 2 vx\n", "scalar f_a", "fix a is of style ave/atom, which works"),
+        (
+            "compute s all stress/atom NULL\n",
+            "scalar c_s[7]",
+            "from 1 to 6, as the source has a per-atom array; found [7]",
+        ),
+        (
+            ENERGY,
+            "scalar c_energy[x]",
+            "expected a positive index in brackets; found 'c_energy[x]'",
+        ),
+        (
+            "group a type 1\ncompute e a pe/atom\n",
+            "scalar c_e",
+            "expected values of all 60 atoms, as the model needs; found ",
+        ),
+        (
+            "fix a all ave/atom 1 2 2 vx\n",
+            "scalar f_a",
+            "found fix a of style ave/atom, which works at the end of the step",
+        ),
         ("fix k all store/state 2 vx\n", "scalar f_k", "unfinished values: use a compute"),
     ],
 )
@@ -133,7 +158,8 @@ def test_a_fix_whose_values_come_too_seldom(bench, one, models):
     script = bench.start(liquid(60, seed=45)) + f"fix a all glassml 7 {models()} A B\n"
     message = bench.refused(script + f"fix g all glassml 2 {one} A B scalar f_a[1]\nrun 0")
     expected = (
-        "fix a computes its values every 7 steps, but they are needed every 2: Nevery of fix g must"
+        "expected values every 2 steps; found fix a, which computes them every 7: Nevery of fix g "
+        "must be a multiple"
     )
     assert expected in message
 
@@ -145,8 +171,8 @@ def test_predictions_that_are_not_finite(bench, models, ranks):
     script = bench.start(liquid(60, seed=46)) + "variable e atom (id==17)*1e300\n"
     script += f"fix g all glassml 1 {model} A B scalar v_e output descriptors propensity\nrun 0"
     message = bench.refused(script, ranks=ranks)
-    words = r"fix g glassml: output '\w+', column '[\w=.]+' is -?(inf|nan) for atom \d+, expected"
-    assert re.search(words, message), message
+    words = r"glassml: output '\w+', column '[\w=.]+': expected a finite number; found -?(inf|nan) "
+    assert re.search(words + r"for atom \d+: a scalar input is", message), message
     assert "too large for a float32 model" in message
 
 

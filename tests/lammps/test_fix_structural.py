@@ -30,7 +30,7 @@ def test_a_model_of_inherent_structures_warns_of_atoms_that_move(bench) -> None:
     fix = f"fix p all glassml 1 {file} A B\n"
     start = bench.start(liquid(200, seed=4))
     still = bench.run(start + fix + "fix move all nve\nrun 0\nminimize 0 1e-2 2 10\n").stdout
-    assert "positions: inherent; those of the atoms are taken for them as they are" in still
+    assert "positions: inherent; the positions of the atoms are used unchanged" in still
     assert "while the atoms move" not in still
     moving = bench.run(start + fix + "fix move all nve\nrun 1\nrun 1\n").stdout
     assert moving.count("reads inherent positions, but is evaluated while the atoms move") == 1

@@ -137,7 +137,7 @@ def test_examples_of_the_fix(bench, models, page):
 
 
 def test_syntax_of_the_fix(bench, page):
-    """The page's first block is what the fix asks for when it gets too little."""
+    """The page's first block matches what the fix expects when there are too few arguments."""
     syntax = blocks(section(page, "Syntax"))[0]
     words = syntax.split()
     assert words[:5] == ["fix", "ID", "group-ID", "glassml", "Nevery"]

@@ -131,7 +131,7 @@ def test_pairs_on_the_edge_of_the_cutoff(drive, models):
 def test_positions_that_are_not_finite(drive, models, bad):
     positions = np.array([[0.0, 0.0, 0.0], [1.0, bad, 0.0]])
     error = drive(models(), 2, positions, [0, 1], [0, 0])[2]
-    assert f"position y of the particle in row 1 is {bad}, expected a finite number" in error
+    assert f"position y of the particle in row 1: expected a finite number; found {bad}" in error
 
 
 @pytest.mark.parametrize(
@@ -153,12 +153,17 @@ def test_positions_that_are_not_finite(drive, models, bad):
         (
             "outputs",
             [{"name": "magic", "columns": ["x"], "dimension": "[-]"}],
-            "has no method 'magic': it is damaged or was not written by 'glassml export'",
+            "expected a method 'magic'; found none: the file is damaged or was not written by",
         ),
         ("scalar_inputs", [7], "scalar_inputs: expected a JSON object; found 7"),
         ("format_version", "1", "field 'format_version': expected an integer; found \"1\""),
-        ("format_version", 2, "install a newer glassml and run 'glassml build'"),
-        ("format_version", 0, "knows version 1 only: export the model again"),
+        (
+            "format_version",
+            3,
+            "expected 1 or 2, which this plugin reads; found 3: install a newer glassml and run "
+            "'glassml build'",
+        ),
+        ("format_version", 0, "plugin reads; found 0: export the model again"),
     ],
 )
 def test_damaged_manifest(drive, models, tmp_path, field, value, words):
@@ -174,12 +179,19 @@ def test_damaged_manifest(drive, models, tmp_path, field, value, words):
 
 
 @pytest.mark.parametrize(
-    "table", [None, {"knots": 512, "tolerance": 1e-5, "measured_error": 3e-6}], ids=["null", "set"]
+    "changes",
+    [
+        {"radial_table": None, "future": [1]},
+        {"radial_table": {"knots": 512, "tolerance": 1e-5, "measured_error": 3e-6}},
+        {"format_version": 1, "training": {"data": "any words"}},
+        {"format_version": 2, "training": {"members": [{"seed": 1}]}},
+    ],
+    ids=["no table", "table", "version 1", "version 2"],
 )
-def test_fields_that_do_not_concern_an_engine_are_left_alone(drive, models, tmp_path, table):
+def test_fields_that_do_not_concern_an_engine_are_ignored(drive, models, tmp_path, changes):
     extra = {"manifest.json": ""}
     module = torch.jit.load(str(models()), _extra_files=extra)
-    manifest = {**json.loads(extra["manifest.json"]), "radial_table": table, "future": [1]}
+    manifest = {**json.loads(extra["manifest.json"]), **changes}
     torch.jit.save(
         module, str(tmp_path / "m.pt"), _extra_files={"manifest.json": json.dumps(manifest)}
     )
@@ -199,6 +211,6 @@ def test_manifest_that_is_not_json(drive, models, tmp_path):
 def test_lammps_of_another_version_is_left_alone(build_tree, tmp_path):
     script = f"plugin clear\nplugin load {build_tree / 'lib' / 'glassmlplugin.so'}\nplugin list\n"
     run = run_lammps(script, cwd=tmp_path)
-    assert "glassml plugin not loaded: built for LAMMPS version 20000229" in run.stdout
+    assert "glassml plugin not loaded: expected LAMMPS version 20000229" in run.stdout
     assert "run 'glassml build'" in run.stdout
     assert "fix style plugin glassml" not in run.stdout

@@ -1,4 +1,4 @@
-"""Where the node states of atoms lie: the C++ class by itself, in a chain of domains."""
+"""The rows of atoms in the node state: the C++ class alone, in a chain of domains."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def order(lines, positions, size):
 
 
 def test_an_atom_that_is_sent_on_is_received_once(lines):
-    """Only what is read travels: atom 0 of domain 0, by way of domain 1, to domain 2."""
+    """Only what is read is sent: atom 0 of domain 0, through domain 1, to domain 2."""
     assert lines("chain") == [
         "senders 1 0 1",  # its row after the own one; the image of the own atom is that atom's row
         "rows 2 1 2",

@@ -193,13 +193,21 @@ def _analytic(**settings: object) -> GlassModel:
 @pytest.mark.parametrize(
     ("others", "weights", "message"),
     [
-        ([_analytic(species=("B", "A"))], None, "species: .*number 1 has A, B, number 2 has B, A"),
-        ([_analytic(), _analytic(times=(1.0,))], None, "times: .*1 has 1, 2, number 3 has 1$"),
-        ([_analytic(length_unit="nm")], None, "length_unit: .* 1 has lj, number 2 has nm"),
+        (
+            [_analytic(species=("B", "A"))],
+            None,
+            "species: expected A, B in all, .*number 1; found B, A in number 2$",
+        ),
+        (
+            [_analytic(), _analytic(times=(1.0,))],
+            None,
+            "times: expected 1, 2 in all, .*; found 1 in number 3$",
+        ),
+        ([_analytic(length_unit="nm")], None, "length_unit: expected lj .*; found nm in number 2"),
         ([_analytic()], [1.0], "weights: expected one for each of the 2 members; found 1"),
         ([_analytic()], [1.0, 0.0], "weights: expected positive numbers; found 1, 0"),
         ([_analytic()], [1.0, float("nan")], "weights: expected positive numbers; found 1, nan"),
-        ([Committee([_analytic()])], None, "number 2 is a committee itself; give its members"),
+        ([Committee([_analytic()])], None, "found a committee as number 2. Give its members"),
     ],
 )
 def test_members_that_do_not_fit_are_refused(
@@ -213,5 +221,5 @@ def test_no_member_and_a_member_twice_are_refused() -> None:
     with pytest.raises(ConfigError, match="members: expected one trained model or more"):
         Committee([])
     model = _analytic()
-    with pytest.raises(ConfigError, match="number 3 is there twice"):
+    with pytest.raises(ConfigError, match="expected each model once; found number 3 twice"):
         Committee([model, _analytic(), model])

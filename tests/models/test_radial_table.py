@@ -97,7 +97,10 @@ def test_graph_without_edges_leaves_the_statistics_alone() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"radial_table": 513, "dropout": 0.3}, "radial_table: .* set dropout: 0"),
+        (
+            {"radial_table": 513, "dropout": 0.3},
+            "dropout: expected 0 with .*; found 0.3",
+        ),
         ({"radial_table": 1, "dropout": 0.0}, "radial_table: expected a whole number"),
         ({"radial_table": 2.5, "dropout": 0.0}, "radial_table: expected a whole number"),
     ],

@@ -321,7 +321,7 @@ def test_three_species_scalars_and_gaussian_basis_work_together() -> None:
         ({"times": 1.0}, "times: expected a list of finite numbers; found 1.0"),
         ({"times": (1.0, 1)}, "times: expected different times"),
         ({"scalar_inputs": ("q", "q")}, "scalar_inputs: expected different names"),
-        ({"chanels": 4}, "unknown hyperparameter 'chanels' \\(did you mean 'channels'"),
+        ({"chanels": 4}, "found 'chanels' \\(did you mean 'channels'"),
     ],
 )
 def test_impossible_settings_are_named(arguments: dict, message: str) -> None:

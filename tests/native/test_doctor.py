@@ -20,7 +20,7 @@ HEALTHY: dict[str, Any] = {"problems": {}, "cuda": None, "devices": [], "backend
 
 @pytest.fixture
 def probe(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Say what the libraries' own process finds, instead of starting it."""
+    """Set what the process that imports the libraries finds, instead of starting it."""
 
     def set_probe(*, without: str = "", **found: Any) -> None:
         answer = {key: value for key, value in {**HEALTHY, **found}.items() if key != without}

@@ -158,8 +158,8 @@ def test_missing_file(fake_build: Path, component: location.Component):
     ("text", "message"),
     [
         ("{", "cannot be read"),
-        ("[]", "format version None"),
-        ('{"format_version": 99}', "format version 99, this glassml knows 1"),
+        ("[]", "expected format version 1; found None"),
+        ('{"format_version": 99}', "expected format version 1; found 99"),
     ],
 )
 def test_damaged_record(fake_build: Path, text: str, message: str):

@@ -1,4 +1,4 @@
-"""What is missing for a build is named, with the command that mends it."""
+"""What is missing for a build is named, with the command that installs it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from glassml.native import toolchain
 
 @pytest.fixture
 def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine and an environment with no program at all; returns the folder on PATH."""
+    """A machine and an environment without any program; returns the folder on PATH."""
     folder = tmp_path / "path"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))

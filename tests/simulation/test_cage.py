@@ -10,6 +10,7 @@ from systems import liquid, moved
 
 from glassml.data import Configuration
 from glassml.errors import InputError, SimulationError
+from glassml.physics.units import UNIT_STYLES
 from glassml.simulation import System, from_include, kob_andersen, quench, run_lammps
 from glassml.simulation.cage import cage_commands, cage_structure
 
@@ -109,7 +110,7 @@ def test_a_run_repeats_and_its_seed_matters(minimum: Configuration):
     assert not np.allclose(centres(1), centres(2))
 
 
-@pytest.mark.parametrize("units", ["lj", "metal", "real", "electron", "si", "nano"])
+@pytest.mark.parametrize("units", UNIT_STYLES)
 def test_the_wall_is_as_stiff_in_all_units(units: str, tmp_path):
     """Its force must be m (0.2 / dt)^2 d in the units that LAMMPS' own kinetic energy tells."""
     system = System(

@@ -25,6 +25,7 @@ from glassml.data.configuration import Configuration
 from glassml.data.dataset import Dataset
 from glassml.data.readers.gsd import GSD, gsd_frames, gsd_length
 from glassml.errors import InputError
+from glassml.physics.units import UNIT_STYLES
 
 __all__ = ["DATASET_SUFFIXES", "Frames", "ase_format", "open_frames"]
 
@@ -33,18 +34,6 @@ DATASET_SUFFIXES = (".h5", ".hdf5")
 _DATASET = "glassml-dataset"
 _DUMP, _DATA = "lammps-dump-text", "lammps-data"
 _HEAD = 4096  # bytes at the start of a file that show its format
-
-# LAMMPS' unit systems and their units of length.
-_LENGTH_UNITS = {
-    "lj": "lj",
-    "real": "angstrom",
-    "metal": "angstrom",
-    "electron": "bohr",
-    "si": "m",
-    "cgs": "cm",
-    "micro": "um",
-    "nano": "nm",
-}
 
 
 @dataclass(frozen=True)
@@ -252,11 +241,11 @@ def _check_complete(text: str, where: str) -> None:
 
 
 def _with_unit(atoms: Atoms, header: str) -> Atoms:
-    """Add the unit of length to the atoms if LAMMPS' header states its unit system."""
-    system = re.search(r"units = (\w+)|ITEM: UNITS\s+(\w+)", header)
-    unit = system and _LENGTH_UNITS.get(system[1] or system[2])
-    if unit:
-        atoms.info["length_unit"] = unit
+    """Note the unit of length if the header that LAMMPS wrote names its unit style."""
+    named = re.search(r"units = (\w+)|ITEM: UNITS\s+(\w+)", header)
+    style = named and UNIT_STYLES.get(named[1] or named[2])
+    if style:
+        atoms.info["length_unit"] = style.length
     return atoms
 
 

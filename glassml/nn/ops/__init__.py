@@ -1,10 +1,10 @@
 """The fused equivariant convolution in ``torch.ops.glassml``, in two forms.
 
 ``equivariant_convolution`` takes the radial weights of every edge, ``tabulated_convolution`` a
-table of them; both mix the columns of the result if they are given a matrix for it. `load`
-registers both once per process: from the native library (csrc/) where `glassml build` has made
-one, else from the PyTorch reference; for tensors on GPUs from cuEquivariance where that is
-installed. Results agree to rounding.
+table of them. Both can multiply the columns of the result by a mixing matrix. `load` registers both
+once per process: from the native library (csrc/) if `glassml build` has compiled it, else from the
+PyTorch reference; for tensors on GPUs from cuEquivariance if that is installed. Results agree to
+rounding.
 """
 
 from __future__ import annotations

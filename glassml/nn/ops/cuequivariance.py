@@ -1,9 +1,9 @@
-"""The convolution on NVIDIA GPUs by NVIDIA's cuEquivariance, where ``glassml[cuda]`` is installed.
+"""The convolution on NVIDIA GPUs by NVIDIA's cuEquivariance, if ``glassml[cuda]`` is installed.
 
-The library's kernels gather from the senders, multiply and add to the receivers in one go, forward
-and backward, and keep nothing for every edge but its harmonics and weights. Arguments are checked,
-tables interpolated and channels mixed as in the reference, and calls that the kernels do not cover
-are the reference's. Sums on a GPU have no fixed order: results repeat to rounding.
+The library's kernels gather from the senders, multiply and add to the receivers in one step,
+forward and backward, and store only harmonics and weights for every edge. Checks of arguments,
+interpolation of tables and mixing of channels are those of the reference, which also does the calls
+that the kernels do not cover. Sums on a GPU have no fixed order: results repeat to rounding.
 """
 # ruff: noqa: N806 (the paper's capital indices)
 
@@ -42,11 +42,11 @@ __all__ = [
 
 Method = Literal["uniform_1d", "naive"]  # the library's names: its CUDA kernels, or any device
 
-# Every call hands over all non-zero coefficients, and the first one compiles a kernel for them:
-# 611 for l_max = 3, 2 052 for 4, 44 171 for 8.
+# A kernel is compiled for all non-zero coefficients, which are arguments of every call: 611 for
+# l_max = 3, 2 052 for 4, 44 171 for 8.
 MAX_DEGREE = 4
-# Edges whose interpolated weights are held at once where no gradients are recorded: 1.2 GB in
-# float32 for the 284 weights of l_max = 3, 8 channels and 3 scalars.
+# Number of edges whose interpolated weights are in memory together if no gradients are recorded:
+# 1.2 GB in float32 for the 284 weights of l_max = 3, 8 channels and 3 scalars.
 EDGES_AT_ONCE = 2**20
 
 _PACKAGES = ("cuequivariance_torch", "cuequivariance_ops_torch")
@@ -54,13 +54,13 @@ _library: torch.library.Library | None = None  # the registration lasts as long 
 
 
 def installed() -> bool:
-    """Whether the packages of ``glassml[cuda]`` are there; does not import them."""
+    """Whether the packages of ``glassml[cuda]`` are installed; does not import them."""
     return all(find_spec(name) is not None for name in _PACKAGES)
 
 
 @cache
 def problem() -> str | None:
-    """Why the library cannot be used here, or None; imports it at the first call."""
+    """Why the library cannot be used here, or None; imports it in the first call."""
     if not installed():
         return "cuEquivariance is not installed"
     try:
@@ -74,8 +74,8 @@ def problem() -> str | None:
 def register() -> None:
     """Make this the implementation of the operators for CUDA tensors, once.
 
-    It takes precedence over what is registered for all devices, and stands in for autograd as
-    well, since it is made of differentiable steps.
+    It takes precedence over the implementation for all devices. It is registered for autograd too,
+    as it consists of differentiable steps.
     """
     global _library
     if _library is not None:
@@ -97,7 +97,7 @@ def neighbour_sums(
     channels: int,
     method: Method = "uniform_1d",
 ) -> list[Tensor]:
-    """`reference.neighbour_sums` by the library, for at least one edge and column of ``state``.
+    """`reference.neighbour_sums` by the library; needs at least one edge and column of ``state``.
 
     Args:
         state: as for the reference, like all arguments that are not named here.
@@ -117,7 +117,7 @@ def neighbour_sums(
     parts = []
     for degree, width, features, weights in (
         (l_in, channels, state[:, :n_hidden], radial[:, :n_weights]),
-        # Plain scalars are features of degree 0 alone, of a number of channels of their own.
+        # Plain scalars are features of degree 0, with their own number of channels.
         (0, n_in, state[:, n_hidden:], radial[:, n_weights:]),
     ):
         if features.shape[1] > 0:
@@ -138,7 +138,7 @@ def _blocks(sums: Tensor, l_in: int, l_max: int, channels: int) -> list[Tensor]:
 
 
 def polynomial(l_in: int, l_max: int, channels: int) -> SegmentedPolynomial:
-    """The sum over all paths, as the library writes it: of weights, features and harmonics."""
+    """The sum over all paths in the library's form: of weights, features and harmonics."""
     import cuequivariance as cue
 
     product = cue.SegmentedTensorProduct.from_subscripts("u,iu,j,ku+ijk")
@@ -157,7 +157,7 @@ def _product(l_in: int, l_max: int, channels: int, method: Method) -> torch.nn.M
     """The library's module for `polynomial`."""
     import cuequivariance_torch as cuet
 
-    with torch.inference_mode(False):  # kept: see paths._clebsch_gordan
+    with torch.inference_mode(False):  # cached: see paths._clebsch_gordan
         return cuet.SegmentedPolynomial(polynomial(l_in, l_max, channels), method=method)
 
 
@@ -179,7 +179,7 @@ def _sums_on_cuda(
 
 
 def _covers(sh: Tensor, l_in: int) -> bool:
-    """Whether the library can do a call; a library that does not load is warned of."""
+    """Whether the library covers a call; warns if the library does not load."""
     n_edges, n_harmonics = sh.shape
     if n_edges == 0 or l_in > MAX_DEGREE or n_harmonics > (MAX_DEGREE + 1) ** 2:
         return False
@@ -194,7 +194,7 @@ def _covers(sh: Tensor, l_in: int) -> bool:
     return True
 
 
-# What CUDA tensors get.
+# The operator for CUDA tensors.
 equivariant_convolution = partial(reference.equivariant_convolution, sums=_sums_on_cuda)
 
 
@@ -207,9 +207,9 @@ def tabulated_convolution(
     first_edge: Tensor,
     *rest: Any,
 ) -> Tensor:
-    """What CUDA tensors get: arguments and result of the reference."""
+    """The operator for CUDA tensors; arguments and result as in the reference."""
     operator = partial(reference.tabulated_convolution, sums=_sums_on_cuda)
-    # Gradients need the weights of all edges later: nothing is gained by pieces.
+    # Gradients need the weights of all edges later, so pieces would save no memory.
     most = sender.shape[0] if torch.is_grad_enabled() else EDGES_AT_ONCE
     results = [
         operator(state, vectors, knots, table, senders, rows, *rest)
@@ -221,13 +221,16 @@ def tabulated_convolution(
 def pieces(
     edge_vector: Tensor, sender: Tensor, first_edge: Tensor, most: int
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Arguments of calls that each treat some receivers, and together all of them in order.
+    """Divide a call into calls for some receivers each, in order.
 
     Args:
         edge_vector: [E, 3].
         sender: int64 [E].
         first_edge: int64 [n_local + 1].
-        most: edges of a piece; the edges of its last receiver may exceed that.
+        most: number of edges of a piece; the edges of its last receiver may exceed it.
+
+    Yields:
+        The three arguments of each call.
     """
     n_edges = sender.shape[0]
     if n_edges <= most:

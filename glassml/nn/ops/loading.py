@@ -1,7 +1,7 @@
-"""Makes the operators of ``torch.ops.glassml`` available: native code or the reference.
+"""Registers the operators of ``torch.ops.glassml``: from native code or the reference.
 
-Both register the same operators under the same names, so scripted models do not know which one
-they call. A process can register them only once. On GPUs cuEquivariance comes before both.
+Both register the same operators under the same names, so scripted models run with either. A process
+can register them only once. On GPUs cuEquivariance has precedence over both.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ _library: torch.library.Library | None = None  # the registration lasts as long 
 
 
 def load() -> Backend:
-    """Register the operators unless that has been done, and return who provides them.
+    """Register the operators, once, and return the implementation in use.
 
-    The environment variable ``GLASSML_BACKEND`` chooses at the first call: ``auto`` (default: the
+    In the first call the environment variable ``GLASSML_BACKEND`` chooses: ``auto`` (default: the
     native library if there is a fresh build, else the reference), ``native`` or ``reference``.
-    Where ``glassml[cuda]`` is installed, tensors on GPUs go to cuEquivariance, except with
+    If ``glassml[cuda]`` is installed, cuEquivariance is used for tensors on GPUs, except with
     ``reference``.
 
     Raises:
-        ConfigError: ``GLASSML_BACKEND`` has another value, or asks for the reference when the
-            LAMMPS plugin has already registered the native operator in this process.
+        ConfigError: ``GLASSML_BACKEND`` has another value, or is ``reference`` although the LAMMPS
+            plugin has already registered the native operator in this process.
         BuildError: ``GLASSML_BACKEND=native`` and there is no usable build.
     """
     global _cuda, _loaded
@@ -68,12 +68,12 @@ def load() -> Backend:
 
 
 def backend() -> Backend:
-    """Who provides the operator in this process; loads it if that has not been done."""
+    """The implementation in use in this process; registers it if necessary."""
     return load()
 
 
 def cuda_backend() -> CudaBackend:
-    """Who provides the operator for tensors on GPUs; imports the library to see that it loads."""
+    """The implementation for tensors on GPUs; imports the library to check that it loads."""
     load()
     usable = _cuda == "cuequivariance" and cuequivariance.problem() is None
     return "cuequivariance" if usable else "plain PyTorch"
@@ -83,8 +83,8 @@ def _wanted() -> str:
     wanted = os.environ.get("GLASSML_BACKEND", "auto")
     if wanted not in _CHOICES:
         raise ConfigError(
-            f"environment variable GLASSML_BACKEND is {wanted!r}, expected one of "
-            f"{', '.join(_CHOICES)}"
+            f"environment variable GLASSML_BACKEND: expected one of {', '.join(_CHOICES)}; "
+            f"found {wanted!r}"
         )
     return wanted
 
@@ -95,8 +95,8 @@ def _register(wanted: str) -> Backend:
     if hasattr(torch.ops.glassml, "equivariant_convolution"):
         if wanted == "reference":
             raise ConfigError(
-                "GLASSML_BACKEND=reference, but this process already has the native operator "
-                "(from the LAMMPS plugin): call glassml.nn.ops.load() before LAMMPS is started"
+                "GLASSML_BACKEND=reference: expected a process without the native operator; found "
+                "that of the LAMMPS plugin. Call glassml.nn.ops.load() before LAMMPS is started"
             )
         return "native"
     if wanted != "reference":
@@ -105,7 +105,7 @@ def _register(wanted: str) -> Backend:
         if problem is None:
             return "native"
         if wanted == "native":
-            raise BuildError(f"GLASSML_BACKEND=native, but there is no usable build: {problem}")
+            raise BuildError(f"GLASSML_BACKEND=native: expected a usable build; found: {problem}")
         if status.state != "absent":
             warnings.warn(
                 f"{status.path} is not used, the reference operator is slower: {problem}",
@@ -121,7 +121,7 @@ def _load_native(path: Path) -> str | None:
     try:
         torch.ops.load_library(path)
     except (OSError, RuntimeError) as error:
-        return f"it cannot be loaded ({error}) - run `glassml build`; `glassml doctor` tells more"
+        return f"it cannot be loaded ({error}) - run `glassml build`; `glassml doctor` says more"
     return None
 
 

@@ -1,7 +1,7 @@
 """The paths of an equivariant convolution: which degrees couple, in which order, how strongly.
 
-A path takes hidden features of degree l_I and spherical harmonics of degree l_F to results of
-degree l_O. All triples that the rotation group SO(3) allows count; parity is ignored, as in the
+A path couples hidden features of degree l_I and spherical harmonics of degree l_F to results of
+degree l_O. All triples that the rotation group SO(3) allows are used; parity is ignored, as in the
 SE(3)-equivariant network of Pezzicoli, Charpiat and Landes (SciPost Phys. 16, 136, 2024).
 """
 # ruff: noqa: N803 (the paper's capital indices)
@@ -37,9 +37,9 @@ def convolution_paths(l_in: int, l_max: int) -> list[tuple[int, int, int]]:
         InputError: ``l_in`` < -1 or ``l_max`` < 0.
     """
     if l_in < -1:
-        raise InputError(f"l_in is {l_in}, expected -1 (no features) or more")
+        raise InputError(f"l_in: expected -1 (no features) or more; found {l_in}")
     if l_max < 0:
-        raise InputError(f"l_max is {l_max}, expected 0 or more")
+        raise InputError(f"l_max: expected 0 or more; found {l_max}")
     return [
         (l_O, l_I, l_F)
         for l_O in range(l_max + 1)
@@ -69,7 +69,7 @@ def clebsch_gordan(l_I: int, l_F: int, l_O: int) -> torch.Tensor:
     """Coupling coefficients sqrt(2 l_O + 1) w3j(l_I, l_F, l_O) of real spherical harmonics.
 
     With e3nn's Wigner 3j symbols (normalised to one over all entries) and spherical harmonics of
-    "component" normalisation, results then have the variance of what they are made of.
+    "component" normalisation, results have the variance of their factors.
 
     Returns:
         float64 [2 l_I + 1, 2 l_F + 1, 2 l_O + 1], orders m = -l..l as in e3nn.
@@ -81,7 +81,7 @@ def clebsch_gordan(l_I: int, l_F: int, l_O: int) -> torch.Tensor:
 def _clebsch_gordan(l_I: int, l_F: int, l_O: int) -> torch.Tensor:
     from e3nn.o3 import wigner_3j
 
-    # What is kept for later must not be an inference tensor: autograd refuses these.
+    # What is cached must not be an inference tensor, which autograd does not accept.
     with torch.inference_mode(False):
         symbols = wigner_3j(l_I, l_F, l_O, dtype=torch.float64).numpy()
         return torch.tensor(symbols) * (2 * l_O + 1) ** 0.5

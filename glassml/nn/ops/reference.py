@@ -1,7 +1,7 @@
-"""The convolution in plain PyTorch: what the native operator must reproduce, on any device.
+"""The convolution in plain PyTorch, on any device: the definition of the native operator.
 
-Readable and differentiable in every argument, but slower than the native operator, and autograd
-keeps a few tensors for every edge and path.
+Differentiable in every argument, but slower than the native operator; autograd stores a few tensors
+for every edge and path.
 """
 # ruff: noqa: N806 (the paper's capital indices)
 
@@ -50,7 +50,7 @@ def equivariant_convolution(
     mixing: Tensor | None = None,
     sums: Sums | None = None,
 ) -> Tensor:
-    r"""Sum messages over the neighbours of every receiver, keeping their behaviour under rotation.
+    r"""Equivariant sum of messages over the neighbours of every receiver.
 
     For a path (l_O, l_I, l_F), C channels c and the edges e of receiver i, this is
 
@@ -72,9 +72,10 @@ def equivariant_convolution(
         l_in: largest degree of the hidden features; -1 for none.
         l_max: largest degree of the spherical harmonics and of the result, at most 11.
         channels: C.
-        mixing: [sum over l_O of K, D] a matrix [K, D] for each l_O = 0..l_max, one below the other,
-            that the columns of each block of the result are multiplied with.
-        sums: what sums over neighbours; by default `neighbour_sums`. Not part of the operator.
+        mixing: [sum over l_O of K, D], for each l_O = 0..l_max a matrix [K, D] by which the columns
+            of that block of the result are multiplied, one below the other.
+        sums: function for the sum over neighbours, by default `neighbour_sums`. Not an argument of
+            the registered operator.
 
     Returns:
         [n_local, sum over l_O of (2 l_O + 1) K], for each l_O a block [m_O][K] with K columns: the
@@ -112,8 +113,8 @@ def tabulated_convolution(
 
     Args:
         state: as for `equivariant_convolution`, like all arguments that are not named here.
-        edge_vector: likewise; those longer or shorter than all knots get the values at the ends.
-        knots: [K] sorted distances [length], at least two; two equal ones make a step.
+        edge_vector: likewise; outside the range of the knots, weights are those at its ends.
+        knots: [K] sorted distances [length], at least two; two equal ones are a discontinuity.
         table: [K, n_radial] weights at the knots.
         sender: likewise.
         first_edge: likewise.
@@ -121,7 +122,7 @@ def tabulated_convolution(
         l_max: likewise.
         channels: likewise.
         rectify: set negative interpolated weights to 0. A network that ends in a ReLU is tabulated
-            before it: linear pieces then have its kinks exactly where they are.
+            before it, so that the kinks of the ReLU are exact.
         mixing: likewise.
         sums: likewise.
 
@@ -134,7 +135,7 @@ def tabulated_convolution(
         n_in = _check_sizes(state, edge_vector, mixing, sender, first_edge, l_in, l_max, channels)
         n_knots = knots.shape[0]
         if n_knots < 2:
-            raise InputError(f"knots has {n_knots} entries, expected 2 or more")
+            raise InputError(f"knots: expected 2 entries or more; found {n_knots}")
         _check_columns("table", table, "knots", n_knots, l_in, l_max, channels, n_in)
     weights = interpolate(torch.linalg.vector_norm(edge_vector, dim=1), knots, table)
     radial = weights.relu() if rectify else weights
@@ -144,7 +145,7 @@ def tabulated_convolution(
 
 
 def locate(r: Tensor, knots: Tensor) -> tuple[Tensor, Tensor]:
-    """The interval that each distance lies in, int64 [E], and where in it, in [0, 1], [E]."""
+    """The interval of each distance, int64 [E], and the position in it, in [0, 1], [E]."""
     last = torch.searchsorted(knots, r.contiguous(), right=True) - 1
     interval = last.clamp(0, knots.shape[0] - 2)
     low = knots[interval]
@@ -172,7 +173,7 @@ def _convolve(
     mixing: Tensor | None,
     sums: Sums | None,
 ) -> Tensor:
-    """`equivariant_convolution` of arguments that have been checked."""
+    """`equivariant_convolution` without checks."""
     n_local = first_edge.shape[0] - 1
     edge = torch.arange(sender.shape[0], device=sender.device)
     receiver = torch.searchsorted(first_edge, edge, right=True) - 1
@@ -194,7 +195,7 @@ def neighbour_sums(
     l_in: int,
     channels: int,
 ) -> list[Tensor]:
-    """The sums over neighbours before mixing, of arguments that have been checked.
+    """The sums over neighbours before mixing, without checks.
 
     Args:
         state: as for `equivariant_convolution`, like all arguments that are not named here.
@@ -235,7 +236,7 @@ def _messages(
 ) -> Iterator[tuple[int, Tensor]]:
     """For every path and then every degree of the scalars: l_O and messages [E, m_O, columns].
 
-    One at a time, so that without autograd only one of them takes memory. ``features`` are the
+    One at a time, so that without autograd only one of them is in memory. ``features`` are the
     senders' rows of ``state``, [E, columns].
     """
     n_edges, l_max = sh.shape[0], math.isqrt(sh.shape[1]) - 1
@@ -261,7 +262,7 @@ def _couplings(
     l_in: int, l_max: int, dtype: torch.dtype, device: torch.device
 ) -> tuple[Tensor, ...]:
     """For every path the Clebsch-Gordan coefficients as a matrix [m_F, m_O * m_I]."""
-    with torch.inference_mode(False):  # kept: see paths._clebsch_gordan
+    with torch.inference_mode(False):  # cached: see paths._clebsch_gordan
         return tuple(
             clebsch_gordan(l_I, l_F, l_O)
             .permute(1, 2, 0)
@@ -292,20 +293,22 @@ def _check_tensors(
         one = name in ("knots", *integers)
         if tensor.dim() != (1 if one else 2):
             words = "one dimension" if one else "two dimensions"
-            raise InputError(f"{name} has shape {list(tensor.shape)}, expected {words}")
+            raise InputError(f"{name}: expected {words}; found shape {list(tensor.shape)}")
     for name, tensor in floats.items():
         if tensor.dtype not in (torch.float32, torch.float64):
-            raise InputError(f"{name} is {tensor.dtype}, expected float32 or float64")
+            raise InputError(f"{name}: expected float32 or float64; found {tensor.dtype}")
         if tensor.dtype != state.dtype:
             raise InputError(
-                f"{name} is {tensor.dtype} but state is {state.dtype}; convert them to one dtype"
+                f"{name}: expected the dtype of state, {state.dtype}; found {tensor.dtype}"
             )
     for name, tensor in integers.items():
         if tensor.dtype != torch.int64:
-            raise InputError(f"{name} is {tensor.dtype}, expected int64")
+            raise InputError(f"{name}: expected int64; found {tensor.dtype}")
     for name, tensor in {**floats, **integers}.items():
         if tensor.device != state.device:
-            raise InputError(f"{name} is on {tensor.device} but state is on {state.device}")
+            raise InputError(
+                f"{name}: expected the device of state, {state.device}; found {tensor.device}"
+            )
 
 
 def _check_sizes(
@@ -318,31 +321,33 @@ def _check_sizes(
     l_max: int,
     channels: int,
 ) -> int:
-    """Check what the degrees and channels imply, and return n_in."""
-    convolution_paths(l_in, l_max)  # refuses degrees that are too small
+    """Check the sizes that follow from degrees and channels, and return n_in."""
+    convolution_paths(l_in, l_max)  # raises for degrees that are too small
     if l_max > LARGEST_L:
-        raise InputError(f"l_max is {l_max}, expected 0 to {LARGEST_L}")
+        raise InputError(f"l_max: expected 0 to {LARGEST_L}; found {l_max}")
     if channels < 1:
-        raise InputError(f"channels is {channels}, expected 1 or more")
+        raise InputError(f"channels: expected 1 or more; found {channels}")
     if first_edge.shape[0] < 1:
-        raise InputError("first_edge is empty, expected n_local + 1 entries, the first of them 0")
+        raise InputError(
+            "first_edge: expected n_local + 1 entries, the first of them 0; found none"
+        )
     hidden = state_width(l_in, channels, 0)
     n_in = state.shape[1] - hidden
     if n_in < 0:
         raise InputError(
-            f"state has {state.shape[1]} columns, expected at least {hidden} = "
-            f"(l_in + 1)^2 x channels for l_in = {l_in} and {channels} channels"
+            f"state: expected at least {hidden} columns = (l_in + 1)^2 x channels for "
+            f"l_in = {l_in} and {channels} channels; found {state.shape[1]}"
         )
     expected = [sender.shape[0], 3]
     if list(edge_vector.shape) != expected:
         raise InputError(
-            f"edge_vector has shape {list(edge_vector.shape)}, expected {expected} = [edges, 3]"
+            f"edge_vector: expected shape {expected} = [edges, 3]; found {list(edge_vector.shape)}"
         )
     rows = sum(output_columns(l_in, l_max, channels, n_in))
     if mixing is not None and (mixing.shape[0] != rows or mixing.shape[1] < 1):
         raise InputError(
-            f"mixing has shape {list(mixing.shape)}, expected [{rows}, 1 or more] = [columns of "
-            f"the unmixed result, summed over {l_max + 1} degrees, columns of the mixed one]"
+            f"mixing: expected shape [{rows}, 1 or more] = [columns of the unmixed result, summed "
+            f"over {l_max + 1} degrees, columns of the mixed one]; found {list(mixing.shape)}"
         )
     return n_in
 
@@ -360,7 +365,7 @@ def _check_columns(
     expected = [rows, n_radial(l_in, l_max, channels, n_in)]
     if list(weights.shape) != expected:
         raise InputError(
-            f"{name} has shape {list(weights.shape)}, expected {expected} = [{of_rows}, "
+            f"{name}: expected shape {expected} = [{of_rows}, "
             f"{len(convolution_paths(l_in, l_max))} paths x {channels} channels + {l_max + 1} "
-            f"degrees x {n_in} scalars]"
+            f"degrees x {n_in} scalars]; found {list(weights.shape)}"
         )

@@ -125,5 +125,5 @@ def test_library_that_does_not_load_is_reported_and_replaced(tmp_path: Path) -> 
 def test_unknown_backend_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "_loaded", None)
     monkeypatch.setenv("GLASSML_BACKEND", "fast")
-    with pytest.raises(ConfigError, match="GLASSML_BACKEND is 'fast', expected one of auto"):
+    with pytest.raises(ConfigError, match=r"GLASSML_BACKEND: expected one of auto, .*'fast'"):
         ops.load()

@@ -198,27 +198,45 @@ def test_every_vector_extension_gives_the_same_numbers(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"l_in": -2}, "l_in is -2"),
-        ({"l_max": -1}, "l_max is -1"),
-        ({"channels": 0}, "channels is 0"),
-        ({"channels": 9}, "state has 17 columns, expected at least 36"),
-        ({"state": torch.zeros(8)}, "state has shape .8., expected two dimensions"),
-        ({"edge_vector": torch.zeros(13, 3)}, "edge_vector is .* but state is"),
+        ({"l_in": -2}, "l_in: expected -1 .* or more; found -2"),
+        ({"l_max": -1}, "l_max: expected 0 or more; found -1"),
+        ({"channels": 0}, "channels: expected 1 or more; found 0"),
+        ({"channels": 9}, "state: expected at least 36 columns .*; found 17"),
+        ({"state": torch.zeros(8)}, "state: expected two dimensions; found shape .8."),
+        (
+            {"edge_vector": torch.zeros(13, 3)},
+            "edge_vector: expected the dtype of state, .*; found ",
+        ),
         (
             {"edge_vector": torch.zeros(13, 4, dtype=torch.float64)},
-            "edge_vector has shape .13, 4., expected .13, 3.",
+            "edge_vector: expected shape .13, 3. = .*; found .13, 4.",
         ),
-        ({"mixing": torch.zeros(39, 4)}, "mixing is .* but state is"),
-        ({"mixing": torch.zeros(39, dtype=torch.float64)}, "mixing has .* expected two dimensions"),
+        ({"mixing": torch.zeros(39, 4)}, "mixing: expected the dtype of state, .*; found "),
+        (
+            {"mixing": torch.zeros(39, dtype=torch.float64)},
+            "mixing: expected two dimensions; found shape .39.",
+        ),
         (
             {"mixing": torch.zeros(38, 4, dtype=torch.float64)},
-            "mixing has shape .38, 4., expected .39, ",
+            "mixing: expected shape .39, .*; found .38, 4.",
         ),
-        ({"radial": torch.zeros(13, 5, dtype=torch.float64)}, r"radial has .* expected \[13, 39\]"),
-        ({"radial": torch.zeros(13, 39, dtype=torch.float16)}, "radial is .*, expected float32 or"),
-        ({"sender": torch.zeros(13)}, "sender is .*, expected int64"),
-        ({"first_edge": torch.zeros(0, dtype=torch.int64)}, "first_edge is empty"),
-        ({"sender": torch.zeros(13, dtype=torch.int64, device="meta")}, "sender is on meta but"),
+        (
+            {"radial": torch.zeros(13, 5, dtype=torch.float64)},
+            r"radial: expected shape \[13, 39\] = .*; found \[13, 5\]",
+        ),
+        (
+            {"radial": torch.zeros(13, 39, dtype=torch.float16)},
+            "radial: expected float32 or float64; found ",
+        ),
+        ({"sender": torch.zeros(13)}, "sender: expected int64; found "),
+        (
+            {"first_edge": torch.zeros(0, dtype=torch.int64)},
+            "first_edge: expected n_local . 1 entries, .*; found none",
+        ),
+        (
+            {"sender": torch.zeros(13, dtype=torch.int64, device="meta")},
+            "sender: expected the device of state, cpu; found meta",
+        ),
     ],
 )
 def test_arguments_that_do_not_fit_are_named(
@@ -232,13 +250,16 @@ def test_arguments_that_do_not_fit_are_named(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"sender": torch.full((13,), 8)}, r"sender\[0\] is 8, expected a row of state, 0 to 7"),
-        ({"sender": torch.full((13,), -1)}, r"sender\[0\] is -1"),
+        (
+            {"sender": torch.full((13,), 8)},
+            r"sender\[0\]: expected a row of state, 0 to 7; found 8",
+        ),
+        ({"sender": torch.full((13,), -1)}, r"sender\[0\]: expected .*; found -1"),
         (
             {"first_edge": torch.tensor([0, 4, 12])},
-            "first_edge goes from 0 to 12, expected 0 to 13",
+            "first_edge: expected entries from 0 to 13, the number of edges; found 0 to 12",
         ),
-        ({"first_edge": torch.tensor([0, 14, 13])}, "first_edge decreases"),
+        ({"first_edge": torch.tensor([0, 14, 13])}, "first_edge: .*; found entries that decrease"),
     ],
 )
 def test_native_refuses_indices_out_of_range(

@@ -236,7 +236,7 @@ def test_every_vector_extension_gives_the_same_numbers(
         arguments, (result, *gradients) = torch.load(sys.argv[2], weights_only=True)
         leaves = [arguments[k].requires_grad_() for k in (0, 3, 10) if arguments[k] is not None]
         found = torch.ops.glassml.tabulated_convolution(*arguments)
-        direction = torch.linspace(-1, 1; found.numel()).view(found.shape)
+        direction = torch.linspace(-1, 1, found.numel()).view(found.shape)
         found_gradients = torch.autograd.grad(found, leaves, direction)
         for a, b in ((found, result), *zip(found_gradients, gradients, strict=True)):
             # float32 sums over 700 edges, relative to the largest of them
@@ -252,18 +252,36 @@ def test_every_vector_extension_gives_the_same_numbers(
     [
         (
             {"edge_vector": torch.zeros(4, 3, dtype=torch.float64)},
-            "edge_vector has shape .4, 3., expected .13, 3.",
+            "edge_vector: expected shape .13, 3. = .*; found .4, 3.",
         ),
-        ({"edge_vector": torch.zeros(13, 3)}, "edge_vector is .* but state is"),
+        (
+            {"edge_vector": torch.zeros(13, 3)},
+            "edge_vector: expected the dtype of state, .*; found ",
+        ),
         (
             {"mixing": torch.zeros(40, 4, dtype=torch.float64)},
-            "mixing has shape .40, 4., expected .39, ",
+            "mixing: expected shape .39, .*; found .40, 4.",
         ),
-        ({"knots": torch.zeros(1, dtype=torch.float64)}, "expected|knots has 1 entries"),
-        ({"knots": torch.zeros(12, 1, dtype=torch.float64)}, "knots has .* expected one dimension"),
-        ({"table": torch.zeros(12, 5, dtype=torch.float64)}, "table has shape .* expected"),
-        ({"table": torch.zeros(3, 39, dtype=torch.float64)}, "table has shape .* expected .12, "),
-        ({"sender": torch.zeros(13)}, "tabulated_convolution: sender is .*, expected int64"),
+        (
+            {
+                "knots": torch.zeros(1, dtype=torch.float64),
+                "table": torch.zeros(1, 39, dtype=torch.float64),
+            },
+            "knots: expected 2 entries or more; found 1",
+        ),
+        (
+            {"knots": torch.zeros(12, 1, dtype=torch.float64)},
+            "knots: expected one dimension; found shape .12, 1.",
+        ),
+        (
+            {"table": torch.zeros(12, 5, dtype=torch.float64)},
+            "table: expected shape .* = .*; found .12, 5.",
+        ),
+        (
+            {"table": torch.zeros(3, 39, dtype=torch.float64)},
+            "table: expected shape .12, .* = .*; found .3, 39.",
+        ),
+        ({"sender": torch.zeros(13)}, "tabulated_convolution: sender: expected int64; found "),
     ],
 )
 def test_arguments_that_do_not_fit_are_named(
@@ -276,7 +294,7 @@ def test_arguments_that_do_not_fit_are_named(
 
 def test_native_refuses_knots_that_decrease_and_gradients_that_it_lacks(native: Operator) -> None:
     problem, native_form = tabulated(1, 2, 4, 1), torch.ops.glassml.tabulated_convolution
-    with pytest.raises(RuntimeError, match="knots decreases"):
+    with pytest.raises(RuntimeError, match="knots: expected sorted distances; found a decrease"):
         native_form(*replace(problem, knots=problem.knots.flip(0)).arguments())
     for name in ("edge_vector", "knots"):
         with pytest.raises(NotImplementedError, match=f"no gradient with respect to {name}"):

@@ -17,7 +17,7 @@ double factorial(int n) {
 
 double sign(int n) { return n % 2 == 0 ? 1.0 : -1.0; }
 
-// <j1 m1 j2 m2 | j3 m1+m2> by the sum over factorials (Racah's formula).
+// <j1 m1 j2 m2 | j3 m1+m2> from Racah's formula.
 double complex_coefficient(int j1, int m1, int j2, int m2, int j3) {
   const int m3 = m1 + m2;
   const double numerator = (2.0 * j3 + 1.0) * factorial(j3 + j1 - j2) * factorial(j3 - j1 + j2) *
@@ -35,8 +35,8 @@ double complex_coefficient(int j1, int m1, int j2, int m2, int j3) {
   return std::sqrt(numerator / denominator) * sum;
 }
 
-// Element (m, a) of the matrix that turns real into complex spherical harmonics, |a| = |m|.
-// The factor (-i)^l is what makes the coefficients of the real basis real.
+// Element (m, a) of the matrix from real to complex spherical harmonics, |a| = |m|. With the factor
+// (-i)^l the coefficients in the real basis are real.
 std::complex<double> real_to_complex(int l, int m, int a) {
   const std::complex<double> i(0.0, 1.0);
   const std::complex<double> phases[] = {1.0, -i, -1.0, i};
@@ -72,7 +72,7 @@ std::vector<double> clebsch_gordan(int l_I, int l_F, int l_O) {
       }
     }
   }
-  // An orthonormal change of basis keeps the norm: sum of squares = 2 l_O + 1, as wanted.
+  // An orthonormal change of basis keeps the norm: the sum of squares is 2 l_O + 1.
   return table;
 }
 

@@ -1,4 +1,4 @@
-// Where the loops over the edges of a block read.
+// Where the loops over the edges of a block read their data.
 #pragma once
 
 #include "packing.h"
@@ -6,13 +6,13 @@
 namespace glassml::GLASSML_SIMD_LEVEL {
 namespace {
 
-// What one call of an edge loop reads: harmonics and weights of its first vector, the distance to
-// the weights of the next one, and where the features of every vector are.
+// What one call of an edge loop reads: the harmonics and weights of the first vector, the distance
+// to the weights of the next one, and pointers to the features of every vector.
 template <typename T>
 struct Columns {
   const T* sh;
   const T* const* rows;
-  int64_t offset;  // of the first order m_I in a row
+  int64_t offset;  // position of the first order m_I in a row
   const T* weights;
   int64_t weight_stride;
 };
@@ -45,7 +45,7 @@ inline Columns<T> columns_of(const Part& part, const Block<T>& block, const Path
   };
 }
 
-// Where the results of a path and a chunk start in a result row, for m_O = -l_O.
+// First column of the results of a path and a chunk in a result row, for m_O = -l_O.
 inline int64_t result_column(const Part& part, const Path& path, const Chunk& chunk) {
   return part.result_start[path.l_O] + path.position * part.channels + chunk.channel;
 }

@@ -1,5 +1,5 @@
-// glassml::equivariant_convolution and glassml::tabulated_convolution, which differ in where the
-// radial weights come from: their arguments and their two implementations on tensors.
+// The operators glassml::equivariant_convolution and glassml::tabulated_convolution, which differ
+// in the source of the radial weights: their arguments and their two implementations on tensors.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -22,7 +22,7 @@ struct Arguments {
   int64_t l_in;
   int64_t l_max;
   int64_t channels;
-  // [sum over l of K_l, D] linear maps of the columns of every degree; may be undefined.
+  // [sum over l of K_l, D] linear maps of the columns of each degree; may be undefined.
   at::Tensor mixing = {};
   // Instead of radial (then undefined): knots [K] sorted, table [K, P] weights at the knots.
   at::Tensor knots = {};
@@ -40,29 +40,32 @@ struct Arguments {
   int64_t n_in() const { return state.size(1) - (l_in + 1) * (l_in + 1) * channels; }
 };
 
-// Throws c10::Error with what was expected and found if shapes, dtypes or devices do not fit.
+// Throws c10::Error, which says what was expected and found, if shapes, dtypes or devices do not
+// fit.
 void check(const Arguments& arguments);
 
-// Plain ATen operations: any device, any degree, differentiable by autograd. Slower, takes memory
-// for every edge.
+// Plain ATen operations: any device, any degree, differentiable by autograd. Slower, and needs
+// memory for every edge.
 at::Tensor convolution_aten(const Arguments& arguments);
 
 // Whether the CPU kernels were compiled for these degrees; otherwise use convolution_aten.
 bool has_kernel(const Arguments& arguments);
 
-// CPU kernels. They also check the values of sender, first_edge and knots. The result is that of
-// mixing, if there is any; then what is mixed can be kept for the gradient of mixing, as second.
+// CPU kernels; they also check the values of sender, first_edge and knots. Returns the result,
+// after mixing if there is any, and if keeps_product the result before mixing, for the gradient of
+// mixing.
 std::tuple<at::Tensor, at::Tensor> convolution_forward(const Arguments& arguments,
                                                        bool keeps_product);
 
-// Gradients; those that are not wanted are undefined tensors.
+// Gradients; undefined tensors where they are not wanted.
 struct ConvolutionGradients {
   at::Tensor state;
   at::Tensor weights;  // radial or table
   at::Tensor mixing;
 };
 
-// `product` is what convolution_forward kept, needed if there is mixing and wants_mixing.
+// `product` is the second result of convolution_forward, needed if there is mixing and
+// wants_mixing.
 ConvolutionGradients convolution_backward(const Arguments& arguments,
                                           const at::Tensor& result_gradient,
                                           const at::Tensor& product, bool wants_state,

@@ -14,19 +14,19 @@
 namespace glassml {
 namespace {
 
-// Coefficients as a matrix [m_F, m_I * m_O] like `like` in dtype and device.
+// Coefficients as a matrix [m_F, m_I * m_O], in the dtype and on the device of `like`.
 at::Tensor coupling(int l_I, int l_F, int l_O, const at::Tensor& like) {
   std::vector<double> values = clebsch_gordan(l_I, l_F, l_O);
   const at::Tensor table =
       at::from_blob(values.data(), {2 * l_I + 1, 2 * l_F + 1, 2 * l_O + 1}, at::kDouble);
-  // A copy in any case: the values end with this function.
+  // Always a copy, as the values are destroyed at the end of this function.
   return table.permute({1, 0, 2}).reshape({2 * l_F + 1, -1}).to(like.options(), false, true);
 }
 
-// Spherical harmonics of edges of the lengths r [E]: [E, (l_max + 1)^2].
+// Spherical harmonics of the edges, whose lengths are r [E]: [E, (l_max + 1)^2].
 at::Tensor harmonics(const Arguments& a, const at::Tensor& r) {
   const at::Tensor length = r.unsqueeze(1);
-  // Functions of the direction, of which a vector of length 0 has none.
+  // Harmonics are functions of the direction; a vector of length 0 has none.
   const at::Tensor safe = at::where(length > 0, length, at::ones_like(length));
   const at::Tensor first = a.edge_vector * std::sqrt(3.0) / safe;
   std::vector<at::Tensor> columns{at::ones_like(r)};
@@ -44,7 +44,7 @@ at::Tensor harmonics(const Arguments& a, const at::Tensor& r) {
   return at::stack(columns, 1);
 }
 
-// One call's tensors for every edge.
+// The tensors of one call, for every edge.
 struct PerEdge {
   at::Tensor state;     // [E, W]
   at::Tensor sh;        // [E, (l_max + 1)^2]
@@ -85,7 +85,7 @@ at::Tensor scalar_message(const PerEdge& edges, int64_t l, int64_t l_max, int64_
   return edges.harmonics(l).unsqueeze(2) * (weights * scalars).unsqueeze(1);
 }
 
-// Weights of every edge of the lengths r [E]: [E, P].
+// Weights of the edges, whose lengths are r [E]: [E, P].
 at::Tensor weights_of(const Arguments& a, const at::Tensor& r) {
   if (!a.has_table()) return a.radial;
   const at::Tensor last = at::searchsorted(a.knots, r.contiguous(), false, true) - 1;

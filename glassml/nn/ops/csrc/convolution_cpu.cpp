@@ -1,4 +1,4 @@
-// The convolution by the vectorised kernels, parallel over receivers.
+// The convolution with the vectorised kernels, parallel over receivers.
 
 #include <ATen/ATen.h>
 #include <ATen/Dispatch.h>
@@ -19,7 +19,7 @@
 namespace glassml {
 namespace {
 
-// Rows may lie apart (columns of a wider matrix), the elements of a row may not.
+// The elements of a row must be contiguous; rows need not be (columns of a wider matrix).
 at::Tensor with_dense_rows(const at::Tensor& matrix) {
   return matrix.stride(1) == 1 || matrix.numel() == 0 ? matrix : matrix.contiguous();
 }
@@ -28,9 +28,10 @@ int64_t rounded_up(int64_t columns, int64_t multiple) {
   return (columns + multiple - 1) / multiple * multiple;
 }
 
-constexpr int64_t kLineBytes = 64;  // of a cache
+constexpr int64_t kLineBytes = 64;  // size of a cache line
 
-// Columns with which every row begins at a cache line, so that no vector of features lies in two.
+// Number of columns with which every row begins at a cache line: then no vector of features crosses
+// a line.
 int64_t aligned_width(const at::Tensor& matrix) {
   return rounded_up(matrix.size(1), kLineBytes / static_cast<int64_t>(matrix.element_size()));
 }
@@ -44,25 +45,25 @@ at::Tensor with_aligned_rows(const at::Tensor& matrix) {
   return rows.narrow(1, 0, matrix.size(1)).copy_(matrix);
 }
 
-// A wrong index would read foreign memory in the kernels, so these are always checked.
+// Always checked: with a wrong index the kernels would read outside the arrays.
 void check_index_values(const Arguments& a) {
   const int64_t* first_edge = a.first_edge.const_data_ptr<int64_t>();
   const int64_t n_local = a.n_local();
   TORCH_CHECK(first_edge[0] == 0 && first_edge[n_local] == a.n_edges(), a.name(),
-              "first_edge goes from ", first_edge[0], " to ", first_edge[n_local],
-              ", expected 0 to ", a.n_edges(), ", the number of edges");
+              "first_edge: expected entries from 0 to ", a.n_edges(),
+              ", the number of edges; found ", first_edge[0], " to ", first_edge[n_local]);
   TORCH_CHECK(std::is_sorted(first_edge, first_edge + n_local + 1), a.name(),
-              "first_edge decreases, expected a row pointer");
+              "first_edge: expected a row pointer; found entries that decrease");
   const int64_t* sender = a.sender.const_data_ptr<int64_t>();
   const int64_t n_all = a.state.size(0), n_edges = a.n_edges();
   const auto is_row = [n_all](int64_t index) { return 0 <= index && index < n_all; };
-  // Without an early end, so that it is vectorised: mostly there is nothing to find.
+  // Without an early exit, so that the loop is vectorised: in general all indices are right.
   int64_t n_rows = 0;
   for (int64_t edge = 0; edge < n_edges; ++edge) n_rows += is_row(sender[edge]) ? 1 : 0;
   if (n_rows == n_edges) return;
   const int64_t* wrong = std::find_if_not(sender, sender + n_edges, is_row);
-  TORCH_CHECK(false, a.name(), "sender[", wrong - sender, "] is ", *wrong,
-              ", expected a row of state, 0 to ", n_all - 1);
+  TORCH_CHECK(false, a.name(), "sender[", wrong - sender, "]: expected a row of state, 0 to ",
+              n_all - 1, "; found ", *wrong);
 }
 
 Arguments prepare(const Arguments& a) {
@@ -80,16 +81,16 @@ Arguments prepare(const Arguments& a) {
   return prepared;
 }
 
-// What finds the interval of a distance quickly: for each cell of an even grid the interval in
-// which it begins. With more cells than knots it is mostly that of all distances in the cell, which
-// lets the processor foresee how the search goes on.
+// A quick search for the interval of a distance: for each cell of an even grid, the interval in
+// which the cell begins. With more cells than knots, most cells lie within one interval, so the
+// processor can predict the branches of the search.
 template <typename T>
 class Search {
  public:
   explicit Search(const at::Tensor& knots) : knots_(knots.const_data_ptr<T>()) {
     const int64_t n_knots = knots.size(0);
     TORCH_CHECK(std::is_sorted(knots_, knots_ + n_knots),
-                "tabulated_convolution: knots decreases, expected sorted distances");
+                "tabulated_convolution: knots: expected sorted distances; found a decrease");
     for (int64_t k = 0; k + 1 < n_knots; ++k) {
       const T width = knots_[k + 1] - knots_[k];
       inverse_.push_back(width > 0 ? 1 / width : T{0});
@@ -100,7 +101,7 @@ class Search {
     cells_per_length_ = length > 0 ? static_cast<T>(n_cells) / length : T{0};
     int32_t interval = 0;
     for (int64_t cell = 0; cell < n_cells; ++cell) {
-      // A little before, for a distance there may be rounded into this cell.
+      // Slightly below the cell, as a distance there may be rounded into it.
       const T begin = (static_cast<T>(cell) - kRounding) / static_cast<T>(n_cells) * length;
       while (ends_[interval] <= knots_[0] + begin) ++interval;
       first_interval_.push_back(interval);
@@ -121,7 +122,7 @@ class Search {
 
  private:
   static constexpr int64_t kCellsPerKnot = 4;
-  static constexpr T kRounding = static_cast<T>(0.01);  // of a cell; far more than there can be
+  static constexpr T kRounding = static_cast<T>(0.01);  // fraction of a cell; a generous bound
 
   const T* knots_;
   T cells_per_length_;
@@ -130,7 +131,7 @@ class Search {
   std::vector<int32_t> first_interval_;
 };
 
-// The maps of the columns as the kernels read them (see Mixing); zeros where they are padded.
+// The linear maps of the columns in the layout that the kernels read (see Mixing), padded by zeros.
 struct PackedMixing {
   at::Tensor rows;
   at::Tensor transposed;
@@ -184,11 +185,11 @@ std::optional<Search<T>> search_of(const Arguments& a) {
   return Search<T>(a.knots);
 }
 
-// Bounds of consecutive ranges of receivers, one a thread, with about as many edges each. They
-// depend on nothing but the graph and the number of threads, so sums repeat to the last bit.
+// Bounds of consecutive ranges of receivers, one per thread, with about the same number of edges.
+// They depend only on the graph and the number of threads, so sums repeat to the last bit.
 std::vector<int64_t> balanced_ranges(const Arguments& a) {
   const int64_t n_local = a.n_local();
-  // One range at least, for gradients are sums over ranges.
+  // At least one range, as gradients are sums over ranges.
   const int64_t n_ranges = std::max<int64_t>(1, std::min<int64_t>(at::get_num_threads(), n_local));
   const int64_t* first_edge = a.first_edge.const_data_ptr<int64_t>();
   std::vector<int64_t> bounds(n_ranges + 1, n_local);
@@ -227,7 +228,7 @@ Backward<T> backward_kernel() {
     return kernels().backward_double;
 }
 
-// One copy of zeros for each range of receivers.
+// Zeros like the matrix, once for each range of receivers.
 at::Tensor parts_like(const at::Tensor& matrix, int64_t n_ranges) {
   return at::zeros({n_ranges, matrix.size(0), matrix.size(1)}, matrix.options());
 }
@@ -243,7 +244,7 @@ T* part_of(at::Tensor& parts, int64_t range) {
   return parts.mutable_data_ptr<T>() + range * parts.stride(0);
 }
 
-// In the order of the ranges, so that the result repeats to the last bit.
+// The sum in the order of the ranges, so that it repeats to the last bit.
 at::Tensor sum_of(const at::Tensor& parts) {
   if (!parts.defined()) return parts;
   at::Tensor sum = parts[0];
@@ -299,7 +300,7 @@ ConvolutionGradients convolution_backward(const Arguments& given, const at::Tens
   const at::Tensor packed = packed_table(a, shape);
   const PackedMixing mixing = packed_mixing(a, shape);
   at::Tensor scratch = at::empty({n_ranges, n_scratch}, a.state.options());
-  // Receivers of different threads share senders, knots and maps: each adds to rows of its own.
+  // Receivers of different threads share senders, knots and maps: each thread adds to its own copy.
   at::Tensor state_parts, table_parts, mixing_parts, radial;
   const int64_t state_width = aligned_width(a.state);
   if (wants_state) {

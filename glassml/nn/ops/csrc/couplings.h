@@ -1,8 +1,8 @@
-// The other order of the sums, where an edge fills a vector: harmonics and Clebsch-Gordan
-// coefficients are multiplied first,
+// The other order of the sums, for the case that one edge fills a vector: harmonics and
+// Clebsch-Gordan coefficients are multiplied first,
 //   coupling[m_I][m_O] = sum over m_F of C[m_I][m_F][m_O] Y[m_F],
-// for all channels at once. What is then left to do for an edge takes (2 l_I + 1) (2 l_O + 1)
-// multiply-adds a channel instead of (2 l_I + 1) (2 l_F + 1), and no coefficients afterwards.
+// for all channels at once. Then an edge takes (2 l_I + 1) (2 l_O + 1) multiply-adds per channel
+// instead of (2 l_I + 1) (2 l_F + 1), and no coefficients are applied afterwards.
 #pragma once
 
 #include "columns.h"
@@ -10,8 +10,8 @@
 namespace glassml::GLASSML_SIMD_LEVEL {
 namespace {
 
-// Where edges share a vector, couplings would have to be spread over its lanes, which costs more
-// than they save.
+// Where edges share a vector, couplings would have to be spread over its lanes, which takes more
+// time than they save.
 template <typename T, int kChannels>
 constexpr bool kCouples = kEdges<T, kChannels> == 1;
 

@@ -1,4 +1,4 @@
-// Backward, the transpose of edge_sums.h: coefficients once per block, then one pass over the
+// Backward pass, the transpose of edge_sums.h: coefficients once per block, then one loop over the
 // edges.
 #pragma once
 
@@ -7,10 +7,10 @@
 namespace glassml::GLASSML_SIMD_LEVEL {
 namespace {
 
-constexpr int kMaxPathTile = 4;  // paths that are worked on at once
+constexpr int kMaxPathTile = 4;  // paths that are processed together
 
-// From `products`, the gradient [path][m_I][m_F] of a receiver's sums, to gradients of its edges:
-// added to those of features, written to those of weights.
+// From `products`, the gradient [path][m_I][m_F] of a receiver's sums, to the gradients of its
+// edges. Adds to the gradients of features, writes those of weights.
 template <typename T, int kChannels, int kOrders, int kPaths>
 void spread_over_edges(Columns<T> columns, int n_vectors,
                        const Vector<T, kLanes<T, kChannels>>* products, int n_I,
@@ -57,7 +57,7 @@ constexpr const SpreadOverEdges<T, kChannels>* kSpread[kMaxDegree + 1] = {
     kSpreadOfTile<T, kChannels, 1>, kSpreadOfTile<T, kChannels, 3>, kSpreadOfTile<T, kChannels, 5>,
     kSpreadOfTile<T, kChannels, 7>, kSpreadOfTile<T, kChannels, 9>};
 
-// Gradients of the products [path][m_I][m_F] of some paths, the same for every edge of a vector.
+// Gradients of the products [path][m_I][m_F] of some paths, equal for all edges of a vector.
 template <typename T, int kChannels>
 inline void transposed_coefficients(const Layout& layout, const Part& part, const PathGroup& group,
                                     int first, int end, const Chunk& chunk, const T* row,

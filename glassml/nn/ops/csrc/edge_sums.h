@@ -1,6 +1,7 @@
-// Forward, for a path (l_I, l_F, l_O) and a block of edges: first the sums over edges of
+// Forward pass, for a path (l_I, l_F, l_O) and a block of edges: first the sums over edges of
 //   product[m_I][m_F] = radial * Y[m_F] * h[m_I],
-// kept in registers while the edges pass; then Clebsch-Gordan coefficients, once per block.
+// which stay in registers during the loop over edges; then Clebsch-Gordan coefficients, once per
+// block.
 #pragma once
 
 #include "columns.h"
@@ -9,22 +10,23 @@ namespace glassml::GLASSML_SIMD_LEVEL {
 namespace {
 
 constexpr int kMaxProducts = kMaxOrders * kMaxOrders;
-constexpr int kMaxTile = 7;  // orders m_I that are worked on at once
+constexpr int kMaxTile = 7;  // orders m_I that are processed together
 
-// Registers that a vector takes.
+// Number of registers that a vector takes.
 template <typename T, int kChannels>
 constexpr int kTaken = kLanes<T, kChannels> * sizeof(T) > kRegisterBytes
                            ? kLanes<T, kChannels> * static_cast<int>(sizeof(T)) / kRegisterBytes
                            : 1;
 
-// Orders m_I whose products with all m_F fit into the registers together.
+// Number of orders m_I whose products with all m_F fit into the registers together.
 template <typename T, int kChannels>
 constexpr int tile_size(int n_F) {
   const int orders = (kRegisters - 3) / kTaken<T, kChannels> / n_F;
   return orders < 1 ? 1 : (orders > kMaxTile ? kMaxTile : orders);
 }
 
-// Fewer sums than this would wait for each addition to end; then every other edge has its own.
+// With fewer sums than this, each addition would wait for the one before; then even and odd edges
+// have separate sums.
 template <typename T, int kChannels>
 constexpr int kFewSums = kRegisters / 4 / kTaken<T, kChannels>;
 
@@ -84,7 +86,7 @@ inline void sum_over_edges(const Columns<T>& columns, int n_vectors,
   }
 }
 
-// All products of a path, in tiles of orders m_I of about the same size; from kFirst on.
+// All products of a path from m_I number kFirst on, in tiles of about the same number of orders.
 template <typename T, int kChannels, int kOrders, int kInputs, int kFirst = 0>
 void sum_products(Columns<T> columns, int n_vectors, Vector<T, kChannels>* products) {
   constexpr int kLargest = tile_size<T, kChannels>(kOrders);

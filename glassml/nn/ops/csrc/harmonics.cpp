@@ -13,7 +13,7 @@ std::vector<HarmonicTerm> terms_of_degree(int l) {
   const auto element = [&](int previous, int axis, int m_O) {
     return coupling[(previous * 3 + axis) * n_O + m_O];
   };
-  // On the polar axis, e3nn's y, only m = 0 is not zero, and Y_l is sqrt(2 l + 1) there.
+  // On the polar axis, which is y in e3nn, only m = 0 is non-zero, with the value sqrt(2 l + 1).
   const double unscaled = element(l - 1, 1, l) * std::sqrt(2.0 * l - 1.0) * std::sqrt(3.0);
   const double scale = std::sqrt(2.0 * l + 1.0) / unscaled;
   std::vector<HarmonicTerm> terms;

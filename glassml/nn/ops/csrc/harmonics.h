@@ -7,8 +7,8 @@
 
 namespace glassml {
 
-// The terms from which the harmonics of degrees 2 to l_max follow, by target: Y of degree l is
-// coupled from those of degree l - 1 and from Y_1 = sqrt(3) (x, y, z) / r. Rows are l^2 + l + m.
+// The terms of the recurrence for the harmonics of degrees 2 to l_max, ordered by target: Y of
+// degree l is coupled from degree l - 1 and Y_1 = sqrt(3) (x, y, z) / r. Rows are l^2 + l + m.
 std::vector<HarmonicTerm> harmonic_terms(int l_max);
 
 }  // namespace glassml

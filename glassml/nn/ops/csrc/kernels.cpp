@@ -1,8 +1,8 @@
 // Forward and backward kernels, compiled once for every vector extension (see kernels.h).
 //
-// Channels do not mix in the sums over neighbours, so channels and edges are the lanes of the
-// vectors, and the edges of a receiver are worked off in blocks that stay in the caches
-// (packing.h). Channels are mixed at the end, while the sums of a receiver are still in the cache.
+// Channels do not mix in the sums over neighbours, so the lanes of a vector are channels and edges.
+// The edges of a receiver are processed in blocks that stay in the caches (packing.h). Channels are
+// mixed at the end, while the sums of a receiver are still in the cache.
 
 #include "couplings.h"
 #include "edge_gradients.h"
@@ -12,8 +12,8 @@
 namespace glassml::GLASSML_SIMD_LEVEL {
 namespace {
 
-// Calls body.operator()<channels>(part, chunk) with everything packed, for all edges of a receiver.
-// Those up to last_edge are worked on afterwards.
+// Packs all edges of a receiver and calls body.operator()<channels>(part, chunk) for each block.
+// Edges up to last_edge are processed in later calls.
 template <typename T, typename Body>
 inline void for_blocks(const Layout& layout, const Inputs<T>& in, int64_t receiver,
                        int64_t last_edge, Block<T>& block, const Body& body) {
@@ -49,7 +49,7 @@ inline Block<T> make_block(const Layout& layout, T* scratch, T*& row) {
   const int64_t slots = kBlockEdges * kMaxLanes;
   const int64_t rows = (larger(n_orders(layout.parts[0]), n_orders(layout.parts[1])) + 1) * slots;
   const int64_t paths = larger(layout.parts[0].n_paths, layout.parts[1].n_paths) * slots;
-  const int64_t harmonics = larger(layout.n_harmonics, 4);  // a vector has three
+  const int64_t harmonics = larger(layout.n_harmonics, 4);  // rows 1 to 3 first hold the vectors
   Block<T> block;
   block.r = scratch;
   block.y = block.r + kBlockEdges;
@@ -63,7 +63,7 @@ inline Block<T> make_block(const Layout& layout, T* scratch, T*& row) {
   return block;
 }
 
-// Adds the sum over the edges of a block for a path that couples first to the result row.
+// Adds the sum over the edges of a block to the result row, for a path that is coupled first.
 template <typename T, int kChannels>
 void forward_coupled(const Layout& layout, const Part& part, Block<T>& block,
                      const PathGroup& group, int p, const Chunk& chunk, T* row) {
@@ -79,7 +79,7 @@ void forward_coupled(const Layout& layout, const Part& part, Block<T>& block,
   }
 }
 
-// Adds the sums over the edges of a block for the paths of one group to the result row.
+// Adds the sums over the edges of a block to the result row, for the paths of one group.
 template <typename T, int kChannels>
 void forward_group(const Layout& layout, const Part& part, Block<T>& block, const PathGroup& group,
                    const Chunk& chunk, T* row) {
@@ -99,7 +99,7 @@ void forward_group(const Layout& layout, const Part& part, Block<T>& block, cons
   }
 }
 
-// Adds the gradients of features, and writes those of weights, for a path that couples first.
+// Adds the gradients of features, and writes those of weights, for a path that is coupled first.
 template <typename T, int kChannels>
 void backward_coupled(const Layout& layout, const Part& part, Block<T>& block,
                       const PathGroup& group, int p, const Chunk& chunk, const T* row) {
@@ -179,7 +179,7 @@ void backward(const Layout& layout, const Inputs<T>& in, int64_t begin, int64_t 
       if (gradients.mixing) {
         const T* product = gradients.product + receiver * layout.result_width;
         add_mixing_gradient(layout, in.mixing, product, gradient, gradients.mixing);
-        // The next one's come from memory while the edges of this one are worked on.
+        // Those of the next receiver are fetched while the edges of this one are processed.
         if (receiver + 1 < end) prefetch(product + layout.result_width, layout.result_width);
       }
       unmix(layout, in.mixing, gradient, unmixed);

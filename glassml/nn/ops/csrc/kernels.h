@@ -1,8 +1,9 @@
-// The arithmetic of the convolution on plain arrays: what the vectorised kernels take and return.
+// The arithmetic of the convolution on plain arrays: arguments and results of the vectorised
+// kernels.
 //
-// The kernels are compiled once for every vector extension and may run only where the processor has
-// it. Therefore this header and their files include nothing with inline functions (no torch, no
-// containers): the linker could otherwise pick a copy compiled for AVX-512 for the whole library.
+// The kernels are compiled once for each vector extension and run only on processors that have it.
+// Therefore this header and their files include nothing with inline functions (no torch, no
+// containers): the linker could otherwise choose a copy compiled for AVX-512 for the whole library.
 #pragma once
 
 #include <cstdint>
@@ -16,18 +17,18 @@ constexpr int kMaxDegree = 4;
 constexpr int kMaxOrders = 2 * kMaxDegree + 1;
 constexpr int kMaxCouplings = kMaxOrders * (kMaxOrders - 2);
 
-// Orders m_F that couple a pair (m_I, m_O): |m_F| is |m_I| + |m_O| or ||m_I| - |m_O||, and for each
-// of the two the signs of m_I and m_O leave one sign of m_F.
+// Number of orders m_F that couple a pair (m_I, m_O): |m_F| is |m_I| + |m_O| or ||m_I| - |m_O||,
+// and for each of the two, the signs of m_I and m_O allow one sign of m_F.
 constexpr int kCoupledOrders = 2;
 
-// Edges of a receiver that are worked on at once; what is known of them stays in the caches.
+// Edges of a receiver that are processed together; their data stay in the caches.
 constexpr int kBlockEdges = 64;
-// Upper bound of the channels that are worked on at once.
+// Upper bound of the number of channels that are processed together.
 constexpr int kMaxLanes = 16;
-// Columns that are mixed at once.
+// Columns that are mixed together.
 constexpr int kMixingLanes = 8;
 
-// One term of the recurrence that makes harmonics of a degree from those one lower, in both
+// One term of the recurrence from the harmonics of one degree to those of the next, in both
 // precisions: `target` is a sum of value * Y[previous] * Y[1 + axis].
 struct HarmonicTerm {
   int target;
@@ -37,15 +38,15 @@ struct HarmonicTerm {
   float value_float;
 };
 
-// One Clebsch-Gordan coefficient of a path, in both precisions, and what it is multiplied with.
+// One Clebsch-Gordan coefficient of a path, in both precisions, and the index of its factor.
 struct Coefficient {
   int index;
   float value_float;
   double value;
 };
 
-// A path's coefficients for each of its results or products in turn. All these lists have the same
-// length, filled up with zeros: the processor then foresees the ends of loops over them.
+// The coefficients of a path, as one list for each of its results or products. All lists have the
+// same length, padded by zeros: then the processor predicts the ends of loops over them.
 struct CoefficientLists {
   int first;   // where the first list starts in Part::coefficients
   int length;  // of one list
@@ -54,8 +55,8 @@ struct CoefficientLists {
 // One path (l_O, l_I, l_F).
 struct Path {
   int l_O;
-  int index;     // its place among all paths: its radial weights start at index * channels
-  int position;  // its place among the paths of the same l_O
+  int index;                     // among all paths: its radial weights start at index * channels
+  int position;                  // among the paths of the same l_O
   CoefficientLists of_results;   // for every m_O, of products m_I * (2 l_F + 1) + m_F
   CoefficientLists of_products;  // for every product, of orders m_O
   int couplings;                 // where, for every m_I * (2 l_O + 1) + m_O, kCoupledOrders
@@ -68,11 +69,11 @@ struct PathGroup {
   int l_F;
   int first_path;
   int n_paths;
-  int n_coupled;  // the first of them, for which coupling first is worth while (couplings.h)
+  int n_coupled;  // number of leading paths that are faster coupled first (couplings.h)
 };
 
-// The channels of a part that are worked on at once. A chunk that does not fill its lanes costs as
-// much as a full one, but single channels would cost more.
+// Channels of a part that are processed together. A chunk that does not fill its lanes takes the
+// same time as a full one, but single channels would take longer.
 struct Chunk {
   int64_t channel;
   int valid;            // channels
@@ -80,12 +81,12 @@ struct Chunk {
   int64_t table_start;  // first column of [path][lane] in a row of the packed table
 };
 
-// The hidden features, or the plain scalars (which are features of degree 0): what couples them to
-// the spherical harmonics, and where they lie in the rows of the arrays.
+// The hidden features, or the plain scalars (features of degree 0): their couplings to the
+// spherical harmonics, and their columns in the arrays.
 struct Part {
   int64_t channels;
   const Chunk* chunks;
-  int n_chunks;          // 0: there is no such part
+  int n_chunks;          // 0: this part is absent
   int l_in;              // largest degree of its features
   int64_t state_start;   // first column in a row of state
   int64_t radial_start;  // first column in a row of radial
@@ -103,7 +104,7 @@ struct Layout {
   const HarmonicTerm* harmonic_terms;  // by target
   int n_harmonic_terms;
   Part parts[2];
-  int64_t result_width;          // before channels are mixed
+  int64_t result_width;          // before mixing
   const int64_t* block_columns;  // [l_max + 1] K_lO, columns for one m_O
 };
 
@@ -112,8 +113,8 @@ template <typename T>
 struct RadialTable {
   const T* knots;    // [n_knots], sorted; null if the weights are given for every edge
   const T* inverse;  // [n_knots - 1] 1 / width of the intervals, 0 for empty ones
-  const T* ends;  // [n_knots - 1] where the intervals end; NaN for the last, which has no next one
-  const T* values;  // [n_knots, stride], for every chunk [path in the order of groups][lane]
+  const T* ends;    // [n_knots - 1] ends of the intervals; NaN for the last, so that a search stops
+  const T* values;  // [n_knots, stride], for each chunk [path in the order of groups][lane]
   int64_t stride;
   const int32_t* first_interval;  // [n_cells] the interval where each cell of an even grid begins
   int64_t n_cells;
@@ -121,16 +122,16 @@ struct RadialTable {
   bool rectify;  // negative weights become 0
 };
 
-// Linear maps of the columns of every degree, applied to each of its orders alike.
+// Linear maps of the columns of each degree, the same for all its orders.
 template <typename T>
 struct Mixing {
-  const T* rows;        // [sum over l of K_l, stride], columns that fill up the stride are 0
-  const T* transposed;  // for every l [n_columns][K_l and zeros up to a multiple of kMixingLanes]
+  const T* rows;        // [sum over l of K_l, stride], padded by columns of zeros
+  const T* transposed;  // for each l [n_columns][K_l and zeros up to a multiple of kMixingLanes]
   int64_t n_columns;    // 0: columns are not mixed
   int64_t stride;       // a multiple of kMixingLanes
 };
 
-// Matrices by their first element and the distance between rows; rows themselves are contiguous.
+// Matrices as a pointer to the first element and the distance between rows; rows are contiguous.
 template <typename T>
 struct Inputs {
   const T* state;
@@ -144,8 +145,8 @@ struct Inputs {
   Mixing<T> mixing;
 };
 
-// Contiguous gradients; all but `result` may be null if not wanted. state, table and mixing are
-// added to, radial is overwritten.
+// Contiguous gradients; all but `result` may be null. The kernels add to state, table and mixing,
+// and overwrite radial.
 template <typename T>
 struct Gradients {
   const T* result;
@@ -153,18 +154,18 @@ struct Gradients {
   T* radial;
   T* table;             // laid out like RadialTable::values
   T* mixing;            // laid out like Mixing::rows
-  const T* product;     // what was mixed, [receivers, result_width]; needed for `mixing`
-  int64_t state_width;  // from one row to the next; may be more than the columns of state
+  const T* product;     // results before mixing, [receivers, result_width]; needed for `mixing`
+  int64_t state_width;  // distance between rows; may exceed the number of columns of state
   int64_t radial_width;
 };
 
-// Results of the receivers begin <= i < end, written to rows of `product` (before mixing; may be
-// null) and, if columns are mixed, `mixed`.
+// Writes the results of the receivers begin <= i < end to rows of `product` (before mixing; may be
+// null) and, with mixing, of `mixed`.
 template <typename T>
 using Forward = void (*)(const Layout&, const Inputs<T>&, int64_t begin, int64_t end, T* product,
                          T* mixed, T* scratch);
 
-// Gradients through the receivers begin <= i < end and their edges.
+// Computes the gradients through the receivers begin <= i < end and their edges.
 template <typename T>
 using Backward = void (*)(const Layout&, const Inputs<T>&, int64_t begin, int64_t end,
                           const Gradients<T>&, T* scratch);

@@ -1,4 +1,4 @@
-// Linear maps of the columns of a result row, once per receiver: the row is still in the cache.
+// Linear maps of the columns of a result row, once per receiver, while the row is in the cache.
 #pragma once
 
 #include "vectors.h"
@@ -16,7 +16,7 @@ void mix_orders(const T* row, int64_t n_rows, const T* map, int64_t stride, int6
                 T* mixed) {
   using V = Vector<T, kMixingLanes>;
   for (int64_t column = 0; column < n_columns; column += kMixingLanes) {
-    // Two sums of every other row: one would wait for each addition.
+    // Two sums, of even and odd rows: in a single sum each addition would wait for the one before.
     V sums[kOrders] = {}, others[kOrders] = {};
     int64_t k = 0;
     for (; k + 1 < n_rows; k += 2) {
@@ -45,7 +45,7 @@ template <typename T>
 inline Vector<T, kMixingLanes> unmixed_lanes(const T* transposed, int64_t stride,
                                              const T* gradient) {
   using V = Vector<T, kMixingLanes>;
-  V even = {}, odd = {};  // one sum would wait for each addition
+  V even = {}, odd = {};  // in a single sum each addition would wait for the one before
   for (int d = 0; d < kMixingLanes; d += 2) {
     even += load<V>(transposed + d * stride) * gradient[d];
     odd += load<V>(transposed + (d + 1) * stride) * gradient[d + 1];
@@ -53,8 +53,8 @@ inline Vector<T, kMixingLanes> unmixed_lanes(const T* transposed, int64_t stride
   return even + odd;
 }
 
-// Its gradient with respect to the row, of which row[m][k] may be written for k beyond n_rows, up
-// to a multiple of the lanes: what is there for m + 1 must be written later.
+// The gradient of mix_orders with respect to the row. May write row[m][k] for k beyond n_rows, up
+// to a multiple of the lanes, so the orders are written in ascending m.
 template <typename T, int kOrders>
 void unmix_orders(const T* gradient, int64_t n_columns, const T* transposed, int64_t n_rows,
                   T* row) {
@@ -75,7 +75,7 @@ void unmix_orders(const T* gradient, int64_t n_columns, const T* transposed, int
   }
 }
 
-// Its gradient with respect to the map, which is added to.
+// Adds the gradient of mix_orders with respect to the map.
 template <typename T, int kOrders>
 void add_outer_products(const T* row, int64_t n_rows, const T* gradient, int64_t n_columns,
                         int64_t stride, T* map) {

@@ -11,11 +11,11 @@
 namespace glassml {
 namespace {
 
-// Fewer knots than this are copied by one thread.
+// Grain size: fewer knots than this are copied by one thread.
 constexpr int64_t kKnotsOfTask = 128;
 
-// Columns that are neighbours in the table and in the packed table, or that are not used in the
-// latter (source -1).
+// Columns that are contiguous in the table and in the packed table, or (source -1) unused columns
+// of the packed table.
 struct Run {
   int64_t source;
   int64_t target;

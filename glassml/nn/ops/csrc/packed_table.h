@@ -1,4 +1,4 @@
-// Tables of radial weights as the kernels read them.
+// Tables of radial weights in the layout that the kernels read.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,12 +8,12 @@
 
 namespace glassml {
 
-// The table as the kernels read it: rows that begin at cache lines, weights in the order of use.
-// Made anew for each call: that brings it into the cache, which reading it here and there would
-// not. Undefined where there is no table.
+// The table in the layout that the kernels read: rows begin at cache lines, weights are in the
+// order of use. Copied in each call, which also brings it into the cache faster than scattered
+// reads would. Undefined if there is no table.
 at::Tensor packed_table(const Arguments& arguments, const ConvolutionShape& shape);
 
-// Its transpose, for gradients.
+// The transpose of packed_table, for gradients.
 at::Tensor unpacked_table(const at::Tensor& packed, const ConvolutionShape& shape);
 
 }  // namespace glassml

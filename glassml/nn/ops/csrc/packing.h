@@ -1,12 +1,12 @@
-// A block of edges of one receiver, gathered and laid out for the vectors of the edge loops.
+// A block of edges of one receiver, gathered and arranged for the vectors of the edge loops.
 //
-// What is known of the edges is copied once and then read many times, from the caches:
+// The data of the edges are copied once and then read many times, from the caches:
 //   r, y    [l_F, m_F][edge]                  distances and spherical harmonics
 //   sh      for each l_F [vector][m_F][lane]  each harmonic repeated for all channels; only where
 //                                             edges share a vector, elsewhere y is used
-//   h       [vector][l_I, m_I][lane]          only where the rows of state are not read themselves
+//   h       [vector][l_I, m_I][lane]          only where rows of state are not read directly
 //   weights [vector][path][lane]              paths in the order of the groups
-// A lane is (edge of the vector, channel). Edges and channels that fill up a vector are 0.
+// A lane is (edge of the vector, channel). Unused lanes are 0.
 #pragma once
 
 #include "vectors.h"
@@ -22,15 +22,15 @@ struct Block {
   T* r;
   T* y;
   T* sh;
-  T* couplings;  // of the path that is worked on, see couplings.h
+  T* couplings;  // of the present path, see couplings.h
   T* h;
   T* weights;
   T* h_gradient;  // like h
   T* weight_gradient;
-  const T* rows[kBlockEdges];     // where the features [l_I, m_I][lane] of every vector are,
-  T* gradient_rows[kBlockEdges];  // and their gradients
-  int64_t interval[kBlockEdges];  // of the table
-  T fraction[kBlockEdges];        // of the interval
+  const T* rows[kBlockEdges];     // features [l_I, m_I][lane] of each vector
+  T* gradient_rows[kBlockEdges];  // their gradients
+  int64_t interval[kBlockEdges];  // of the table, in which the edge lies
+  T fraction[kBlockEdges];        // position in that interval, 0 to 1
 };
 
 // Square roots of all lanes.
@@ -65,7 +65,7 @@ inline void evaluate_harmonics(const Layout& layout, const Inputs<T>& in, Block<
     }
     const V r = square_root(squared);
     store(block.r + e, r);
-    // Harmonics are functions of the direction, of which a vector of length 0 has none.
+    // Harmonics are functions of the direction; a vector of length 0 has none.
     const V factor = r > 0 ? static_cast<T>(1.7320508075688772) / r : V{};
     for (int axis = 0; axis < 3; ++axis) {
       direction[axis] *= factor;
@@ -92,7 +92,7 @@ inline void locate(const RadialTable<T>& table, Block<T>& block) {
   const T last = static_cast<T>(table.n_cells - 1);
   for (int edge = 0; edge < block.n_edges; ++edge) {
     const T cell = (block.r[edge] - table.knots[0]) * table.cells_per_length;
-    // Written so that NaN ends at the first knot and not outside of the table.
+    // Written so that NaN leads to the first knot and not outside the table.
     cells[edge] = static_cast<int32_t>(cell > 0 ? (cell < last ? cell : last) : T{0});
   }
   for (int edge = 0; edge < block.n_edges; ++edge) {
@@ -105,7 +105,7 @@ inline void locate(const RadialTable<T>& table, Block<T>& block) {
   }
 }
 
-// Where the harmonics of degree l of an edge lie, which are kLanes apart.
+// The harmonics of degree l of an edge; consecutive orders are kLanes apart.
 template <typename T, int kChannels>
 inline T* harmonics_slot(const Block<T>& block, int l, int edge) {
   constexpr int kE = kEdges<T, kChannels>;
@@ -113,36 +113,36 @@ inline T* harmonics_slot(const Block<T>& block, int l, int edge) {
   return block.sh + row * kLanes<T, kChannels> + edge % kE * kChannels;
 }
 
-// Orders (l_I, m_I) of the features of a part.
+// Number of orders (l_I, m_I) of the features of a part.
 inline int64_t n_orders(const Part& part) { return int64_t{part.l_in + 1} * (part.l_in + 1); }
 
-// Where the packed features of a vector of edges lie. Room for one order more stays unused:
-// features a power of two apart would fall into the same sets of the cache and push each other out.
+// The packed features of a vector of edges. Space for one more order stays unused: features at
+// distances of a power of two would share sets of the cache and evict each other.
 template <typename T, int kChannels>
 inline T* features_slot(T* packed, const Part& part, int vector) {
   return packed + vector * (n_orders(part) + 1) * kLanes<T, kChannels>;
 }
 
-// Whether rows of state have the features of an edge as they would be packed.
+// Whether rows of state already have the layout of packed features.
 template <typename T, int kChannels>
 inline bool reads_state(const Part& part, const Chunk& chunk) {
   return kEdges<T, kChannels> == 1 && part.channels == kChannels && chunk.valid == kChannels;
 }
 
-// Where a sender's features, or their gradients, begin in a matrix like state.
+// The first feature of a sender, or its gradient, in a matrix like state.
 template <typename T>
 inline T* row_of(T* matrix, int64_t stride, int64_t sender, const Part& part, const Chunk& chunk) {
   return matrix + sender * stride + part.state_start + chunk.channel;
 }
 
-// Where the weights of an edge lie, which are kLanes apart.
+// The weights of an edge; consecutive paths are kLanes apart.
 template <typename T, int kChannels>
 inline T* weight_slot(T* packed, const Part& part, int edge) {
   constexpr int kE = kEdges<T, kChannels>;
   return packed + int64_t{edge / kE} * part.n_paths * kLanes<T, kChannels> + edge % kE * kChannels;
 }
 
-// Calls body(edge) for the edges that fill up the last vector.
+// Calls body(edge) for the unused edges of the last vector.
 template <typename T, int kChannels, typename Body>
 inline void for_padding(const Block<T>& block, const Body& body) {
   for (int e = block.n_edges; e < block.n_vectors * kEdges<T, kChannels>; ++e) body(e);
@@ -165,9 +165,9 @@ inline void pack_harmonics(const Layout& layout, Block<T>& block) {
   }
 }
 
-// Calls body.operator()<valid>() with the channels of a chunk: as a constant where speed matters,
-// that is where all lanes are used or few, as the plain scalars do, else 0, which stands for
-// chunk.valid.
+// Calls body.operator()<valid>() with the number of channels of a chunk. It is a constant where
+// speed matters: if all lanes are used, or only few, as by the plain scalars. Otherwise it is 0,
+// which stands for chunk.valid.
 template <int kChannels, typename Body>
 inline void with_valid(const Chunk& chunk, const Body& body) {
   if (chunk.valid == kChannels) return body.template operator()<kChannels>();
@@ -183,7 +183,7 @@ inline void with_valid(const Chunk& chunk, const Body& body) {
   }
 }
 
-// Asks for the senders' rows of a matrix, for a block that begins at edge `first`.
+// Prefetches the senders' rows of a matrix, for a block that begins at edge `first`.
 template <typename T>
 inline void prefetch_senders(const Layout& layout, const Inputs<T>& in, const T* rows,
                              int64_t stride, int64_t first, int64_t last_edge) {
@@ -225,8 +225,8 @@ inline void pack_features(const Part& part, const Inputs<T>& in, Block<T>& block
   });
 }
 
-// Asks for what another edge will read or write of two rows of a table, but not the next one:
-// until then there would be no time.
+// Prefetches what the edge after the next will read or write in two rows of a table; for the next
+// edge it would be too late.
 template <typename T, int kChannels>
 inline void prefetch_weights(const RadialTable<T>& table, const T* values, const Block<T>& block,
                              int edge, int n_paths, const Chunk& chunk) {
@@ -276,7 +276,8 @@ inline void pack_weights(const Part& part, const Inputs<T>& in, Block<T>& block,
   });
 }
 
-// Where the gradients of features are added to: rows of the gradient of state themselves, or zeros.
+// Sets gradient_rows, to which the gradients of features are added: rows of the gradient of state,
+// or zeros.
 template <typename T, int kChannels>
 inline void open_feature_gradient(const Part& part, const Inputs<T>& in, Block<T>& block,
                                   const Chunk& chunk, const Gradients<T>& gradients) {

@@ -16,7 +16,8 @@
 namespace glassml {
 namespace {
 
-// Multiply-adds an edge from which on coupling first saves time: it has costs of its own.
+// Coupling first is used where it saves at least this many multiply-adds per edge: it has an
+// overhead.
 constexpr int kLeastSaving = 10;
 
 // All paths in the order of the radial columns: l_O outermost, then l_I, then l_F.
@@ -37,7 +38,7 @@ std::vector<std::pair<PathGroup, Path>> paths_in_order(int l_in, int l_max) {
 
 using Lists = std::vector<std::vector<Coefficient>>;
 
-// Appends lists, all as long as the longest of them, at least `length`.
+// Appends lists, padded to the length of the longest of them, at least `length`.
 CoefficientLists append_lists(std::vector<Coefficient>& coefficients, const Lists& lists,
                               std::size_t length = 0) {
   const int first = static_cast<int>(coefficients.size());
@@ -133,7 +134,7 @@ ConvolutionShape::ConvolutionShape(int64_t l_in, int64_t l_max, int64_t channels
   n_radial_ = n_hidden_weights + (l_max + 1) * n_in;
   if (l_in >= 0) add_chunks(hidden, 0, channels, 0);
   add_chunks(scalar, 1, n_in, n_hidden_weights);
-  // Rows that begin at cache lines.
+  // Rows begin at cache lines.
   while (table_columns_.size() % kMaxLanes != 0) table_columns_.push_back(-1);
   layout_ = Layout{static_cast<int>(l_max),
                    static_cast<int>((l_max + 1) * (l_max + 1)),
@@ -147,7 +148,7 @@ ConvolutionShape::ConvolutionShape(int64_t l_in, int64_t l_max, int64_t channels
 
 void ConvolutionShape::add_chunks(const PathTable& table, int part, int64_t channels,
                                   int64_t radial_start) {
-  // Where features use 8 lanes, scalars do so too: the harmonics are packed for these already.
+  // Where features use 8 lanes, scalars do so too: the harmonics are already packed for 8 lanes.
   const bool wide = part == 1 && !chunks_[0].empty() && chunks_[0].back().lanes == 8;
   int64_t channel = 0;
   while (channel < channels) {

@@ -1,4 +1,4 @@
-// The paths of a convolution and where their columns lie (the C++ twin of paths.py).
+// The paths of a convolution and their columns (the C++ counterpart of paths.py).
 #pragma once
 
 #include <cstdint>
@@ -19,10 +19,10 @@ struct PathTable {
   std::vector<int64_t> paths_per_degree;  // [l_max + 1], by l_O
 };
 
-// Computed at the first call for these degrees, then kept for the life of the process.
+// Computed in the first call for these degrees and kept until the process ends.
 const PathTable& path_table(int l_in, int l_max);
 
-// Sizes of one call; owns the arrays that Layout points to.
+// The sizes of one call; owns the arrays that Layout points to.
 class ConvolutionShape {
  public:
   ConvolutionShape(int64_t l_in, int64_t l_max, int64_t channels, int64_t n_in);
@@ -35,15 +35,15 @@ class ConvolutionShape {
   int64_t result_width() const { return layout_.result_width; }
 
   // Columns of a row of the packed table (see RadialTable), and for each of them the column of the
-  // table that it holds, or -1 for a lane that is not used.
+  // table that it holds, or -1 for an unused lane.
   int64_t table_width() const { return static_cast<int64_t>(table_columns_.size()); }
   const std::vector<int64_t>& table_columns() const { return table_columns_; }
 
-  // Columns K_l of each degree before they are mixed, and all of them.
+  // Number of columns K_l of each degree before mixing, and their sum.
   const std::vector<int64_t>& block_columns() const { return block_columns_; }
   int64_t n_columns() const;
 
-  // Elements of scratch memory that a kernel needs.
+  // Number of elements of scratch memory that a kernel needs.
   int64_t scratch(bool backward) const;
 
  private:

@@ -20,7 +20,7 @@ using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Gradients go to `state`, to `weights`, which is either radial or table, and to `mixing`.
+// Has gradients with respect to `state`, `weights` (radial or table) and `mixing`.
 class ConvolutionFunction : public torch::autograd::Function<ConvolutionFunction> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& state, const Tensor& weights,
@@ -126,7 +126,7 @@ const std::string kTabulated =
     "Tensor first_edge, int l_in, int l_max, int channels, bool rectify, "
     "Tensor? mixing=None) -> Tensor";
 
-// The name with its schema; devices without kernels of their own use plain ATen operations.
+// Defines an operator; devices without kernels of their own use plain ATen operations.
 template <typename Generic, typename Cpu, typename Autograd>
 void define(torch::Library& library, const std::string& name, const std::string& schema,
             Generic generic, Cpu cpu, Autograd autograd_cpu) {
@@ -134,13 +134,13 @@ void define(torch::Library& library, const std::string& name, const std::string&
   library.impl(name.c_str(), torch::dispatch(c10::DispatchKey::CompositeImplicitAutograd, generic));
   library.impl(name.c_str(), torch::dispatch(c10::DispatchKey::CPU, cpu));
   library.impl(name.c_str(), torch::dispatch(c10::DispatchKey::AutogradCPU, autograd_cpu));
-  // By itself, so that tests reach it on a CPU.
+  // Under a name of its own too, so that tests can call it on a CPU.
   library.def((name + "_aten" + schema).c_str(), generic);
 }
 
 TORCH_LIBRARY_FRAGMENT(glassml, library) {
   // A Python process may have registered the reference before LAMMPS loads this library with the
-  // plugin. Registering twice would end the process; the operator that is there does the same.
+  // plugin. Registering twice would end the process, and the operator already there is equivalent.
   if (c10::Dispatcher::singleton().findSchema({"glassml::equivariant_convolution", ""})) return;
   define(library, "equivariant_convolution", kEquivariant, TORCH_FN(equivariant<convolution_aten>),
          TORCH_FN(equivariant<cpu>), TORCH_FN(equivariant<autograd_cpu>));

@@ -43,7 +43,7 @@ Level choose_level() {
     if (std::string(wanted) == level.name) return level;
     names += std::string(names.empty() ? "" : ", ") + level.name;
   }
-  TORCH_CHECK(false, "GLASSML_SIMD=", wanted, " is not available here; choose one of: ", names);
+  TORCH_CHECK(false, "GLASSML_SIMD: expected one of ", names, "; found ", wanted);
 }
 
 const Level& level() {

@@ -1,4 +1,4 @@
-// The choice of kernels for the processor at hand.
+// Chooses the kernels for this processor.
 #pragma once
 
 #include <string>
@@ -8,12 +8,12 @@
 
 namespace glassml {
 
-// The levels that were compiled and that this processor has, best first: of "avx512", "avx512vl"
-// (the same instructions, mostly on half registers), "avx2" and "baseline".
+// The levels that were compiled and that this processor supports, best first, among "avx512",
+// "avx512vl" (the same instructions, mostly on half registers), "avx2" and "baseline".
 std::vector<std::string> simd_levels();
 
-// The level in use: the best, or what the environment variable GLASSML_SIMD asked for when it was
-// first needed.
+// The level in use: the best, or the one named by the environment variable GLASSML_SIMD at the
+// first use.
 std::string simd_level();
 
 const Kernels& kernels();

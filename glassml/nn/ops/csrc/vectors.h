@@ -1,4 +1,4 @@
-// Vectors of any length, for the files that are compiled once for every vector extension (see
+// Vectors of any length, for the files that are compiled once for each vector extension (see
 // kernels.h). Everything here has internal linkage.
 #pragma once
 
@@ -25,9 +25,9 @@ constexpr int kRegisters = 16;
 constexpr int kRegisterBytes = 16;
 #endif
 
-// Edges are packed together until they fill a vector of this size. Where that is less than a
-// register, an instruction on a whole register takes twice the time of one on half of it, so that
-// packing edges, which has costs of its own, gains nothing.
+// Edges are packed together until they fill a vector of this size. It is less than a register for
+// processors on which an instruction on a whole register takes twice the time of one on half of it:
+// there packing edges, which has an overhead, gains nothing.
 #if defined(GLASSML_PACKED_BYTES)
 constexpr int kPackedBytes = GLASSML_PACKED_BYTES;
 #else
@@ -53,14 +53,14 @@ inline void store(T* target, const V& vector) {
   __builtin_memcpy(target, &vector, sizeof(V));
 }
 
-// Asks for elements that are read soon, but not at once.
+// Prefetches elements that are read soon, but not immediately.
 template <typename T>
 inline void prefetch(const T* source, int64_t n_elements) {
   constexpr int64_t kLine = 64 / sizeof(T);
   for (int64_t k = 0; k < n_elements; k += kLine) __builtin_prefetch(source + k, 0, 2);
 }
 
-// A constant that is kept in both precisions.
+// A constant that is stored in both precisions.
 template <typename T>
 inline T value_of(double in_double, float in_float);
 template <>
@@ -72,15 +72,15 @@ inline double value_of<double>(double in_double, float) {
   return in_double;
 }
 
-// One number in all lanes. Subtracting 0 changes no number, not even -0, so no instruction is
-// spent.
+// One number in all lanes. Subtracting 0 changes no number, not even -0, so it takes no
+// instruction.
 template <typename V, typename T>
 inline V broadcast(T value) {
   return value - V{};
 }
 
-// The first `valid` of kLanes elements; the other lanes are 0. Through memory where not all are
-// valid: nothing may read past the end of an array.
+// Copies the first `valid` of kLanes elements and sets the others to 0. Element by element if not
+// all are valid: nothing may be read past the end of an array.
 template <int kLanes, typename T>
 inline void copy_some(T* target, const T* source, int valid) {
   using V = Vector<T, kLanes>;
@@ -113,7 +113,7 @@ inline void store_some(T* target, const Vector<T, kLanes>& vector, int valid) {
   for (int k = 0; k < valid; ++k) target[k] = elements[k];
 }
 
-// Edges that share a vector: with few channels, the lanes are those of several edges.
+// Number of edges that share a vector: with few channels, the lanes belong to several edges.
 template <typename T, int kChannels>
 constexpr int kEdges =
     kChannels * sizeof(T) < kPackedBytes ? kPackedBytes / static_cast<int>(kChannels * sizeof(T))
@@ -135,7 +135,7 @@ inline Vector<T, kChannels> folded(const Vector<T, kLanes<T, kChannels>>& vector
   return sum;
 }
 
-// Calls body.operator()<lanes>() with the lanes of a chunk.
+// Calls body.operator()<lanes>() with the number of lanes of a chunk.
 template <typename Body>
 inline void with_lanes(int lanes, const Body& body) {
   switch (lanes) {
