@@ -15,7 +15,9 @@ from glassml.errors import ModelFileError
 from glassml.export import check_decoder, read_manifest, replace_decoder, save_model
 from glassml.inference import Predictor
 from glassml.models import SE3GNN, GlassModel, build
+from glassml.provenance import TrainingRecord
 
+HERE, THERE = TrainingRecord(epoch=1), TrainingRecord(versions={"glassml": "0"})
 SMALL = {"l_max": 1, "channels": 2, "n_layers": 2, "dropout": 0.0}
 
 
@@ -112,7 +114,7 @@ def test_tables_and_their_record_are_kept(tmp_path: Path) -> None:
 def test_a_refitted_file_can_be_refitted(tmp_path: Path) -> None:
     weight, bias = random_decoder(3)
     first, second = tmp_path / "first.pt", tmp_path / "second.pt"
-    common = {"weight": weight[:, :1], "bias": bias[:, :1], "training": {}}
+    common = {"weight": weight[:, :1], "bias": bias[:, :1], "training": THERE}
     old = written(tmp_path, network())
     replace_decoder(old, first, times=(1, 2, 3), weight=weight, bias=bias, training=THERE)
     replace_decoder(first, second, times=(2.0,), **common)
