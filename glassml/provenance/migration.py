@@ -18,6 +18,7 @@ from glassml.provenance.parts import (
     KnownConfiguration,
     ReversedRuns,
     RidgeFit,
+    Role,
     Side,
     SplitSettings,
 )
@@ -25,8 +26,6 @@ from glassml.provenance.record import NetworkRecord, OriginValue, TrainingRecord
 from glassml.scores import Score
 
 __all__ = ["is_accuracy_of_version_1", "migrated_accuracy", "migrated_training"]
-
-_Role = Literal["configurations", "reversed runs"] | None
 
 # "validation/loss", "validation/pearson_mean" (the mean over times of the first species) or
 # "validation/pearson_mean/A/t=0.5".
@@ -93,7 +92,7 @@ class _DataFile(_Entry):
     sha256: str
     configurations: int
 
-    def data_file(self, role: _Role) -> DataFile:
+    def data_file(self, role: Role | None) -> DataFile:
         return DataFile(**self.model_dump(), role=role)
 
 
@@ -179,7 +178,7 @@ class _Training(_Entry):
 
     def _data_files(self) -> tuple[DataFile, ...]:
         """With their roles: datasets of reversed runs stood last, but not how many they were."""
-        roles: list[_Role] = ["configurations"] * len(self.data)
+        roles: list[Role | None] = ["configurations"] * len(self.data)
         if self.reversed_runs and len(self.data) > 1:
             roles[1:] = [*([None] * (len(self.data) - 2)), "reversed runs"]
         files = [file.data_file(role) for file, role in zip(self.data, roles, strict=True)]

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from glassml.data import REVERSED_FROM, Configuration
+from glassml.data import REVERSED_FROM, Configuration, Dataset
 from glassml.scores import Score
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Part",
     "ReversedRuns",
     "RidgeFit",
+    "Role",
     "Scores",
     "Side",
     "SplitSettings",
@@ -35,6 +36,7 @@ def _short(score: Score, handler: SerializerFunctionWrapHandler) -> dict[str, An
     return {k: v for k, v in handler(score).items() if v is not None or k == "value"}
 
 
+Role = Literal["configurations", "reversed runs"]
 Scores = tuple[Annotated[Score, WrapSerializer(_short)], ...]
 
 
@@ -68,7 +70,17 @@ class DataFile(Part):
     file: str
     sha256: str
     configurations: int = Field(ge=0)
-    role: Literal["configurations", "reversed runs"] | None = None
+    role: Role | None = None
+
+    @classmethod
+    def of(cls, dataset: Dataset, role: Role) -> DataFile:
+        """What identifies a dataset."""
+        return cls(
+            file=dataset.path.name,
+            sha256=dataset.sha256,
+            configurations=len(dataset),
+            role=role,
+        )
 
 
 class KnownConfiguration(Part):

@@ -230,9 +230,9 @@ def _record(
     for configuration in dataset:
         origins.add(configuration)
         known.append(KnownConfiguration.of(configuration))
-    data, runs = [_data_file(dataset, "configurations")], None
+    data, runs = [DataFile.of(dataset, "configurations")], None
     if reversed_runs is not None:
-        data.append(_data_file(reversed_runs, "reversed runs"))
+        data.append(DataFile.of(reversed_runs, "reversed runs"))
         runs = _runs_of(known, reversed_runs)
     manifest = predictor.manifest
     return TrainingRecord(
@@ -249,12 +249,6 @@ def _record(
             times=manifest.times,
             training=manifest.training,
         ),
-    )
-
-
-def _data_file(dataset: Dataset, role: Literal["configurations", "reversed runs"]) -> DataFile:
-    return DataFile(
-        file=dataset.path.name, sha256=dataset.sha256, configurations=len(dataset), role=role
     )
 
 

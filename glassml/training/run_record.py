@@ -133,11 +133,6 @@ def with_results(
 def _data_files(split: Split) -> tuple[DataFile, ...]:
     runs = {source.dataset.path for source in split.reversed}
     return tuple(
-        DataFile(
-            file=dataset.path.name,
-            sha256=dataset.sha256,
-            configurations=len(dataset),
-            role="reversed runs" if dataset.path in runs else "configurations",
-        )
+        DataFile.of(dataset, "reversed runs" if dataset.path in runs else "configurations")
         for dataset in split.datasets
     )
