@@ -41,12 +41,7 @@ def analytic(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         key = repr(sorted(hyperparameters.items()))
         if key not in files:
             files[key] = folder / f"analytic{len(files)}.pt"
-            save_model(
-                build("analytic", **hyperparameters),
-                files[key],
-                dtype="float64",
-                training={"data": "none: its values are known", "metrics": {"pearson": 0.5}},
-            )
+            save_model(build("analytic", **hyperparameters), files[key], dtype="float64")
         return files[key]
 
     return make

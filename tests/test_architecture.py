@@ -33,7 +33,18 @@ BASE = {
     "progress",
     "scores",
 }  # "": the package, its version
-FLOW = ["native", "physics", "data", "graph", "nn", "models", "training", "export", "inference"]
+FLOW = [
+    "native",
+    "physics",
+    "data",
+    "provenance",
+    "graph",
+    "nn",
+    "models",
+    "training",
+    "export",
+    "inference",
+]
 ALLOWED: dict[str, set[str]] = {
     "": set(),
     "errors": {""},

@@ -24,11 +24,20 @@ from glassml.export import read_manifest, replace_decoder, restored_model, save_
 from glassml.files import atomic_write
 from glassml.inference import Predictor
 from glassml.models import Committee
+from glassml.provenance import (
+    Accuracy,
+    DataFile,
+    KnownConfiguration,
+    ReversedRuns,
+    RidgeFit,
+    Side,
+    TrainingRecord,
+)
+from glassml.scores import Score
 from glassml.simulation import kob_andersen, quench_file
 from glassml.studies.descriptor_moments import DescriptorMoments, read_descriptor_moments
 from glassml.studies.refit import untrained
 from glassml.training import load_config, load_trained_model, resume, train
-from glassml.training.trained_committee import committee_provenance
 
 HERE = Path(__file__).resolve().parent
 LABEL_NOISE = 12.0
@@ -103,17 +112,28 @@ def fit_ridge(
         times=material.times,
         weight=np.stack([f.weight for f in decoders.fits]),
         bias=np.stack([f.bias for f in decoders.fits]),
-        training={
-            "train": [names[i] for i in chosen],
-            "validation": held_out,
-            "recipe": {
-                "decoders": "ridge regression on the descriptors, reversed runs included",
-                "penalties": decoders.penalties.tolist(),
-                "label_noise": LABEL_NOISE,
-            },
-        },
+        training=ridge_record(work, chosen, decoders.penalties),
     )
     return file
+
+
+def ridge_record(work: Path, chosen: list[int], penalties: np.ndarray) -> TrainingRecord:
+    """What the model file of a ridge regression says of it."""
+    with Dataset(work / "botan.h5") as dataset, Dataset(work / "botan_reversed.h5") as runs:
+        known = [KnownConfiguration.of(dataset[i]) for i in chosen]
+        starts = tuple(str(configuration.positions_sha256) for configuration in known)
+        began = [KnownConfiguration.of(run).reversed_from for run in runs]
+        data = (DataFile.of(dataset, "configurations"), DataFile.of(runs, "reversed runs"))
+    return TrainingRecord(
+        data=data,
+        train=Side.of(known),
+        reversed_runs=ReversedRuns(number=sum(map(starts.count, began)), starts=starts),
+        ridge=RidgeFit(
+            decoders="ridge regression on the descriptors, reversed runs included",
+            penalties=penalties.tolist(),
+            label_noise=LABEL_NOISE,
+        ),
+    )
 
 
 def predictor_of(work: Path, folder: Path) -> Predictor:
@@ -121,7 +141,7 @@ def predictor_of(work: Path, folder: Path) -> Predictor:
     file = work / "exported" / f"{folder.name}.pt"
     file.parent.mkdir(exist_ok=True)
     trained = load_trained_model(folder / LAST)
-    save_model(trained.model, file, training=trained.provenance)
+    save_model(trained.model, file, training=trained.record)
     return Predictor(file)
 
 
@@ -184,27 +204,28 @@ def write_committee(networks: list[Path], ridge: Path, scores: dict, output: Pat
     trained = [load_trained_model(folder / LAST) for folder in networks]
     members = [*(run.model for run in trained), restored_model(ridge)]
     weights = [0.5 / len(trained)] * len(trained) + [0.5]
-    accuracy = {
-        "protocol": "cross-validation: the average of a network and a ridge regression that have "
+    accuracy = Accuracy(
+        protocol="cross-validation: the average of a network and a ridge regression that have "
         "not seen the configurations they predict; errors by leaving out one configuration. The "
         "file holds the networks of all folds and a ridge regression on all configurations, so "
         "there is none left to test it on",
-        "pearson": [
-            {
-                "species": "A",
-                "time": members[0].times[0],
-                "kind": kind,
-                "value": value,
-                "error": error,
-            }
+        scores=tuple(
+            Score(
+                species="A",
+                time=members[0].times[0],
+                kind=kind,
+                value=value,
+                error=error,
+                error_kind="standard error over configurations",
+            )
             for kind, (value, error) in scores["average of a network and the ridge"].items()
-        ],
-    }
-    provenance = [*(run.provenance for run in trained), read_manifest(ridge).training]
+        ),
+    )
+    records = (*(run.record for run in trained), read_manifest(ridge).training)
     save_model(
         Committee(members, weights).eval(),
         output,
-        training=committee_provenance(provenance) | {"accuracy": accuracy},
+        training=TrainingRecord(members=records, accuracy=accuracy),
     )
 
 

@@ -33,7 +33,7 @@ class Evaluation:
         kind: what gave the predictions: "model", "stored" (in the dataset), "file", or "seeds" (the
             average over models that differ in their seed).
         seen: how many of the configurations the model was trained or validated on, as far as its
-            file tells (`seen_configurations`): those are no test.
+            file tells (`TrainingRecord.seen`): those are no test.
     """
 
     model: str

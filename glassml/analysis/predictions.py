@@ -10,7 +10,6 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from glassml.analysis.prediction_files import PredictionFile
-from glassml.analysis.seen import seen_configurations
 from glassml.data import Configuration, Dataset
 from glassml.errors import InputError
 from glassml.files import sha256_of
@@ -88,7 +87,7 @@ class ModelPredictions:
     ) -> None:
         self.name = name or predictor.path.name
         self.origin = {"file": str(predictor.path), "sha256": sha256_of(predictor.path)}
-        self.seen = len(seen_configurations(predictor.manifest, dataset))
+        self.seen = len(predictor.manifest.training.seen(dataset))
         self.predictor = predictor
         self._columns = _columns(
             np.array(predictor.manifest.times), dataset, predictor.path.name, all_times

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from glassml.analysis.seen import trainings
 from glassml.data import Dataset
 from glassml.errors import InputError
 from glassml.export import Manifest
@@ -55,28 +54,11 @@ def trained_relaxation_time(
     Raises:
         InputError: as for `relaxation_time_of`.
     """
-    known = trainings(manifest.training)
-    for checksum in _checksums(known) if asked is None else ():
-        column = column_of(by_checksum.get(checksum, math.nan), manifest.times)
+    for file in manifest.training.data_files if asked is None else ():
+        column = column_of(by_checksum.get(file.sha256, math.nan), manifest.times)
         if column is not None:
             return manifest.times[column]
-    taus = {tau for training in known for tau in _taus(training)}
-    tau = taus.pop() if len(taus) == 1 else None
-    return _chosen(name, list(manifest.times), tau, asked)
-
-
-def _checksums(known: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Of the datasets that a model, or a member of it, was trained on."""
-    files = [training.get("data") for training in known]
-    entries = [entry for one in files if isinstance(one, list) for entry in one]
-    return [entry.get("sha256", "") for entry in entries if isinstance(entry, Mapping)]
-
-
-def _taus(training: Mapping[str, Any]) -> list[Any]:
-    """Every tau_alpha of the data of one training."""
-    origin = training.get("origin")
-    taus = origin.get("tau_alpha") if isinstance(origin, Mapping) else None
-    return taus if isinstance(taus, list) else []
+    return _chosen(name, list(manifest.times), manifest.training.tau_alpha, asked)
 
 
 def _chosen(

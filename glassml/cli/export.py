@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from glassml.models import GlassModel
+    from glassml.provenance import TrainingRecord
 
 __all__ = ["export"]
 
@@ -74,19 +75,20 @@ def export(
     (propensity_members).
     """
     from glassml.errors import ConfigError
-    from glassml.export import read_accuracy, save_model
+    from glassml.export import save_model
+    from glassml.provenance import read_accuracy
 
     if exact and tolerance is not None:
         raise ConfigError("--tolerance: is of tables, which --exact does without; give one of them")
-    measured = {} if accuracy is None else {"accuracy": read_accuracy(accuracy).model_dump()}
-    model, provenance, origin = _load(runs, _numbers(weights))
+    measured = None if accuracy is None else read_accuracy(accuracy)
+    model, record, origin = _load(runs, _numbers(weights))
     manifest = save_model(
         model,
         output,
         dtype=dtype,
         radial="exact" if exact else "table" if tolerance is not None else None,
         tolerance=1e-4 if tolerance is None else tolerance,
-        training={**provenance, **measured},
+        training=record.model_copy(update={"accuracy": measured}),
     )
     typer.echo(
         f"{output}: {manifest.model}, {manifest.n_parameters} parameters, {manifest.dtype}, "
@@ -100,19 +102,15 @@ def export(
         )
 
 
-def _load(runs: list[Path], weights: list[float] | None) -> tuple[GlassModel, dict[str, Any], str]:
-    """The model, its provenance, and the same in words."""
+def _load(runs: list[Path], weights: list[float] | None) -> tuple[GlassModel, TrainingRecord, str]:
+    """The model, the record of its training, and the same in words."""
     from glassml.training import load_trained_committee, load_trained_model
 
     if len(runs) > 1 or weights is not None:
-        committee, provenance = load_trained_committee(runs, weights)
-        return committee, provenance, f"members from {', '.join(map(str, runs))}"
+        committee, record = load_trained_committee(runs, weights)
+        return committee, record, f"members from {', '.join(map(str, runs))}"
     trained = load_trained_model(runs[0])
-    return (
-        trained.model,
-        trained.provenance,
-        f"epoch {trained.provenance['epoch']} of {trained.path}",
-    )
+    return trained.model, trained.record, f"epoch {trained.record.epoch} of {trained.path}"
 
 
 def _numbers(text: str | None) -> list[float] | None:

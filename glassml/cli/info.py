@@ -49,8 +49,9 @@ def show(model: Path, as_json: bool) -> None:
     console = Console(highlight=False)
     console.print(_model_table(model, manifest))
     console.print(_output_table(manifest))
-    if manifest.training:
-        console.print(_two_columns("Training", manifest.training))
+    training = _stated(manifest.training)
+    if training:
+        console.print(_two_columns("Training", training))
     for title, text in _usage(model, manifest).items():
         console.print(f"[bold]{title}[/bold]")
         console.print(text, markup=False, soft_wrap=True)  # one line each, to be copied
@@ -88,6 +89,25 @@ def _output_table(manifest: Manifest) -> Table:
             shown += f"\nirreps {entry.irreps}"
         table.add_row(*(Text(cell) for cell in (entry.name, entry.dimension, shown)))
     return table
+
+
+def _stated(value: Any) -> Any:
+    """A record of a training in plain values; configurations by their names, scores in a line."""
+    from glassml.provenance import KnownConfiguration, Part, ReversedRuns
+    from glassml.scores import Score
+
+    if isinstance(value, KnownConfiguration):
+        return value.name
+    if isinstance(value, ReversedRuns):
+        return value.number
+    if isinstance(value, Part):
+        return {name: _stated(inner) for name, inner in value.stated().items()}
+    if isinstance(value, tuple) and value and isinstance(value[0], Score):
+        return {
+            f"{score.statistic} {score.kind}, {score.species}, t = {score.time:g}": str(score)
+            for score in value
+        }
+    return [_stated(inner) for inner in value] if isinstance(value, tuple) else value
 
 
 def _nested(value: Any) -> RenderableType:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from glassml.export.accuracy import Accuracy, Coefficient, accuracy_of, read_accuracy
 from glassml.export.archive import (
     load_module,
     model_path,
     read_manifest,
+    rewrite_manifest,
     save_model,
 )
 from glassml.export.decoder import check_decoder, replace_decoder
 from glassml.export.manifest import (
     FORMAT_VERSION,
+    FORMAT_VERSIONS_READ,
     Manifest,
     OutputEntry,
     RadialTableEntry,
@@ -22,20 +23,18 @@ from glassml.export.scripting import script_model
 
 __all__ = [
     "FORMAT_VERSION",
-    "Accuracy",
-    "Coefficient",
+    "FORMAT_VERSIONS_READ",
     "Manifest",
     "OutputEntry",
     "RadialTableEntry",
     "ScalarEntry",
-    "accuracy_of",
     "check_decoder",
     "load_module",
     "model_path",
-    "read_accuracy",
     "read_manifest",
     "replace_decoder",
     "restored_model",
+    "rewrite_manifest",
     "save_model",
     "script_model",
 ]

@@ -6,23 +6,38 @@ import io
 import json
 import zipfile
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from pydantic import ValidationError
 
-from glassml.errors import ModelFileError, field_problem, shown
+from glassml.errors import ModelFileError, shown
 from glassml.export.baking import bake
-from glassml.export.manifest import FORMAT_VERSION, DType, Manifest, manifest_of
+from glassml.export.manifest import (
+    FORMAT_VERSION,
+    FORMAT_VERSIONS_READ,
+    DType,
+    Manifest,
+    manifest_of,
+)
 from glassml.export.scripting import load_script, save_script, script_model
 from glassml.files import atomic_write
 from glassml.models import GlassModel
 from glassml.nn import ops
 from glassml.pretrained import pretrained_names, pretrained_path
+from glassml.provenance import TrainingRecord, first_problem, migrated_training
 
-__all__ = ["load_module", "model_path", "read_manifest", "save_model", "write_archive"]
+__all__ = [
+    "load_module",
+    "model_path",
+    "read_manifest",
+    "rewrite_manifest",
+    "save_model",
+    "write_archive",
+]
 
 _MANIFEST = "manifest.json"
+_IN_ARCHIVE = f"/extra/{_MANIFEST}"
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -33,7 +48,7 @@ def save_model(
     dtype: str = "float32",
     radial: str | None = None,
     tolerance: float = 1e-4,
-    training: dict[str, Any] | None = None,
+    training: TrainingRecord | None = None,
 ) -> Manifest:
     """Export a model: the one file that LAMMPS, ASE and offline prediction run.
 
@@ -46,7 +61,7 @@ def save_model(
             trained with ``radial_table`` keeps its tables in any case.
         tolerance: largest relative error of the outputs that tables and their rounding may cause,
             on a fixed test system; it and the error found go into the manifest.
-        training: provenance for the manifest.
+        training: how it came about, for the manifest; None for a model that was never trained.
 
     Returns:
         The manifest that was written.
@@ -62,7 +77,7 @@ def save_model(
     if radial not in ("table", "exact"):
         raise ModelFileError(f"radial: expected table or exact; found {radial!r}")
     baked, table = bake(model, tolerance, _DTYPES[dtype]) if radial == "table" else (model, None)
-    manifest = manifest_of(model, cast(DType, dtype), training or {}, table)
+    manifest = manifest_of(model, cast(DType, dtype), training or TrainingRecord(), table)
     script = script_model(baked, _DTYPES[dtype])
     write_archive(script, manifest, path)
     return manifest
@@ -70,20 +85,50 @@ def save_model(
 
 def write_archive(script: torch.jit.ScriptModule, manifest: Manifest, path: str | Path) -> None:
     """Write a model file: an exported module and its manifest."""
-    buffer = save_script(script, {_MANIFEST: manifest.model_dump_json(indent=2)})
+    buffer = save_script(script, {_MANIFEST: ""})
     with atomic_write(path) as partial:
-        _copy_without_traces(buffer, partial)
+        _copy_with_manifest(buffer, manifest, partial)
 
 
-def _copy_without_traces(archive: io.BytesIO, path: Path) -> None:
-    """Leave out the records that map code to source lines.
+def rewrite_manifest(
+    path: str | Path, output: str | Path, *, training: TrainingRecord | None = None
+) -> Manifest:
+    """Write a copy of a model file whose manifest is of the present format.
 
-    They are most of a small model's size and hold the folders of the machine that exported it.
+    Code and tensors are copied byte by byte.
+
+    Args:
+        path: model file, or the name of a model that ships with glassml.
+        output: the file to write (complete, or not at all); may be ``path``.
+        training: what to say of its training; None: what the file says.
+
+    Returns:
+        The manifest that was written.
+
+    Raises:
+        ModelFileError: see `read_manifest`.
     """
+    manifest = read_manifest(path)
+    if training is not None:
+        manifest = manifest.model_copy(update={"training": training})
+    archive = io.BytesIO(model_path(path).read_bytes())
+    with atomic_write(output) as partial:
+        return _copy_with_manifest(archive, manifest, partial)
+
+
+def _copy_with_manifest(archive: io.BytesIO, manifest: Manifest, path: Path) -> Manifest:
+    """Copy an archive with another manifest, without the records that map code to source lines.
+
+    Those are most of a small model's size and hold the folders of the machine that exported it.
+    """
+    written = manifest.model_copy(update={"format_version": FORMAT_VERSION})
     with zipfile.ZipFile(archive) as source, zipfile.ZipFile(path, "w") as target:
         for entry in source.infolist():
-            if not entry.filename.endswith(".debug_pkl"):
+            if entry.filename.endswith(_IN_ARCHIVE):
+                target.writestr(entry, written.model_dump_json(indent=2))
+            elif not entry.filename.endswith(".debug_pkl"):
                 target.writestr(entry, source.read(entry))
+    return written
 
 
 def model_path(path: str | Path) -> Path:
@@ -99,6 +144,8 @@ def model_path(path: str | Path) -> Path:
 def read_manifest(path: str | Path) -> Manifest:
     """The manifest of a model file; reads no code and no parameters.
 
+    What files of format 1 say of their training is turned into the present form.
+
     Raises:
         ModelFileError: the file is missing, truncated, not a glassml model, or of a format
             version that this glassml does not know.
@@ -111,7 +158,7 @@ def read_manifest(path: str | Path) -> Manifest:
         )
     try:
         with zipfile.ZipFile(file) as archive:
-            names = [n for n in archive.namelist() if n.endswith(f"/extra/{_MANIFEST}")]
+            names = [n for n in archive.namelist() if n.endswith(_IN_ARCHIVE)]
             text = archive.read(names[0]) if names else None
     except (zipfile.BadZipFile, OSError) as error:
         raise ModelFileError(
@@ -140,33 +187,27 @@ def _parse(file: Path, text: bytes) -> Manifest:
             f"{file}: {_MANIFEST}: expected the field format_version; found {found or 'no fields'}"
         )
     version = content["format_version"]
-    if version != FORMAT_VERSION:
+    if version not in FORMAT_VERSIONS_READ:
+        known = " and ".join(map(str, FORMAT_VERSIONS_READ))
         raise ModelFileError(
-            f"{file}: format version {version}; this glassml knows version {FORMAT_VERSION}. "
+            f"{file}: format version {version}; this glassml knows versions {known}. "
             f"Export the model again, or use the glassml that wrote it "
             f"({content.get('glassml_version', 'unknown')})"
         )
     try:
+        if version == 1:
+            content["training"] = migrated_training(content.get("training", {}))
+    except ValidationError as error:
+        raise _wrong_field(file, error, "training") from None
+    try:
         return Manifest.model_validate(content)
     except ValidationError as error:
-        problems = [_problem(dict(item)) for item in error.errors()]
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise ModelFileError(
-            f"{file}: {_MANIFEST}: {problems[0]}{more}; export the model again"
-        ) from None
+        raise _wrong_field(file, error) from None
 
 
-def _problem(error: dict[str, Any]) -> str:
-    """One of pydantic's errors on a manifest: the field, what was expected, what was found."""
-    field = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "missing":
-        return f"field '{field}': expected a value; found nothing"
-    if error["type"] == "extra_forbidden":
-        return f"field '{field}': expected no such field; found {shown(error['input'])}"
-    if not field:  # what the manifest's own check says: "field: expected ...; found ..."
-        field, _, text = str(error["msg"]).removeprefix("Value error, ").partition(": ")
-        return f"field '{field}': {text}"
-    return f"field '{field}': {field_problem(error)}"
+def _wrong_field(file: Path, error: ValidationError, inside: str = "") -> ModelFileError:
+    field, text = first_problem(error, inside)
+    return ModelFileError(f"{file}: {_MANIFEST}: field '{field}': {text}; export the model again")
 
 
 def load_module(path: str | Path, device: torch.device) -> torch.jit.ScriptModule:

@@ -16,6 +16,7 @@ from glassml.export.archive import load_module, model_path, read_manifest, write
 from glassml.export.baking import trial_systems
 from glassml.export.manifest import Manifest, manifest_of
 from glassml.models import GlassModel, Redecoded, build
+from glassml.provenance import TrainingRecord
 
 __all__ = ["check_decoder", "replace_decoder"]
 
@@ -45,7 +46,7 @@ def replace_decoder(
     times: Sequence[float],
     weight: np.ndarray,
     bias: np.ndarray,
-    training: dict[str, Any],
+    training: TrainingRecord,
 ) -> Manifest:
     """Write a copy of a model file that predicts propensity = bias + weight x descriptors.
 
@@ -57,7 +58,7 @@ def replace_decoder(
         times: times [time] of the new propensity columns.
         weight: [species, T, D] [length], for the columns of ``descriptors``.
         bias: [species, T] [length].
-        training: provenance for the new manifest.
+        training: how the decoder came about, for the new manifest.
 
     Returns:
         The manifest that was written.

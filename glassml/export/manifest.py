@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 import glassml
 from glassml.data import THERMAL
 from glassml.models import GlassModel
+from glassml.provenance import TrainingRecord
 
 __all__ = [
     "FORMAT_VERSION",
+    "FORMAT_VERSIONS_READ",
     "Manifest",
     "OutputEntry",
     "RadialTableEntry",
@@ -19,7 +21,8 @@ __all__ = [
     "manifest_of",
 ]
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+FORMAT_VERSIONS_READ = (1, 2)
 
 DType = Literal["float32", "float64"]
 Positions = Literal["thermal", "inherent", "cage"]  # glassml.data.POSITIONS
@@ -69,10 +72,12 @@ class Manifest(_Entry):
     ``state_widths`` holds W_0..W_n: the width of the node state that an engine must forward to
     ghosts before step k is W_k; W_n is the width of the final state. ``positions`` says which
     positions the model reads: the particles' own, or those of their inherent structure or cage.
+    ``format_version`` is that of the file; `read_manifest` turns older contents into present ones,
+    and what is written is of `FORMAT_VERSION`. The keys of ``hyperparameters`` are the model's own.
     """
 
     format: Literal["glassml-model"] = "glassml-model"
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: Literal[1, 2] = FORMAT_VERSION
     glassml_version: str
     model: str
     hyperparameters: dict[str, Any]
@@ -87,7 +92,7 @@ class Manifest(_Entry):
     scalar_inputs: tuple[ScalarEntry, ...]
     outputs: tuple[OutputEntry, ...] = Field(min_length=1)
     radial_table: RadialTableEntry | None = None
-    training: dict[str, Any] = {}
+    training: TrainingRecord = TrainingRecord()
     citations: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -136,7 +141,7 @@ class Manifest(_Entry):
 def manifest_of(
     model: GlassModel,
     dtype: DType,
-    training: dict[str, Any],
+    training: TrainingRecord,
     radial_table: RadialTableEntry | None = None,
 ) -> Manifest:
     """The manifest of a model that is about to be exported.
@@ -144,7 +149,7 @@ def manifest_of(
     Args:
         model: the model.
         dtype: precision that it is exported in.
-        training: provenance: data, state points, metrics; anything JSON can hold.
+        training: how it came about.
         radial_table: the tables of its radial networks, None if it keeps the networks.
     """
     outputs = tuple(

@@ -7,17 +7,16 @@ the manifest and stands between two marks.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from glassml.errors import InputError
-from glassml.export.accuracy import accuracy_of
 from glassml.export.archive import model_path, read_manifest
 from glassml.export.manifest import Manifest
 from glassml.files import atomic_write
 from glassml.pretrained import card_path, pretrained_names
+from glassml.provenance import TrainingRecord
 
 __all__ = [
     "CARD_SECTIONS",
@@ -78,16 +77,16 @@ def summary_of(model: str | Path) -> ModelSummary:
         model: model file, or name of a shipped model.
 
     Raises:
-        ModelFileError: see `read_manifest` and `accuracy_of`.
+        ModelFileError: see `read_manifest`.
     """
     path, manifest = model_path(model), read_manifest(model)
-    accuracy = accuracy_of(manifest)
+    accuracy = manifest.training.coefficients()
     first = manifest.species[0]
     found = [accuracy and accuracy.find(first, time, "mean") for time in manifest.times]
     return ModelSummary(
         name=path.name.removesuffix(".pt"),
-        system=_origin(manifest, "system"),
-        temperature=_origin(manifest, "temperature"),
+        system=_joined(manifest.training.systems),
+        temperature=_joined(manifest.training.temperatures),
         times=manifest.times,
         input=_input(manifest),
         pearson=tuple("not measured" if c is None else str(c) for c in found),
@@ -102,7 +101,7 @@ def card_facts(model: str | Path) -> str:
         ModelFileError: see `summary_of`.
     """
     path, manifest = model_path(model), read_manifest(model)
-    rows = [*_model_rows(manifest), *_training_rows(manifest), *_file_rows(path, manifest)]
+    rows = [*_model_rows(manifest), *_training_rows(manifest.training), *_file_rows(path, manifest)]
     table = [f"| {name} | {_cell(value)} |" for name, value in rows if value]
     return "\n".join([_BEGIN, "", "| | |", "| --- | --- |", *table, "", _END])
 
@@ -152,8 +151,8 @@ def _model_rows(manifest: Manifest) -> Rows:
     kinds = ", ".join(f"{members.count(name)} {name}" for name in dict.fromkeys(members))
     yield "model", manifest.model + (f" of {kinds}" if members else "")
     yield "parameters", f"{manifest.n_parameters:,}"
-    yield "system", _origin(manifest, "system")
-    yield "temperature", _origin(manifest, "temperature")
+    yield "system", _joined(manifest.training.systems)
+    yield "temperature", _joined(manifest.training.temperatures)
     yield "species", " ".join(manifest.species)
     yield "times", ", ".join(f"{t:g}" for t in manifest.times)
     yield "input", _input(manifest)
@@ -163,51 +162,46 @@ def _model_rows(manifest: Manifest) -> Rows:
     yield "outputs", ", ".join(f"`{o.name}`" for o in manifest.outputs)
 
 
-def _training_rows(manifest: Manifest) -> Rows:
-    yield "trained on", _trained_on(manifest)
-    yield "validated on", _validated_on(manifest)
-    for part in _distinct(manifest, "data"):
-        for entry in part if isinstance(part, list) else []:
-            yield "data", f"{entry['file']}, SHA-256 `{entry['sha256']}`"
-    yield "source of the data", _origin(manifest, "citation")
-    accuracy = accuracy_of(manifest)
+def _training_rows(record: TrainingRecord) -> Rows:
+    yield "trained on", _trained_on(record)
+    yield "validated on", _validated_on(record)
+    for file in record.data_files:
+        what = "reversed runs" if file.role == "reversed runs" else "data"
+        yield what, f"{file.file}, SHA-256 `{file.sha256}`"
+    yield "source of the data", _joined(record.citations)
+    accuracy = record.coefficients()
     if accuracy is None:
         yield "accuracy", "not measured"
         return
-    for entry in accuracy.pearson:
-        yield f"Pearson `{entry.kind}`, {entry.species}, t = {entry.time:g}", str(entry)
+    for score in accuracy.scores:
+        statistic = score.statistic.capitalize()
+        yield f"{statistic} `{score.kind}`, {score.species}, t = {score.time:g}", str(score)
     yield "measured on", accuracy.protocol
 
 
-def _trained_on(manifest: Manifest) -> str:
+def _trained_on(record: TrainingRecord) -> str:
     """How many configurations and reversed runs; of a committee each member's, and all together."""
-    counts = _distinct(manifest, "train_configurations")
-    if not counts:
+    numbers = sorted({part.train.number for part in record.parts} - {0})
+    if not numbers:
         return ""
-    together = len(_names(manifest, "train"))
-    text = f"{_joined(counts)} configurations"
-    if together > max(counts):
-        text += f" a member, {together} in all"
-    back = [number for number in _distinct(manifest, "reversed_runs") if number]
-    if back:
-        text += f", and {_joined(back)} of their runs backwards"
-    # The label of a reversed run is that of one run.
-    runs = [n for n in _origin_values(manifest, "n_runs") if not (back and n == 1)]
-    return text + (f", {_joined(runs)} runs behind each label" if runs else "")
+    text = f"{_joined(numbers, ' or ')} configurations"
+    together = len({name for part in record.parts for name in part.train.names})
+    if record.members and together:
+        text += f" per member, {together} in all"
+    runs = sorted({part.reversed_runs.number for part in record.parts if part.reversed_runs})
+    if runs:
+        text += f", and {_joined(runs, ' or ')} of their runs backwards"
+    return text + (f", {_joined(record.n_runs)} runs behind each label" if record.n_runs else "")
 
 
-def _validated_on(manifest: Manifest) -> str:
+def _validated_on(record: TrainingRecord) -> str:
     """How many configurations chose the epoch, unless other members were trained on all of them."""
-    counts = _distinct(manifest, "validation_configurations")
-    held_out = _names(manifest, "validation")
-    if not counts or (held_out and held_out <= _names(manifest, "train")):
+    numbers = sorted({part.validation.number for part in record.parts} - {0})
+    trained = {name for part in record.parts for name in part.train.names}
+    held_out = {name for part in record.parts for name in part.validation.names}
+    if not numbers or (held_out and held_out <= trained):
         return ""
-    return f"{_joined(counts)} configurations"
-
-
-def _names(manifest: Manifest, key: str) -> set[str]:
-    """Names of the configurations on one side, of all members together."""
-    return {name for names in _distinct(manifest, key) for name in names}
+    return f"{_joined(numbers, ' or ')} configurations"
 
 
 def _file_rows(path: Path, manifest: Manifest) -> Rows:
@@ -223,30 +217,13 @@ def _file_rows(path: Path, manifest: Manifest) -> Rows:
         yield "cite", citation
 
 
-def _distinct(manifest: Manifest, key: str) -> list[Any]:
-    """The values of an entry of the training: of the model, or of the members of a committee."""
-    parts = [manifest.training, *manifest.training.get("members", [])]
-    values = [part[key] for part in parts if key in part]
-    return [value for k, value in enumerate(values) if value not in values[:k]]
-
-
-def _origin(manifest: Manifest, key: str) -> str:
-    return _joined(_origin_values(manifest, key))
-
-
-def _origin_values(manifest: Manifest, key: str) -> list[Any]:
-    values = [origin[key] for origin in _distinct(manifest, "origin") if key in origin]
-    return [v for value in values for v in (value if isinstance(value, list) else [value])]
-
-
 def _input(manifest: Manifest) -> str:
     positions = f"{manifest.positions} positions"
     return ", ".join([positions, *(scalar.name for scalar in manifest.scalar_inputs)])
 
 
-def _joined(values: list[Any]) -> str:
-    texts = [f"{v:g}" if isinstance(v, float) else str(v) for v in values]
-    return ", ".join(dict.fromkeys(texts))
+def _joined(values: Sequence[str | float], by: str = ", ") -> str:
+    return by.join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)
 
 
 def _cell(text: str) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from glassml.analysis.seen import seen_configurations
 from glassml.data import Dataset
 from glassml.errors import InputError
 from glassml.inference import Predictor
@@ -129,7 +128,7 @@ def few_shot(
         None if test is None else test.path.name,
         None if test is None else test.sha256,
         seed,
-        len(seen_configurations(predictor.manifest, test or dataset)),
+        len(predictor.manifest.training.seen(test or dataset)),
         tuple(scores),
     )
 

@@ -10,18 +10,30 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import torch
 from rich.table import Table
 
 import glassml
-from glassml.data import POSITIONS, Dataset
+from glassml.data import POSITIONS, REVERSED_FROM, Dataset
 from glassml.errors import InputError
 from glassml.export import replace_decoder, save_model
 from glassml.inference import Predictor
 from glassml.models import build
+from glassml.provenance import (
+    Accuracy,
+    DataFile,
+    KnownConfiguration,
+    NetworkRecord,
+    Origins,
+    ReversedRuns,
+    RidgeFit,
+    Side,
+    TrainingRecord,
+)
+from glassml.scores import Score
 from glassml.studies.descriptor_moments import (
     Decoders,
     DescriptorMoments,
@@ -114,14 +126,21 @@ def refit(
     everything = range(len(moments))
     decoders = moments.decoders(everything)
     scores = _scores(moments, decoders)
+    fit = RidgeFit(
+        decoders="ridge regression on the descriptors",
+        penalties=decoders.penalties.tolist(),
+        chosen_by="slabs of the configuration left out in turn"
+        if len(moments) == 1
+        else "each configuration left out in turn",
+        label_noise=label_noise,
+    )
     replace_decoder(
         predictor.path,
         output,
         times=moments.times,
         weight=np.stack([f.weight for f in decoders.fits]),
         bias=np.stack([f.bias for f in decoders.fits]),
-        training=_provenance(predictor, dataset, decoders, scores)
-        | _of_runs(reversed_runs, label_noise),
+        training=_record(predictor, dataset, fit, scores, reversed_runs),
     )
     return Refit(predictor.path.name, dataset.path.name, dataset.sha256, len(moments), scores)
 
@@ -199,57 +218,61 @@ def _scores(moments: DescriptorMoments, decoders: Decoders) -> tuple[RefitScore,
     return tuple(scores)
 
 
-def _of_runs(reversed_runs: Dataset | None, label_noise: float) -> dict[str, Any]:
-    facts: dict[str, Any] = {"label_noise": label_noise} if label_noise else {}
-    if reversed_runs is not None:
-        facts["reversed_data"] = {
-            "file": reversed_runs.path.name,
-            "sha256": reversed_runs.sha256,
-            "configurations": len(reversed_runs),
-        }
-    return facts
-
-
-def _provenance(
-    predictor: Predictor, dataset: Dataset, decoders: Decoders, scores: tuple[RefitScore, ...]
-) -> dict[str, Any]:
+def _record(
+    predictor: Predictor,
+    dataset: Dataset,
+    fit: RidgeFit,
+    scores: tuple[RefitScore, ...],
+    reversed_runs: Dataset | None,
+) -> TrainingRecord:
     """What the new manifest says: the decoders' data first, below them those of the network."""
-    from glassml.training.statistics import Facts  # loads Lightning
-
-    facts = Facts()
+    origins, known = Origins(), []
     for configuration in dataset:
-        facts.add(configuration)
-    return {
-        "data": [
-            {
-                "file": dataset.path.name,
-                "sha256": dataset.sha256,
-                "configurations": len(dataset),
-            },
-        ],
-        "train_configurations": len(dataset),
-        "validation_configurations": 0,
-        "train": list(dataset.names),
-        "validation": [],
-        "origin": facts.summary(),
-        "recipe": {
-            "decoders": "ridge regression on the descriptors",
-            "penalties": decoders.penalties.tolist(),
-            "chosen_by": "slabs of the configuration left out in turn"
-            if len(dataset) == 1
-            else "each configuration left out in turn",
-        },
-        "versions": {"glassml": glassml.__version__},
-        "metrics": {
-            f"cross-validated/pearson_{kind}/{score.species}/t={score.time:.10g}": value
-            for score in scores
-            for kind, value in (("all", score.pearson_all), ("mean", score.pearson_mean))
-            if math.isfinite(value)
-        },
-        "network": {
-            "file": predictor.path.name,
-            "n_parameters": predictor.manifest.n_parameters,
-            "times": list(predictor.manifest.times),
-            "training": predictor.manifest.training,
-        },
-    }
+        origins.add(configuration)
+        known.append(KnownConfiguration.of(configuration))
+    data, runs = [DataFile.of(dataset, "configurations")], None
+    if reversed_runs is not None:
+        data.append(DataFile.of(reversed_runs, "reversed runs"))
+        runs = _runs_of(known, reversed_runs)
+    manifest = predictor.manifest
+    return TrainingRecord(
+        data=tuple(data),
+        train=Side.of(known),
+        reversed_runs=runs,
+        origin=origins.summary(),
+        ridge=fit,
+        versions={"glassml": glassml.__version__},
+        accuracy=Accuracy.cross_validated(fit.chosen_by, _coefficients(scores)),
+        network=NetworkRecord(
+            file=predictor.path.name,
+            n_parameters=manifest.n_parameters,
+            times=manifest.times,
+            training=manifest.training,
+        ),
+    )
+
+
+def _runs_of(known: Sequence[KnownConfiguration], runs: Dataset) -> ReversedRuns:
+    """Those of a dataset that began from the configurations, which all have some."""
+    starts = [configuration.positions_sha256 for configuration in known]
+    began = [run.provenance.get(REVERSED_FROM) for run in runs]
+    return ReversedRuns(
+        number=sum(start in starts for start in began),
+        starts=tuple(start for start in starts if start is not None),
+    )
+
+
+def _coefficients(scores: tuple[RefitScore, ...]) -> tuple[Score, ...]:
+    found = []
+    for score in scores:
+        values: dict[Literal["all", "mean"], float] = {
+            "all": score.pearson_all,
+            "mean": score.pearson_mean,
+        }
+        for kind, value in values.items():
+            if math.isfinite(value):
+                rounded = min(value, 1.0)  # a perfect fit may come out a little above
+                found.append(
+                    Score(species=score.species, time=score.time, kind=kind, value=rounded)
+                )
+    return tuple(found)

@@ -13,7 +13,6 @@ import numpy as np
 from rich.table import Table
 
 from glassml.analysis.correlation import pearson_all, pearson_mean
-from glassml.analysis.seen import seen_configurations
 from glassml.analysis.times import relaxation_time_of, trained_relaxation_time
 from glassml.data import Configuration, Dataset
 from glassml.errors import InputError
@@ -282,7 +281,7 @@ def _cells(
         ]
     )
     within = pearson_mean(predictions, labels, species, n_species)[:, 0]
-    seen = len(seen_configurations(model.manifest, dataset))
+    seen = len(model.manifest.training.seen(dataset))
     cells = []
     for s, name in enumerate(dataset.species_names):
         known = each[np.isfinite(each[:, s]), s]

@@ -6,13 +6,12 @@ from glassml.training.checkpoint import TrainedModel, load_trained_model
 from glassml.training.run import RunResult, resume, train
 from glassml.training.train_config import TrainConfig
 from glassml.training.train_config_file import load_config, parse_config
-from glassml.training.trained_committee import committee_provenance, load_trained_committee
+from glassml.training.trained_committee import load_trained_committee
 
 __all__ = [
     "RunResult",
     "TrainConfig",
     "TrainedModel",
-    "committee_provenance",
     "load_config",
     "load_trained_committee",
     "load_trained_model",

@@ -11,11 +11,13 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
+from pydantic import ValidationError
 
 from glassml.data import THERMAL
 from glassml.errors import ModelFileError
 from glassml.files import atomic_write
 from glassml.models import GlassModel, build
+from glassml.provenance import TrainingRecord, first_problem, migrated_training
 
 __all__ = [
     "BEST",
@@ -28,7 +30,8 @@ __all__ = [
 ]
 
 FORMAT = "glassml-checkpoint"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+FORMAT_VERSIONS_READ = (1, 2)
 BEST = "checkpoints/best.ckpt"
 LAST = "checkpoints/last.ckpt"
 
@@ -92,12 +95,12 @@ class TrainedModel:
 
     Attributes:
         model: in evaluation mode, on the CPU; it predicts physical units.
-        provenance: how it came about, in plain values, for the manifest.
+        record: how it came about.
         path: the checkpoint.
     """
 
     model: GlassModel
-    provenance: dict[str, Any]
+    record: TrainingRecord
     path: Path
 
 
@@ -119,9 +122,10 @@ def load_trained_model(path: str | Path) -> TrainedModel:
                 "the first epoch of `glassml train`"
             )
     checkpoint = read_checkpoint(file)
-    record = checkpoint["glassml"]
-    model = build(record["model"]["name"], **record["model"]["hyperparameters"])
-    model.positions = record["model"].get("positions", THERMAL)  # absent: all were, once
+    about = checkpoint["glassml"]
+    record = _training_record(file, about)
+    model = build(about["model"]["name"], **about["model"]["hyperparameters"])
+    model.positions = about["model"].get("positions", THERMAL)  # absent: all were, once
     parameters = {
         name.removeprefix("model."): value
         for name, value in checkpoint["state_dict"].items()
@@ -134,10 +138,21 @@ def load_trained_model(path: str | Path) -> TrainedModel:
         reason = " ".join(str(error).split())
         raise ModelFileError(
             f"{file}: its parameters do not fit {model.name} of this glassml ({reason}); "
-            f"it was written by glassml {record['provenance']['versions']['glassml']}"
+            f"it was written by glassml {record.versions.get('glassml', 'unknown')}"
         ) from None
-    provenance = {**record["provenance"], "epoch": record["epoch"], "metrics": record["metrics"]}
-    return TrainedModel(model.eval(), provenance, file)
+    return TrainedModel(model.eval(), record, file)
+
+
+def _training_record(file: Path, about: dict[str, Any]) -> TrainingRecord:
+    """The record in a checkpoint, from what it says of itself."""
+    try:
+        if about["format_version"] == 1:
+            results = {"epoch": about["epoch"], "metrics": about["metrics"]}
+            return migrated_training({**about["provenance"], **results})
+        return TrainingRecord.model_validate(about["training"])
+    except ValidationError as error:
+        field, text = first_problem(error, "training")
+        raise ModelFileError(f"{file}: {field}: {text}; train the model again") from None
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -159,9 +174,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     record = checkpoint.get("glassml") if isinstance(checkpoint, dict) else None
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise ModelFileError(f"{path}: not a checkpoint of `glassml train`")
-    if record.get("format_version") != FORMAT_VERSION:
+    if record.get("format_version") not in FORMAT_VERSIONS_READ:
         raise ModelFileError(
             f"{path}: checkpoint format version {record.get('format_version')}; this glassml "
-            f"knows version {FORMAT_VERSION}"
+            f"knows versions {' and '.join(map(str, FORMAT_VERSIONS_READ))}"
         )
     return checkpoint

@@ -18,8 +18,9 @@ from glassml.data import Configuration, view_of
 from glassml.files import user_cache
 from glassml.graph import GraphCache, build_graph
 from glassml.physics import label_trust
+from glassml.provenance import KnownConfiguration, Origins
 from glassml.training.split import ConfigurationSource, Split, check_fits, check_new_positions
-from glassml.training.statistics import Facts, LabelMoments, Statistics
+from glassml.training.statistics import LabelMoments, Statistics
 from glassml.training.train_config import DataConfig, TrainingConfig
 
 __all__ = ["DataModule", "GraphDataset"]
@@ -172,7 +173,8 @@ class DataModule(pl.LightningDataModule):
             )
         )
         self.statistics: Statistics | None = None
-        self.about: dict[str, Any] = {}
+        self.known: dict[ConfigurationSource, KnownConfiguration] = {}
+        self.origins = Origins()
 
     def prepare(self, watch: Watch) -> Statistics:
         """Read and check every configuration, build its graph, and measure the labels.
@@ -186,7 +188,6 @@ class DataModule(pl.LightningDataModule):
             ConfigError: two configurations have the same positions.
         """
         moments = LabelMoments(len(self.split.species))
-        facts = Facts()
         seen: dict[str, ConfigurationSource] = {}
         total = len(self.train_set) + len(self.validation_set) + len(self.reversed_set)
         for stage, index, source in watch(self._all(), total, "reading configurations"):
@@ -195,11 +196,12 @@ class DataModule(pl.LightningDataModule):
             view = view_of(configuration, self.train_set.positions)
             check_fits(source, view, self.split, self.train_set.scalars)
             check_new_positions(source, configuration, seen)
-            facts.add(configuration)
+            self.known[source] = KnownConfiguration.of(configuration)
+            if stage is not self.reversed_set:  # they say what their starts do
+                self.origins.add(configuration)
             stage.keep(index, configuration)
             if stage is self.train_set:
                 moments.add(view, self.train_set.scalars)
-        self.about = facts.summary()
         self.statistics = moments.statistics(self.split)
         return self.statistics
 

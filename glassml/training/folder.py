@@ -15,19 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 import glassml
 from glassml.errors import ConfigError, InputError
 from glassml.files import atomic_write
 from glassml.nn import ops
+from glassml.provenance import first_problem
 from glassml.settings import apply_overrides, read_yaml, write_yaml
-from glassml.training.split import Split
+from glassml.training.run_record import RunData
 from glassml.training.train_config import TrainConfig
 from glassml.training.train_config_file import parse_config
 
 __all__ = [
     "check_new",
-    "data_record",
     "resumed_config",
     "versions",
     "write_folder",
@@ -102,43 +103,40 @@ def versions() -> dict[str, str]:
     }
 
 
-def data_record(split: Split) -> dict[str, Any]:
-    """Which data a run uses: files, checksums, and the configurations on either side."""
-    return {
-        "files": [
-            {"file": d.path.name, "sha256": d.sha256, "configurations": len(d)}
-            for d in split.datasets
-        ],
-        "train": [s.name for s in split.train],
-        "validation": [s.name for s in split.validation],
-        "reversed": [s.name for s in split.reversed],
-    }
-
-
-def write_folder(folder: Path, config: TrainConfig, data: dict[str, Any], epoch: int) -> None:
+def write_folder(folder: Path, config: TrainConfig, data: RunData, epoch: int) -> None:
     """Write what a run is made from, or note that it goes on.
 
     Args:
         folder: run folder.
         config: its configuration.
-        data: of `data_record`.
+        data: what it trains and validates on.
         epoch: number of epochs done before.
 
     Raises:
         InputError: the run goes on, but its data have changed.
     """
     record = folder / "data.json"
-    if epoch and record.is_file() and json.loads(record.read_text(encoding="utf-8")) != data:
+    if epoch and record.is_file() and not data.same_as(_earlier_data(record)):
         raise InputError(
             f"{record}: the datasets are not those that this run started with; "
             "restore them, or start a new run"
         )
-    _write_json(record, data)
+    _write_json(record, data.model_dump(mode="json"))
     start = {"epoch": epoch, "started": datetime.now(timezone.utc).isoformat(timespec="seconds")}
     starts = folder / "versions.json"
     earlier = json.loads(starts.read_text(encoding="utf-8")) if epoch and starts.is_file() else []
     _write_json(starts, [*earlier, start | versions()])
     write_yaml(config, folder / "config.yaml")
+
+
+def _earlier_data(path: Path) -> RunData:
+    try:
+        return RunData.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        field, text = first_problem(error)
+        raise InputError(
+            f"{path}: {field or 'the file'}: {text}; restore it, or start a new run"
+        ) from None
 
 
 def _write_json(path: Path, values: Any) -> None:

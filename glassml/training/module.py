@@ -16,7 +16,9 @@ from torch_geometric.data import Data
 from glassml.errors import ConfigError, GlassMLError
 from glassml.graph import first_edge
 from glassml.models import GlassModel
+from glassml.provenance import TrainingRecord
 from glassml.training.pearson_metric import PropensityPearson, named_coefficients
+from glassml.training.run_record import with_results
 from glassml.training.train_config import TrainingConfig
 
 __all__ = ["PropensityModule", "propensity_loss"]
@@ -60,7 +62,8 @@ class PropensityModule(pl.LightningModule):
         model: predicts propensity in physical units.
         settings: section ``training`` of the configuration.
         scale: float [S, T] [length], unit of the errors in the loss.
-        record: plain values kept in every checkpoint under ``glassml``, for resuming and export.
+        about: plain values kept in every checkpoint under ``glassml``, for resuming and export.
+        record: how the model comes about, as far as it is known before the first epoch.
     """
 
     scale: Tensor
@@ -71,12 +74,14 @@ class PropensityModule(pl.LightningModule):
         model: GlassModel,
         settings: TrainingConfig,
         scale: Tensor,
-        record: Mapping[str, Any],
+        about: Mapping[str, Any],
+        record: TrainingRecord,
     ) -> None:
         super().__init__()
         self.model = model
         self.settings = settings
-        self.record = dict(record)
+        self.about = dict(about)
+        self.record = record
         self.register_buffer("scale", scale.clone(), persistent=False)
         weight = species_weights(model.species, settings.species_weight)
         self.register_buffer("weight", torch.tensor(weight, dtype=scale.dtype), persistent=False)
@@ -196,11 +201,14 @@ class PropensityModule(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the record, so that a checkpoint can be resumed and exported by itself."""
         metrics = {k: float(v) for k, v in self.trainer.callback_metrics.items()}
-        finite = {k: v for k, v in metrics.items() if math.isfinite(v)}
+        finite = {k: v for k, v in sorted(metrics.items()) if math.isfinite(v)}
+        epoch = self.current_epoch + 1
+        record = with_results(self.record, epoch, finite, self.model.species, self.model.times)
         checkpoint["glassml"] = {
-            **self.record,
-            "epoch": self.current_epoch + 1,
-            "metrics": dict(sorted(finite.items())),
+            **self.about,
+            "training": record.model_dump(mode="json"),
+            "epoch": epoch,
+            "metrics": finite,
         }
 
 

@@ -24,7 +24,6 @@ from glassml.training.devices import check_batch_size, choose_devices
 from glassml.training.epoch_progress import EpochProgress, watch
 from glassml.training.folder import (
     check_new,
-    data_record,
     resumed_config,
     versions,
     write_folder,
@@ -39,8 +38,9 @@ from glassml.training.loop import (
     weight_averaging,
 )
 from glassml.training.module import PropensityModule
+from glassml.training.run_record import RunData, run_record
 from glassml.training.split import Split, open_split
-from glassml.training.train_config import DataConfig, TrainConfig, TrainingConfig
+from glassml.training.train_config import TrainConfig, TrainingConfig
 
 __all__ = ["RunResult", "resume", "train"]
 
@@ -134,7 +134,7 @@ def _run(config: TrainConfig, folder: Path, last: Path | None, console: Console)
         _check_steps(config.training, data.steps_per_epoch(devices.total), checkpoint)
     module = _module(config, model, data, console)
     if first_process:
-        write_folder(folder, config, data_record(split), done)
+        write_folder(folder, config, RunData.of(split), done)
     history = History(folder if first_process else None, split.species, split.times)
     callbacks = [
         EpochProgress(console, split.species[0], split.times, folder),
@@ -188,7 +188,7 @@ def _module(
             statistics.scalar_mean, statistics.scalar_scale
         )
     dtype = getattr(torch, config.training.dtype)
-    record = {
+    about = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "model": {
@@ -196,33 +196,9 @@ def _module(
             "hyperparameters": model.hyperparameters,
             "positions": model.positions,
         },
-        "provenance": {
-            **_data_provenance(data.split, config.data),
-            "origin": data.about,
-            "recipe": config.training.model_dump(mode="json"),
-            "versions": versions(),
-        },
     }
-    return PropensityModule(model, config.training, scale.to(dtype), _plain(record))
-
-
-def _data_provenance(split: Split, config: DataConfig) -> dict[str, Any]:
-    """Which configurations the model has seen and which were held out, and who chose them."""
-    record = data_record(split)
-    validation = config.validation
-    return {
-        "data": record["files"],
-        "train_configurations": len(split.train),
-        "reversed_runs": len(split.reversed),
-        "validation_configurations": len(split.validation),
-        "train": record["train"],
-        "validation": record["validation"],
-        "split": {
-            # Of a path the name alone, as for the files: the model goes to other machines.
-            "validation": Path(validation).name if isinstance(validation, str) else validation,
-            "split_seed": config.split_seed,
-        },
-    }
+    record = run_record(config, data, versions())
+    return PropensityModule(model, config.training, scale.to(dtype), _plain(about), record)
 
 
 def _check_steps(training: TrainingConfig, steps: int, checkpoint: dict[str, Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from glassml.data import Configuration
 from glassml.errors import InputError
 from glassml.training.split import Split
 
-__all__ = ["Facts", "LabelMoments", "Statistics"]
+__all__ = ["LabelMoments", "Statistics"]
 
 
 @dataclass(frozen=True)
@@ -72,24 +71,6 @@ class LabelMoments:
             torch.from_numpy(scalars.mean(axis=0)),
             torch.from_numpy(_scale(scalars)),
         )
-
-
-class Facts:
-    """What the configurations say of their origin: the distinct values of every entry."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, set] = {}
-
-    def add(self, configuration: Configuration) -> None:
-        """Note the provenance and the number of runs of a configuration."""
-        for key, value in {**configuration.provenance, "n_runs": configuration.n_runs}.items():
-            if value is not None:
-                self.values.setdefault(key, set()).add(value)
-
-    def summary(self) -> dict[str, Any]:
-        """Entry -> its distinct values, for entries with few of them."""
-        # An entry that differs almost everywhere (a file name, a seed) describes no state point.
-        return {k: sorted(v, key=str) for k, v in sorted(self.values.items()) if len(v) <= 8}
 
 
 def _scale(values: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from glassml.errors import InputError
 from glassml.export import save_model
 from glassml.inference import Predictor
 from glassml.models import build
+from glassml.provenance import KnownConfiguration, Side, TrainingRecord
 
 TIMES = (1.0, 10.0)
 
@@ -145,7 +146,8 @@ def test_models_are_compared_at_the_times_that_they_predict(model: Path, tmp_pat
 def test_what_was_trained_on_is_called_no_test(model: Path, tmp_path: Path) -> None:
     labels = [p * (1 + 0.1 * np.sin(np.arange(60))[:, None]) for p in _predicted(model)]
     dataset = _write(tmp_path / "d.h5", labels, TIMES)
-    training = {"data": [{"sha256": dataset.sha256}], "train": ["c0"], "validation": ["c2"]}
+    first, _, last = map(KnownConfiguration.of, _configurations())
+    training = TrainingRecord(train=Side.of([first]), validation=Side.of([last]))
     save_model(build("analytic", times=TIMES), tmp_path / "knows.pt", training=training)
     files = [str(model), str(tmp_path / "knows.pt"), str(dataset.path)]
     options = ["--seeds", "-o", str(tmp_path / "report"), "--device", "cpu"]

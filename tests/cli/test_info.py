@@ -12,6 +12,10 @@ import pytest
 
 from glassml.export import read_manifest, save_model
 from glassml.models import build
+from glassml.provenance import Accuracy, DataFile, KnownConfiguration, Side, TrainingRecord
+from glassml.scores import Score
+
+KIND = "standard error over configurations"
 
 Run = Callable[..., Any]
 MakeModel = Callable[..., Path]
@@ -28,8 +32,6 @@ def test_shows_the_model_and_its_use(analytic: MakeModel, glassml: Run) -> None:
         "propensity_t=1, propensity_t=2",
         "1x0e+1x1e",
         "float64",
-        "none: its values are known",
-        "pearson: 0.5",
         f"fix propensity all glassml 100 {model} Ni P scalar c_potential_energy",
         f'GlassMLCalculator("{model}", base=..., species=["Ni", "P"]',
     ):
@@ -39,16 +41,18 @@ def test_shows_the_model_and_its_use(analytic: MakeModel, glassml: Run) -> None:
 def test_nested_settings_stay_apart(
     glassml: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    training = {
-        "data": [{"file": "a.h5", "sha256": "0123456789abcdef" * 4}, {"file": "b.h5"}],
-        "train": [f"sample-{k}" for k in range(300)],
-        "recipe": {
+    score = Score(species="A", time=1.0, kind="mean", value=0.51, error=0.02, error_kind=KIND)
+    training = TrainingRecord(
+        data=(DataFile(file="a.h5", sha256="0123456789abcdef" * 4, configurations=300),),
+        train=Side.of(KnownConfiguration(name=f"sample-{k}") for k in range(300)),
+        recipe={
             "optimiser": {"name": "adam", "betas": [0.9, 0.999]},
             "schedule": {"milestones": [20, 28]},
             "early_stopping": None,
             "standardise": True,
         },
-    }
+        accuracy=Accuracy(protocol="two other configurations", scores=(score,)),
+    )
     save_model(build("analytic"), tmp_path / "m.pt", training=training)
     monkeypatch.setenv("COLUMNS", "80")
     out = glassml("info", tmp_path / "m.pt").out
@@ -67,6 +71,13 @@ def test_nested_settings_stay_apart(
     assert "sample-0, sample-1, sample-2, sample-3, ... (300 in all)" in " ".join(values)
     assert "0123456789abcdef" * 4 in "".join(values)  # broken into lines, not cut
     assert "species:       A, B" in out
+    assert "pearson mean, A, t = 1: 0.510 ± 0.020" in out
+    assert "protocol: two other configurations" in out
+    assert "validation" not in out  # of which nothing is known
+
+
+def test_an_untrained_model_has_no_table_of_a_training(analytic: MakeModel, glassml: Run) -> None:
+    assert "Training" not in glassml("info", analytic()).out
 
 
 def test_json_is_the_manifest(analytic: MakeModel, glassml: Run) -> None:

@@ -9,13 +9,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from glassml.export import read_accuracy
 from glassml.inference import card_facts, shipped_models
 from glassml.pretrained import pretrained_names, pretrained_path
+from glassml.provenance import read_accuracy
+from glassml.scores import ErrorKind
 
 Run = Callable[..., Any]
 MakeModel = Callable[..., Path]
@@ -89,8 +90,10 @@ def test_the_accuracy_in_the_documentation_is_one(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
     (tmp_path / "accuracy.json").write_text(block)
-    (entry,) = read_accuracy(tmp_path / "accuracy.json").pearson
-    assert (entry.kind, entry.time, entry.error) == ("mean", 4120.0, 0.01)
+    (score,) = read_accuracy(tmp_path / "accuracy.json").scores
+    assert (score.kind, score.time, score.error) == ("mean", 4120.0, 0.01)
+    assert score.error_kind == "bootstrap over configurations"
+    assert [kind for kind in get_args(ErrorKind) if f"`{kind}`" not in text] == []
 
 
 def test_the_commands_in_the_documentation_work(glassml: Run) -> None:

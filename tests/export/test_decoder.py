@@ -15,7 +15,9 @@ from glassml.errors import ModelFileError
 from glassml.export import check_decoder, read_manifest, replace_decoder, save_model
 from glassml.inference import Predictor
 from glassml.models import SE3GNN, GlassModel, build
+from glassml.provenance import TrainingRecord
 
+HERE, THERE = TrainingRecord(epoch=1), TrainingRecord(versions={"glassml": "0"})
 SMALL = {"l_max": 1, "channels": 2, "n_layers": 2, "dropout": 0.0}
 
 
@@ -29,7 +31,7 @@ def network(name: str = "se3gnn-v2", **settings: object) -> GlassModel:
 
 def written(folder: Path, model: GlassModel, dtype: str = "float64", **options: object) -> Path:
     path = folder / "model.pt"
-    save_model(model, path, dtype=dtype, training={"data": "here"}, **options)
+    save_model(model, path, dtype=dtype, training=HERE, **options)
     return path
 
 
@@ -46,7 +48,7 @@ def test_propensity_is_the_new_decoder_of_the_old_descriptors(
     """``se3gnn-v1`` had one decoder for both species; now each has its own."""
     old = written(tmp_path, network(name))
     weight, bias = random_decoder(len(times))
-    arguments = {"times": times, "weight": weight, "bias": bias, "training": {"data": "there"}}
+    arguments = {"times": times, "weight": weight, "bias": bias, "training": THERE}
     returned = replace_decoder(old, tmp_path / "new.pt", **arguments)
     predictors = [Predictor(path, device="cpu") for path in (old, tmp_path / "new.pt")]
     names = ("propensity", "descriptors", "equivariant")
@@ -59,7 +61,7 @@ def test_propensity_is_the_new_decoder_of_the_old_descriptors(
     manifest = read_manifest(tmp_path / "new.pt")
     assert manifest.model_dump(mode="json") == returned.model_dump(mode="json")
     assert manifest.times == times
-    assert manifest.training == {"data": "there"}
+    assert manifest.training == THERE
     rest = [p for key, p in network(name).named_parameters() if "decoder" not in key]
     # Four weights and a constant for each of two species and each time.
     assert manifest.n_parameters == sum(p.numel() for p in rest) + 10 * len(times)
@@ -70,7 +72,7 @@ def test_the_ase_calculator_runs_the_new_file(tmp_path: Path) -> None:
     new = tmp_path / "new.pt"
     times = (0.5, 5.0, 50.0)
     old = written(tmp_path, network())
-    replace_decoder(old, new, times=times, weight=weight, bias=bias, training={})
+    replace_decoder(old, new, times=times, weight=weight, bias=bias, training=THERE)
     atoms = atoms_from_configuration(liquid())
     atoms.calc = GlassMLCalculator(new, species=["A", "B"], device="cpu")
     columns = Predictor(old, device="cpu").predict([liquid()], ("descriptors",))[0]["descriptors"]
@@ -86,7 +88,7 @@ def test_its_own_decoder_gives_the_same_model(tmp_path: Path) -> None:
     weight = model.decoder.weight.detach().double().reshape(2, 2, -1) * model.label_scale[..., None]
     bias = model.decoder.bias.detach().double().reshape(2, 2) * model.label_scale + model.label_mean
     arrays = {"weight": weight.numpy(), "bias": bias.numpy()}
-    replace_decoder(old, tmp_path / "new.pt", times=model.times, training={}, **arrays)
+    replace_decoder(old, tmp_path / "new.pt", times=model.times, training=THERE, **arrays)
     before, after = (
         Predictor(path, device="cpu").predict([liquid()])[0]["propensity"]
         for path in (old, tmp_path / "new.pt")
@@ -99,7 +101,7 @@ def test_tables_and_their_record_are_kept(tmp_path: Path) -> None:
     old = written(tmp_path, network(), "float32", tolerance=1e-3)
     weight, bias = random_decoder(1)
     new = tmp_path / "new.pt"
-    replace_decoder(old, new, times=(2.0,), weight=weight, bias=bias, training={})
+    replace_decoder(old, new, times=(2.0,), weight=weight, bias=bias, training=THERE)
     assert read_manifest(new).radial_table == read_manifest(old).radial_table
     result = Predictor(new, device="cpu").predict([liquid()], ("propensity", "descriptors"))[0]
     species = liquid().species
@@ -112,9 +114,9 @@ def test_tables_and_their_record_are_kept(tmp_path: Path) -> None:
 def test_a_refitted_file_can_be_refitted(tmp_path: Path) -> None:
     weight, bias = random_decoder(3)
     first, second = tmp_path / "first.pt", tmp_path / "second.pt"
-    common = {"weight": weight[:, :1], "bias": bias[:, :1], "training": {}}
+    common = {"weight": weight[:, :1], "bias": bias[:, :1], "training": THERE}
     old = written(tmp_path, network())
-    replace_decoder(old, first, times=(1, 2, 3), weight=weight, bias=bias, training={})
+    replace_decoder(old, first, times=(1, 2, 3), weight=weight, bias=bias, training=THERE)
     replace_decoder(first, second, times=(2.0,), **common)
     replace_decoder(old, tmp_path / "direct.pt", times=(2.0,), **common)
     found, expected = (
@@ -133,7 +135,7 @@ def test_a_model_without_a_linear_decoder_is_refused(tmp_path: Path) -> None:
         check_decoder(path)
     arrays = {"weight": np.zeros((2, 1, 3)), "bias": np.zeros((2, 1))}
     with pytest.raises(ModelFileError, match="found analytic, which has none to refit"):
-        replace_decoder(path, tmp_path / "new.pt", times=(1.0,), training={}, **arrays)
+        replace_decoder(path, tmp_path / "new.pt", times=(1.0,), training=THERE, **arrays)
     assert not (tmp_path / "new.pt").exists()
 
 
@@ -154,7 +156,7 @@ def test_a_file_that_does_not_do_what_its_name_says_is_refused(tmp_path: Path) -
     weight, bias = random_decoder(1)
     with pytest.raises(ModelFileError, match="no linear function of its descriptors"):
         replace_decoder(
-            path, tmp_path / "new.pt", times=(1.0,), weight=weight, bias=bias, training={}
+            path, tmp_path / "new.pt", times=(1.0,), weight=weight, bias=bias, training=THERE
         )
     assert not (tmp_path / "new.pt").exists()
 

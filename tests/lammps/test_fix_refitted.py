@@ -6,6 +6,7 @@ import numpy as np
 from systems import liquid
 
 from glassml.export import replace_decoder
+from glassml.provenance import TrainingRecord
 
 
 def test_refitted_model_in_lammps(bench, models, dump, agrees) -> None:
@@ -18,7 +19,7 @@ def test_refitted_model_in_lammps(bench, models, dump, agrees) -> None:
         times=(0.5, 5.0, 50.0),
         weight=rng.normal(size=(2, 3, n_columns)),
         bias=rng.normal(size=(2, 3)),
-        training={},
+        training=TrainingRecord(),
     )
     configuration = liquid(200, seed=4)
     script = bench.start(configuration) + (f"fix p all glassml 1 {new} A B\n{dump('p')}run 0\n")

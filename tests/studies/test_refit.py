@@ -14,12 +14,12 @@ from systems import liquid, moved
 from typer.testing import CliRunner
 
 from glassml.analysis import evaluate, pearson_all, pearson_mean
-from glassml.analysis.seen import seen_configurations
 from glassml.cli import app
 from glassml.data import Dataset, DatasetWriter, atoms_from_configuration
 from glassml.errors import InputError, ModelFileError
 from glassml.export import read_manifest
 from glassml.inference import Predictor
+from glassml.provenance import DataFile, NetworkRecord
 from glassml.studies.descriptor_moments import SLABS, _slab_of, read_descriptor_moments
 from glassml.studies.refit import refit
 
@@ -118,8 +118,9 @@ def test_one_configuration_is_checked_on_its_slabs(
     dataset = Dataset(make_dataset("one.h5", linear_labels, seeds=range(1)))
     result = refit(Predictor(small_network, device="cpu"), dataset, tmp_path / "new.pt")
     assert all(s.pearson_all == s.pearson_mean > 0.9 for s in result.scores if s.species == "A")
-    recipe = read_manifest(tmp_path / "new.pt").training["recipe"]
-    assert recipe["chosen_by"] == "slabs of the configuration left out in turn"
+    ridge = read_manifest(tmp_path / "new.pt").training.ridge
+    assert ridge is not None
+    assert ridge.chosen_by == "slabs of the configuration left out in turn"
 
 
 def test_slabs_are_equal_parts_of_the_box_whatever_the_image() -> None:
@@ -138,19 +139,35 @@ def test_the_manifest_tells_of_both_trainings(
     small_network: Path, make_dataset, linear_labels, tmp_path: Path
 ) -> None:
     dataset = Dataset(make_dataset("there.h5", linear_labels, temperature=0.64))
-    refit(Predictor(small_network, device="cpu"), dataset, tmp_path / "new.pt")
-    training = read_manifest(tmp_path / "new.pt").training
-    assert training["data"][0] == {
-        "file": "there.h5",
-        "sha256": dataset.sha256,
-        "configurations": 6,
+    result = refit(Predictor(small_network, device="cpu"), dataset, tmp_path / "new.pt")
+    record = read_manifest(tmp_path / "new.pt").training
+    assert record.data == (
+        DataFile(file="there.h5", sha256=dataset.sha256, configurations=6, role="configurations"),
+    )
+    assert record.train.names == tuple(f"c{k}" for k in range(6))
+    assert record.validation.number == 0
+    assert record.origin == {"n_runs": (8,), "temperature": (0.64,)}
+    before = read_manifest(small_network)
+    assert record.network == NetworkRecord(
+        file="small.pt",
+        n_parameters=before.n_parameters,
+        times=(1.0, 10.0),
+        training=before.training,
+    )
+    assert record.seen(dataset) == dataset.names
+    assert record.ridge is not None
+    of_species = {
+        s.species: [p.penalty for p in result.scores if p.species == s.species]
+        for s in result.scores
     }
-    assert training["train"] == [f"c{k}" for k in range(6)]
-    assert training["origin"] == {"n_runs": [8], "temperature": [0.64]}
-    assert training["network"]["file"] == "small.pt"
-    assert training["network"]["times"] == [1.0, 10.0]
-    assert training["network"]["training"] == {"data": "none"}
-    assert seen_configurations(read_manifest(tmp_path / "new.pt"), dataset) == dataset.names
+    assert record.ridge.penalties == tuple(map(tuple, of_species.values()))
+    assert record.accuracy is not None
+    assert "each configuration left out in turn" in record.accuracy.protocol
+    for score in result.scores:
+        for kind in ("all", "mean"):
+            found = record.accuracy.find(score.species, score.time, kind)
+            assert found is not None
+            assert found.value == getattr(score, f"pearson_{kind}")
 
 
 def test_what_the_network_has_seen_is_remembered_after_two_refits(
@@ -162,10 +179,12 @@ def test_what_the_network_has_seen_is_remembered_after_two_refits(
     )
     refit(Predictor(small_network, device="cpu"), first, tmp_path / "one.pt")
     refit(Predictor(tmp_path / "one.pt", device="cpu"), second, tmp_path / "two.pt")
-    manifest = read_manifest(tmp_path / "two.pt")
-    assert seen_configurations(manifest, first) == ("c0", "c1", "c2")
-    assert seen_configurations(manifest, second) == ("c3", "c4", "c5")
-    assert seen_configurations(read_manifest(tmp_path / "one.pt"), second) == ()
+    record = read_manifest(tmp_path / "two.pt").training
+    assert record.network is not None
+    assert record.network.training == read_manifest(tmp_path / "one.pt").training
+    assert record.seen(first) == ("c0", "c1", "c2")
+    assert record.seen(second) == ("c3", "c4", "c5")
+    assert read_manifest(tmp_path / "one.pt").training.seen(second) == ()
 
 
 def test_command(small_network: Path, make_dataset, linear_labels, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from glassml.data import Dataset, DatasetWriter, reverse_dataset
 from glassml.errors import InputError
 from glassml.export import read_manifest
 from glassml.inference import Predictor
+from glassml.provenance import ReversedRuns
 from glassml.studies.descriptor_moments import read_descriptor_moments
 from glassml.studies.refit import refit, untrained
 from glassml.studies.ridge import RidgeMoments, fit
@@ -127,8 +128,14 @@ def test_command(folder: Path, tmp_path: Path):
     manifest = read_manifest(tmp_path / "new.pt")
     assert manifest.model == "structural"
     assert manifest.times == (5.0,)
-    assert manifest.training["reversed_data"]["configurations"] == 4 * RUNS
-    assert manifest.training["label_noise"] == 12
+    record = manifest.training
+    starts = tuple(c.positions_sha256 for c in Dataset(folder / "runs.h5"))
+    assert record.reversed_runs == ReversedRuns(number=4 * RUNS, starts=starts)
+    assert [file.role for file in record.data] == ["configurations", "reversed runs"]
+    assert record.data[1].configurations == 4 * RUNS
+    assert record.ridge is not None
+    assert record.ridge.label_noise == 12
+    assert record.seen(Dataset(folder / "back.h5")) == Dataset(folder / "back.h5").names
     # What predicted nothing before has no accuracy before.
     scores = json.loads((tmp_path / "new.json").read_text())["scores"]
     assert [score["before_all"] for score in scores] == [None, None]

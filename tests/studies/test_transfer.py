@@ -11,14 +11,14 @@ import pytest
 from typer.testing import CliRunner
 
 from glassml.analysis import evaluate
-from glassml.analysis.seen import seen_configurations
 from glassml.analysis.times import relaxation_time_of, trained_relaxation_time
 from glassml.cli import app
 from glassml.data import Dataset
 from glassml.errors import InputError
-from glassml.export import read_manifest, save_model
+from glassml.export import Manifest, read_manifest, save_model
 from glassml.inference import Predictor
 from glassml.models import build
+from glassml.provenance import DataFile, KnownConfiguration, Side, TrainingRecord
 from glassml.studies.transfer import read_published_transfer, transfer
 from glassml.studies.transfer_pictures import transfer_picture
 
@@ -36,7 +36,7 @@ def two_models(tmp_path: Path) -> dict[str, Path]:
             build("analytic", cutoff=cutoff, times=times),
             paths[name],
             dtype="float64",
-            training={"origin": {"tau_alpha": [tau]}},
+            training=TrainingRecord(origin={"tau_alpha": (tau,)}),
         )
     return paths
 
@@ -96,26 +96,36 @@ def test_error_is_that_of_the_mean_over_configurations(two_models, two_datasets)
     assert cell.pearson_mean_error == pytest.approx(np.std(each, ddof=1) / np.sqrt(3), rel=1e-9)
 
 
-def manifest_at(path: Path, times: tuple[float, ...], **training: object):
+def manifest_at(path: Path, times: tuple[float, ...], training: TrainingRecord) -> Manifest:
     save_model(build("analytic", times=times), path, training=training)
     return read_manifest(path)
 
 
+def at(*taus: float, trained_on: str | None = None) -> TrainingRecord:
+    """The record of a training at these relaxation times, on a dataset of this checksum."""
+    file = DataFile(file="d.h5", sha256=str(trained_on), configurations=1)
+    return TrainingRecord(
+        origin={"tau_alpha": taus} if taus else {}, data=(file,) if trained_on else ()
+    )
+
+
 def test_the_time_of_a_model(tmp_path: Path) -> None:
     times = (1.0, 10.0, 100.0)
-    known = {"data": [{"sha256": "abc"}], "origin": {"tau_alpha": [9.0]}}
+    known = at(9.0, trained_on="abc")
 
-    def chosen(given: tuple[float, ...], asked: float | None = None, **training: object) -> float:
-        manifest = manifest_at(tmp_path / "m.pt", given, **training)
+    def chosen(
+        given: tuple[float, ...], training: TrainingRecord, asked: float | None = None
+    ) -> float:
+        manifest = manifest_at(tmp_path / "m.pt", given, training)
         return trained_relaxation_time("m.pt", manifest, {"abc": 100.0, "d": 1.0}, asked)
 
-    assert chosen((7.0,)) == 7.0  # there is no other
-    assert chosen(times, 1.0, **known) == 1.0  # asked for
-    assert chosen(times, **known) == 100.0  # that of the labels it was trained on
-    assert chosen(times, origin={"tau_alpha": [9.0]}) == 10.0  # the nearest
-    for training in ({}, {"origin": {"tau_alpha": [9.0, 8.0]}}, {"origin": {"tau_alpha": [30.0]}}):
+    assert chosen((7.0,), at()) == 7.0  # there is no other
+    assert chosen(times, known, 1.0) == 1.0  # asked for
+    assert chosen(times, known) == 100.0  # that of the labels it was trained on
+    assert chosen(times, at(9.0)) == 10.0  # the nearest
+    for training in (at(), at(9.0, 8.0), at(30.0)):
         with pytest.raises(InputError, match=r"time: m.pt: .*1, 10, 100 .*--time m.pt=100"):
-            chosen(times, **training)
+            chosen(times, training)
 
 
 def test_the_time_of_a_dataset(make_dataset) -> None:
@@ -138,45 +148,29 @@ def test_the_time_of_a_dataset(make_dataset) -> None:
 
 def test_what_a_model_has_seen_is_marked(two_datasets, tmp_path: Path) -> None:
     dataset = Dataset(two_datasets["hot"])
-    training = {"data": [{"sha256": dataset.sha256}], "train": ["c0"], "validation": ["c2"]}
+    # By their names alone: both datasets have the same positions.
+    file = DataFile(file="hot.h5", sha256=dataset.sha256, configurations=3)
+    sides = {
+        side: Side.of([KnownConfiguration(name=name)])
+        for side, name in (("train", "c0"), ("validation", "c2"))
+    }
+    training = TrainingRecord(data=(file,), **sides)
     save_model(build("analytic", times=(0.5, 4.0)), tmp_path / "m.pt", training=training)
     result = transfer([Predictor(tmp_path / "m.pt", "cpu")], opened(two_datasets, Dataset))
     assert {(c.dataset, c.seen) for c in result.cells} == {("cold", 0), ("hot", 2)}
 
 
-def test_what_a_member_has_seen_its_committee_has_seen(two_datasets, tmp_path: Path) -> None:
-    cold, hot = (Dataset(two_datasets[name]) for name in ("cold", "hot"))
-    model = build("analytic", times=(0.5, 4.0))
-
-    def seen(**training: object) -> tuple[tuple[str, ...], ...]:
-        save_model(model, tmp_path / "m.pt", training=training)
-        manifest = read_manifest(tmp_path / "m.pt")
-        return seen_configurations(manifest, cold), seen_configurations(manifest, hot)
-
-    # What all members share stands beside them, such as the data of folds.
-    folds = [{"train": ["c0"], "validation": []}, {"train": ["c2"], "validation": ["c0"]}]
-    assert seen(data=[{"sha256": hot.sha256}], members=folds) == ((), ("c0", "c2"))
-    apart = [
-        {"data": [{"sha256": cold.sha256}], "train": ["c1"]},
-        {"data": [{"sha256": hot.sha256}], "train": ["c2"]},
-    ]
-    assert seen(members=apart) == (("c1",), ("c2",))
-    inner = {"training": {"members": apart}}
-    assert seen(data=[{"sha256": "other"}], network=inner) == (("c1",), ("c2",))
-
-
 def test_the_time_of_a_committee(tmp_path: Path) -> None:
     times = (1.0, 10.0, 100.0)
 
-    def chosen(*members: dict) -> float:
-        manifest = manifest_at(tmp_path / "m.pt", times, members=list(members))
+    def chosen(*members: TrainingRecord) -> float:
+        manifest = manifest_at(tmp_path / "m.pt", times, TrainingRecord(members=members))
         return trained_relaxation_time("m.pt", manifest, {"abc": 100.0})
 
-    at_nine = {"origin": {"tau_alpha": [9.0]}}
-    assert chosen(at_nine, at_nine) == 10.0
-    assert chosen(at_nine, {"data": [{"sha256": "abc"}]}) == 100.0
+    assert chosen(at(9.0), at(9.0)) == 10.0
+    assert chosen(at(9.0), at(trained_on="abc")) == 100.0
     with pytest.raises(InputError, match="nothing that says which is tau_alpha"):
-        chosen(at_nine, {"origin": {"tau_alpha": [90.0]}})
+        chosen(at(9.0), at(90.0))
 
 
 def texts_of(figure) -> list[list[str]]:

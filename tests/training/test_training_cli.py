@@ -40,10 +40,10 @@ def test_a_run_is_trained_resumed_and_exported(settings: dict[str, Any], tmp_pat
     manifest = read_manifest(tmp_path / "model.pt")
     assert manifest.dtype == "float64"
     assert manifest.hyperparameters["channels"] == 3
-    assert manifest.training["epoch"] in (1, 2)
+    assert manifest.training.epoch in (1, 2)
     last = _glassml("export", run / "checkpoints" / "last.ckpt", "-o", tmp_path / "last.pt")
     assert last.exit_code == 0, last.output
-    assert read_manifest(tmp_path / "last.pt").training["epoch"] == 2
+    assert read_manifest(tmp_path / "last.pt").training.epoch == 2
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +175,7 @@ def test_an_interrupted_export_leaves_the_old_model(
         partial.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("glassml.export.archive._copy_without_traces", interrupted)
+    monkeypatch.setattr("glassml.export.archive._copy_with_manifest", interrupted)
     _glassml("export", folder, "-o", model)
     assert model.read_bytes() == b"old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model.pt", "run"]
@@ -187,6 +187,7 @@ def test_the_validation_file_is_named_without_its_folder(
     path = write_dataset(tmp_path / "held_out.h5", [labelled(99)])
     settings["data"]["validation"] = str(path)
     settings["training"]["epochs"] = 1
-    provenance = load_trained_model(run().folder).provenance
-    assert provenance["split"]["validation"] == "held_out.h5"
-    assert provenance["validation"] == list(Dataset(path).names)
+    record = load_trained_model(run().folder).record
+    assert record.split is not None
+    assert record.split.validation == "held_out.h5"
+    assert record.validation.names == Dataset(path).names

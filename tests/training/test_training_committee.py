@@ -15,7 +15,8 @@ from glassml.cli import app
 from glassml.errors import ConfigError, GlassMLError, InputError, ModelFileError
 from glassml.export import read_manifest
 from glassml.inference import Predictor, summary_of
-from glassml.training import committee_provenance, parse_config, train
+from glassml.provenance import TrainingRecord, read_accuracy
+from glassml.training import load_trained_model, parse_config, train
 
 
 def _export(*arguments: object) -> Result:
@@ -76,23 +77,26 @@ def test_the_manifest_names_the_members(runs: list[Path], tmp_path: Path) -> Non
     members = manifest.hyperparameters["members"]
     assert [m["hyperparameters"]["n_layers"] for m in members] == [2, 2, 1]
     assert manifest.n_parameters == sum(m["parameters"] for m in members)
-    training = manifest.training
-    assert training["origin"]["temperature"] == [0.44]  # what is the same is there once
-    assert [m["recipe"]["seed"] for m in training["members"]] == [0, 1, 2]
-    assert all("validation/pearson_mean" in m["metrics"] for m in training["members"])
-    assert "metrics" not in training
+    record = manifest.training
+    assert record.members == tuple(load_trained_model(run).record for run in runs)
+    assert record == TrainingRecord(members=record.members)
+    assert record.temperatures == (0.44,)
+    assert [member.recipe["seed"] for member in record.members] == [0, 1, 2]
+    assert all(member.validation.scores for member in record.members)
 
 
 def test_an_accuracy_that_was_measured_goes_into_the_file(runs: list[Path], tmp_path: Path) -> None:
-    pearson = [{"species": "A", "time": 0.5, "kind": "mean", "value": 0.61, "error": 0.02}]
+    error = {"error": 0.02, "error_kind": "bootstrap over configurations"}
+    score = {"species": "A", "time": 0.5, "kind": "mean", "value": 0.61, **error}
     measured = tmp_path / "accuracy.json"
-    measured.write_text(json.dumps({"protocol": "two other configurations", "pearson": pearson}))
+    measured.write_text(json.dumps({"protocol": "two other configurations", "scores": [score]}))
     model = tmp_path / "m.pt"
     options = ["--accuracy", measured, "--exact"]
     assert _export(*runs[:2], "-o", model, *options).exit_code == 0
     assert summary_of(model).pearson == ("0.610 ± 0.020", "not measured")
-    measured.write_text(json.dumps({"protocol": "none", "pearson": [pearson[0] | {"value": "?"}]}))
-    with pytest.raises(InputError, match=r"accuracy\.json: pearson\.0\.value: expected a number"):
+    assert read_manifest(model).training.accuracy == read_accuracy(measured)
+    measured.write_text(json.dumps({"protocol": "none", "scores": [score | {"value": "?"}]}))
+    with pytest.raises(InputError, match=r"accuracy\.json: scores\.0\.value: expected a number"):
         _export(runs[0], "-o", model, *options)
     with pytest.raises(InputError, match=r"absent\.json: cannot read: No such file"):
         _export(runs[0], "-o", model, "--accuracy", tmp_path / "absent.json")
@@ -112,18 +116,6 @@ def test_tables_keep_the_bound(runs: list[Path], tmp_path: Path) -> None:
         # Both in units of the propensity; 3: the worst particle of another system is another one.
         difference = abs(table[name] - exact[name]).max() / abs(exact["propensity"]).max()
         assert 0 < difference < 3e-5
-
-
-def test_provenance_that_members_share_is_there_once() -> None:
-    first = {"data": ["a"], "seed": 1, "metrics": {"x": 1.0}}
-    second = {"data": ["a"], "seed": 2, "metrics": {"x": 1.0}, "note": "longer"}
-    assert committee_provenance([first, second]) == {
-        "data": ["a"],
-        "members": [
-            {"seed": 1, "metrics": {"x": 1.0}},
-            {"seed": 2, "metrics": {"x": 1.0}, "note": "longer"},
-        ],
-    }
 
 
 @pytest.mark.parametrize(

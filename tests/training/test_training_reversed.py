@@ -181,7 +181,15 @@ def test_what_is_exported_is_the_average(reversing: dict[str, Any], tmp_path: Pa
     torch.testing.assert_close(exported.model.decoder.weight.detach(), mean)
     record = json.loads((tmp_path / "run" / "data.json").read_text(encoding="utf-8"))
     assert len(record["reversed"]) == 4 * RUNS
-    assert exported.provenance["reversed_runs"] == 4 * RUNS
+    runs = exported.record.reversed_runs
+    assert runs is not None
+    assert runs.number == 4 * RUNS
+    # They began from the configurations that were trained on, and from no others.
+    trained = [c.positions_sha256 for c in exported.record.train.configurations]
+    assert sorted(runs.starts) == sorted(trained)
+    roles = {file.file: file.role for file in exported.record.data}
+    assert roles == {"runs.h5": "configurations", "back.h5": "reversed runs"}
+    assert exported.record.n_runs == (RUNS,)  # not also 1, which is that of a reversed run
 
 
 def test_other_datasets_are_refused(reversing: dict[str, Any], tmp_path: Path, folder: Path):

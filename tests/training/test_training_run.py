@@ -24,9 +24,11 @@ from glassml.errors import ConfigError, InputError, ModelFileError
 from glassml.export import save_model
 from glassml.inference import Predictor
 from glassml.models import build
+from glassml.provenance import SplitSettings, TrainingRecord
 from glassml.settings import write_yaml
 from glassml.training import RunResult, load_trained_model, parse_config, resume, train
-from glassml.training.checkpoint import LAST, read_checkpoint
+from glassml.training.checkpoint import BEST, LAST, read_checkpoint
+from glassml.training.pearson_metric import metric_name
 
 Run = Callable[[], RunResult]
 
@@ -188,6 +190,16 @@ def test_a_resumed_run_stays_what_it_was(
         resume(folder, ["training.epochs=2"], Console(quiet=True))
 
 
+def recorded(record: TrainingRecord) -> dict[str, float | None]:
+    """What a record says of the last epoch, under the names that the run gives it."""
+    found: dict[str, float | None] = {}
+    for stage, side in (("train", record.train), ("validation", record.validation)):
+        found[f"{stage}/loss"] = side.loss
+        for score in side.scores:
+            found[metric_name(stage, score.kind, score.species, score.time)] = score.value
+    return found
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("standardise", [True, False])
 def test_the_exported_model_predicts_physical_units(
@@ -199,18 +211,26 @@ def test_the_exported_model_predicts_physical_units(
     result = run()
     trained = load_trained_model(result.folder)
     path = result.folder / "model.pt"
-    manifest = save_model(trained.model, path, dtype=dtype, training=trained.provenance)
-    assert manifest.training["metrics"] == result.metrics
-    assert manifest.training["data"][0]["file"] == "tiny.h5"
-    assert manifest.training["train_configurations"] == 6
+    manifest = save_model(trained.model, path, dtype=dtype, training=trained.record)
+    record = manifest.training
+    assert recorded(record) == {k: v for k, v in result.metrics.items() if k.count("/") != 1} | {
+        k: v for k, v in result.metrics.items() if k.endswith("/loss")
+    }
+    (file,) = record.data
+    assert (file.file, file.configurations, file.role) == ("tiny.h5", 8, "configurations")
+    assert record.train.number == 6
     names = json.loads((result.folder / "data.json").read_text(encoding="utf-8"))
-    assert manifest.training["train"] == names["train"]
-    assert manifest.training["validation"] == names["validation"]
+    assert list(record.train.names) == names["train"]
+    assert list(record.validation.names) == names["validation"]
+    hashes = {c.name: c.positions_sha256 for c in Dataset(settings["data"]["train"])}
+    known = (*record.train.configurations, *record.validation.configurations)
+    assert {c.name: c.positions_sha256 for c in known} == hashes
     assert sorted(names["train"] + names["validation"]) == sorted(
         Dataset(settings["data"]["train"]).names
     )
-    assert manifest.training["split"] == {"validation": 0.25, "split_seed": 0}
-    assert manifest.training["origin"] == {"n_runs": [32], "temperature": [0.44]}
+    assert record.split == SplitSettings(validation=0.25, split_seed=0)
+    assert record.origin == {"n_runs": (32,), "temperature": (0.44,)}
+    assert record.epoch == result.best_epoch
     assert predicted_loss(path, settings) == pytest.approx(
         result.metrics["validation/loss"], rel=TOLERANCE[dtype]
     )
@@ -350,7 +370,7 @@ def test_two_processes_share_a_run(settings: dict[str, Any], tmp_path: Path) -> 
     trained = load_trained_model(tmp_path / "run")
     save_model(trained.model, tmp_path / "model.pt")
     assert predicted_loss(tmp_path / "model.pt", settings) == pytest.approx(
-        trained.provenance["metrics"]["validation/loss"], rel=TOLERANCE["float32"]
+        trained.record.validation.loss, rel=TOLERANCE["float32"]
     )
     _check_batch_statistics(*(torch.load(tmp_path / f"buffers_{rank}.pt") for rank in (0, 1)))
 
@@ -376,6 +396,61 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path, content: bytes, message: 
     path = tmp_path / "best.ckpt"
     path.write_bytes(content)
     with pytest.raises(ModelFileError, match=rf"best\.ckpt: .*{message}"):
+        load_trained_model(path)
+
+
+def as_format_1(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """A checkpoint as the first format had it."""
+    about = checkpoint["glassml"]
+    training = about.pop("training")
+    files = [{k: v for k, v in f.items() if k != "role"} for f in training["data"]]
+    provenance = {
+        "data": files,
+        "train_configurations": training["train"]["number"],
+        "reversed_runs": 0,
+        "validation_configurations": training["validation"]["number"],
+        "train": [c["name"] for c in training["train"]["configurations"]],
+        "validation": [c["name"] for c in training["validation"]["configurations"]],
+        **{key: training[key] for key in ("split", "origin", "recipe", "versions")},
+    }
+    return {**checkpoint, "glassml": about | {"format_version": 1, "provenance": provenance}}
+
+
+def test_a_run_of_format_1_is_loaded_and_resumed(settings: dict[str, Any], run: Run) -> None:
+    settings["training"]["epochs"] = 2
+    folder = run().folder
+    now = load_trained_model(folder / LAST).record
+    for name in (BEST, LAST):
+        torch.save(as_format_1(read_checkpoint(folder / name)), folder / name)
+    data = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+    for file in data["files"]:
+        del file["role"]
+    (folder / "data.json").write_text(json.dumps(data))
+    before = load_trained_model(folder / LAST).record
+    assert recorded(before) == recorded(now)
+    assert before.train.names == now.train.names
+    for field in ("data", "split", "origin", "recipe", "versions", "epoch"):
+        assert getattr(before, field) == getattr(now, field)
+    result = resume(folder, ["training.epochs=3"], Console(quiet=True))
+    assert result.epochs == 3
+    again = load_trained_model(folder / LAST).record
+    assert again.epoch == 3
+    assert again.train.configurations == now.train.configurations  # with their hashes
+
+
+def test_a_wrong_record_in_a_checkpoint_is_named(settings: dict[str, Any], run: Run) -> None:
+    settings["training"]["epochs"] = 1
+    path = run().folder / LAST
+    checkpoint = read_checkpoint(path)
+    checkpoint["glassml"]["training"]["train"]["number"] = "many"
+    torch.save(checkpoint, path)
+    with pytest.raises(
+        ModelFileError, match=r"last\.ckpt: training\.train\.number: expected a who"
+    ):
+        load_trained_model(path)
+    checkpoint["glassml"]["format_version"] = 3
+    torch.save(checkpoint, path)
+    with pytest.raises(ModelFileError, match="format version 3; this glassml knows versions 1 and"):
         load_trained_model(path)
 
 

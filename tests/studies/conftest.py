@@ -14,6 +14,7 @@ from glassml.data import Configuration, DatasetWriter
 from glassml.export import save_model
 from glassml.inference import Predictor
 from glassml.models import build
+from glassml.provenance import TrainingRecord
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def small_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(11)
     model = build("se3gnn-v2", times=(1.0, 10.0), l_max=1, channels=2, n_layers=2, dropout=0.0)
     path = tmp_path_factory.mktemp("network") / "small.pt"
-    save_model(model, path, dtype="float64", training={"data": "none"})
+    save_model(model, path, dtype="float64", training=TrainingRecord(epoch=7))
     return path
 
 

@@ -1,0 +1,41 @@
+"""How accurate a model was found to be."""
+
+from __future__ import annotations
+
+import math
+
+from glassml.provenance.parts import Part, Scores
+from glassml.scores import Score
+
+__all__ = ["Accuracy"]
+
+
+class Accuracy(Part):
+    """Scores that were measured, and how.
+
+    Attributes:
+        protocol: on which configurations they were measured.
+        scores: the coefficients with their errors.
+    """
+
+    protocol: str
+    scores: Scores
+
+    @classmethod
+    def cross_validated(cls, chosen_by: str | None, scores: tuple[Score, ...]) -> Accuracy:
+        """Scores of a ridge fit on what was left out to choose its penalties."""
+        left_out = chosen_by or "parts of the data left out in turn"
+        protocol = f"cross-validation: {left_out}, which also chose the ridge penalty"
+        return cls(protocol=protocol, scores=scores)
+
+    def find(
+        self, species: str, time: float, kind: str, statistic: str = "pearson"
+    ) -> Score | None:
+        """One of the scores, None if it was not measured."""
+        for score in self.scores:
+            # Records of format 1 know times to ten digits.
+            same_time = math.isclose(score.time, time, rel_tol=1e-9)
+            found = (score.species, score.kind, score.statistic)
+            if same_time and found == (species, kind, statistic):
+                return score
+        return None

@@ -1,0 +1,189 @@
+"""The parts of a training record: data files, configurations, the two sides of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    WrapSerializer,
+    model_serializer,
+    model_validator,
+)
+
+from glassml.data import REVERSED_FROM, Configuration, Dataset
+from glassml.scores import Score
+
+__all__ = [
+    "DataFile",
+    "KnownConfiguration",
+    "Part",
+    "ReversedRuns",
+    "RidgeFit",
+    "Role",
+    "Scores",
+    "Side",
+    "SplitSettings",
+]
+
+
+def _short(score: Score, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    """A score without the entries that are not known; a value that is not defined stays null."""
+    return {k: v for k, v in handler(score).items() if v is not None or k == "value"}
+
+
+Role = Literal["configurations", "reversed runs"]
+Scores = tuple[Annotated[Score, WrapSerializer(_short)], ...]
+
+
+class Part(BaseModel):
+    """A part of a record. It is written without the fields that have their default values."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def stated(self) -> dict[str, Any]:
+        """The fields that say something: field -> value, where it is not the default."""
+        fields = type(self).model_fields.items()
+        values = {name: getattr(self, name) for name, _ in fields}
+        return {name: values[name] for name, field in fields if values[name] != field.default}
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_stated(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        stated = self.stated()
+        return {name: value for name, value in handler(self).items() if name in stated}
+
+
+class DataFile(Part):
+    """A dataset.
+
+    Attributes:
+        file: its name, without folders.
+        sha256: checksum of its contents (`Dataset.sha256`).
+        configurations: how many it holds.
+        role: what it was used as; None if the record does not say.
+    """
+
+    file: str
+    sha256: str
+    configurations: int = Field(ge=0)
+    role: Role | None = None
+
+    @classmethod
+    def of(cls, dataset: Dataset, role: Role) -> DataFile:
+        """What identifies a dataset."""
+        return cls(
+            file=dataset.path.name,
+            sha256=dataset.sha256,
+            configurations=len(dataset),
+            role=role,
+        )
+
+
+class KnownConfiguration(Part):
+    """A configuration that a model has seen.
+
+    Attributes:
+        name: in its dataset.
+        positions_sha256: `Configuration.positions_sha256`, by which it is recognised in any
+            dataset; None in records of model files of format 1.
+        reversed_from: of a reversed run: hash of the positions that it began from.
+    """
+
+    name: str
+    positions_sha256: str | None = None
+    reversed_from: str | None = None
+
+    @classmethod
+    def of(cls, configuration: Configuration) -> KnownConfiguration:
+        """What identifies a configuration."""
+        start = configuration.provenance.get(REVERSED_FROM)
+        return cls(
+            name=configuration.name,
+            positions_sha256=configuration.positions_sha256,
+            reversed_from=None if start is None else str(start),
+        )
+
+    @property
+    def hashes(self) -> set[str]:
+        """Of its positions and of those that it began from, as far as they are known."""
+        return {value for value in (self.positions_sha256, self.reversed_from) if value}
+
+
+class Side(Part):
+    """The configurations that a model was trained on, or those that it was validated on.
+
+    Attributes:
+        number: how many there are; reversed runs do not count.
+        configurations: which ones; empty in records that give their number alone.
+        loss: the loss on them in the epoch that was kept [-]; None if it is not known.
+        scores: coefficients in that epoch, those that are defined.
+    """
+
+    number: int = Field(default=0, ge=0)
+    configurations: tuple[KnownConfiguration, ...] = ()
+    loss: float | None = None
+    scores: Scores = ()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Side:
+        if self.configurations and len(self.configurations) != self.number:
+            raise ValueError(
+                f"number: expected that of the configurations ({len(self.configurations)}); "
+                f"found {self.number}"
+            )
+        return self
+
+    @classmethod
+    def of(cls, configurations: Iterable[KnownConfiguration]) -> Side:
+        """A side of these configurations, without scores."""
+        known = tuple(configurations)
+        return cls(number=len(known), configurations=known)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the configurations."""
+        return tuple(configuration.name for configuration in self.configurations)
+
+
+class ReversedRuns(Part):
+    """Reversed runs of configurations that were trained on, as further training data.
+
+    Attributes:
+        number: how many there are.
+        starts: hashes of the positions that they began from; empty if the record does not say.
+    """
+
+    number: int = Field(gt=0)
+    starts: tuple[str, ...] = ()
+
+
+class SplitSettings(Part):
+    """How configurations for validation were chosen.
+
+    Attributes:
+        validation: a fraction, their names, or the name of a dataset of their own.
+        split_seed: of the draw of a fraction.
+    """
+
+    validation: float | str | tuple[str, ...]
+    split_seed: int
+
+
+class RidgeFit(Part):
+    """Ridge regression that linear decoders were fitted by.
+
+    Attributes:
+        decoders: what was fitted to what, in words.
+        penalties: [species][T] [-], in units of the variance of a descriptor.
+        chosen_by: what was left out to choose the penalties; None if the record does not say.
+        label_noise: labels of R runs counted R / (R + label_noise) [-].
+    """
+
+    decoders: str
+    penalties: tuple[tuple[float, ...], ...]
+    chosen_by: str | None = None
+    label_noise: float = Field(default=0.0, ge=0)
