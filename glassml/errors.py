@@ -6,8 +6,9 @@ it is not obvious, what to do. The command line prints the message without a tra
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 __all__ = [
@@ -17,7 +18,9 @@ __all__ = [
     "InputError",
     "ModelFileError",
     "SimulationError",
+    "did_you_mean",
     "field_problem",
+    "not_one_of",
     "shown",
 ]
 
@@ -61,6 +64,22 @@ class BuildError(GlassMLError):
 
 class SimulationError(GlassMLError):
     """LAMMPS could not be started, or stopped with an error of its own."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint at the known name that was probably meant; empty if none is similar.
+
+    It begins with a space: " (did you mean 'channels'?)".
+    """
+    names = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), list(names), n=1)
+    return f" (did you mean {names[close[0]]!r}?)" if close else ""
+
+
+def not_one_of(word: str, known: Iterable[str]) -> str:
+    """What a message says of an unknown name: "expected one of ...; found ...", with a hint."""
+    names = list(known)
+    return f"expected one of {', '.join(names)}; found {word!r}{did_you_mean(word, names)}"
 
 
 def field_problem(error: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from pydantic import ValidationError
 
-from glassml.errors import ModelFileError, field_problem, shown
+from glassml.errors import ModelFileError, did_you_mean, field_problem, shown
 from glassml.export.baking import bake
 from glassml.export.manifest import FORMAT_VERSION, DType, Manifest, manifest_of
 from glassml.export.scripting import load_script, save_script, script_model
@@ -105,9 +105,9 @@ def read_manifest(path: str | Path) -> Manifest:
     """
     file = model_path(path)
     if not file.is_file():
-        shipped = ", ".join(pretrained_names())
         raise ModelFileError(
-            f"{file}: no such model file, nor one that ships with glassml ({shipped})"
+            f"{file}: no such model file, nor one that ships with glassml "
+            f"({', '.join(pretrained_names())}){did_you_mean(str(file), pretrained_names())}"
         )
     try:
         with zipfile.ZipFile(file) as archive:

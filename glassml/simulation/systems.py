@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import Any
 
-from glassml.errors import InputError
+from glassml.errors import InputError, did_you_mean
 from glassml.simulation.include import from_include
 from glassml.simulation.system import System
 
@@ -184,7 +184,7 @@ def system_named(name: str, **options: Any) -> System:
     if name not in SYSTEMS:
         raise InputError(
             f"system: expected one of {sorted(SYSTEMS)}, or a LAMMPS include file for another "
-            f"system; found {name!r}"
+            f"system; found {name!r}{did_you_mean(name, SYSTEMS)}"
         )
     known = ("truncation", "cutoff", "cutoff_unit")
     for option in options:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
@@ -17,14 +17,12 @@ from torch_geometric.loader import DataLoader
 from glassml.data import Configuration, view_of
 from glassml.files import user_cache
 from glassml.graph import GraphCache, build_graph
+from glassml.progress import SILENT, Progress
 from glassml.training.split import ConfigurationSource, Split, check_fits, check_new_positions
 from glassml.training.statistics import Facts, LabelMoments, Statistics
 from glassml.training.train_config import DataConfig, TrainingConfig
 
 __all__ = ["DataModule", "GraphDataset"]
-
-# Wraps an iterable and shows how far it has come: (items, their number, what is done).
-Watch = Callable[[Iterable[Any], int, str], Iterable[Any]]
 
 
 class GraphDataset(TorchDataset):
@@ -168,11 +166,11 @@ class DataModule(pl.LightningDataModule):
         self.statistics: Statistics | None = None
         self.about: dict[str, Any] = {}
 
-    def prepare(self, watch: Watch) -> Statistics:
+    def prepare(self, progress: Progress = SILENT) -> Statistics:
         """Read and check every configuration, build its graph, and measure the labels.
 
         Args:
-            watch: shows progress, as in ``for item in watch(items, number, text)``.
+            progress: is told how far this has come.
 
         Raises:
             InputError: a configuration is unlabelled, lacks a scalar, or has other species, times
@@ -183,7 +181,7 @@ class DataModule(pl.LightningDataModule):
         facts = Facts()
         seen: dict[str, ConfigurationSource] = {}
         total = len(self.train_set) + len(self.validation_set) + len(self.reversed_set)
-        for stage, index, source in watch(self._all(), total, "reading configurations"):
+        for stage, index, source in progress.watch(self._all(), "reading configurations", total):
             configuration = source.read()
             source.dataset.verify(configuration)
             view = view_of(configuration, self.train_set.positions)

@@ -22,8 +22,7 @@ from glassml.files import atomic_write
 from glassml.nn import ops
 from glassml.settings import apply_overrides, read_yaml, write_yaml
 from glassml.training.split import Split
-from glassml.training.train_config import TrainConfig
-from glassml.training.train_config_file import parse_config
+from glassml.training.train_config import TrainConfig, parse_config
 
 __all__ = [
     "check_new",

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
 from tiny_dataset import labelled, write_dataset
 
 from glassml.training import RunResult, parse_config, train
@@ -59,4 +58,4 @@ def settings(dataset: Path, tmp_path: Path) -> dict[str, Any]:
 @pytest.fixture
 def run(settings: dict[str, Any]) -> Callable[[], RunResult]:
     """Trains with the settings as they then are."""
-    return lambda: train(parse_config(settings), Console(quiet=True))
+    return lambda: train(parse_config(settings))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 from tiny_dataset import labelled
 from typer.testing import CliRunner, Result
 
@@ -39,7 +38,7 @@ def runs(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
             "training": {"epochs": 1, "seed": seed, "accelerator": "cpu"},
             "output": str(folder / name),
         }
-        result.append(train(parse_config(settings), Console(quiet=True)).folder)
+        result.append(train(parse_config(settings)).folder)
     return result
 
 
