@@ -134,7 +134,7 @@ TimeOfLabels = Annotated[
 Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda, cuda:N or auto.")]
 Threads = Annotated[
     int | None,
-    typer.Option(metavar="N", help="CPU threads of each process.", show_default="all cores"),
+    typer.Option(metavar="N", help="CPU threads.", show_default="all cores"),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the random choices.")]
 
@@ -178,8 +178,10 @@ def named(texts: Sequence[str], option: str, value: str, *, bare: bool = False) 
         name, equals, found = (part.strip() for part in text.partition("="))
         if bare and not equals:
             found = name
-        if not name or not found or name in pairs:
-            raise InputError(f"{option}: expected NAME={value}, each name once; found {text!r}")
+        if not name or not found:
+            raise InputError(f"{option}: expected NAME={value}; found {text!r}")
+        if name in pairs:
+            raise InputError(f"{option}: expected different names; found {name!r} twice")
         pairs[name] = found
     return pairs
 

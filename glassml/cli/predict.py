@@ -25,7 +25,8 @@ _Source = Annotated[
     Path,
     typer.Argument(
         metavar="INPUT",
-        help="Any file that ASE reads (extxyz, LAMMPS dump or data, ...), or a glassml dataset.",
+        help="Any file that ASE reads (extxyz, LAMMPS dump or data, ...), a glassml dataset, or "
+        "the name of a shipped one.",
         show_default=False,
     ),
 ]
@@ -79,7 +80,7 @@ def predict(
         glassml predict run.lammpstrj -m kob_andersen_T0.44 -o run.extxyz --species A,B
         glassml predict kob_andersen_T0.64 -m kob_andersen_T0.64_multitime -o predicted.extxyz
     """
-    from glassml.data import SpeciesMap, open_frames
+    from glassml.data import SpeciesMap, dataset_path, open_frames
     from glassml.inference import ModelInputs, Predictor, predict_file
 
     predictor = Predictor(model, device, threads)
@@ -90,7 +91,7 @@ def predict(
         scalars=named(scalar or [], "--scalar", "COLUMN", bare=True),
         length_unit=length_unit,
     )
-    frames = open_frames(source, index, file_format)
+    frames = open_frames(dataset_path(source), index, file_format)
     with counted("frames", frames.total) as advance:
         report = predict_file(
             predictor,

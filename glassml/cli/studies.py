@@ -179,12 +179,12 @@ def refit(
     shown are for the configurations left out. Test the new file on other data with `glassml
     evaluate`.
 
-    MODEL may also be `structural`: classical averaged descriptors, which need no training.
+    MODEL may also be `structural`: classical averaged descriptors, which need no training; then
+    --positions and --scalar say what they are calculated from.
 
     For example:
 
         glassml refit kob_andersen_T0.44 kob_andersen_T0.64 -o T0.64.pt
-        glassml refit structural kob_andersen_T0.64 -o structural.pt --positions inherent
     """
     from tempfile import TemporaryDirectory
 

@@ -132,7 +132,7 @@ def test_usual_sizes_go_as_far_as_the_dataset(
     small_network: Path, there: Path, tmp_path: Path
 ) -> None:
     arguments = ["few-shot", str(small_network), str(there), "--draws", "2"]
-    result = CliRunner().invoke(app, [*arguments, "--csv", str(tmp_path / "f.csv")])
+    result = CliRunner().invoke(app, [*arguments, "--table", str(tmp_path / "f.csv")])
     assert result.exit_code == 0, result.output
     with (tmp_path / "f.csv").open() as stream:
         found = {int(row["configurations"]) for row in csv.DictReader(stream)}
