@@ -24,7 +24,7 @@ __all__ = [
     "shown",
 ]
 
-# Pydantic speaks of inputs and tuples; people write fields and lists.
+# Pydantic names inputs and tuples; users write fields and lists.
 _WORDING = (
     (r"^Value error, ", ""),
     (r"^Input should be greater", "expected a number greater"),
@@ -43,11 +43,11 @@ _WORDING = (
 
 
 class GlassMLError(Exception):
-    """Base class of every error that is the user's to mend."""
+    """Base class of every error that the user can correct."""
 
 
 class InputError(GlassMLError, ValueError):
-    """Data or an argument does not fit what was asked for."""
+    """Data or an argument do not fit the request."""
 
 
 class ModelFileError(GlassMLError):
@@ -55,7 +55,7 @@ class ModelFileError(GlassMLError):
 
 
 class ConfigError(GlassMLError, ValueError):
-    """A field of a configuration file or an override is unknown or has a wrong value."""
+    """A field of a configuration file, or an override, is unknown or has a wrong value."""
 
 
 class BuildError(GlassMLError):
@@ -63,7 +63,7 @@ class BuildError(GlassMLError):
 
 
 class SimulationError(GlassMLError):
-    """LAMMPS could not be started, or stopped with an error of its own."""
+    """LAMMPS could not be started, or stopped with an error."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -83,7 +83,7 @@ def not_one_of(word: str, known: Iterable[str]) -> str:
 
 
 def field_problem(error: Mapping[str, Any]) -> str:
-    """What one of pydantic's errors says of its field, for people: "expected ...; found ..."."""
+    """One of pydantic's errors in the words of this package: "expected ...; found ..."."""
     message = str(error["msg"])
     for pydantic_says, we_say in _WORDING:
         message = re.sub(pydantic_says, we_say, message)
@@ -91,6 +91,6 @@ def field_problem(error: Mapping[str, Any]) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value in a message: as Python writes it, cut if it is long."""
+    """A value for a message: as Python writes it, shortened if it is long."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

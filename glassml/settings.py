@@ -29,7 +29,7 @@ def read_yaml(path: str | Path, kind: type[BaseModel]) -> dict[str, Any]:
 
     Args:
         path: the file.
-        kind: what it is to configure, for messages.
+        kind: the model that describes its fields, for messages.
 
     Raises:
         ConfigError: the file is missing, is not YAML or does not hold a mapping.
@@ -59,10 +59,11 @@ def apply_overrides(
     Args:
         values: nested mappings, as read from YAML.
         overrides: ``section.field=value`` each; the value is read as YAML.
-        example: an override that would be right, for messages.
+        example: a correct override, for messages.
 
     Raises:
-        ConfigError: an override has no ``=``, is not YAML, or goes into a field that is no section.
+        ConfigError: an override has no ``=``, is not YAML, or names a field below one that is not
+            a section.
     """
     fields: dict[str, Any] = {}
     for override in overrides:
@@ -90,7 +91,7 @@ def with_fields(values: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[st
         fields: ``section.field`` -> value.
 
     Raises:
-        ConfigError: a name leads into a field that is no section.
+        ConfigError: a name is below a field that is not a section.
     """
     result = _copied(values)
     for name, value in fields.items():

@@ -328,7 +328,7 @@ class Dataset:
             try:
                 self._file = h5py.File(self.path, "r")
             except FileNotFoundError:
-                hint = did_you_mean(str(self.path), shipped_names())
+                hint = did_you_mean(self.path.name, shipped_names())
                 raise InputError(
                     f"{self.path}: expected a dataset; found no such file{hint}"
                 ) from None

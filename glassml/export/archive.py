@@ -107,7 +107,7 @@ def read_manifest(path: str | Path) -> Manifest:
     if not file.is_file():
         raise ModelFileError(
             f"{file}: no such model file, nor one that ships with glassml "
-            f"({', '.join(pretrained_names())}){did_you_mean(str(file), pretrained_names())}"
+            f"({', '.join(pretrained_names())}){did_you_mean(file.name, pretrained_names())}"
         )
     try:
         with zipfile.ZipFile(file) as archive:

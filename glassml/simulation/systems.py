@@ -199,7 +199,10 @@ def _lennard_jones(
     """LAMMPS commands for a mixture of Lennard-Jones particles."""
     if truncation not in TRUNCATIONS:
         meanings = "; ".join(f"{name!r} ({kind.meaning})" for name, kind in TRUNCATIONS.items())
-        raise InputError(f"truncation: expected one of {meanings}; found {truncation!r}")
+        raise InputError(
+            f"truncation: expected one of {meanings}; found {truncation!r}"
+            f"{did_you_mean(truncation, TRUNCATIONS)}"
+        )
     if cutoff_unit not in ("pair", "AA"):
         raise InputError(f"cutoff_unit: expected 'pair' or 'AA'; found {cutoff_unit!r}")
     if not cutoff > 0:

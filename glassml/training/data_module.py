@@ -35,8 +35,8 @@ class GraphDataset(TorchDataset):
         positions: which positions become nodes, see `glassml.data.view_of`.
         dtype: floating-point type of the graphs.
         cache: keep the graphs in memory.
-        on_disk: keeps their edges beyond this run; None to search for them anew.
-        stands_for: configurations for each one that an epoch draws.
+        on_disk: cache of their edges for later runs; None to search for them in every run.
+        stands_for: weight of each configuration: how many it represents in an epoch.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class GraphDataset(TorchDataset):
         return graph if graph is not None else self.keep(index, self.sources[index].read())
 
     def keep(self, index: int, configuration: Configuration) -> Data | None:
-        """Build the graph of a configuration that has been read already, if graphs are kept."""
+        """Build the graph of a configuration that is already read, if graphs are kept."""
         if self._graphs is not None:
             self._graphs[index] = self._built(configuration)
             return self._graphs[index]
@@ -79,20 +79,20 @@ class GraphDataset(TorchDataset):
         build = build_graph if self.on_disk is None else self.on_disk.graph
         view = view_of(configuration, self.positions)
         graph = build(view, self.cutoff, self.scalars, self.dtype)
-        # For each particle, as it is batched: runs behind the labels, 0 where it is not known, and
-        # how many configurations this one stands for.
+        # Per particle, because of batching: the number of runs behind the labels (0 if unknown)
+        # and the weight of the configuration.
         graph.n_runs = torch.full((graph.num_nodes,), float(configuration.n_runs or 0))
         graph.stands_for = torch.full((graph.num_nodes,), self.stands_for)
         return graph
 
 
 class _EpochSampler(DistributedSampler):
-    """Every training configuration once an epoch, and some of the reversed runs.
+    """Every training configuration once per epoch, and some of the reversed runs.
 
     Args:
         everything: training configurations, then reversed runs.
-        n_train: number of the former.
-        n_reversed: how many of the latter an epoch draws.
+        n_train: number of training configurations.
+        n_reversed: number of reversed runs drawn per epoch.
         world: number of processes.
         rank: of this process.
         seed: of all draws.
@@ -119,7 +119,7 @@ class _EpochSampler(DistributedSampler):
         n_runs = len(self.dataset) - self.n_train  # type: ignore[arg-type]
         drawn = self.n_train + random.permutation(n_runs)[: self.n_reversed]
         indices = random.permutation(np.concatenate([np.arange(self.n_train), drawn]))
-        shared = np.resize(indices, self.total_size)  # begins again if some are missing
+        shared = np.resize(indices, self.total_size)  # repeats the first ones if some are missing
         return iter(shared[self.rank :: self.num_replicas].tolist())
 
 
@@ -201,7 +201,7 @@ class DataModule(pl.LightningDataModule):
                 yield stage, index, source
 
     def steps_per_epoch(self, world: int) -> int:
-        """Steps of the optimiser in an epoch that ``world`` processes share."""
+        """Steps of the optimiser per epoch, shared by ``world`` processes."""
         drawn = len(self.train_set) + self.n_reversed
         return math.ceil(math.ceil(drawn / world) / self.training.batch_size)
 
@@ -212,7 +212,7 @@ class DataModule(pl.LightningDataModule):
         sampler = _EpochSampler(
             everything, len(self.train_set), self.n_reversed, world, rank, self.training.seed
         )
-        # Its own generator: a loader would draw from the global one, which also feeds dropout.
+        # An own generator: the loader would draw from the global one, which dropout uses too.
         return DataLoader(
             everything,
             batch_size=self.training.batch_size,

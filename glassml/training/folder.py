@@ -32,7 +32,7 @@ __all__ = [
     "write_folder",
 ]
 
-# What may change when a run goes on: everything else would make it another run.
+# What may change when a run is resumed. Anything else would make it a different run.
 _CHANGEABLE = (
     "training.epochs",
     "training.early_stopping",
@@ -115,7 +115,7 @@ def data_record(split: Split) -> dict[str, Any]:
 
 
 def write_folder(folder: Path, config: TrainConfig, data: dict[str, Any], epoch: int) -> None:
-    """Write what a run is made from, or note that it goes on.
+    """Write what a run is made from, or note that it is resumed.
 
     Args:
         folder: run folder.
@@ -124,7 +124,7 @@ def write_folder(folder: Path, config: TrainConfig, data: dict[str, Any], epoch:
         epoch: number of epochs done before.
 
     Raises:
-        InputError: the run goes on, but its data have changed.
+        InputError: the run is resumed, but its data have changed.
     """
     record = folder / "data.json"
     if epoch and record.is_file() and json.loads(record.read_text(encoding="utf-8")) != data:

@@ -63,7 +63,7 @@ class RunResult:
 
 @runtime_checkable
 class _Standardising(Protocol):
-    """A model that keeps means and scales, and so sees and predicts physical units."""
+    """A model that keeps means and scales, so that it takes and predicts physical units."""
 
     def set_label_scale(self, mean: torch.Tensor, scale: torch.Tensor) -> None: ...
 
@@ -93,11 +93,11 @@ def train(config: TrainConfig, progress: Progress = SILENT) -> RunResult:
 def resume(
     folder: str | Path, overrides: Sequence[str] = (), progress: Progress = SILENT
 ) -> RunResult:
-    """Go on with an interrupted run, or with a finished one that is to have more epochs.
+    """Continue an interrupted run, or a finished one with more epochs.
 
     Args:
         folder: run folder.
-        overrides: ``training.epochs=200`` and the like; only what cannot change the past.
+        overrides: such as ``training.epochs=200``; only settings that keep the run the same.
         progress: is told how far the run has come.
 
     Raises:
@@ -107,7 +107,7 @@ def resume(
     """
     config = resumed_config(folder, list(overrides))
     last = Path(folder) / LAST
-    # Without a checkpoint the run was stopped within its first epoch: it starts afresh.
+    # Without a checkpoint the run was stopped in its first epoch, so it starts again.
     return _run(config, Path(folder), last if last.is_file() else None, progress)
 
 
@@ -125,7 +125,7 @@ def _run(config: TrainConfig, folder: Path, last: Path | None, progress: Progres
     split = open_split(config.data)
     devices = choose_devices(config.training)
     check_batch_size(config.training, split, devices)
-    # Built anew even for a resumed run, which then loads its parameters.
+    # A resumed run also builds the model here, and loads its parameters later.
     pl.seed_everything(config.training.seed, verbose=False)
     model = _model(config, split)
     data = DataModule(split, config.data, config.training, model.cutoff)
@@ -176,7 +176,7 @@ def _model(config: TrainConfig, split: Split) -> GlassModel:
 def _module(
     config: TrainConfig, model: GlassModel, data: DataModule, progress: Progress
 ) -> PropensityModule:
-    """Measure the data, tell the model its units, and keep what a checkpoint must know."""
+    """Measure the data, set the scales of the model, and collect the record for checkpoints."""
     statistics = data.prepare(progress)
     scale = torch.ones_like(statistics.scale)
     if config.training.standardise:
@@ -225,17 +225,17 @@ def _data_provenance(split: Split, config: DataConfig) -> dict[str, Any]:
 
 
 def _check_steps(training: TrainingConfig, steps: int, checkpoint: dict[str, Any]) -> None:
-    """A cosine counts steps: with others in an epoch it would end too early or rise again.
+    """Check the number of steps per epoch: with another one a cosine would not end at 0.
 
     Raises:
-        ConfigError: the run was begun with another number of steps in an epoch.
+        ConfigError: the run was started with another number of steps per epoch.
     """
     done, before = checkpoint["glassml"]["epoch"], checkpoint["global_step"]
     if training.schedule.name == "cosine" and before != done * steps:
         raise ConfigError(
-            f"training.devices: expected {before // done} steps in an epoch, as the cosine of "
-            f"training.schedule was begun with; found {steps} on this number of devices; resume "
-            "with as many devices as before"
+            f"training.devices: expected {before // done} steps per epoch, with which the cosine "
+            f"of training.schedule started; found {steps} on this number of devices; resume with "
+            "as many devices as before"
         )
 
 
@@ -256,14 +256,14 @@ def _introduce(
         f"{len(split.times)} time(s)",
         f"model          {model.name}, {parameters} parameters, cutoff {model.cutoff:g}",
         f"training       {config.training.epochs} epochs"
-        + (f", going on after epoch {done}" if done else ""),
+        + (f", resumed after epoch {done}" if done else ""),
     )
     for line in lines:
         progress.say(line)
 
 
 def _with_absolute_paths(config: TrainConfig) -> TrainConfig:
-    """Paths that still hold when the run is resumed from another folder."""
+    """The same settings with absolute paths, for resuming from another folder."""
     validation: Any = config.data.validation
     if isinstance(validation, str):
         validation = str(dataset_path(validation).absolute())
@@ -303,13 +303,13 @@ def _result(folder: Path, epochs: int, training: TrainingConfig, progress: Progr
 def _standardising(model: GlassModel, setting: str) -> _Standardising:
     if not isinstance(model, _Standardising):
         raise ConfigError(
-            f"training.{setting}: expected false for {model.name}, which cannot rescale"
+            f"training.{setting}: expected false for {model.name}, which cannot rescale; found true"
         )
     return model
 
 
 def _plain(record: dict[str, Any]) -> dict[str, Any]:
-    """The same in JSON's types, which checkpoints can be read back with safely."""
+    """The same in the types of JSON, which can be read from a checkpoint safely."""
     return json.loads(json.dumps(record, default=_listed))
 
 

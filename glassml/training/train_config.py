@@ -1,7 +1,7 @@
 """The configuration of a training run: every setting, its accepted values and its default.
 
-Defaults are the recipe that gave most on few configurations (examples/few_configurations;
-docs/training.md says what mattered). The published one of F. S. Pezzicoli, G. Charpiat and F. P.
+The defaults are the best recipe for few configurations (examples/few_configurations;
+docs/training.md says what mattered). The published recipe of F. S. Pezzicoli, G. Charpiat and F. P.
 Landes, SciPost Phys. 16, 136 (2024), appendix A 4, is examples/train/se3gnn_v2.yaml.
 """
 
@@ -40,7 +40,7 @@ __all__ = [
     "parse_config",
 ]
 
-# Arguments of every model that follow from the data, so a configuration cannot set them.
+# Arguments of every model that the data determine, so a configuration cannot set them.
 FROM_DATA = ("species", "times", "scalar_inputs", "length_unit")
 
 
@@ -64,7 +64,7 @@ def _optional_paths(value: Any) -> Any:
 
 
 def _validation(value: Any) -> Any:
-    # A union would answer with one message for each of its members; this gives a single one.
+    # A union would give one message per member; this gives a single one.
     if isinstance(value, float) and 0 < value < 1:
         return value
     if isinstance(value, str | Path) and str(value):
@@ -84,7 +84,7 @@ def _cache_folder(value: Any) -> Any:
 
 
 class DataConfig(_Section):
-    """Which labelled configurations to learn from, and which to check the model on."""
+    """Labelled configurations to train on, and those to validate the model on."""
 
     train: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = Field(
         description="path of an HDF5 dataset, or a list of paths"
@@ -96,7 +96,7 @@ class DataConfig(_Section):
     )
     split_seed: NonNegativeInt = Field(
         default=0,
-        description="which configurations a fraction takes; apart from training.seed, so that "
+        description="which configurations a fraction takes; separate from training.seed, so that "
         "several seeds share one split",
     )
     exclude: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
@@ -215,7 +215,7 @@ class TrainingConfig(_Section):
     """How the model is trained."""
 
     epochs: PositiveInt = Field(default=100, description="passes over the training data")
-    batch_size: PositiveInt = Field(default=1, description="configurations a step (on each device)")
+    batch_size: PositiveInt = Field(default=1, description="configurations per step on each device")
     optimiser: OptimiserConfig = Field(default_factory=OptimiserConfig)
     schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
     early_stopping: EarlyStoppingConfig | None = Field(

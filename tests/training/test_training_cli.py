@@ -32,7 +32,7 @@ def test_a_run_is_trained_resumed_and_exported(settings: dict[str, Any], tmp_pat
     run = tmp_path / "run"
     resumed = _glassml("train", "--resume", run, "training.epochs=2")
     assert resumed.exit_code == 0, resumed.output
-    assert "going on after epoch 1" in resumed.stdout
+    assert "resumed after epoch 1" in resumed.stdout
     assert "epoch 2/2" in resumed.stdout
     exported = _glassml("export", run, "-o", tmp_path / "model.pt", "--dtype", "float64")
     assert exported.exit_code == 0, exported.output

@@ -204,7 +204,7 @@ def test_other_datasets_are_refused(reversing: dict[str, Any], tmp_path: Path, f
         )
     reverse_dataset(tmp_path / "other.h5", tmp_path / "other_back.h5")
     reversing["data"]["reversed"] = str(tmp_path / "other_back.h5")
-    with pytest.raises(ConfigError, match="expected runs that began from configurations of"):
+    with pytest.raises(ConfigError, match="expected runs that started from configurations of"):
         open_split(parse_config(reversing).data)
 
 

@@ -409,5 +409,7 @@ def test_other_checkpoints_are_refused(tmp_path: Path) -> None:
         load_trained_model(tmp_path / "other.ckpt")
     with pytest.raises(ModelFileError, match=r"expected a run folder with checkpoints/best\.ckpt"):
         load_trained_model(tmp_path)
-    with pytest.raises(ModelFileError, match="no such checkpoint"):
+    with pytest.raises(
+        ModelFileError, match=r"expected a run folder or a checkpoint .*; found no such file"
+    ):
         load_trained_model(tmp_path / "nowhere.ckpt")
