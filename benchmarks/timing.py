@@ -16,7 +16,7 @@ _WARM_UP = 4
 def in_turn(
     rounds: int, **contenders: tuple[str, int, Callable[[], object]]
 ) -> Mapping[str, Series]:
-    """Time functions A B C, A B C, ...: what the machine does besides then hits all alike.
+    """Time functions A B C, A B C, ..., so that other load on the machine affects all alike.
 
     Args:
         rounds: number of turns.

@@ -172,7 +172,7 @@ def test_functions_are_small(path: Path):
 
 
 # Rooms that still draw bars of their own, until they report to a `Progress`.
-OWN_BARS = {"glassml.cli.data", "glassml.cli.progress", "glassml.simulation.pipeline.runner"}
+OWN_BARS = {"glassml.cli.data", "glassml.simulation.pipeline.runner"}
 
 
 def test_bars_are_drawn_in_one_place():

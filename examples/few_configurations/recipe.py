@@ -1,11 +1,11 @@
-"""The most from ten configurations: `python recipe.py FOLDER_OF_BOTAN -o WORK`.
+"""The best model from ten configurations: `python recipe.py FOLDER_OF_BOTAN -o WORK`.
 
 Makes the data (inherent structures of the configurations and of the ends of their runs), cross-
 validates a network, ridge regression on structural descriptors and the average of the two, and
-writes a committee of the networks of all folds and a ridge regression on everything, which
-together count as much as these. Networks that are trained already are passed over, so an
-interrupted run goes on. Nothing is chosen on configurations that are held out: the penalty of the
-ridge comes from those that are trained on, the network is that of the last epoch.
+writes a committee of the networks of all folds and a ridge regression on all configurations, which
+has half of the weight. Networks that are already trained are skipped, so the same command continues
+an interrupted run. Nothing is chosen on held-out configurations: the penalty of the ridge
+regression comes from the training configurations, and the network is that of the last epoch.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from glassml.export import read_manifest, replace_decoder, restored_model, save_
 from glassml.files import atomic_write
 from glassml.inference import Predictor
 from glassml.models import Committee
+from glassml.progress import TerminalProgress
 from glassml.simulation import kob_andersen, quench_file
 from glassml.studies.descriptor_moments import DescriptorMoments, read_descriptor_moments
 from glassml.studies.refit import untrained
@@ -62,7 +63,7 @@ def train_network(work: Path, fold: int, held_out: list[str], seed: int) -> Path
     """The run folder of the network that has not seen these configurations."""
     folder = work / "networks" / f"fold{fold}_seed{seed}"
     if (folder / LAST).exists():
-        resume(folder)
+        resume(folder, progress=TerminalProgress())
         return folder
     settings = [
         f"data.train={work / 'botan.h5'}",
@@ -71,12 +72,12 @@ def train_network(work: Path, fold: int, held_out: list[str], seed: int) -> Path
         f"training.seed={seed}",
         f"output={folder}",
     ]
-    train(load_config(HERE / "network.yaml", settings))
+    train(load_config(HERE / "network.yaml", settings), TerminalProgress())
     return folder
 
 
 def structural_material(work: Path) -> tuple[Path, DescriptorMoments]:
-    """The descriptors' moments, which all ridge regressions are made from."""
+    """The moments of the descriptors, from which all ridge regressions are fitted."""
     settings = load_config(HERE / "network.yaml")
     with Dataset(work / "botan.h5") as dataset, Dataset(work / "botan_reversed.h5") as runs:
         blank = work / "structural.pt"
@@ -144,7 +145,7 @@ def score(
 
 
 def cross_validate(work: Path, number: int, seeds: int) -> tuple[list[Path], Path, dict]:
-    """Train and fit each fold; networks, a ridge on everything, and the scores of the held out."""
+    """Train and fit each fold; return the networks, a ridge on everything, and the scores."""
     blank, material = structural_material(work)
     found: dict[str, list[np.ndarray]] = {}
     labels, species, networks = [], [], []
@@ -167,7 +168,7 @@ def cross_validate(work: Path, number: int, seeds: int) -> tuple[list[Path], Pat
 
 
 def combined(networks: list[np.ndarray], ridge: np.ndarray) -> dict[str, np.ndarray]:
-    """Predictions of the members and of their averages, in which the ridge counts for half."""
+    """Predictions of the members and of their averages, in which the ridge has half the weight."""
     mean = np.mean(networks, axis=0)
     result = {f"network, seed {seed}": values for seed, values in enumerate(networks)}
     if len(networks) > 1:
@@ -233,7 +234,7 @@ def main() -> None:
     with atomic_write(work / "scores.md") as partial:
         partial.write_text("\n".join(rows) + "\n", encoding="utf-8")
     print("\n".join(rows))
-    # One network a fold is enough for a file: those of the first seed.
+    # One network per fold is enough for the file: that of the first seed.
     write_committee(networks[:: arguments.seeds], ridge, scores, work / "committee.pt")
 
 
