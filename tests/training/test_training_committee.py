@@ -131,7 +131,7 @@ def test_provenance_that_members_share_is_there_once() -> None:
         ([0, 0], [], ModelFileError, "first: is given twice, .*--weights"),
         ([0, 1], ["--weights", "1"], ConfigError, "weights: expected one for each of the 2"),
         ([0, 1], ["--weights", "1,-2"], ConfigError, "weights: expected positive .* 1, -2"),
-        ([0, 1], ["--weights", "a,b"], ConfigError, "--weights: expected numbers .* 'a,b'"),
+        ([0, 1], ["--weights", "a,b"], InputError, "--weights: expected numbers .* 'a,b'"),
     ],
 )
 def test_impossible_committees_are_explained_and_write_nothing(
