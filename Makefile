@@ -41,7 +41,7 @@ test: lint $(VENV)/.built
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 bench: $(VENV)/.built
-	$(BIN)/python -m benchmarks.run --size $(SIZE) --out bench-output $(BENCH_ARGS)
+	$(BIN)/python -m benchmarks.run --size $(SIZE) --output bench-output $(BENCH_ARGS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check

@@ -17,7 +17,7 @@ _SIDE = 1024
 
 
 def multiply_adds(model: SE3GNN, inputs: Inputs) -> float:
-    """Multiply-adds of the sums over neighbours, which are nearly all of a prediction.
+    """Multiply-adds of the sums over neighbours, which dominate a prediction.
 
     For every edge, path (l_O, l_I, l_F) and channel either the product of filter and feature,
     2 l_I + 1 of them, times the spherical harmonics, (2 l_I + 1) (2 l_F + 1); or, where that is

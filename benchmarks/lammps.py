@@ -33,13 +33,13 @@ timestep 0.005
 """
 _LOOP = re.compile(r"^Loop time of (\S+) on \d+ procs for (\d+) steps with (\d+) atoms", re.M)
 _PEAK = re.compile(r"^Maximum resident set size: (\S+) Mbyte", re.M)
-_TIMEOUT = 1800.0  # [s], far above what a sound run takes
-TEMPERATURE = 0.8  # a liquid that need not be cooled slowly
+_TIMEOUT = 1800.0  # [s], far longer than a correct run takes
+TEMPERATURE = 0.8  # a liquid that needs no slow cooling
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A piece of a run that is timed.
+    """A part of a run that is timed.
 
     Attributes:
         name: under which its times are given back.
@@ -56,7 +56,7 @@ class Segment:
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """What a LAMMPS process gave.
+    """The results of a LAMMPS process.
 
     Attributes:
         seconds: for each segment the seconds of its loop, one value a round.

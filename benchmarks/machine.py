@@ -92,12 +92,12 @@ def _commit() -> str:
 
 
 def _arguments(given: list[str]) -> list[str]:
-    """Without ``--out FOLDER``, which changes no figure and names a folder of one machine."""
+    """Without ``--output FOLDER``, which changes no figure and names a folder of one machine."""
     kept: list[str] = []
     words = iter(given)
     for word in words:
-        if word == "--out":
+        if word in {"--output", "-o"}:
             next(words, None)
-        elif not word.startswith("--out="):
+        elif not word.startswith("--output="):
             kept.append(word)
     return kept

@@ -37,7 +37,7 @@ def _main(question: Path, answer: Path, values: Path) -> None:
     configuration = tiled(liquid(job["cells"]), job["copies"])
     if job["task"] == "predict":
         predictor = Predictor(job["model"], device="cpu")
-        for _ in range(4):  # what loading and compiling take is not what a particle takes
+        for _ in range(4):  # so that loading and compiling do not count
             predictor.predict([liquid(4)])
         forget_peak()
         np.save(values, predictor.predict([configuration])[0]["propensity"], allow_pickle=False)

@@ -69,7 +69,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure that the project wants to reach, with what was measured of it.
+    """A figure that the project wants to reach, with its measurement.
 
     Attributes:
         series: the measured figure, one value a pair of runs.
@@ -92,7 +92,7 @@ class Figure:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """A result of the measured code beside what it must be.
+    """A result of the measured code beside the expected one.
 
     Attributes:
         name: what is compared.
@@ -131,7 +131,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All that one benchmark gives.
+    """All results of one benchmark.
 
     Attributes:
         title: what was measured on what.

@@ -1,4 +1,4 @@
-"""The same network written with e3nn alone: what one would write, and wait for, without glassml.
+"""The same network written with e3nn alone: what one would write without glassml.
 
 Every layer is e3nn's tensor product with a weight an edge (`o3.TensorProduct`, "uvu"), a sum over
 neighbours, `o3.Linear`, e3nn's batch norm and a residual. Weights are taken from a `SE3GNN`, so
@@ -38,7 +38,7 @@ class PlainE3NN(nn.Module):
 
     def __init__(self, model: SE3GNN) -> None:
         super().__init__()
-        # e3nn rounds its Clebsch-Gordan coefficients to the default type of the moment.
+        # e3nn rounds its Clebsch-Gordan coefficients to torch's current default type.
         with _default_dtype(next(model.parameters()).dtype):
             self._build(model)
 

@@ -22,7 +22,7 @@ THREADS = {"tiny": 1, "full": 2}
 CELLS = {"tiny": 5, "full": 16}
 ROUNDS = {"tiny": 2, "full": 3}
 CALLS = {"tiny": 2, "full": 5}  # of glassml's, for each pass of e3nn
-CHUNK = 256  # receivers, so that what e3nn holds of their edges stays near the processor
+CHUNK = 256  # receivers, so that their edges fit into the processor's cache in e3nn
 
 
 def measure(size: Size, folder: Path) -> Outcome:

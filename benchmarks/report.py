@@ -16,7 +16,7 @@ __all__ = ["Entry", "append_history", "write_json", "write_markdown"]
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of one benchmark.
+    """How one benchmark ended.
 
     Attributes:
         name: of the benchmark.

@@ -35,18 +35,18 @@ HISTORY = Path(__file__).with_name("RESULTS.md")
 
 
 class SizeOption(str, Enum):
-    """``full`` gives the figures; ``tiny`` shows in a minute that everything works."""
+    """``full`` measures the figures; ``tiny`` shows within a minute that everything works."""
 
     tiny = "tiny"
     full = "full"
 
 
 def run_one(name: str, size: Size, folder: Path) -> Entry:
-    """Measure and check one benchmark; a failure is told, not raised.
+    """Measure and check one benchmark; a failure is reported, not raised.
 
     Args:
         name: one of `NAMES`.
-        size: how large the systems are.
+        size: size of the systems.
         folder: for temporary files; benchmarks share what they prepare in it.
     """
     start = time.perf_counter()
@@ -64,14 +64,17 @@ def run_one(name: str, size: Size, folder: Path) -> Entry:
 
 @app.command()
 def run(
-    size: Annotated[SizeOption, typer.Option(help="tiny only shows that it works")] = (
-        SizeOption.full
-    ),
-    only: Annotated[list[str] | None, typer.Option(help="one benchmark; repeatable")] = None,
-    out: Annotated[Path, typer.Option(help="folder of results.json and results.md")] = Path(
-        "bench-output"
-    ),
-    record: Annotated[bool, typer.Option(help="append the figures to RESULTS.md")] = False,
+    size: Annotated[
+        SizeOption,
+        typer.Option(help="full for the figures; tiny only shows that everything works."),
+    ] = SizeOption.full,
+    only: Annotated[
+        list[str] | None, typer.Option(help="A benchmark to run. May be repeated.")
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for results.json and results.md.")
+    ] = Path("bench-output"),
+    record: Annotated[bool, typer.Option(help="Append the figures to RESULTS.md.")] = False,
 ) -> None:
     """Measure, check, and write results.json and results.md."""
     unknown = [name for name in only or () if name not in NAMES]
@@ -87,11 +90,11 @@ def run(
             skipped = f"skipped: {entry.skipped}" if entry.skipped else None
             state = entry.failure or skipped or "measured and checked"
             typer.echo(f"{name}: {state} ({entry.seconds:.0f} s)", err=True)
-            report.write_json(out / "results.json", about, entries)
-            report.write_markdown(out / "results.md", about, entries)
+            report.write_json(output / "results.json", about, entries)
+            report.write_markdown(output / "results.md", about, entries)
     if record:
         report.append_history(HISTORY, about, entries)
-    typer.echo((out / "results.md").read_text(encoding="utf-8"))
+    typer.echo((output / "results.md").read_text(encoding="utf-8"))
     if any(entry.failure for entry in entries):
         raise typer.Exit(1)
 

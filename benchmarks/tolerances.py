@@ -18,11 +18,11 @@ __all__ = [
 # Some thousand operations on numbers of order one leave 1e-14; another network differs by 1e-2.
 E3NN_FLOAT64: Final = 1e-10
 
-# The bound of the project for the fast path; rounding in float32 leaves about 1e-6.
+# The bound of the project for the fast path; rounding in float32 causes about 1e-6.
 FLOAT32: Final = 1e-5
 
-# Training on a table with this many knots, against radial networks on every edge: what is stated in
-# docs/training.md. Gradients jump where a hidden unit starts, which falls between knots.
+# Training on a table with this many knots, against radial networks on every edge, as stated in
+# docs/training.md. Gradients jump where a hidden unit becomes active, which is between knots.
 TABLE_TRAINED: Final = 513
 TABLE_OUTPUT: Final = 1e-2
 TABLE_GRADIENT: Final = 1e-1

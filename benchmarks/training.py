@@ -37,7 +37,7 @@ CALLS = {"tiny": 2, "full": 3}
 def measure(size: Size, folder: Path) -> Outcome:
     """Forward, backward and optimiser step, in training mode; compared a particle."""
     torch.set_num_threads(THREADS[size])
-    keep_freed_memory()  # as `glassml train` does; both networks profit
+    keep_freed_memory()  # as in `glassml train`; both networks benefit
     large, small = liquid(CELLS[size]), liquid(CELLS_E3NN[size], seed=1)
     n, n_small = large.n_particles, small.n_particles
     times = in_turn(

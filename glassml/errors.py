@@ -6,8 +6,9 @@ it is not obvious, what to do. The command line prints the message without a tra
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 __all__ = [
@@ -17,11 +18,13 @@ __all__ = [
     "InputError",
     "ModelFileError",
     "SimulationError",
+    "did_you_mean",
     "field_problem",
+    "not_one_of",
     "shown",
 ]
 
-# Pydantic speaks of inputs and tuples; people write fields and lists.
+# Pydantic names inputs and tuples; users write fields and lists.
 _WORDING = (
     (r"^Value error, ", ""),
     (r"^Input should be greater", "expected a number greater"),
@@ -40,11 +43,11 @@ _WORDING = (
 
 
 class GlassMLError(Exception):
-    """Base class of every error that is the user's to mend."""
+    """Base class of every error that the user can correct."""
 
 
 class InputError(GlassMLError, ValueError):
-    """Data or an argument does not fit what was asked for."""
+    """Data or an argument do not fit the request."""
 
 
 class ModelFileError(GlassMLError):
@@ -52,7 +55,7 @@ class ModelFileError(GlassMLError):
 
 
 class ConfigError(GlassMLError, ValueError):
-    """A field of a configuration file or an override is unknown or has a wrong value."""
+    """A field of a configuration file, or an override, is unknown or has a wrong value."""
 
 
 class BuildError(GlassMLError):
@@ -60,11 +63,27 @@ class BuildError(GlassMLError):
 
 
 class SimulationError(GlassMLError):
-    """LAMMPS could not be started, or stopped with an error of its own."""
+    """LAMMPS could not be started, or stopped with an error."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint at the known name that was probably meant; empty if none is similar.
+
+    It begins with a space: " (did you mean 'channels'?)".
+    """
+    names = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), list(names), n=1)
+    return f" (did you mean {names[close[0]]!r}?)" if close else ""
+
+
+def not_one_of(word: str, known: Iterable[str]) -> str:
+    """What a message says of an unknown name: "expected one of ...; found ...", with a hint."""
+    names = list(known)
+    return f"expected one of {', '.join(names)}; found {word!r}{did_you_mean(word, names)}"
 
 
 def field_problem(error: Mapping[str, Any]) -> str:
-    """What one of pydantic's errors says of its field, for people: "expected ...; found ..."."""
+    """One of pydantic's errors in the words of this package: "expected ...; found ..."."""
     message = str(error["msg"])
     for pydantic_says, we_say in _WORDING:
         message = re.sub(pydantic_says, we_say, message)
@@ -72,6 +91,6 @@ def field_problem(error: Mapping[str, Any]) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value in a message: as Python writes it, cut if it is long."""
+    """A value for a message: as Python writes it, shortened if it is long."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

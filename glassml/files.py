@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, locks, and checksums of files."""
+"""Files that are either complete or absent, locks, and checksums of files."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """Write a file under a temporary name and give it its own name once it is complete.
 
     Args:
-        path: final name. Missing parent folders are made.
+        path: final name. Missing parent folders are created.
 
     Yields:
-        A path in the same folder and with the same suffixes, to be written by the caller. It is
-        renamed to ``path`` when the block ends and removed when the block raises.
+        A path in the same folder with the same suffix, for the caller to write. It is renamed to
+        ``path`` when the block ends, and removed if the block raises.
 
     Raises:
         InputError: the path is a folder, or cannot be written.
@@ -45,7 +45,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         yield partial
         umask = os.umask(0)
         os.umask(umask)
-        partial.chmod(0o666 & ~umask)  # mkstemp makes files private; a result is not
+        partial.chmod(0o666 & ~umask)  # mkstemp makes files private; results are not
         partial.replace(target)
     except OSError as error:  # such as a full disk
         raise _unwritable(target, error) from error

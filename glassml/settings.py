@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,12 +10,11 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from glassml.errors import ConfigError, field_problem, shown
+from glassml.errors import ConfigError, did_you_mean, field_problem, shown
 from glassml.files import atomic_write
 
 __all__ = [
     "apply_overrides",
-    "close_match",
     "read_yaml",
     "validated",
     "with_fields",
@@ -31,7 +29,7 @@ def read_yaml(path: str | Path, kind: type[BaseModel]) -> dict[str, Any]:
 
     Args:
         path: the file.
-        kind: what it is to configure, for messages.
+        kind: the model that describes its fields, for messages.
 
     Raises:
         ConfigError: the file is missing, is not YAML or does not hold a mapping.
@@ -61,10 +59,11 @@ def apply_overrides(
     Args:
         values: nested mappings, as read from YAML.
         overrides: ``section.field=value`` each; the value is read as YAML.
-        example: an override that would be right, for messages.
+        example: a correct override, for messages.
 
     Raises:
-        ConfigError: an override has no ``=``, is not YAML, or goes into a field that is no section.
+        ConfigError: an override has no ``=``, is not YAML, or names a field below one that is not
+            a section.
     """
     fields: dict[str, Any] = {}
     for override in overrides:
@@ -92,7 +91,7 @@ def with_fields(values: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[st
         fields: ``section.field`` -> value.
 
     Raises:
-        ConfigError: a name leads into a field that is no section.
+        ConfigError: a name is below a field that is not a section.
     """
     result = _copied(values)
     for name, value in fields.items():
@@ -127,12 +126,6 @@ def write_yaml(config: BaseModel, path: str | Path) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def close_match(word: str, known: Sequence[str]) -> str:
-    """A hint at the known word that was probably meant; empty if none is similar."""
-    close = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
 def _explained(kind: type[BaseModel], error: Mapping[str, Any]) -> str:
     """One line for one of pydantic's errors: the field, what was expected, what was found."""
     loc = [str(part) for part in error["loc"] if not str(part).startswith("function-")]
@@ -140,7 +133,7 @@ def _explained(kind: type[BaseModel], error: Mapping[str, Any]) -> str:
     problem = error["type"]
     if problem == "extra_forbidden":
         known = list(_fields_of(kind, loc[:-1]))
-        return f"{field}: unknown field{close_match(loc[-1], known)}; accepted: {', '.join(known)}"
+        return f"{field}: unknown field{did_you_mean(loc[-1], known)}; accepted: {', '.join(known)}"
     if problem == "missing":
         about = _description(kind, loc)
         return f"{field}: this field is needed" + (f" ({about})" if about else "")

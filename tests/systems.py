@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import scipy.linalg
@@ -12,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from glassml.data import Configuration
 
-__all__ = ["liquid", "moved", "rotation", "wigner_d"]
+__all__ = ["liquid", "moved", "rotation", "wigner_d", "write_dump"]
 
 
 def liquid(
@@ -63,3 +64,18 @@ def wigner_d(irreps: str, matrix: np.ndarray) -> np.ndarray:
         block = torch.linalg.lstsq(before, after).solution.T.numpy()
         blocks += [block] * multiplicity
     return scipy.linalg.block_diag(*blocks)
+
+
+def write_dump(path: Path, configurations: list[Configuration]) -> Path:
+    """A LAMMPS dump with a per-atom energy; type 1 is A, 2 is B."""
+    with path.open("w") as stream:
+        for step, c in enumerate(configurations):
+            low_high = "\n".join(f"0 {length:.17g}" for length in np.diag(c.cell))
+            stream.write(
+                f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{c.n_particles}\n"
+                f"ITEM: BOX BOUNDS pp pp pp\n{low_high}\nITEM: ATOMS id type x y z c_pe\n"
+            )
+            rows = zip(c.species + 1, c.positions, strict=True)
+            for k, (kind, (x, y, z)) in enumerate(rows):
+                stream.write(f"{k + 1} {kind} {x:.17g} {y:.17g} {z:.17g} {k / 64}\n")
+    return path

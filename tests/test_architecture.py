@@ -191,6 +191,26 @@ def test_long_functions_are_listed_with_a_reason():
     assert long == set(LONG_FUNCTIONS)
 
 
+# Rooms that still draw bars of their own, until they report to a `Progress`.
+OWN_BARS = {"glassml.cli.data", "glassml.simulation.pipeline.runner"}
+
+
+def test_bars_are_drawn_in_one_place():
+    """Everything else reports to a `glassml.progress.Progress`."""
+    users = set()
+    for path in MODULES:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            else:
+                continue
+            if any(name.startswith("rich.progress") for name in names):
+                users.add(module_name(path))
+    assert users == {"glassml.progress"} | OWN_BARS
+
+
 @each_module
 def test_nothing_unpickles_freely(path: Path):
     calls = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]

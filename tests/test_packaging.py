@@ -128,11 +128,12 @@ def test_entry_point_of_the_wheel(installed: Path):
 
 def test_native_code_of_the_wheel_configures(installed: Path, tmp_path: Path):
     code = (
-        "import sys; from pathlib import Path; from rich.console import Console\n"
+        "import sys; from pathlib import Path\n"
         "from glassml.native.cmake import configure\n"
         "from glassml.native.build_plan import find_tools, make_project\n"
+        "from glassml.progress import SILENT\n"
         "project = make_project(Path(sys.argv[1]), find_tools())\n"
-        "configure(project, Console(quiet=True))\n"
+        "configure(project, SILENT)\n"
         "print(project.source)"
     )
     source = run_installed(installed, sys.executable, "-c", code, str(tmp_path))

@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--every", type=int, default=50, help="steps between predictions")
     parser.add_argument("--cells", type=int, default=4, help="unit cells along each edge")
-    parser.add_argument("--out", default="md.extxyz")
+    parser.add_argument("-o", "--output", default="md.extxyz", help="extxyz file to write")
     options = parser.parse_args()
 
     atoms = binary_crystal(options.cells, seed=1)
@@ -58,7 +58,7 @@ def main() -> None:
 
     def observe() -> None:
         calculator.annotate(atoms)
-        write(options.out, atoms, append=dynamics.nsteps > 0)
+        write(options.output, atoms, append=dynamics.nsteps > 0)
         mean = calculator.get_propensity(atoms).mean(axis=0)
         print(f"step {dynamics.nsteps:5d}  mean propensity {np.round(mean, 4)}")
 

@@ -2,7 +2,7 @@
 
 Run by `make demo`, or `python examples/demo/run.py [OUTPUT_FOLDER]` after `glassml build`. Compares
 a model that ships with glassml to the labels of the dataset that ships with it, runs
-`in.kob_andersen` beside this file with another one, and draws what came out.
+`in.kob_andersen` beside this file with another one, and draws the results.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 import ase.io
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress
 
 from glassml.analysis import slice_picture, thermo_picture
 from glassml.analysis.correlation import pearson_mean
@@ -24,6 +23,7 @@ from glassml.errors import GlassMLError
 from glassml.export import Manifest, read_manifest
 from glassml.inference import Predictor
 from glassml.pretrained import pretrained_path
+from glassml.progress import TerminalProgress
 from glassml.simulation import LammpsRun, find_lammps, read_thermo, run_lammps
 
 INPUT = Path(__file__).with_name("in.kob_andersen")
@@ -33,7 +33,7 @@ COMPARED = "kob_andersen_T0.64_multitime"
 
 
 def compare(console: Console) -> None:
-    """The Pearson coefficients of A particles, at every time that model and dataset both know."""
+    """The Pearson coefficients of A particles, at all times that model and dataset share."""
     predictor, configurations = Predictor(COMPARED), list(Dataset(DATASET))
     common = [t for t in configurations[0].times if t in predictor.manifest.times]
     columns = [predictor.manifest.times.index(t) for t in common]
@@ -54,14 +54,16 @@ def simulate(model: Path, folder: Path, console: Console) -> LammpsRun:
     ranks = 2 if find_lammps().mpiexec and (os.cpu_count() or 1) > 1 else 1
     console.print(f"LAMMPS, {ranks} rank(s): {INPUT.name} with fix glassml and {model.name}")
     variables = {"model": model, **STEPS}
-    with Progress(console=console) as progress, ThreadPoolExecutor(1) as pool:
-        bar = progress.add_task("melt, cool, age", total=sum(STEPS.values()))
+    stage = TerminalProgress(console).stage("melt, cool, age", sum(STEPS.values()))
+    with stage as advance, ThreadPoolExecutor(1) as pool:
         job: Future[LammpsRun] = pool.submit(
             run_lammps, INPUT, ranks=ranks, cwd=folder, variables=variables
         )
+        done = 0
         while not job.done():
             wait([job], timeout=1.0)
-            progress.update(bar, completed=last_step(folder / "log.lammps"))
+            before, done = done, last_step(folder / "log.lammps")
+            advance(done - before)
     return job.result()
 
 
@@ -118,7 +120,7 @@ def main() -> None:
         "slice.png": "a slab of the box, coloured by predicted propensity",
         "thermo.png": "temperature, energy and mean prediction over the run",
         "propensity.lammpstrj": "LAMMPS dump with the propensity of every particle",
-        "log.lammps": "the log, with the lines in which fix glassml says what it loaded",
+        "log.lammps": "the log, with the lines of fix glassml about the model",
     }.items():
         console.print(f"  {name:22}{meaning}")
 

@@ -24,6 +24,7 @@ from glassml.export import read_manifest, replace_decoder, restored_model, save_
 from glassml.files import atomic_write
 from glassml.inference import Predictor
 from glassml.models import Committee
+from glassml.progress import TerminalProgress
 from glassml.provenance import (
     Accuracy,
     DataFile,
@@ -71,7 +72,7 @@ def train_network(work: Path, fold: int, held_out: list[str], seed: int) -> Path
     """The run folder of the network that has not seen these configurations."""
     folder = work / "networks" / f"fold{fold}_seed{seed}"
     if (folder / LAST).exists():
-        resume(folder)
+        resume(folder, progress=TerminalProgress())
         return folder
     settings = [
         f"data.train={work / 'botan.h5'}",
@@ -80,12 +81,12 @@ def train_network(work: Path, fold: int, held_out: list[str], seed: int) -> Path
         f"training.seed={seed}",
         f"output={folder}",
     ]
-    train(load_config(HERE / "network.yaml", settings))
+    train(load_config(HERE / "network.yaml", settings), TerminalProgress())
     return folder
 
 
 def structural_material(work: Path) -> tuple[Path, DescriptorMoments]:
-    """The descriptors' moments, which all ridge regressions are made from."""
+    """The moments of the descriptors, from which all ridge regressions are fitted."""
     settings = load_config(HERE / "network.yaml")
     with Dataset(work / "botan.h5") as dataset, Dataset(work / "botan_reversed.h5") as runs:
         blank = work / "structural.pt"
@@ -164,7 +165,7 @@ def score(
 
 
 def cross_validate(work: Path, number: int, seeds: int) -> tuple[list[Path], Path, dict]:
-    """Train and fit each fold; networks, a ridge on everything, and the scores of the held out."""
+    """Train and fit each fold; return the networks, a ridge on everything, and the scores."""
     blank, material = structural_material(work)
     found: dict[str, list[np.ndarray]] = {}
     labels, species, networks = [], [], []
@@ -187,7 +188,7 @@ def cross_validate(work: Path, number: int, seeds: int) -> tuple[list[Path], Pat
 
 
 def combined(networks: list[np.ndarray], ridge: np.ndarray) -> dict[str, np.ndarray]:
-    """Predictions of the members and of their averages, in which the ridge counts for half."""
+    """Predictions of the members and of their averages, in which the ridge has half the weight."""
     mean = np.mean(networks, axis=0)
     result = {f"network, seed {seed}": values for seed, values in enumerate(networks)}
     if len(networks) > 1:
@@ -254,7 +255,7 @@ def main() -> None:
     with atomic_write(work / "scores.md") as partial:
         partial.write_text("\n".join(rows) + "\n", encoding="utf-8")
     print("\n".join(rows))
-    # One network a fold is enough for a file: those of the first seed.
+    # One network per fold is enough for the file: that of the first seed.
     write_committee(networks[:: arguments.seeds], ridge, scores, work / "committee.pt")
 
 

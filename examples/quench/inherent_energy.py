@@ -3,8 +3,8 @@
 Quenches labelled configurations (files, folders or patterns, as `glassml data convert` takes them),
 checks that each is at a local minimum, and prints two tables: the largest force and the energies of
 each configuration, and the Pearson coefficient of the inherent energy with the propensity of the A
-particles at the last time. Particles low in energy move little, so it is positive. Run again with
-the same output, it only prints the tables.
+particles at the last time. Particles of low energy move little, so it is positive. If the output
+exists already, the script only prints the tables.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def with_error(
     values: list[np.ndarray],
     configurations: list[Configuration],
 ) -> str:
-    """The coefficient of the A particles, with its standard error from leaving out one by one."""
+    """The coefficient of the A particles, with its standard error by leaving out one at a time."""
     labels = [configuration.propensity[:, [-1]] for configuration in configurations]
     species = [configuration.species for configuration in configurations]
     n_species = len(configurations[0].species_names)

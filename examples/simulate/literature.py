@@ -3,8 +3,8 @@
 INPUT is anything that `glassml data convert` takes: files, folders, patterns, or names of shipped
 datasets; the default is the one that ships with glassml. Prints one table for each input: density,
 potential energy, first peaks of the pair distribution functions, relaxation and ballistic motion,
-each beside what is published. What an input does not hold is left out: `glassml quench` adds the
-energies. A temperature that a file does not tell is given by `--temperature`.
+each beside the published value. Quantities that an input lacks are left out; `glassml quench` adds
+energies. `--temperature` gives the temperature if a file does not state it.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def table(path: str, limit: int | None, temperature: float | None) -> list[str]:
     found = list(islice(found, limit))
     if temperature is None:
         if "temperature" not in found[0].provenance:
-            raise InputError(f"{path}: expected --temperature, which the file does not tell")
+            raise InputError(f"{path}: expected --temperature, as the file does not state it")
         temperature = float(found[0].provenance["temperature"])
     density = np.mean([c.number_density for c in found])
     rows = [
@@ -194,7 +194,7 @@ def table(path: str, limit: int | None, temperature: float | None) -> list[str]:
 
 
 def timestep_of(path: str) -> float:
-    """That of a dataset of `glassml simulate`; 0 for other files, which do not tell."""
+    """That of a dataset of `glassml simulate`; 0 for other files, which do not state it."""
     return float(Dataset(path).description.get("timestep", 0.0)) if path.endswith(".h5") else 0.0
 
 

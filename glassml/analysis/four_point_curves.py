@@ -10,7 +10,7 @@ import numpy as np
 
 from glassml.analysis.metrics import resampled_counts
 from glassml.data import Configuration, Dataset
-from glassml.errors import InputError
+from glassml.errors import InputError, not_one_of
 from glassml.physics import PairSums, chi4, largest_distance, mobility
 from glassml.physics.four_point import THRESHOLD
 
@@ -109,9 +109,7 @@ class FourPointCollector:
         """
         name = dataset.species_names[0] if species is None else species
         if name not in dataset.species_names:
-            raise InputError(
-                f"--species: expected one of {', '.join(dataset.species_names)}; found {name}"
-            )
+            raise InputError(f"--species: {not_one_of(name, dataset.species_names)}")
         if threshold is None and dataset.length_unit != "lj":
             return None
         if threshold is not None and not threshold > 0:

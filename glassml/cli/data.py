@@ -1,4 +1,4 @@
-"""`glassml data`: convert published and own data into a dataset, and look into one.
+"""`glassml data`: convert published and own data into a dataset, and show what one holds.
 
 The commands that work on datasets alone are in `glassml.cli.datasets`.
 """
@@ -6,12 +6,23 @@ The commands that work on datasets alone are in `glassml.cli.datasets`.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from glassml.cli import datasets
+from glassml.cli.options import (
+    AsJson,
+    DatasetFile,
+    DatasetOutput,
+    FileFormat,
+    LengthUnit,
+    Overwrite,
+    Scalars,
+    SpeciesNames,
+    named,
+)
+from glassml.cli.output import check_absent
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,88 +32,79 @@ if TYPE_CHECKING:
 __all__ = ["app", "convert", "info"]
 
 app = typer.Typer(
-    help="Convert simulation data into a dataset, look into one, divide, merge and check them.",
+    help="Convert simulation data into datasets; show, divide, merge and check datasets.",
     no_args_is_help=True,
 )
 for _command in (datasets.split, datasets.merge, datasets.reverse, datasets.validate):
     app.command()(_command)
 
+_Inputs = Annotated[
+    list[str],
+    typer.Argument(metavar="INPUT...", help="Files, folders or glob patterns.", show_default=False),
+]
 _Times = Annotated[
     list[float] | None,
-    typer.Option(help="Time of the labels, if the files do not tell; once for each label."),
+    typer.Option(
+        metavar="TIME",
+        help="Time of the labels, if the files do not state it. May be repeated, once per label.",
+    ),
 ]
-_Scalars = Annotated[
-    list[str] | None,
-    typer.Option(help="Per-particle input to keep: NAME, or NAME=its name in the file."),
-]
-
-
 _Labels = Annotated[
     str | None,
     typer.Option(
-        help="File with ids and labels (text, npz or HDF5), for structure files; {stem} stands for "
-        "the name of the structure file."
+        metavar="FILE",
+        help="File with ids and labels (text, npz or HDF5) of structure files; {stem} stands for "
+        "the name of the structure file.",
     ),
 ]
 _Pbc = Annotated[
     str | None,
-    typer.Option(help="Periodic directions of structure files, such as T,T,F for flat ones."),
-]
-_FinalPositions = Annotated[
-    bool, typer.Option("--final-positions", help="Keep where each run was at each time.")
-]
-_Format = Annotated[
-    str,
     typer.Option(
-        "--format", help="auto, glassbench, glassbench2d, botan, deepmind, glassml or ase."
+        metavar="T,T,F", help="Periodic directions of structure files; T,T,F for flat ones."
     ),
 ]
-_Species = Annotated[
-    str | None,
-    typer.Option(help='Names for types 1, 2, ... ("A,B") or for symbols ("Cu=A,Zr=B").'),
+_FinalPositions = Annotated[
+    bool,
+    typer.Option("--final-positions", help="Keep the final positions of each run at each time."),
 ]
-_LengthUnit = Annotated[
-    str | None, typer.Option(help="Unit of lengths, if the files do not tell. [default: lj]")
+_Limit = Annotated[
+    int | None, typer.Option(metavar="N", help="Convert at most this many configurations.")
 ]
 
 
 @app.command()
 def convert(
-    inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="Files, folders or glob patterns.")
-    ],
-    output: Annotated[
-        Path, typer.Option("--out", "-o", help="HDF5 dataset to write.", show_default=False)
-    ],
-    file_format: _Format = "auto",
+    inputs: _Inputs,
+    output: DatasetOutput,
+    file_format: FileFormat = "auto",
     time: _Times = None,
-    species: _Species = None,
-    scalar: _Scalars = None,
-    length_unit: _LengthUnit = None,
+    species: SpeciesNames = None,
+    scalar: Scalars = None,
+    length_unit: LengthUnit = None,
     labels: _Labels = None,
     pbc: _Pbc = None,
     final_positions: _FinalPositions = False,
-    limit: Annotated[int | None, typer.Option(help="Convert at most this many.")] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace the output if it exists.")] = False,
+    limit: _Limit = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Convert configurations with their labels into one HDF5 dataset.
 
-    The output is written whole or not at all: a conversion that is interrupted leaves nothing
-    under its name.
+    Reads the published formats and any file that ASE reads; docs/data.md lists them. The output is
+    complete or absent: an interrupted conversion leaves no file.
 
-    Example: `glassml data convert train/ -o train.h5`
+    For example:
+
+        glassml data convert run.lammpstrj -o run.h5 --species A,B
     """
     from glassml.data import ReadOptions, SpeciesMap, find_inputs
     from glassml.data import convert as convert_files
-    from glassml.errors import InputError
     from glassml.progress import TerminalProgress
 
-    if output.exists() and not overwrite:
-        raise InputError(f"{output}: exists already; expected a new name (-o), or --overwrite")
+    check_absent(output, overwrite)
     options = ReadOptions(
         times=tuple(time) if time else None,
         species=SpeciesMap.parse(species) if species else None,
-        scalars=dict(_name_and_source(text) for text in scalar or []),
+        scalars=named(scalar or [], "--scalar", "COLUMN", bare=True),
         length_unit=length_unit,
         final_positions=final_positions,
         labels=labels,
@@ -114,15 +116,14 @@ def convert(
 
 
 @app.command()
-def info(
-    path: Annotated[
-        Path, typer.Argument(help="A dataset, or the name of one that ships with glassml.")
-    ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
-) -> None:
+def info(path: DatasetFile, as_json: AsJson = False) -> None:
     """Show what a dataset holds, and check that it is undamaged.
 
-    Example: `glassml data info kob_andersen_T0.64`, which ships with glassml
+    Particles, species, density, labels and their statistics, and where the data come from.
+
+    Example, a dataset that ships with glassml:
+
+        glassml data info kob_andersen_T0.64
     """
     from rich.console import Console
 
@@ -141,19 +142,13 @@ def info(
         console.print(_label_table(summary))
 
 
-def _name_and_source(text: str) -> tuple[str, str]:
-    name, _, source = text.partition("=")
-    return name, source or name
-
-
 def _directions(text: str) -> tuple[bool, bool, bool]:
     from glassml.errors import InputError
 
     letters = [letter.strip().upper() for letter in text.split(",")]
     if len(letters) != 3 or not set(letters) <= {"T", "F"}:
         raise InputError(
-            f"--pbc: expected three of T and F, one a lattice direction, such as T,T,F; found "
-            f"{text!r}"
+            f"--pbc: expected T or F for each lattice direction, such as T,T,F; found {text!r}"
         )
     one, two, three = (letter == "T" for letter in letters)
     return one, two, three
@@ -189,7 +184,7 @@ def _facts(summary: DatasetSummary) -> Table:
     } | {key: _abridged(values) for key, values in summary.provenance.items()}
     table = Table(title=escape(summary.path), show_header=False, title_justify="left")
     table.add_column()
-    table.add_column(overflow="fold")  # checksums are for copying
+    table.add_column(overflow="fold")  # so that checksums can be copied
     for name, value in facts.items():
         table.add_row(escape(name), escape(value))
     return table
@@ -220,7 +215,7 @@ def _label_table(summary: DatasetSummary) -> Table:
 
 
 def _counted(counts: dict[str, int], summary: DatasetSummary) -> str:
-    """Names, and how many configurations they are of where that is not all."""
+    """Names, with the number of configurations that have them if not all have."""
     total = summary.n_configurations
     names = (name if n == total else f"{name} ({n} of {total})" for name, n in counts.items())
     return ", ".join(names) or "none"

@@ -1,4 +1,4 @@
-"""`glassml data split`, `merge`, `reverse` and `validate`."""
+"""`glassml data split`, `merge`, `reverse` and `validate`: commands that work on datasets."""
 
 from __future__ import annotations
 
@@ -7,36 +7,52 @@ from typing import Annotated, Any
 
 import typer
 
+from glassml.cli.options import (
+    DatasetFile,
+    DatasetOutput,
+    Overwrite,
+    Seed,
+    named,
+    output_option,
+)
+from glassml.cli.output import check_absent
+
 __all__ = ["merge", "reverse", "split", "validate"]
 
 
 def split(
-    path: Annotated[Path, typer.Argument(help="Dataset to divide.")],
+    path: DatasetFile,
     part: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=SIZE",
-            help="A part: its name, and a fraction such as 0.8 or a number of configurations. Once "
-            "for each.",
+            help="A part: its name, and its fraction such as 0.8 or number of configurations. May "
+            "be repeated.",
         ),
     ] = None,
     by: Annotated[
         str | None,
-        typer.Option(help="One part for each value of this entry of the provenance instead."),
+        typer.Option(
+            metavar="NAME", help="Make one part per value of this entry of the provenance instead."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Which configurations are drawn.")] = 0,
+    seed: Seed = 0,
     output: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder for the parts. [default: that of the dataset]"),
+        output_option(
+            "FOLDER", "Folder for the parts.", show_default="the folder that the dataset is in"
+        ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace parts that exist.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Divide a dataset into parts, by configuration.
 
-    The parts are called `<dataset>_<part>.h5`. Configurations with the same positions stay in the
-    same part.
+    The parts are named `<dataset>_<part>.h5`. Configurations with the same positions stay in one
+    part.
 
-    Example: `glassml data split all.h5 --part train=0.8 --part test=0.2`
+    For example:
+
+        glassml data split kob_andersen_T0.64 --part train=0.8 --part test=0.2
     """
     from glassml.data import Dataset, parts_by_key, parts_by_size, split_dataset
     from glassml.errors import InputError
@@ -53,8 +69,7 @@ def split(
         folder = path.parent if output is None else output
         files = {name: folder / f"{dataset.path.stem}_{name}.h5" for name in parts}
         for file in files.values():
-            if file.exists() and not overwrite:
-                raise InputError(f"{file}: exists already; expected a new name, or --overwrite")
+            check_absent(file, overwrite)
         split_dataset(dataset, parts, files, how)
         rest = len(dataset) - sum(map(len, parts.values()))
     for name, names in parts.items():
@@ -64,77 +79,100 @@ def split(
 
 
 def merge(
-    inputs: Annotated[list[Path], typer.Argument(metavar="DATASET...", help="What to merge.")],
-    output: Annotated[
-        Path, typer.Option("--out", "-o", help="HDF5 dataset to write.", show_default=False)
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="DATASET...", help="Datasets to merge.", show_default=False),
     ],
+    output: DatasetOutput,
     allow_different: Annotated[
         bool,
         typer.Option(
-            "--allow-different", help="Accept other compositions, densities and times of labels."
+            "--allow-different",
+            help="Accept different compositions, densities and times of labels.",
         ),
     ] = False,
-    overwrite: Annotated[bool, typer.Option(help="Replace the output if it exists.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Put several datasets of one system into one.
 
-    Example: `glassml data merge one.h5 two.h5 -o both.h5`
+    Every configuration keeps its labels and its provenance.
+
+    For example:
+
+        glassml data merge one.h5 two.h5 -o both.h5
     """
     from glassml.data import merge_datasets
-    from glassml.errors import InputError
 
-    if output.exists() and not overwrite:
-        raise InputError(f"{output}: exists already; expected a new name (-o), or --overwrite")
+    check_absent(output, overwrite)
     count = merge_datasets(inputs, output, allow_different=allow_different)
     typer.echo(f"{output}: {count} configurations")
 
 
 def reverse(
     path: Annotated[
-        Path, typer.Argument(help="Dataset with the final positions of isoconfigurational runs.")
+        Path,
+        typer.Argument(
+            metavar="DATASET",
+            help="Dataset with the final positions of isoconfigurational runs.",
+            show_default=False,
+        ),
     ],
-    output: Annotated[
-        Path, typer.Option("--out", "-o", help="HDF5 dataset to write.", show_default=False)
-    ],
+    output: DatasetOutput,
     time: Annotated[
         float | None,
-        typer.Option(help="Which of the times of the labels, if there are several."),
+        typer.Option(
+            metavar="TIME", help="Time of the labels to use.", show_default="the only one"
+        ),
     ] = None,
     runs: Annotated[
-        int | None, typer.Option(min=1, help="Take this many runs of each. [default: all]")
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Runs to use of each configuration.", show_default="all"
+        ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace the output if it exists.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Make more training data: the ends of the runs, labelled by the way back.
+    """Make more training data: the ends of runs, labelled by the same runs backwards.
 
-    Dynamics in equilibrium are the same backwards, so each run from A to B is also one run from B.
-    The labels are noisy (one run each), but there are many. Give the result to training as
-    `data.reversed`; what was made of validation configurations is left out there.
+    Equilibrium dynamics are the same backwards in time, so each run from A to B is also a run from
+    B to A. The labels are noisy (one run each), but there are many. `data.reversed` gives the new
+    dataset to a training, which leaves out what came from its validation configurations.
 
-    Example: `glassml data convert train/ --final-positions -o runs.h5`, then
-    `glassml data reverse runs.h5 -o reversed.h5`
+    The runs are those of `glassml data convert ... --final-positions -o runs.h5`.
+
+    For example:
+
+        glassml data reverse runs.h5 -o reversed.h5
     """
     from glassml.data import reverse_dataset
-    from glassml.errors import InputError
     from glassml.progress import TerminalProgress
 
-    if output.exists() and not overwrite:
-        raise InputError(f"{output}: exists already; expected a new name (-o), or --overwrite")
+    check_absent(output, overwrite)
     count = reverse_dataset(path, output, time=time, runs=runs, progress=TerminalProgress())
     typer.echo(f"{output}: {count} configurations")
 
 
 def validate(
-    paths: Annotated[list[Path], typer.Argument(metavar="DATASET...", help="What to check.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="DATASET...", help="Datasets to check.", show_default=False),
+    ],
     min_distance: Annotated[
         float | None,
-        typer.Option(help="Smallest distance of two particles. [default: 0.3 of the mean spacing]"),
+        typer.Option(
+            metavar="LENGTH",
+            help="Smallest distance that two particles may have.",
+            show_default="0.3 of the mean spacing",
+        ),
     ] = None,
 ) -> None:
-    """Check that datasets are undamaged and can be what they say.
+    """Check that datasets are undamaged and physically possible.
 
-    Every complaint is printed, and the exit status is 1 if there are any. Final positions are read
-    too.
+    Prints every complaint, also about final positions; the exit status is 1 if there are any.
+
+    For example:
+
+        glassml data validate kob_andersen_T0.64
     """
     from glassml.data import Dataset, complaints
     from glassml.errors import InputError
@@ -160,17 +198,15 @@ def _sizes(texts: list[str]) -> dict[str, float]:
     from glassml.errors import InputError
 
     sizes: dict[str, float] = {}
-    for text in texts:
-        name, _, size = (word.strip() for word in text.partition("="))
+    for name, size in named(texts, "--part", "SIZE").items():
         try:
             number = int(size) if size.isdigit() else float(size)
         except ValueError:
             number = 0
-        if not number or not name or not name.replace("-", "").replace("_", "").isalnum():
+        if not number or not name.replace("-", "").replace("_", "").isalnum():
             raise InputError(
-                f"--part: expected NAME=SIZE such as train=0.8 or test=100; found {text!r}"
+                "--part: expected NAME=SIZE such as train=0.8 or test=100; found "
+                f"{f'{name}={size}'!r}"
             )
-        if name in sizes:
-            raise InputError(f"--part: expected different names; found {name!r} twice")
         sizes[name] = number
     return sizes

@@ -1,10 +1,12 @@
-"""`glassml doctor`: what this environment has and what it lacks."""
+"""`glassml doctor`: what this environment has and what is missing."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
+
+from glassml.cli.options import AsJson
 
 if TYPE_CHECKING:
     from glassml.native.doctor import Diagnosis
@@ -12,15 +14,15 @@ if TYPE_CHECKING:
 __all__ = ["doctor"]
 
 
-def doctor(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the diagnosis as JSON, for programs to read.")
-    ] = False,
-) -> None:
-    """Check torch, LAMMPS, MPI, the compilers and the native build; say what to do.
+def doctor(as_json: AsJson = False) -> None:
+    """Check torch, LAMMPS, MPI, the compilers and the native build, and say what to do.
 
-    Ends with status 0 when Python can train, predict and serve ASE. LAMMPS, the compilers and the
-    native build are optional: what is missing of them is listed, and changes nothing in that.
+    The exit status is 0 if Python can train, predict and serve ASE. LAMMPS, the compilers and the
+    native build are optional: what is missing is listed, but does not change the exit status.
+
+    For example:
+
+        glassml doctor
     """
     import json
 
@@ -59,7 +61,7 @@ def _print(diagnosis: Diagnosis) -> None:
 
 def _conclusion(diagnosis: Diagnosis) -> str:
     if not diagnosis.ok:
-        return "glassml cannot work here: mend what is marked PROBLEM."
+        return "glassml cannot work here: repair what is marked PROBLEM."
     unusable = [check.name for check in diagnosis.checks if check.state == "optional"]
     if not unusable:
         return "Everything is here: training, ASE, offline prediction and LAMMPS."

@@ -9,32 +9,28 @@ from typing import Annotated, Any
 
 import typer
 
-from glassml.cli.output import say_written, write_wanted
+from glassml.cli.options import Device, Seed, ShownSpecies, Tables, named, output_option
+from glassml.cli.output import check_tables, say_written, write_tables
 from glassml.cli.progress import counted
 
 __all__ = ["evaluate"]
 
-# The options, as Typer reads them.
 _Files = Annotated[
     list[Path],
     typer.Argument(
         metavar="[MODEL]... DATASET",
-        help="Model files of `glassml export` or names of shipped models, and at last the dataset "
-        "of `glassml data convert`. No model is needed where there are other predictions.",
+        help="Model files or names of shipped models, then the dataset. No model is needed where "
+        "there are other predictions.",
         show_default=False,
     ),
 ]
 _Output = Annotated[
     Path | None,
-    typer.Option(
-        "--output", "-o", metavar="FOLDER", help="Write report.html, numbers and figures there."
-    ),
+    output_option("FOLDER", "Write a report there: report.html, numbers and figures."),
 ]
-_Json = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the numbers as JSON.")]
-_Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the numbers as CSV.")]
 _Seeds = Annotated[
     bool,
-    typer.Option("--seeds", help="The models differ in their seed only: also average over them."),
+    typer.Option("--seeds", help="The models differ in their seed only: average over them too."),
 ]
 _Predictions = Annotated[
     list[str] | None,
@@ -48,59 +44,61 @@ _Published = Annotated[
     typer.Option(
         metavar="T|FILE",
         help="Published curves for the report: a temperature of the Kob-Andersen liquid (0.44, "
-        "0.50, 0.56, 0.64), or a CSV file with model,t,metric,pearson. May be repeated.",
+        "0.50, 0.56, 0.64), or a CSV file with columns model,t,metric,pearson. May be repeated.",
     ),
 ]
-_Resamples = Annotated[int, typer.Option(help="Resamples of configurations for error bars.")]
-_Seed = Annotated[int, typer.Option(min=0, help="Seed of the resamples.")]
-_Species = Annotated[
-    str | None, typer.Option(help="Species of the report's figures. Default: the first.")
+_Resamples = Annotated[
+    int, typer.Option(metavar="N", help="Resamples of configurations for the error bars.")
 ]
 _Time = Annotated[
     list[float] | None,
     typer.Option(
-        help="Time of maps, calibration and G4 in the report; may be repeated. Default: that of "
-        "the largest chi4 of the labels."
+        metavar="TIME",
+        help="Time of maps, calibration and G4 in the report. May be repeated.",
+        show_default="that of the largest chi4 of the labels",
     ),
 ]
 _Threshold = Annotated[
     float | None,
     typer.Option(
-        help="Propensity at which a particle counts half as mobile, for chi4 and G4. Default: 0.44 "
-        "if lengths are in LJ units; else there are no chi4 and G4."
+        metavar="LENGTH",
+        help="Propensity at which a particle counts as half mobile, for chi4 and G4.",
+        show_default="0.44 in LJ units; without LJ units no chi4 and G4",
     ),
 ]
-_Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto.")]
 
 
 def evaluate(
     files: _Files,
     output: _Output = None,
-    json: _Json = None,
-    csv: _Csv = None,
+    table: Tables = None,
     seeds: _Seeds = False,
     predictions: _Predictions = None,
     published: _Published = None,
     resamples: _Resamples = 200,
-    seed: _Seed = 0,
-    species: _Species = None,
+    seed: Seed = 0,
+    species: ShownSpecies = None,
     time: _Time = None,
     threshold: _Threshold = None,
-    device: _Device = "auto",
+    device: Device = "auto",
 ) -> None:
     """Compare predictions with the labels of a dataset; -o writes a report with figures.
 
-    Pearson and Spearman coefficients per species and time, of all particles pooled (`all`) and
-    within each configuration, then averaged (`mean`), with error bars in brackets: 0.467(12) is
-    0.467 +- 0.012. Predictions that the dataset holds are evaluated too.
+    Pearson and Spearman coefficients per species and time, over the particles of all configurations
+    (`all`) and within each configuration, then averaged (`mean`). Error bars are in brackets:
+    0.467(12) means 0.467 +- 0.012. Predictions that the dataset holds are evaluated too.
 
-    Example: `glassml evaluate model.pt test.h5 -o report --published 0.44`
+    Examples, the table alone and a report:
+
+        glassml evaluate kob_andersen_T0.64_multitime kob_andersen_T0.64
+        glassml evaluate kob_andersen_T0.64_multitime kob_andersen_T0.64 -o report --published 0.64
     """
     from rich.console import Console
 
     import glassml.analysis as analysis
     from glassml.data import Dataset
 
+    check_tables(table)
     if output is None:
         _refuse({"published": published, "species": species, "time": time, "threshold": threshold})
     dataset = Dataset(files[-1])
@@ -115,7 +113,7 @@ def evaluate(
     with counted("configurations", len(dataset)) as advance:
         comparison = analysis.compare(
             dataset,
-            analysis.open_sources(dataset, files[:-1], _pairs(predictions or []), device),
+            analysis.open_sources(dataset, files[:-1], _paths(predictions or []), device),
             seeds=seeds,
             resamples=resamples,
             seed=seed,
@@ -127,7 +125,7 @@ def evaluate(
     console = Console()
     for evaluation in comparison.evaluations:
         console.print(analysis.table(evaluation))
-    write_wanted((comparison.write_json, json), (comparison.write_csv, csv))
+    write_tables(table, csv=comparison.write_csv, json=comparison.write_json)
     if output is not None:
         say_written(analysis.write_report(comparison, dataset, output, options))
 
@@ -138,18 +136,9 @@ def _refuse(options: dict[str, Any]) -> None:
 
     given = ", ".join(f"--{name}" for name, value in options.items() if value not in (None, []))
     if given:
-        raise InputError(f"{given}: of the report only; expected a folder for it (-o FOLDER)")
+        raise InputError(f"{given}: expected a folder for the report, too (-o FOLDER); found none")
 
 
-def _pairs(texts: list[str]) -> dict[str, Path]:
-    from glassml.errors import InputError
-
-    pairs: dict[str, Path] = {}
-    for text in texts:
-        name, _, path = (part.strip() for part in text.partition("="))
-        if not name or not path or name in pairs:
-            raise InputError(
-                f"--predictions: expected NAME=FILE with different names; found {text!r}"
-            )
-        pairs[name] = Path(path)
-    return pairs
+def _paths(texts: list[str]) -> dict[str, Path]:
+    pairs = named(texts, "--predictions", "FILE")
+    return {name: Path(file) for name, file in pairs.items()}

@@ -7,34 +7,35 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from glassml.cli.options import ModelOutput, numbers
+
 if TYPE_CHECKING:
     from glassml.models import GlassModel
     from glassml.provenance import TrainingRecord
 
 __all__ = ["export"]
 
-
-# The options, as Typer reads them.
 _Runs = Annotated[
     list[Path],
     typer.Argument(
-        metavar="RUN_OR_CHECKPOINT",
-        help="Run folder, or one checkpoint; several make a committee.",
+        metavar="RUN...",
+        help="Run folder of `glassml train`, or one of its checkpoints. Several make a committee.",
         show_default=False,
     ),
 ]
-_Output = Annotated[
-    Path, typer.Option("--output", "-o", metavar="MODEL.pt", help="Model file to write.")
+_DType = Annotated[
+    str, typer.Option(metavar="NAME", help="Precision of the model file: float32 or float64.")
 ]
-_DType = Annotated[str, typer.Option(help="Precision of the exported model: float32 or float64.")]
 _Exact = Annotated[
-    bool, typer.Option("--exact", help="Keep the radial networks instead of tables (slower).")
+    bool,
+    typer.Option("--exact", help="Keep the radial networks instead of tables; slower."),
 ]
 _Tolerance = Annotated[
     float | None,
     typer.Option(
-        help="Make tables with this largest relative error of the outputs, rounding included.",
-        show_default="1e-4 in float32",
+        metavar="ERROR",
+        help="Largest relative error of the outputs that tables may cause, with rounding.",
+        show_default="1e-4 in float32, no tables in float64",
     ),
 ]
 _Weights = Annotated[
@@ -42,22 +43,22 @@ _Weights = Annotated[
     typer.Option(
         metavar="W1,W2,...",
         help="Weights of the members of a committee.",
-        show_default="equal ones",
+        show_default="equal",
     ),
 ]
 _Accuracy = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE.json",
-        help="How accurate the model was found to be, for its file and card (docs/models.md).",
-        show_default="the validation of the run",
+        help="Measured accuracy, for the model file and its card (see docs/models.md).",
+        show_default="that of the run's validation",
     ),
 ]
 
 
 def export(
     runs: _Runs,
-    output: _Output,
+    output: ModelOutput,
     dtype: _DType = "float32",
     exact: _Exact = False,
     tolerance: _Tolerance = None,
@@ -66,22 +67,28 @@ def export(
 ) -> None:
     """Write a trained model as the one file that LAMMPS, ASE and `glassml predict` use.
 
-    Of a run folder the best epoch is exported. The file says how it was trained.
-    In float32 the radial networks become tables, made as fine as the tolerance asks for; float64
-    files keep the networks unless a tolerance is given.
+    The best epoch of a run folder is exported. The file records how the model was trained. In
+    float32 the radial networks become tables, as fine as the tolerance requires; float64 files keep
+    the networks unless a tolerance is given.
 
-    Several runs become a committee: one model whose outputs are the mean of the members'
-    propensities (propensity), their standard deviation (propensity_std) and each of them
-    (propensity_members).
+    Several runs become a committee: one model that gives the mean of the members' propensities
+    (propensity), their standard deviation (propensity_std) and each of them (propensity_members).
+
+    Examples, a single model and a committee:
+
+        glassml export runs/first -o model.pt
+        glassml export runs/first runs/second -o committee.pt
     """
     from glassml.errors import ConfigError
     from glassml.export import save_model
     from glassml.provenance import read_accuracy
 
     if exact and tolerance is not None:
-        raise ConfigError("--tolerance: is of tables, which --exact does without; give one of them")
+        raise ConfigError("--tolerance, --exact: expected one of them; --exact makes no tables")
     measured = None if accuracy is None else read_accuracy(accuracy)
-    model, record, origin = _load(runs, _numbers(weights))
+    model, record, origin = _load(
+        runs, None if weights is None else numbers(weights, "--weights", float)
+    )
     manifest = save_model(
         model,
         output,
@@ -111,12 +118,3 @@ def _load(runs: list[Path], weights: list[float] | None) -> tuple[GlassModel, Tr
         return committee, record, f"members from {', '.join(map(str, runs))}"
     trained = load_trained_model(runs[0])
     return trained.model, trained.record, f"epoch {trained.record.epoch} of {trained.path}"
-
-
-def _numbers(text: str | None) -> list[float] | None:
-    from glassml.errors import ConfigError
-
-    try:
-        return None if text is None else [float(word) for word in text.split(",")]
-    except ValueError:
-        raise ConfigError(f"--weights: expected numbers joined by commas; found {text!r}") from None

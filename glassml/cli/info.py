@@ -1,11 +1,13 @@
-"""`glassml info`: what a model file says of itself."""
+"""`glassml info`: what a model file contains."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+from glassml.cli.options import AsJson, Model
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,18 +22,16 @@ _MOST_ENTRIES = 10
 _SHOWN_ENTRIES = 4
 
 
-def info(
-    model: Annotated[
-        Path,
-        typer.Argument(
-            metavar="MODEL", help="Model file, or the name of a shipped model.", show_default=False
-        ),
-    ],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the manifest itself, as JSON.")
-    ] = False,
-) -> None:
-    """Show what a model file contains, where it comes from and how to use it."""
+def info(model: Model, as_json: AsJson = False) -> None:
+    """Show what a model file contains, where it comes from and how to use it.
+
+    Lists species, inputs and quantities, the data of the training, and one line each for LAMMPS,
+    ASE and `glassml predict`. With --json the manifest itself is printed.
+
+    For example:
+
+        glassml info kob_andersen_T0.44
+    """
     show(model, as_json)
 
 
@@ -111,7 +111,7 @@ def _stated(value: Any) -> Any:
 
 
 def _nested(value: Any) -> RenderableType:
-    """Settings one below the other, those of a section indented beside its name."""
+    """Settings one below another; those of a section are indented beside its name."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -123,7 +123,7 @@ def _nested(value: Any) -> RenderableType:
         return table
     if isinstance(value, list | tuple) and any(isinstance(entry, dict) for entry in value):
         return Group(*(_nested(entry) for entry in value))
-    return Text(_plain(value), overflow="fold")  # Text: "[energy]" is no markup
+    return Text(_plain(value), overflow="fold")  # Text: "[energy]" is not markup
 
 
 def _plain(value: Any) -> str:

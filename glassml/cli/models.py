@@ -1,14 +1,14 @@
-"""`glassml models`: the models that come with the package, their files and their cards."""
+"""`glassml models`: the models that ship with glassml, their files and their cards."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from glassml.cli.options import AsJson, Model
 from glassml.cli.output import say_written
 
 if TYPE_CHECKING:
@@ -19,25 +19,21 @@ if TYPE_CHECKING:
 __all__ = ["app", "card", "fetch_path", "info", "list_models"]
 
 app = typer.Typer(
-    help="List the trained models that come with glassml, read their cards, find their files.",
+    help="List the trained models that ship with glassml, read their cards, find their files.",
     no_args_is_help=True,
 )
 
-_Model = Annotated[
-    Path,
-    typer.Argument(
-        metavar="MODEL", help="Name of a shipped model, or a model file.", show_default=False
-    ),
-]
-_Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
-
 
 @app.command("list")
-def list_models(as_json: _Json = False) -> None:
-    """List the trained models that come with glassml.
+def list_models(as_json: AsJson = False) -> None:
+    """List the trained models that ship with glassml.
 
-    Pearson: coefficient within each configuration, averaged over configurations, of the first
-    species at each time; the card says on which configurations, and what the errors are.
+    Pearson is the coefficient within each configuration, averaged over configurations, for the
+    first species at each time. The card of a model states the configurations and the kind of error.
+
+    For example:
+
+        glassml models list
     """
     from rich.console import Console
 
@@ -53,8 +49,13 @@ def list_models(as_json: _Json = False) -> None:
 
 
 @app.command()
-def info(model: _Model, as_json: _Json = False) -> None:
-    """Show the card of a model, then what its file says of itself (as `glassml info`)."""
+def info(model: Model, as_json: AsJson = False) -> None:
+    """Show the card of a model, then the contents of its file as `glassml info` does.
+
+    For example:
+
+        glassml models info kob_andersen_T0.44
+    """
     from rich.console import Console
     from rich.markdown import Markdown
 
@@ -66,7 +67,7 @@ def info(model: _Model, as_json: _Json = False) -> None:
     path = card_path(model_path(model))
     read_manifest(model)
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    if facts_in(text) and not as_json:  # else no card, but a page of another kind
+    if facts_in(text) and not as_json:  # otherwise it is another kind of page
         Console(highlight=False).print(Markdown(text))
     show(model, as_json)
 
@@ -77,9 +78,13 @@ def fetch_path(
         str, typer.Argument(metavar="NAME", help="Name of a shipped model.", show_default=False)
     ],
 ) -> None:
-    """Print where the file of a shipped model lies, and nothing else.
+    """Print the path of the file of a shipped model, and nothing else.
 
-    Example: `lmp -in in.liquid -var model $(glassml models fetch-path kob_andersen_T0.44)`
+    For scripts and LAMMPS: `lmp -in in.liquid -var model $(glassml models fetch-path NAME)`.
+
+    For example:
+
+        glassml models fetch-path kob_andersen_T0.44
     """
     from glassml.pretrained import pretrained_path
 
@@ -87,11 +92,15 @@ def fetch_path(
 
 
 @app.command()
-def card(model: _Model) -> None:
-    """Write or renew the table in the card beside a model file: MODEL.md for MODEL.pt.
+def card(model: Model) -> None:
+    """Write or update the card beside a model file: MODEL.md for MODEL.pt.
 
-    The table is made from the manifest. The rest of a card is written by people and left as it is;
-    a new card has the headings.
+    The table of facts is made from the model file. People write the rest of a card: it is left as
+    it is, and a new card has empty headings.
+
+    For example:
+
+        glassml models card model.pt
     """
     from glassml.inference import write_card
 

@@ -1,21 +1,61 @@
-"""Saying which files a command wrote."""
+"""Files that commands write: refusing to overwrite them, and saying that they were written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import typer
 
-__all__ = ["say_written", "write_wanted"]
+__all__ = ["check_absent", "check_tables", "say_written", "write_tables"]
+
+_ENDINGS = (".csv", ".json")
 
 
-def write_wanted(*wanted: tuple[Callable[[Path], None], Path | None]) -> None:
-    """Write those files of which the user gave a name, and say so."""
-    for write, path in wanted:
-        if path is not None:
-            write(path)
-            say_written(path)
+def check_absent(path: Path, overwrite: bool) -> None:
+    """Refuse to replace a file unless the user has asked for it.
+
+    Raises:
+        InputError: there is a file, and ``overwrite`` is false.
+    """
+    from glassml.errors import InputError
+
+    if path.exists() and not overwrite:
+        raise InputError(f"{path}: exists already; choose another name (-o), or give --overwrite")
+
+
+def check_tables(paths: Sequence[Path] | None) -> None:
+    """Refuse names of tables before any work is done.
+
+    Raises:
+        InputError: a name has another ending than those of `write_tables`.
+    """
+    from glassml.errors import InputError
+
+    for path in paths or []:
+        if path.suffix not in _ENDINGS:
+            raise InputError(
+                f"--table: expected a file that ends in {' or '.join(_ENDINGS)}; found {path}"
+            )
+
+
+def write_tables(
+    paths: Sequence[Path] | None,
+    *,
+    csv: Callable[[Path], None],
+    json: Callable[[Path], None],
+) -> None:
+    """Write tables in the format that their names end in, and say so.
+
+    Args:
+        paths: files that `check_tables` has accepted.
+        csv: writes a file as CSV.
+        json: writes a file as JSON.
+    """
+    write: Mapping[str, Callable[[Path], None]] = dict(zip(_ENDINGS, (csv, json), strict=True))
+    for path in paths or []:
+        write[path.suffix](path)
+        say_written(path)
 
 
 def say_written(path: Path | None) -> None:

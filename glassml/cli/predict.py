@@ -7,72 +7,80 @@ from typing import Annotated
 
 import typer
 
+from glassml.cli.options import (
+    Device,
+    LengthUnit,
+    Quantity,
+    Scalars,
+    SpeciesNames,
+    Threads,
+    named,
+    output_option,
+)
 from glassml.cli.progress import counted
 
 __all__ = ["predict"]
 
-
-# The options, as Typer reads them.
 _Source = Annotated[
     Path,
     typer.Argument(
         metavar="INPUT",
-        help="Anything ASE reads (extxyz, LAMMPS dump or data, ...), or a glassml dataset.",
+        help="Any file that ASE reads (extxyz, LAMMPS dump or data, ...), a glassml dataset, or "
+        "the name of a shipped one.",
         show_default=False,
     ),
 ]
-_Model = Annotated[Path, typer.Option("--model", "-m", help="Model file.", show_default=False)]
-_Out = Annotated[
-    Path, typer.Option("--out", "-o", help="extxyz file to write.", show_default=False)
-]
-_Species = Annotated[
-    str | None,
+_Model = Annotated[
+    Path,
     typer.Option(
-        help='What the particles stand for: the LAMMPS types 1, 2, ... as "A,B", or chemical '
-        'symbols as "H=A,He=B".'
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="Model file, or the name of a shipped model.",
+        show_default=False,
     ),
 ]
-_Outputs = Annotated[str, typer.Option("--output", help="Outputs of the model, joined by commas.")]
-_Scalar = Annotated[
-    list[str] | None,
+_Output = Annotated[Path, output_option("FILE.extxyz", "extxyz file to write.", show_default=False)]
+_Index = Annotated[
+    str, typer.Option(metavar="FRAMES", help='Frames, as in ASE: "-1", "100:", "::10".')
+]
+_Format = Annotated[
+    str | None,
     typer.Option(
-        help='Per-particle input of the model and the column that holds it: "NAME=COLUMN", once '
-        "for each."
+        "--format",
+        metavar="NAME",
+        help="ASE's name of the input's format.",
+        show_default="recognised from the file",
     ),
 ]
-_Index = Annotated[str, typer.Option(help='Frames, as in ASE: "-1", "100:", "::10".')]
-_Format = Annotated[str | None, typer.Option("--format", help="ASE's name of the input's format.")]
-_LengthUnit = Annotated[
-    str | None,
-    typer.Option(help="Unit of lengths in the input. Default: lj or angstrom, as the model."),
-]
-_Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto.")]
-_Threads = Annotated[int | None, typer.Option(help="CPU threads.")]
-_Batch = Annotated[int, typer.Option(help="Frames that the model sees at once.")]
+_Batch = Annotated[int, typer.Option(metavar="N", help="Frames that the model evaluates at once.")]
 
 
 def predict(
     source: _Source,
     model: _Model,
-    output: _Out,
-    species: _Species = None,
-    outputs: _Outputs = "propensity",
-    scalar: _Scalar = None,
+    output: _Output,
+    species: SpeciesNames = None,
+    quantity: Quantity = "propensity",
+    scalar: Scalars = None,
     index: _Index = ":",
     file_format: _Format = None,
-    length_unit: _LengthUnit = None,
-    device: _Device = "auto",
-    threads: _Threads = None,
+    length_unit: LengthUnit = None,
+    device: Device = "auto",
+    threads: Threads = None,
     batch: _Batch = 1,
 ) -> None:
-    """Predict every particle's propensity in INPUT and write an extxyz file.
+    """Predict the propensity of every particle in INPUT and write an extxyz file.
 
-    A trajectory is read, predicted and written frame by frame. Each output of the model becomes an
-    array of that name in the file, with one column a time for `propensity`.
+    A trajectory is read, predicted and written frame by frame. Each quantity becomes an array of
+    its name in the file; `propensity` has one column per time.
 
-    Example: `glassml predict run.dump -m model.pt -o run.extxyz --species A,B`
+    Examples, a trajectory of LAMMPS and the dataset that ships with glassml:
+
+        glassml predict run.lammpstrj -m kob_andersen_T0.44 -o run.extxyz --species A,B
+        glassml predict kob_andersen_T0.64 -m kob_andersen_T0.64_multitime -o predicted.extxyz
     """
-    from glassml.data import SpeciesMap, open_frames
+    from glassml.data import SpeciesMap, dataset_path, open_frames
     from glassml.inference import ModelInputs, Predictor, predict_file
 
     predictor = Predictor(model, device, threads)
@@ -80,17 +88,17 @@ def predict(
     inputs = ModelInputs(
         predictor.manifest,
         species=None if species is None else SpeciesMap.parse(species, names),
-        scalars=_pairs(scalar or []),
+        scalars=named(scalar or [], "--scalar", "COLUMN", bare=True),
         length_unit=length_unit,
     )
-    frames = open_frames(source, index, file_format)
+    frames = open_frames(dataset_path(source), index, file_format)
     with counted("frames", frames.total) as advance:
         report = predict_file(
             predictor,
             frames,
             output,
             inputs=inputs,
-            outputs=[name.strip() for name in outputs.split(",")],
+            outputs=[name.strip() for name in quantity.split(",")],
             batch=batch,
             on_frame=advance,
         )
@@ -98,20 +106,8 @@ def predict(
         f"{report.output}: {report.frames} frame{'s' if report.frames != 1 else ''}, "
         f"{report.particles} particles, {report.seconds:.1f} s"
     )
-    # A dataset knows several structures of a configuration, and the right one is taken.
+    # A dataset may hold several structures of a configuration; the right one is taken there.
     if predictor.manifest.positions_note and frames.format != "glassml-dataset":
         typer.echo(f"note: {predictor.manifest.positions_note}", err=True)
     if report.unused_species:
         typer.echo(f"note: --species: not used: {', '.join(report.unused_species)}", err=True)
-
-
-def _pairs(texts: list[str]) -> dict[str, str]:
-    from glassml.errors import InputError
-
-    pairs = {}
-    for text in texts:
-        name, _, column = (part.strip() for part in text.partition("="))
-        if not name or not column:
-            raise InputError(f"--scalar: expected NAME=COLUMN; found {text!r}")
-        pairs[name] = column
-    return pairs

@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from glassml.cli.options import (
+    DatasetOutput,
+    FileFormat,
+    Overwrite,
+    SpeciesNames,
+    jobs_option,
+)
+from glassml.cli.output import check_absent
 from glassml.cli.progress import counted
 
 if TYPE_CHECKING:
@@ -18,82 +26,70 @@ __all__ = ["quench"]
 _Source = Annotated[
     Path,
     typer.Argument(
-        metavar="FILE",
-        help="A structure file (extxyz, LAMMPS dump or data, GSD, ...), a published data file or a "
-        "glassml dataset.",
+        metavar="INPUT",
+        help="A structure file (extxyz, LAMMPS dump or data, GSD, ...), a published data file, a "
+        "glassml dataset, or the name of a shipped one.",
         show_default=False,
     ),
-]
-_Out = Annotated[
-    Path, typer.Option("--output", "-o", help="HDF5 dataset to write.", show_default=False)
 ]
 _System = Annotated[
     str | None,
     typer.Option(
-        "--system", help="kob-andersen, kob-andersen-2d or wahnstrom.", show_default=False
+        "--system",
+        metavar="NAME",
+        help="Interactions: kob-andersen, kob-andersen-2d or wahnstrom.",
     ),
 ]
 _Include = Annotated[
     Path | None,
     typer.Option(
-        help="LAMMPS commands of another system, for after the box exists: mass, pair_style, "
-        "pair_coeff. Its types 1, 2, ... are the species of FILE in their order."
+        metavar="FILE",
+        help="Interactions of another system: LAMMPS commands for after the box exists (mass, "
+        "pair_style, pair_coeff). Their types 1, 2, ... are the species of INPUT in their order.",
     ),
 ]
 _Truncation = Annotated[
     str | None,
     typer.Option(
-        help="Of a built-in system: shifted, force-shifted, truncated or smooth. [default: the "
-        "published one]",
-        show_default=False,
+        metavar="NAME",
+        help="For --system: shifted, force-shifted, truncated or smooth.",
+        show_default="the published one",
     ),
 ]
-_Units = Annotated[str, typer.Option(help="LAMMPS' units, with --include.")]
-_Species = Annotated[
-    str | None,
-    typer.Option(
-        help='What the particles of a structure file are: the types 1, 2, ... as "A,B", or '
-        'chemical symbols as "H=A,He=B".'
-    ),
+_Units = Annotated[str, typer.Option(metavar="NAME", help="For --include: units of LAMMPS.")]
+_Tolerance = Annotated[
+    float, typer.Option(metavar="FORCE", help="Largest force that may remain on any particle.")
 ]
-_Tolerance = Annotated[float, typer.Option(help="Largest force that may be left on any particle.")]
-_Iterations = Annotated[int, typer.Option(help="Of FIRE.")]
-_Jobs = Annotated[
-    int | None, typer.Option("--jobs", "-j", help="Quenches at once. [default: all cores]")
-]
-_Format = Annotated[
-    str, typer.Option("--format", help="Of FILE; the names of `glassml data convert`.")
-]
-_Overwrite = Annotated[bool, typer.Option(help="Replace the output if it exists.")]
+_Iterations = Annotated[int, typer.Option(metavar="N", help="Largest number of steps of FIRE.")]
 
 
 def quench(
     source: _Source,
-    output: _Out,
+    output: DatasetOutput,
     system: _System = None,
     include: _Include = None,
     truncation: _Truncation = None,
     units: _Units = "lj",
-    species: _Species = None,
+    species: SpeciesNames = None,
     force_tolerance: _Tolerance = 1e-8,
     max_iterations: _Iterations = 100_000,
-    jobs: _Jobs = None,
-    file_format: _Format = "auto",
-    overwrite: _Overwrite = False,
+    jobs: Annotated[int | None, jobs_option("Quenches", "all cores")] = None,
+    file_format: FileFormat = "auto",
+    overwrite: Overwrite = False,
 ) -> None:
     """Add inherent structures, and potential energies before and after, to configurations.
 
-    Every configuration is brought to the local minimum of its potential energy. Stopped or killed,
-    the same command goes on where it was.
+    LAMMPS brings every configuration to the nearest minimum of its potential energy. The same
+    command again continues after it was stopped or killed.
 
-    Example: `glassml quench train.h5 -o train_inherent.h5 --system kob-andersen`
+    For example:
+
+        glassml quench kob_andersen_T0.64 -o inherent.h5 --system kob-andersen
     """
     from glassml.data import ReadOptions, SpeciesMap
-    from glassml.errors import InputError
     from glassml.simulation import quench_file
 
-    if output.exists() and not overwrite:
-        raise InputError(f"{output}: exists already; expected a new name (-o), or --overwrite")
+    check_absent(output, overwrite)
     options = ReadOptions(species=SpeciesMap.parse(species) if species else None)
     chosen = _chosen_system(system, include, truncation, units, source, file_format, options)
     with counted("quenching", _count(source)) as advance:
@@ -140,7 +136,7 @@ def _chosen_system(
 
 
 def _count(source: Path) -> int | None:
-    """How many configurations a dataset holds; other files do not tell before they are read."""
+    """Number of configurations of a dataset; None for other files, which must be read first."""
     from contextlib import suppress
 
     from glassml.data import Dataset

@@ -17,7 +17,7 @@ def simulate(
         list[str],
         typer.Argument(
             metavar="CONFIG.yaml [FIELD=VALUE ...]",
-            help="Configuration file, then settings that overrule it, such as ensemble.runs=8.",
+            help="Configuration file, then settings that override it, such as ensemble.runs=8.",
             show_default=False,
         ),
     ],
@@ -32,31 +32,37 @@ def simulate(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Simulate nothing: write the LAMMPS scripts, for running them by hand.",
-            show_default=False,
+            help="Simulate nothing; write the LAMMPS scripts, to run them by hand.",
         ),
     ] = None,
 ) -> None:
-    """Simulate a glass-forming liquid with LAMMPS, and make a labelled dataset of it.
+    """Simulate a glass-forming liquid with LAMMPS and make a labelled dataset of it.
 
     The stages: **melt** particles; cool and **equilibrate** them at each temperature until two
-    windows of the trajectory agree; **sample** independent configurations; find **structure** and
-    energy of each, thermal and inherent; run an isoconfigurational **ensemble** from each.
+    windows of the trajectory agree; **sample** independent configurations; find the **structure**
+    and energy of each, thermal and inherent; run an isoconfigurational **ensemble** from each.
 
-    A smallest configuration file:
+    A small configuration file:
 
+        # liquid.yaml
         system: {name: kob-andersen}
         particles: 1000
         temperatures: [0.8, 0.64]
         ensemble: {times: [0.1, 1, 0.3 tau_alpha, 1 tau_alpha]}
 
-    The output folder (`runs/<name of the file>` by default) gets `T<temperature>.h5`, one dataset
-    for each temperature, and `summary.png`. A run that was killed goes on where it was: give
-    the same command again. `examples/simulate` has a commented configuration, `docs/simulate.md`
-    explains every field.
+    For example:
+
+        glassml simulate liquid.yaml
+
+    The output folder (`runs/<name of the file>` by default) receives one dataset per temperature,
+    `T<temperature>.h5`, and `summary.png`. The same command again continues a run that was stopped
+    or killed. docs/simulate.md explains every field.
     """
     if "=" in arguments[0]:
-        raise ConfigError("expected a configuration file before settings that overrule it")
+        raise ConfigError(
+            "expected a configuration file, then settings that override it; found "
+            f"{arguments[0]!r} first"
+        )
     from glassml.simulation import pipeline
 
     config = pipeline.load_simulate_config(arguments[0], arguments[1:])
@@ -64,12 +70,12 @@ def simulate(
         count, missing = pipeline.write_inputs(config, write_inputs)
         typer.echo(f"wrote {count} scripts to {write_inputs}; README.txt says how to run them")
         if missing is not None:
-            typer.echo(f"further ones depend on what is not there yet ({missing})")
+            typer.echo(f"the other scripts depend on results that do not exist yet ({missing})")
         return
     try:
         result = pipeline.simulate(config, until=until)
     except KeyboardInterrupt:
-        typer.echo("interrupted; the same command goes on where it was", err=True)
+        typer.echo("interrupted; the same command continues", err=True)
         raise typer.Exit(130) from None
     if result.datasets:
         from glassml.analysis import simulation_picture  # loads torch

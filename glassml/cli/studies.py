@@ -8,8 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glassml.cli.output import say_written, write_wanted
-from glassml.errors import InputError
+from glassml.cli.options import (
+    DatasetFile,
+    Device,
+    Model,
+    ModelOutput,
+    Picture,
+    Seed,
+    ShownSpecies,
+    Tables,
+    TimeOfLabels,
+    numbers,
+)
+from glassml.cli.output import check_tables, say_written, write_tables
+from glassml.errors import InputError, not_one_of
 
 if TYPE_CHECKING:
     from glassml.data import Dataset
@@ -19,18 +31,6 @@ __all__ = ["few_shot", "refit", "transfer"]
 
 _UNTRAINED = "structural"  # a model whose descriptors need no training
 
-_Json = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the numbers as JSON.")]
-_Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the numbers as CSV.")]
-_Picture = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Draw a picture (PNG, SVG, PDF).")
-]
-_Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:N or auto.")]
-_Model = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="Model file, or the name of a shipped model.")
-]
-_Species = Annotated[
-    str | None, typer.Option(help="Species that is shown and drawn. Default: the first.")
-]
 _Files = Annotated[
     list[str],
     typer.Argument(
@@ -43,75 +43,85 @@ _Times = Annotated[
     list[str] | None,
     typer.Option(
         metavar="[NAME=]TIME",
-        help="Time to use, of one model or dataset (NAME: its file) or of all that are not "
-        "named; once for each. Default: the only one, or the one nearest to tau_alpha.",
+        help="Time to use of one model or dataset (NAME: its file), or of all that are not named. "
+        "May be repeated.",
+        show_default="the only one, or the one nearest to tau_alpha",
     ),
 ]
 _Published = Annotated[
     Path | None,
     typer.Option(
-        metavar="CSV",
+        metavar="FILE.csv",
         help="Draw published coefficients below: columns model, T_train, T_test, pearson and "
         "metric (all or mean).",
     ),
 ]
 _Positions = Annotated[
     str | None,
-    typer.Option(help="For structural: thermal, inherent or cage.", show_default="thermal"),
+    typer.Option(
+        metavar="NAME", help="For structural: thermal, inherent or cage.", show_default="thermal"
+    ),
 ]
 _Scalars = Annotated[
     list[str] | None,
-    typer.Option(help="For structural: a per-particle scalar it is given; once for each."),
+    typer.Option(
+        metavar="NAME",
+        help="For structural: a per-particle scalar to use as input. May be repeated.",
+    ),
 ]
 _Reversed = Annotated[
     Path | None,
     typer.Option(
-        "--reversed", help="Dataset of `glassml data reverse` from DATASET, fitted to as well."
+        "--reversed",
+        metavar="DATASET",
+        help="Reversed runs of DATASET (`glassml data reverse`), to fit to as well.",
     ),
 ]
 _LabelNoise = Annotated[
-    float, typer.Option(min=0, help="Labels of R runs count R / (R + this) in the fit.")
+    float,
+    typer.Option(
+        metavar="RUNS", min=0, help="Labels of R runs have the weight R / (R + this) in the fit."
+    ),
 ]
 _Test = Annotated[
     Path | None,
-    typer.Option(metavar="DATASET", help="Test on these. Default: the configurations not drawn."),
+    typer.Option(
+        metavar="DATASET", help="Test on these.", show_default="the configurations not drawn"
+    ),
 ]
 _Sizes = Annotated[
     str | None,
     typer.Option(
-        help="Numbers of configurations, joined by commas. Default: 1, 2, 5, 10, 20, ... as "
-        "far as the dataset goes."
+        metavar="N1,N2,...",
+        help="Numbers of configurations to fit to.",
+        show_default="1, 2, 5, 10, 20, ... as far as the dataset goes",
     ),
 ]
-_Draws = Annotated[int, typer.Option(help="Random choices of configurations a size.")]
-_Seed = Annotated[int, typer.Option(help="Seed of the choices.")]
-_SpeciesDrawn = Annotated[
-    str | None, typer.Option(help="Species that is drawn. Default: the first.")
+_Draws = Annotated[
+    int, typer.Option(metavar="N", help="Random choices of configurations for each size.")
 ]
-_TimeDrawn = Annotated[
-    float | None,
-    typer.Option(help="Time that is drawn. Default: the only one, or nearest to tau_alpha."),
-]
-_Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="Labelled configurations.")]
 _ENDINGS = (".h5", ".hdf5")
 
 
 def transfer(
     files: _Files,
     time: _Times = None,
-    species: _Species = None,
+    species: ShownSpecies = None,
     published: _Published = None,
-    json: _Json = None,
-    csv: _Csv = None,
-    picture: _Picture = None,
-    device: _Device = "auto",
+    table: Tables = None,
+    picture: Picture = None,
+    device: Device = "auto",
 ) -> None:
     """Evaluate every model on every dataset: the transfer matrix.
 
-    Pearson coefficients at the structural relaxation time tau_alpha, which is another one at every
-    temperature: the model's predictions at its own against the labels at that of the dataset.
+    Pearson coefficients at the structural relaxation time tau_alpha, which depends on temperature:
+    the predictions at the model's tau_alpha against the labels at the dataset's tau_alpha.
 
-    Example: `glassml transfer T0.44.pt T0.50.pt T0.44.h5 T0.50.h5 --picture transfer.png`
+    Example, which takes half a minute:
+
+        glassml transfer kob_andersen_T0.44 kob_andersen_T0.64_multitime kob_andersen_T0.64
+
+    With `--picture transfer.png` it also draws the matrix.
     """
     from rich.console import Console
 
@@ -122,6 +132,7 @@ def transfer(
     from glassml.studies.transfer import read_published_transfer, transfer_table
     from glassml.studies.transfer import transfer as evaluate_all
 
+    check_tables(table)
     names = [name for name in files if not _is_dataset(name)]
     datasets = [Dataset(name) for name in files if _is_dataset(name)]
     if not names or not datasets:
@@ -145,34 +156,35 @@ def transfer(
         transfer_picture(result, picture, shown, theirs)
     for kind in ("all", "mean"):
         console.print(transfer_table(result, shown, kind))
-    write_wanted((result.write_json, json), (result.write_csv, csv))
+    write_tables(table, csv=result.write_csv, json=result.write_json)
     say_written(picture)
 
 
 def refit(
-    model: _Model,
-    dataset: _Dataset,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="NEW.pt", help="Model file to write.")
-    ],
+    model: Model,
+    dataset: DatasetFile,
+    output: ModelOutput,
     positions: _Positions = None,
     scalar: _Scalars = None,
     reversed_runs: _Reversed = None,
     label_noise: _LabelNoise = 0.0,
-    json: _Json = None,
-    csv: _Csv = None,
-    device: _Device = "auto",
+    table: Tables = None,
+    device: Device = "auto",
 ) -> None:
     """Transfer learning in seconds: fit a model's linear decoders to a dataset.
 
-    MODEL may also be `structural`: classical averaged descriptors, which need no training.
-
     The network stays as it is; the new file predicts the times of DATASET and runs wherever the old
-    one does. Ridge regression in closed form, a decoder for each species and time; the penalty is
-    the one that predicts best when each configuration in turn is left out. The numbers shown are of
-    the configurations left out. Test the new file on other data with `glassml evaluate`.
+    one does. The fit is a ridge regression in closed form, one decoder per species and time. Its
+    penalty is the one that predicts best when each configuration in turn is left out; the numbers
+    shown are for the configurations left out. Test the new file on other data with `glassml
+    evaluate`.
 
-    Example: `glassml refit kob_andersen_T0.44 T0.50.h5 -o T0.50.pt`
+    MODEL may also be `structural`: classical averaged descriptors, which need no training; then
+    --positions and --scalar say what they are calculated from.
+
+    For example:
+
+        glassml refit kob_andersen_T0.44 kob_andersen_T0.64 -o T0.64.pt
     """
     from tempfile import TemporaryDirectory
 
@@ -183,6 +195,7 @@ def refit(
     from glassml.studies.refit import refit as fit_decoders
     from glassml.studies.refit import refit_table
 
+    check_tables(table)
     opened = Dataset(dataset)
     runs = None if reversed_runs is None else Dataset(reversed_runs)
     with TemporaryDirectory() as folder:
@@ -197,30 +210,31 @@ def refit(
                 label_noise=label_noise,
             )
     Console().print(refit_table(result))
-    write_wanted((result.write_json, json), (result.write_csv, csv))
+    write_tables(table, csv=result.write_csv, json=result.write_json)
     say_written(output)
 
 
 def few_shot(
-    model: _Model,
-    dataset: _Dataset,
+    model: Model,
+    dataset: DatasetFile,
     test: _Test = None,
     sizes: _Sizes = None,
     draws: _Draws = 20,
-    seed: _Seed = 0,
-    species: _SpeciesDrawn = None,
-    time: _TimeDrawn = None,
-    json: _Json = None,
-    csv: _Csv = None,
-    picture: _Picture = None,
-    device: _Device = "auto",
+    seed: Seed = 0,
+    species: ShownSpecies = None,
+    time: TimeOfLabels = None,
+    table: Tables = None,
+    picture: Picture = None,
+    device: Device = "auto",
 ) -> None:
     """Refit a model's decoders to 1, 2, 5, 10, ... configurations and test them on others.
 
-    Mean and standard deviation over random choices; where the model predicts the labels' times, the
-    model as it is stands beside them.
+    The table gives mean and standard deviation over random choices of configurations. If the model
+    itself predicts the times of the labels, its own coefficients are listed beside them.
 
-    Example: `glassml few-shot kob_andersen_T0.44 T0.50.h5 --picture few.png`
+    For example:
+
+        glassml few-shot kob_andersen_T0.44 kob_andersen_T0.64 --picture few_shot.png
     """
     from rich.console import Console
 
@@ -231,6 +245,7 @@ def few_shot(
     from glassml.studies.few_shot import few_shot as refit_to_few
     from glassml.studies.few_shot import few_shot_table
 
+    check_tables(table)
     opened = Dataset(dataset)
     unseen = None if test is None else Dataset(test)
     chosen = _sizes(sizes, len(opened) - (unseen is None))
@@ -254,7 +269,7 @@ def few_shot(
 
         few_shot_picture([result], picture, shown, at)
     Console().print(few_shot_table(result))
-    write_wanted((result.write_json, json), (result.write_csv, csv))
+    write_tables(table, csv=result.write_csv, json=result.write_json)
     say_written(picture)
 
 
@@ -276,13 +291,14 @@ def _described(
         return Predictor(file, device)
     if positions is not None or scalars:
         raise InputError(
-            f"--positions, --scalar: are settings of `{_UNTRAINED}`; a model file brings its own"
+            f"--positions, --scalar: expected the model `{_UNTRAINED}`, as a model file has its "
+            f"own inputs; found {model}"
         )
     return _linear(model, device)
 
 
 def _linear(model: Path, device: str) -> Predictor:
-    """The model, if it has decoders to refit; says so before any data are read."""
+    """The model to refit; refused before any data are read if it has no decoders."""
     from glassml.export import check_decoder
     from glassml.inference import Predictor
 
@@ -291,9 +307,9 @@ def _linear(model: Path, device: str) -> Predictor:
 
 
 def _shown_species(asked: str | None, known: Sequence[str]) -> str:
-    """The species that is shown; says so before any data are read if there is none such."""
+    """The species to show; an unknown one is refused before any data are read."""
     if asked is not None and asked not in known:
-        raise InputError(f"--species: expected one of {', '.join(known)}; found {asked!r}")
+        raise InputError(f"--species: {not_one_of(asked, known)}")
     return asked or known[0]
 
 
@@ -328,12 +344,7 @@ def _sizes(text: str | None, most: int) -> list[int]:
     if text is None:
         usual = [step * 10**power for power in range(5) for step in (1, 2, 5)]
         return [size for size in usual if size <= most]
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise InputError(
-            f"--sizes: expected whole numbers joined by commas; found {text!r}"
-        ) from None
+    return numbers(text, "--sizes", int)
 
 
 def _counting(items: Iterable[Any], advance: Callable[[], None]) -> Iterable[Any]:

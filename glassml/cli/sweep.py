@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from glassml.cli.options import jobs_option
 from glassml.cli.output import say_written
 from glassml.errors import ConfigError
 
@@ -17,16 +18,18 @@ def sweep(
         list[str],
         typer.Argument(
             metavar="SWEEP.yaml [FIELD=VALUE ...]",
-            help="Sweep file, then fields that overrule it, such as base.training.epochs=5.",
+            help="Sweep file, then fields that override it, such as base.training.epochs=5.",
             show_default=False,
         ),
     ],
-    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Runs at once.")] = 1,
+    jobs: Annotated[int, jobs_option("Runs")] = 1,
     threads: Annotated[
         int | None,
         typer.Option(
-            help="CPU threads a run; an interrupted run repeats to the last bit with the same.",
-            show_default="all cores, shared out among the jobs",
+            metavar="N",
+            help="CPU threads of each run. With another number, an interrupted run does not "
+            "continue to the same last bit.",
+            show_default="all cores, shared among the jobs",
         ),
     ] = None,
     list_runs: Annotated[
@@ -35,18 +38,27 @@ def sweep(
 ) -> None:
     """Train many models that differ in some settings and compare them: ablations, learning curves.
 
-    Every run has a folder of its own, named by a hash of its settings and data. The same command
-    again does what is left: finished runs are skipped, an interrupted one goes on. Tables
-    (`results.csv`, `results.json`, `runs.csv`) and `results.png` are of all that is done.
+    Every run has its own folder, named by a hash of its settings and data. The same command again
+    does what is left: it skips finished runs and continues interrupted ones. The tables
+    (`results.csv`, `results.json`, `runs.csv`) and `results.png` cover all finished runs.
 
     A small sweep file, which compares three values by 5-fold cross-validation:
 
-        base: examples/train/quick.yaml
+        # l_max.yaml
+        base:
+          data: {train: kob_andersen_T0.64}
         axes: {model.l_max: [0, 1, 2]}
         folds: 5
+
+    Examples, the first one to see the runs that the second one trains:
+
+        glassml sweep l_max.yaml --list
+        glassml sweep l_max.yaml --jobs 2
     """
     if "=" in arguments[0]:
-        raise ConfigError("expected a sweep file before fields that overrule it")
+        raise ConfigError(
+            f"expected a sweep file, then fields that override it; found {arguments[0]!r} first"
+        )
     from rich.console import Console
 
     import glassml.studies.sweep as sweeping
@@ -60,7 +72,7 @@ def sweep(
     try:
         results = sweeping.sweep(config, jobs=jobs, threads=threads)
     except KeyboardInterrupt:
-        typer.echo("interrupted; the same command goes on where it was", err=True)
+        typer.echo("interrupted; the same command continues", err=True)
         raise typer.Exit(130) from None
     Console().print(sweeping.sweep_table(config, planned, results))
     say_written(config.output)

@@ -17,20 +17,30 @@ def train(
         list[str] | None,
         typer.Argument(
             metavar="[CONFIG.yaml] [FIELD=VALUE ...]",
-            help="Configuration file, then settings that overrule it, such as training.epochs=20.",
+            help="Configuration file, then settings that override it, such as training.epochs=20.",
             show_default=False,
         ),
     ] = None,
     resume: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Go on with the run in this folder.", show_default=False),
+        typer.Option(metavar="RUN", help="Continue the run in this folder."),
     ] = None,
 ) -> None:
     """Train a model on labelled configurations.
 
-    The run folder gets the checkpoints, `metrics.csv`, `curves.png`, TensorBoard logs, and what
-    is needed to repeat the run. An interrupted run goes on with `--resume RUN` exactly as if
-    it had not been interrupted; `training.epochs=200` after that makes a finished one longer.
+    The run folder (`runs/<name of the configuration file>` by default) receives the checkpoints,
+    `metrics.csv`, `curves.png`, TensorBoard logs, and all that is needed to repeat the run.
+    `--resume RUN` continues an interrupted run exactly as if it had not been interrupted; with
+    `training.epochs=200` it makes a finished run longer. docs/training.md lists the settings.
+
+    The smallest configuration file, which trains on the dataset that ships with glassml:
+
+        # first.yaml
+        data: {train: kob_andersen_T0.64}
+
+    For example:
+
+        glassml train first.yaml training.epochs=20
     """
     given = list(arguments or [])
     if resume is None and (not given or "=" in given[0]):
@@ -39,9 +49,13 @@ def train(
         raise ConfigError(
             f"--resume: a run has its own configuration; found {given[0]!r} besides it"
         )
-    import glassml.training as training
+    from rich.console import Console
 
+    import glassml.training as training
+    from glassml.progress import TerminalProgress
+
+    progress = TerminalProgress(Console())
     if resume is not None:
-        training.resume(resume, given)
+        training.resume(resume, given, progress)
     else:
-        training.train(training.load_config(given[0], given[1:]))
+        training.train(training.load_config(given[0], given[1:]), progress)

@@ -19,7 +19,7 @@ import numpy as np
 
 import glassml
 from glassml.data.configuration import Configuration
-from glassml.data.shipped import dataset_path
+from glassml.data.shipped import dataset_path, shipped_names
 from glassml.data.storage import (
     FORMAT,
     FORMAT_VERSION,
@@ -31,7 +31,7 @@ from glassml.data.storage import (
     read_configuration,
     write_configuration,
 )
-from glassml.errors import InputError
+from glassml.errors import InputError, did_you_mean
 from glassml.files import atomic_write
 from glassml.physics import same_times
 
@@ -319,7 +319,10 @@ class Dataset:
             try:
                 self._file = h5py.File(self.path, "r")
             except FileNotFoundError:
-                raise InputError(f"{self.path}: expected a dataset; found no such file") from None
+                hint = did_you_mean(self.path.name, shipped_names())
+                raise InputError(
+                    f"{self.path}: expected a dataset; found no such file{hint}"
+                ) from None
             except OSError as error:
                 raise InputError(
                     f"{self.path}: expected an HDF5 dataset; found a damaged or other file "

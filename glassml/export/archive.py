@@ -11,7 +11,7 @@ from typing import cast
 import torch
 from pydantic import ValidationError
 
-from glassml.errors import ModelFileError, shown
+from glassml.errors import ModelFileError, did_you_mean, shown
 from glassml.export.baking import bake
 from glassml.export.manifest import (
     FORMAT_VERSION,
@@ -152,9 +152,9 @@ def read_manifest(path: str | Path) -> Manifest:
     """
     file = model_path(path)
     if not file.is_file():
-        shipped = ", ".join(pretrained_names())
         raise ModelFileError(
-            f"{file}: no such model file, nor one that ships with glassml ({shipped})"
+            f"{file}: no such model file, nor one that ships with glassml "
+            f"({', '.join(pretrained_names())}){did_you_mean(file.name, pretrained_names())}"
         )
     try:
         with zipfile.ZipFile(file) as archive:

@@ -32,7 +32,7 @@ def restored_model(path: str | Path) -> GlassModel:
     try:
         model = build(manifest.model, **manifest.hyperparameters)
         model.to(getattr(torch, manifest.dtype))
-        # TorchScript keeps buffers too that the model makes anew.
+        # TorchScript also keeps buffers that the model builds itself.
         remade = {name for name, _ in model.named_buffers()} - set(model.state_dict())
         model.load_state_dict({k: v for k, v in exported.items() if k not in remade})
     except (ConfigError, RuntimeError):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from glassml.data import THERMAL, Configuration, view_of
-from glassml.errors import InputError
+from glassml.errors import InputError, not_one_of
 from glassml.export.archive import load_module, model_path, read_manifest
 from glassml.graph import build_graph, collate, first_edge
 
@@ -66,9 +66,7 @@ class Predictor:
         known = [entry.name for entry in self.manifest.outputs]
         for name in outputs:
             if name not in known:
-                raise InputError(
-                    f"output: {self.path.name} gives {', '.join(known)}; found {name!r}"
-                )
+                raise InputError(f"quantity: {self.path.name}: {not_one_of(name, known)}")
         if not configurations:
             return []
         names = [entry.name for entry in self.manifest.scalar_inputs]

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from glassml.data import THERMAL
-from glassml.errors import ConfigError
+from glassml.errors import ConfigError, not_one_of
 from glassml.physics.units import LENGTH_UNITS
 
 __all__ = ["GlassModel", "Output", "Redecoded", "ScalarInput"]
@@ -151,10 +151,7 @@ class GlassModel(nn.Module, ABC):
         if len(set(names)) != len(names):
             raise ConfigError(f"scalar_inputs: expected different names; found {tuple(names)}")
         if self.length_unit not in LENGTH_UNITS:
-            raise ConfigError(
-                f"length_unit: expected one of {', '.join(LENGTH_UNITS)}; "
-                f"found {self.length_unit!r}"
-            )
+            raise ConfigError(f"length_unit: {not_one_of(self.length_unit, LENGTH_UNITS)}")
 
     def _declare(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, get_type_hints
@@ -10,7 +9,7 @@ from typing import Annotated, Any, get_type_hints
 from pydantic import BeforeValidator, FiniteFloat, StrictBool, StrictInt, StrictStr, TypeAdapter
 from pydantic import ValidationError as PydanticError
 
-from glassml.errors import ConfigError
+from glassml.errors import ConfigError, did_you_mean, not_one_of
 from glassml.models.contract import GlassModel
 
 __all__ = ["available", "build", "parameters_of", "register"]
@@ -67,7 +66,7 @@ def build(name: str, **hyperparameters: Any) -> GlassModel:
     if unknown:
         raise ConfigError(
             f"model {name}: expected hyperparameters among {', '.join(sorted(known))}; "
-            f"found {unknown[0]!r}{_hint(unknown[0], known)}"
+            f"found {unknown[0]!r}{did_you_mean(unknown[0], known)}"
         )
     values = _converted(cls, preset | hyperparameters)
     model = cls(**values)
@@ -127,13 +126,5 @@ def _converted(cls: type[GlassModel], values: dict[str, Any]) -> dict[str, Any]:
 
 def _find(name: str) -> tuple[type[GlassModel], dict[str, Any]]:
     if name not in _REGISTRY:
-        raise ConfigError(
-            f"model: expected one of {', '.join(available())}; found {name!r}"
-            f"{_hint(name, _REGISTRY)}"
-        )
+        raise ConfigError(f"model: {not_one_of(name, available())}")
     return _REGISTRY[name]
-
-
-def _hint(word: str, known: dict[str, Any]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""

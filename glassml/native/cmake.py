@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-
 from glassml.errors import BuildError
+from glassml.progress import Advance, Progress
 
 __all__ = ["CMakeProject", "compile_project", "configure", "error_lines"]
 
@@ -51,7 +49,7 @@ class CMakeProject:
     jobs: int
 
 
-def configure(project: CMakeProject, console: Console) -> None:
+def configure(project: CMakeProject, progress: Progress) -> None:
     """Find everything that the project needs and write the build files.
 
     Raises:
@@ -61,12 +59,12 @@ def configure(project: CMakeProject, console: Console) -> None:
     command += ["-G", project.generator]
     command += [f"-D{name}={value}" for name, value in project.variables.items()]
     _drop_other_configuration(project.tree, command)
-    with project.log.open("w", encoding="utf-8") as log, console.status("configuring"):
+    with project.log.open("w", encoding="utf-8") as log, progress.stage("configuring"):
         _run(command, log, lambda line: None)
     (project.tree / _CONFIGURED).write_text(json.dumps(command), encoding="utf-8")
 
 
-def compile_project(project: CMakeProject, console: Console) -> None:
+def compile_project(project: CMakeProject, progress: Progress) -> None:
     """Compile what has changed in a configured project.
 
     Raises:
@@ -74,9 +72,11 @@ def compile_project(project: CMakeProject, console: Console) -> None:
     """
     command = [str(project.program), "--build", str(project.tree)]
     command += ["--parallel", str(project.jobs)]
-    with project.log.open("a", encoding="utf-8") as log, _progress(console) as bar:
-        task = bar.add_task("compiling", total=None)
-        _run(command, log, lambda line: _advance(bar, task, line))
+    with (
+        project.log.open("a", encoding="utf-8") as log,
+        progress.stage("compiling", 100.0) as advance,
+    ):
+        _run(command, log, _Percentage(advance).read)
 
 
 def error_lines(output: list[str]) -> list[str]:
@@ -104,20 +104,23 @@ def _drop_other_configuration(tree: Path, command: list[str]) -> None:
         shutil.rmtree(tree, ignore_errors=True)
 
 
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console
-    )
+class _Percentage:
+    """Reports how many per cent of a build are done, from the lines that it prints."""
 
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
+        self._done = 0.0
 
-def _advance(bar: Progress, task: TaskID, line: str) -> None:
-    match = _PROGRESS.match(line)
-    if match is None:
-        return
-    done, total = match["percent"], "100"
-    if done is None:
-        done, total = match["done"], match["all"]
-    bar.update(task, completed=int(done), total=int(total))
+    def read(self, line: str) -> None:
+        """Report what a line says, if it says anything new."""
+        match = _PROGRESS.match(line)
+        if match is None:
+            return
+        percent = match["percent"]
+        done = float(percent or 100 * int(match["done"]) / int(match["all"]))
+        if done > self._done:
+            self._advance(done - self._done)
+            self._done = done
 
 
 def _run(command: list[str], log: TextIO, on_line: Callable[[str], None]) -> None:

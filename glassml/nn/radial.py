@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from glassml.errors import ConfigError
+from glassml.errors import ConfigError, not_one_of
 from glassml.nn.ops.reference import locate
 
 __all__ = [
@@ -54,7 +54,7 @@ class RadialBasis(nn.Module):
     def __init__(self, kind: str, size: int, cutoff: float) -> None:
         super().__init__()
         if kind not in BASES:
-            raise ConfigError(f"radial_basis: expected one of {', '.join(BASES)}; found {kind!r}")
+            raise ConfigError(f"radial_basis: {not_one_of(kind, BASES)}")
         if size < 1:
             raise ConfigError(f"radial_basis_size: expected at least 1; found {size}")
         self.kind = kind

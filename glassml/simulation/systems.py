@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import Any
 
-from glassml.errors import InputError
+from glassml.errors import InputError, did_you_mean
 from glassml.simulation.include import from_include
 from glassml.simulation.system import System
 
@@ -184,7 +184,7 @@ def system_named(name: str, **options: Any) -> System:
     if name not in SYSTEMS:
         raise InputError(
             f"system: expected one of {sorted(SYSTEMS)}, or a LAMMPS include file for another "
-            f"system; found {name!r}"
+            f"system; found {name!r}{did_you_mean(name, SYSTEMS)}"
         )
     known = ("truncation", "cutoff", "cutoff_unit")
     for option in options:
@@ -199,7 +199,10 @@ def _lennard_jones(
     """LAMMPS commands for a mixture of Lennard-Jones particles."""
     if truncation not in TRUNCATIONS:
         meanings = "; ".join(f"{name!r} ({kind.meaning})" for name, kind in TRUNCATIONS.items())
-        raise InputError(f"truncation: expected one of {meanings}; found {truncation!r}")
+        raise InputError(
+            f"truncation: expected one of {meanings}; found {truncation!r}"
+            f"{did_you_mean(truncation, TRUNCATIONS)}"
+        )
     if cutoff_unit not in ("pair", "AA"):
         raise InputError(f"cutoff_unit: expected 'pair' or 'AA'; found {cutoff_unit!r}")
     if not cutoff > 0:

@@ -13,7 +13,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from glassml.errors import InputError
+from glassml.errors import InputError, not_one_of
 from glassml.plotting import save_figure
 from glassml.studies.few_shot import FewShot
 from glassml.studies.transfer import PublishedCell, Transfer
@@ -45,7 +45,7 @@ def transfer_picture(
     """
     known = list(dict.fromkeys(cell.species for cell in result.cells))
     if species not in known:
-        raise InputError(f"species: expected one of {', '.join(known)}; found {species!r}")
+        raise InputError(f"species: {not_one_of(species, known)}")
     stars = {(c.model, c.dataset) for c in result.cells if c.seen}
     seen = np.array([[(m, d) in stars for d in result.datasets] for m in result.models])
     own = [

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from glassml.training.checkpoint import TrainedModel, load_trained_model
 from glassml.training.run import RunResult, resume, train
-from glassml.training.train_config import TrainConfig
-from glassml.training.train_config_file import load_config, parse_config
+from glassml.training.train_config import TrainConfig, load_config, parse_config
 from glassml.training.trained_committee import load_trained_committee
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What the C library does with the memory of arrays that are no longer used."""
+"""How the C library treats the memory of arrays that are no longer used."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import platform
 
 __all__ = ["keep_freed_memory"]
 
-# Of malloc.h.
+# Constants of malloc.h.
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-_NEVER = 2**31 - 1  # [bytes] more than an int holds is never asked for
+_NEVER = 2**31 - 1  # [bytes] the largest int: such a request never comes
 
 
 def keep_freed_memory() -> bool:
     """Have glibc keep freed memory for later allocations of this process.
 
-    By default large arrays are given back to the system when they are freed. A training step then
-    waits for the pages of its arrays anew, up to a tenth of its time. The process holds on to the
-    most that it has needed, until it ends.
+    By default glibc returns large arrays to the system when they are freed. Every training step
+    then waits for new pages, for up to a tenth of its time. With this setting the process keeps the
+    largest amount of memory that it has needed until it ends.
 
     Returns:
-        Whether this C library does that; elsewhere nothing is changed.
+        Whether this C library can do that; otherwise nothing changes.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -164,7 +164,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise ModelFileError(f"{path}: no such checkpoint") from None
+        raise ModelFileError(
+            f"{path}: expected a run folder or a checkpoint of `glassml train`; found no such file"
+        ) from None
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         reason = str(error).strip().split("\n")[0]
         raise ModelFileError(

@@ -1,4 +1,4 @@
-"""The picture of a run: loss and Pearson coefficient against epochs."""
+"""The figure of a run: loss and Pearson coefficient against epochs."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def curves_picture(
     """Draw the learning curves of a run.
 
     Left the loss, right the Pearson coefficient of one species at each time, averaged over
-    configurations; dashed for training (with dropout), solid for validation.
+    configurations. Lines are dashed for training (with dropout) and solid for validation.
 
     Args:
-        rows: one mapping an epoch, as in ``metrics.csv``.
+        rows: one mapping per epoch, as in ``metrics.csv``.
         path: PNG file to write.
         species: the species whose coefficients are shown.
         times: times [time] of the labels.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import lightning.pytorch as pl
 import numpy as np
@@ -18,15 +17,13 @@ from glassml.data import Configuration, view_of
 from glassml.files import user_cache
 from glassml.graph import GraphCache, build_graph
 from glassml.physics import label_trust
+from glassml.progress import SILENT, Progress
 from glassml.provenance import KnownConfiguration, Origins
 from glassml.training.split import ConfigurationSource, Split, check_fits, check_new_positions
 from glassml.training.statistics import LabelMoments, Statistics
 from glassml.training.train_config import DataConfig, TrainingConfig
 
 __all__ = ["DataModule", "GraphDataset"]
-
-# Wraps an iterable and shows how far it has come: (items, their number, what is done).
-Watch = Callable[[Iterable[Any], int, str], Iterable[Any]]
 
 
 class GraphDataset(TorchDataset):
@@ -39,8 +36,8 @@ class GraphDataset(TorchDataset):
         positions: which positions become nodes, see `glassml.data.view_of`.
         dtype: floating-point type of the graphs.
         cache: keep the graphs in memory.
-        on_disk: keeps their edges beyond this run; None to search for them anew.
-        stands_for: configurations for each one that an epoch draws.
+        on_disk: cache of their edges for later runs; None to search for them in every run.
+        stands_for: weight of each configuration: how many it represents in an epoch.
         label_noise: of the labels' trust, see `glassml.physics.label_trust`.
     """
 
@@ -76,7 +73,7 @@ class GraphDataset(TorchDataset):
         return graph if graph is not None else self.keep(index, self.sources[index].read())
 
     def keep(self, index: int, configuration: Configuration) -> Data | None:
-        """Build the graph of a configuration that has been read already, if graphs are kept."""
+        """Build the graph of a configuration that is already read, if graphs are kept."""
         if self._graphs is not None:
             self._graphs[index] = self._built(configuration)
             return self._graphs[index]
@@ -86,8 +83,8 @@ class GraphDataset(TorchDataset):
         build = build_graph if self.on_disk is None else self.on_disk.graph
         view = view_of(configuration, self.positions)
         graph = build(view, self.cutoff, self.scalars, self.dtype)
-        # For each particle, as it is batched: how far its labels are trusted, and how many
-        # configurations this one stands for.
+        # Per particle, because of batching: the trust in the labels and the weight of the
+        # configuration.
         trust = label_trust(configuration.n_runs, self.label_noise)
         graph.trust = torch.full((graph.num_nodes,), trust)
         graph.stands_for = torch.full((graph.num_nodes,), self.stands_for)
@@ -95,12 +92,12 @@ class GraphDataset(TorchDataset):
 
 
 class _EpochSampler(DistributedSampler):
-    """Every training configuration once an epoch, and some of the reversed runs.
+    """Every training configuration once per epoch, and some of the reversed runs.
 
     Args:
         everything: training configurations, then reversed runs.
-        n_train: number of the former.
-        n_reversed: how many of the latter an epoch draws.
+        n_train: number of training configurations.
+        n_reversed: number of reversed runs drawn per epoch.
         world: number of processes.
         rank: of this process.
         seed: of all draws.
@@ -127,7 +124,7 @@ class _EpochSampler(DistributedSampler):
         n_runs = len(self.dataset) - self.n_train  # type: ignore[arg-type]
         drawn = self.n_train + random.permutation(n_runs)[: self.n_reversed]
         indices = random.permutation(np.concatenate([np.arange(self.n_train), drawn]))
-        shared = np.resize(indices, self.total_size)  # begins again if some are missing
+        shared = np.resize(indices, self.total_size)  # repeats the first ones if some are missing
         return iter(shared[self.rank :: self.num_replicas].tolist())
 
 
@@ -176,11 +173,11 @@ class DataModule(pl.LightningDataModule):
         self.known: dict[ConfigurationSource, KnownConfiguration] = {}
         self.origins = Origins()
 
-    def prepare(self, watch: Watch) -> Statistics:
+    def prepare(self, progress: Progress = SILENT) -> Statistics:
         """Read and check every configuration, build its graph, and measure the labels.
 
         Args:
-            watch: shows progress, as in ``for item in watch(items, number, text)``.
+            progress: is told how far this has come.
 
         Raises:
             InputError: a configuration is unlabelled, lacks a scalar, or has other species, times
@@ -190,7 +187,7 @@ class DataModule(pl.LightningDataModule):
         moments = LabelMoments(len(self.split.species))
         seen: dict[str, ConfigurationSource] = {}
         total = len(self.train_set) + len(self.validation_set) + len(self.reversed_set)
-        for stage, index, source in watch(self._all(), total, "reading configurations"):
+        for stage, index, source in progress.watch(self._all(), "reading configurations", total):
             configuration = source.read()
             source.dataset.verify(configuration)
             view = view_of(configuration, self.train_set.positions)
@@ -211,7 +208,7 @@ class DataModule(pl.LightningDataModule):
                 yield stage, index, source
 
     def steps_per_epoch(self, world: int) -> int:
-        """Steps of the optimiser in an epoch that ``world`` processes share."""
+        """Steps of the optimiser per epoch, shared by ``world`` processes."""
         drawn = len(self.train_set) + self.n_reversed
         return math.ceil(math.ceil(drawn / world) / self.training.batch_size)
 
@@ -222,7 +219,7 @@ class DataModule(pl.LightningDataModule):
         sampler = _EpochSampler(
             everything, len(self.train_set), self.n_reversed, world, rank, self.training.seed
         )
-        # Its own generator: a loader would draw from the global one, which also feeds dropout.
+        # An own generator: the loader would draw from the global one, which dropout uses too.
         return DataLoader(
             everything,
             batch_size=self.training.batch_size,

@@ -1,4 +1,4 @@
-"""What a run is computed on."""
+"""The devices that a run is computed on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Devices", "check_batch_size", "choose_devices"]
 
 @dataclass(frozen=True)
 class Devices:
-    """Kind and number of devices; each has a process of its own."""
+    """Kind and number of devices, each with its own process."""
 
     accelerator: str
     per_node: int
@@ -29,14 +29,14 @@ class Devices:
 
 
 def choose_devices(training: TrainingConfig) -> Devices:
-    """What to train on; torchrun, which starts the processes itself, overrules the number.
+    """The devices to train on. Under torchrun, which starts the processes, it sets their number.
 
     Raises:
-        ConfigError: the machine does not have what is asked for.
+        ConfigError: the machine does not have these devices.
     """
     cuda = torch.cuda.is_available()
     if training.accelerator == "gpu" and not cuda:
-        raise ConfigError("training.accelerator: 'gpu' asked for, but torch finds no GPU here")
+        raise ConfigError("training.accelerator: expected cpu or auto; found 'gpu', but no GPU")
     # Not Lightning's own "auto": metrics need float64, which Apple's GPUs lack.
     accelerator = "cuda" if cuda and training.accelerator != "cpu" else "cpu"
     if "TORCHELASTIC_RUN_ID" in os.environ:
@@ -46,12 +46,15 @@ def choose_devices(training: TrainingConfig) -> Devices:
     if training.devices == "auto":
         return Devices(accelerator, available or 1, 1)
     if available is not None and training.devices > available:
-        raise ConfigError(f"training.devices: found {available} GPU(s), not {training.devices}")
+        raise ConfigError(
+            f"training.devices: expected at most {available}, the number of GPUs; found "
+            f"{training.devices}"
+        )
     return Devices(accelerator, training.devices, 1)
 
 
 def check_batch_size(training: TrainingConfig, split: Split, devices: Devices) -> None:
-    """Check that every process has something to train and to validate on.
+    """Check that every process has configurations to train and to validate on.
 
     Raises:
         ConfigError: there are too few configurations.

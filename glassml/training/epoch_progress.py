@@ -1,96 +1,61 @@
-"""How far a run has come: a bar for the current epoch and a line for each one done."""
+"""How far a run has come: a bar for the current epoch and a line for each finished one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ProgressBar
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
+from glassml.progress import SILENT, Advance, Progress
 from glassml.training.pearson_metric import metric_name
 
-__all__ = ["EpochProgress", "progress_bar", "watch"]
-
-
-def progress_bar(console: Console) -> Progress:
-    """A bar with counts and times, shown only where it can be redrawn."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),  # leaves a line room for the coefficients
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[values]}"),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-
-
-def watch(console: Console, items: Iterable[Any], total: int, text: str) -> Iterable[Any]:
-    """The items, with a bar that shows how many have been taken."""
-    with progress_bar(console) as progress:
-        task = progress.add_task(text, total=total, values="")
-        for item in items:
-            yield item
-            progress.advance(task)
+__all__ = ["EpochProgress"]
 
 
 class EpochProgress(ProgressBar):
-    """A bar over the steps of the epoch, and a line with loss and Pearson coefficients after it.
+    """A stage for the steps of each epoch, then a line with its loss and Pearson coefficients.
 
-    The bar shows the loss of the step and the coefficients of the last epoch.
+    The stage notes the loss of the latest step and the coefficients of the epoch before.
 
     Args:
-        console: where to write; other processes than the first are silent.
+        progress: is told; processes other than the first tell nothing.
         species: the species whose coefficients are shown.
         times: times [time] of the labels.
         folder: run folder, named when the run is interrupted.
     """
 
     def __init__(
-        self, console: Console, species: str, times: Sequence[float], folder: Path
+        self, progress: Progress, species: str, times: Sequence[float], folder: Path
     ) -> None:
         super().__init__()
-        self.console = console
+        self.progress = progress
         self.folder = folder
         self.names = [metric_name("validation", "mean", species, time) for time in times]
         self.heading = (
             f"Pearson: of {species} in validation, mean over configurations, at t = "
             + ", ".join(f"{time:g}" for time in times)
         )
-        self._progress: Progress | None = None
-        self._task = TaskID(0)
+        self._open = ExitStack()
+        self._advance: Advance | None = None
         self._last_epoch = ""
 
     def disable(self) -> None:
-        """Silence this process (Lightning calls it in all but the first)."""
-        self.console = Console(quiet=True)
+        """Silence this process; Lightning calls it in all processes but the first."""
+        self.progress = SILENT
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Explain the lines, and show the bar."""
-        self._print(self.heading)
-        self._progress = progress_bar(self.console)
-        self._progress.start()
-        self._task = self._progress.add_task("", total=None, values="")
+        """Explain the lines."""
+        self.progress.say(self.heading)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Set the bar back."""
-        if self._progress is not None:
-            text = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-            self._progress.reset(self._task, description=text, total=self.total_train_batches)
+        """Begin the stage of this epoch."""
+        what = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        stage = self.progress.stage(what, self.total_train_batches)
+        self._advance = self._open.enter_context(stage)
 
     def on_train_batch_end(
         self,
@@ -100,39 +65,27 @@ class EpochProgress(ProgressBar):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Advance the bar."""
-        if self._progress is not None:
-            values = f"loss {float(outputs['loss']):.4f}{self._last_epoch}"
-            self._progress.update(self._task, completed=batch_idx + 1, values=values)
+        """Count the step."""
+        if self._advance is not None:
+            self._advance(note=f"loss {float(outputs['loss']):.4f}{self._last_epoch}")
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """A line for the epoch."""
+        """End the stage, and write the line of this epoch."""
+        self._open.close()
         values = trainer.callback_metrics
         pearson = " ".join(f"{float(values[name]):.3f}" for name in self.names)
         self._last_epoch = f"  Pearson {pearson}"
         width = len(str(trainer.max_epochs))
-        self._print(
+        self.progress.say(
             f"epoch {trainer.current_epoch + 1:{width}}/{trainer.max_epochs}  "
             f"loss {float(values['train/loss']):.4f}  "
             f"validation {float(values['validation/loss']):.4f}  Pearson {pearson}"
         )
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take the bar away."""
-        self._stop()
-
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        """Take the bar away, and say how to go on after an interruption."""
-        self._stop()
+        """End the stage; after an interruption, say how to continue."""
+        self._open.close()
         if isinstance(exception, KeyboardInterrupt):
-            self._print(f"interrupted; continue with: glassml train --resume {self.folder}")
-
-    def _stop(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
-
-    def _print(self, text: str) -> None:
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+            self.progress.say(f"interrupted; continue with: glassml train --resume {self.folder}")

@@ -24,8 +24,7 @@ from glassml.nn import ops
 from glassml.provenance import first_problem
 from glassml.settings import apply_overrides, read_yaml, write_yaml
 from glassml.training.run_record import RunData
-from glassml.training.train_config import TrainConfig
-from glassml.training.train_config_file import parse_config
+from glassml.training.train_config import TrainConfig, parse_config
 
 __all__ = [
     "check_new",
@@ -34,7 +33,7 @@ __all__ = [
     "write_folder",
 ]
 
-# What may change when a run goes on: everything else would make it another run.
+# What may change when a run is resumed. Anything else would make it a different run.
 _CHANGEABLE = (
     "training.epochs",
     "training.early_stopping",
@@ -104,7 +103,7 @@ def versions() -> dict[str, str]:
 
 
 def write_folder(folder: Path, config: TrainConfig, data: RunData, epoch: int) -> None:
-    """Write what a run is made from, or note that it goes on.
+    """Write what a run is made from, or note that it is resumed.
 
     Args:
         folder: run folder.
@@ -113,7 +112,7 @@ def write_folder(folder: Path, config: TrainConfig, data: RunData, epoch: int) -
         epoch: number of epochs done before.
 
     Raises:
-        InputError: the run goes on, but its data have changed.
+        InputError: the run is resumed, but its data have changed.
     """
     record = folder / "data.json"
     if epoch and record.is_file() and not data.same_as(_earlier_data(record)):

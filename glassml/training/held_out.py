@@ -1,4 +1,4 @@
-"""What the model of a run predicts for the configurations that it was validated on."""
+"""The predictions of a run's model for the configurations that it was validated on."""
 
 from __future__ import annotations
 

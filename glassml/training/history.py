@@ -1,4 +1,4 @@
-"""The learning curves of a run: a table that survives interruptions, and its picture."""
+"""The learning curves of a run: a table that survives interruptions, and its figure."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from glassml.training.curves import curves_picture
 
 __all__ = ["History", "write_table"]
 
-# The picture takes about half a second; an epoch of a small system less.
+# The figure takes about half a second; an epoch of a small system takes less.
 _SECONDS_BETWEEN_PICTURES = 15.0
 
 
 class History(Callback):
-    """Keeps one row of metrics an epoch, in ``metrics.csv``, ``curves.png`` and checkpoints.
+    """Keeps one row of metrics per epoch, in ``metrics.csv``, ``curves.png`` and checkpoints.
 
-    A resumed run continues the rows of the checkpoint it starts from, so the table has every
-    epoch once, whatever happened in between.
+    A resumed run continues the rows of the checkpoint that it starts from, so the table has every
+    epoch exactly once.
 
     Args:
         folder: run folder; None keeps the rows in memory only (as processes other than the first
@@ -34,7 +34,7 @@ class History(Callback):
         times: times [time] of the labels.
 
     Attributes:
-        rows: one mapping an epoch, from the names of the metrics to their values.
+        rows: one mapping per epoch, from the names of the metrics to their values.
     """
 
     def __init__(self, folder: Path | None, species: Sequence[str], times: Sequence[float]) -> None:
@@ -62,7 +62,7 @@ class History(Callback):
         self._write(final=False)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Draw the picture a last time."""
+        """Draw the final figure."""
         self._write(final=True)
 
     def state_dict(self) -> dict[str, Any]:

@@ -26,10 +26,10 @@ __all__ = ["early_stopping", "fit", "is_finished", "savers", "stopped_early", "w
 
 
 class _EarlyStopping(EarlyStopping):
-    """Goes on counting where a checkpoint was, up to the patience that is asked for now."""
+    """Continues the count of a checkpoint, up to the patience of the present settings."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the count and the best value; Lightning would take the old patience too."""
+        """Restore the count and the best value; Lightning would also restore the old patience."""
         super().load_state_dict({**state_dict, "patience": self.patience})
 
 
@@ -41,7 +41,7 @@ def fit(
     callbacks: list[Callback],
     last: Path | None,
 ) -> None:
-    """Train until all epochs are done or nothing improves.
+    """Train until all epochs are done, or until early stopping ends the run.
 
     Args:
         module: the model in training.
@@ -49,7 +49,7 @@ def fit(
         folder: run folder.
         devices: what it is trained on.
         callbacks: called during the run, in this order.
-        last: checkpoint to continue from; None starts at the beginning.
+        last: checkpoint to continue from; None starts a new run.
     """
     keep_freed_memory()
     with _quiet_lightning():
@@ -87,7 +87,7 @@ def weight_averaging(training: TrainingConfig) -> list[WeightAveraging]:
         # Indices among the buffers must not pass through floating-point numbers.
         if not mean.is_floating_point():
             return new
-        # At first a mean of all there were: the decay alone would remember the start too long.
+        # A plain mean at first: with the decay alone, the start would count for too long.
         return torch.lerp(mean, new, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
 
     return [WeightAveraging(avg_fn=average)]
@@ -95,18 +95,18 @@ def weight_averaging(training: TrainingConfig) -> list[WeightAveraging]:
 
 def savers(training: TrainingConfig, folder: Path) -> list[Callback]:
     """The callbacks that keep the best and the last checkpoint."""
-    # The last one is saved after the best one, so it knows which that is.
+    # The last checkpoint is saved after the best one, so it records which that is.
     return [saver(folder, BEST, *_monitor(training)), saver(folder, LAST)]
 
 
 def is_finished(training: TrainingConfig, checkpoint: dict[str, Any]) -> bool:
-    """Whether the run of a checkpoint has come to its end, early or not."""
+    """Whether the run of a checkpoint has ended, early or not."""
     done = checkpoint["glassml"]["epoch"] >= training.epochs
     return done or stopped_early(training, checkpoint)
 
 
 def stopped_early(training: TrainingConfig, checkpoint: dict[str, Any]) -> bool:
-    """Whether the run of a checkpoint ended before its last epoch, since nothing improved."""
+    """Whether early stopping has ended the run of a checkpoint before its last epoch."""
     if checkpoint["glassml"]["epoch"] >= training.epochs:
         return False
     states = checkpoint["callbacks"]
@@ -124,7 +124,7 @@ def _trainer(
         accelerator=devices.accelerator,
         devices=devices.per_node,
         num_nodes=devices.nodes,
-        # Broadcast buffers would be the batch statistics of the first process, before every step.
+        # Broadcasting would replace all batch statistics by those of the first process.
         strategy=DDPStrategy(broadcast_buffers=False) if devices.total > 1 else "auto",
         plugins=[AtomicCheckpointIO()],
         precision="64-true" if training.dtype == "float64" else "32-true",
@@ -132,7 +132,7 @@ def _trainer(
         logger=TensorBoardLogger(folder, name="", version="tensorboard"),
         callbacks=callbacks,
         num_sanity_val_steps=0,  # it would draw random numbers before the first epoch
-        use_distributed_sampler=False,  # the data module shares the configurations out itself
+        use_distributed_sampler=False,  # the data module distributes the configurations itself
         enable_model_summary=False,
         log_every_n_steps=1,
     )
@@ -145,11 +145,11 @@ def _monitor(training: TrainingConfig) -> tuple[str, str]:
 
 @contextmanager
 def _quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's notices and advice off the screen, not its other warnings."""
+    """Hide Lightning's notices and advice, but not its other warnings."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
-        # Graphs are in memory: loader processes would only copy them.
+        # Graphs are in memory, so loader processes would only copy them.
         warnings.filterwarnings("ignore", message=".*does not have many workers")
         warnings.filterwarnings("ignore", message=".*exists and is not empty")
         warnings.filterwarnings("ignore", message=".*treespec, LeafSpec")

@@ -1,4 +1,4 @@
-"""The training step: loss, metrics, optimiser and what a checkpoint says of itself."""
+"""The training step: loss, metrics, optimiser, and what is added to a checkpoint."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def propensity_loss(
         label: [n, T] [length].
         scale: [n, T] [length], the unit of each error.
         weight: [n] [-], of each particle in the mean.
-        trust: [n] [-], factors of the errors that leave the mean's denominator alone, so that a
-            batch of noisy labels counts for less than another; None for 1.
+        trust: [n] [-], factors of the errors that do not enter the denominator of the mean, so
+            that a batch of noisy labels counts for less than another; None for 1.
 
     Returns:
         A scalar [-].
@@ -143,7 +143,7 @@ class PropensityModule(pl.LightningModule):
         torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
 
     def on_validation_epoch_start(self) -> None:
-        """Give all processes the same running statistics, the mean of their own ones."""
+        """Give all processes the same running statistics: the mean over processes."""
         if self._distributed:
             for buffer in self.model.buffers():
                 if buffer.is_floating_point():
@@ -152,9 +152,9 @@ class PropensityModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the coefficients of this epoch's training and validation.
 
-        Those of training are of the predictions that the steps were made with, under dropout.
-        They are logged here because callbacks see what is logged at the end of a training epoch
-        only after their own turn.
+        Those of training come from the predictions of the training steps, with dropout. They are
+        logged here because callbacks would see values logged at the end of a training epoch too
+        late.
         """
         for stage, metric in (
             ("train", self.train_pearson),
@@ -164,10 +164,10 @@ class PropensityModule(pl.LightningModule):
             metric.reset()
             named = named_coefficients(stage, values, self.model.species, self.model.times)
             for kind, table in values.items():
-                # NaN is a coefficient that is not defined: a model that is broken has an infinite
-                # or undefined loss, which has stopped the run.
+                # NaN is an undefined coefficient, not a broken model: that has an infinite or
+                # undefined loss, which has stopped the run.
                 named[f"{stage}/pearson_{kind}"] = float(torch.nanmean(table[0]))
-            # All processes hold the same values already; Lightning wants to be told so.
+            # All processes hold the same values already; without this Lightning warns.
             self.log_dict(named, sync_dist=self._distributed)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:

@@ -15,10 +15,9 @@ class PropensityPearson(Metric):
     """Pearson coefficients of predicted and true propensity, per species and time.
 
     ``all`` pools the particles of all configurations; ``mean`` is the coefficient within each
-    configuration, averaged over the configurations for which it is defined (two particles of the
-    species at least, and neither labels nor predictions all equal). A prediction that is not finite
-    makes every coefficient that it is part of NaN. Sums are kept in float64 and added up over
-    processes.
+    configuration, averaged over the configurations for which it is defined (at least two particles
+    of the species, and neither labels nor predictions all equal). A prediction that is not finite
+    makes every coefficient that it enters NaN. Sums are kept in float64 and added over processes.
 
     Args:
         n_species: number of species S.
@@ -102,11 +101,11 @@ def _pearson(moments: Tensor) -> Tensor:
 
 
 def _is_defined(moments: Tensor, raw: Tensor) -> Tensor:
-    """Whether there are two values at least, not all equal; ``raw`` as they are, not centred.
+    """Whether there are at least two values, not all equal; ``raw`` holds sums before centring.
 
-    Values that are not finite count as defined: leaving them out would hide a broken model.
+    Values that are not finite count as defined; omitting them would hide a broken model.
     """
     n, x, y, xx, yy, _ = moments
-    # Rounding leaves equal values a variance of about 1e-16 of their square.
+    # By rounding, equal values have a variance of about 1e-16 of their square.
     spread = (xx - x * x / n > 1e-12 * raw[3]) & (yy - y * y / n > 1e-12 * raw[4])
     return (n > 1) & (spread | ~raw.isfinite().all(dim=0))

@@ -6,22 +6,21 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
-from rich.console import Console
 
 from glassml.data import dataset_path
 from glassml.errors import ConfigError
 from glassml.models import GlassModel, build
+from glassml.progress import SILENT, Progress
 from glassml.training.checkpoint import BEST, FORMAT, FORMAT_VERSION, LAST, read_checkpoint
 from glassml.training.data_module import DataModule
 from glassml.training.devices import check_batch_size, choose_devices
-from glassml.training.epoch_progress import EpochProgress, watch
+from glassml.training.epoch_progress import EpochProgress
 from glassml.training.folder import (
     check_new,
     resumed_config,
@@ -64,21 +63,21 @@ class RunResult:
 
 @runtime_checkable
 class _Standardising(Protocol):
-    """A model that keeps means and scales, and so sees and predicts physical units."""
+    """A model that keeps means and scales, so that it takes and predicts physical units."""
 
     def set_label_scale(self, mean: torch.Tensor, scale: torch.Tensor) -> None: ...
 
     def set_scalar_scale(self, mean: torch.Tensor, scale: torch.Tensor) -> None: ...
 
 
-def train(config: TrainConfig, console: Console | None = None) -> RunResult:
+def train(config: TrainConfig, progress: Progress = SILENT) -> RunResult:
     """Train a model from the beginning.
 
     With several devices this is called in every process; only the first writes the folder.
 
     Args:
         config: the run; its ``output`` is the folder, which must be new.
-        console: where progress is shown; None: standard output.
+        progress: is told how far the run has come.
 
     Raises:
         ConfigError: a setting does not fit the data, the model or this machine.
@@ -88,18 +87,18 @@ def train(config: TrainConfig, console: Console | None = None) -> RunResult:
         raise ConfigError("output: expected a folder for the run")
     if _is_first_process():
         check_new(config.output)
-    return _run(config, config.output, None, console or Console())
+    return _run(config, config.output, None, progress)
 
 
 def resume(
-    folder: str | Path, overrides: Sequence[str] = (), console: Console | None = None
+    folder: str | Path, overrides: Sequence[str] = (), progress: Progress = SILENT
 ) -> RunResult:
-    """Go on with an interrupted run, or with a finished one that is to have more epochs.
+    """Continue an interrupted run, or a finished one with more epochs.
 
     Args:
         folder: run folder.
-        overrides: ``training.epochs=200`` and the like; only what cannot change the past.
-        console: where progress is shown; None: standard output.
+        overrides: such as ``training.epochs=200``; only settings that keep the run the same.
+        progress: is told how far the run has come.
 
     Raises:
         ConfigError: this is no run folder, or an override changes what was trained.
@@ -108,44 +107,44 @@ def resume(
     """
     config = resumed_config(folder, list(overrides))
     last = Path(folder) / LAST
-    # Without a checkpoint the run was stopped within its first epoch: it starts afresh.
-    return _run(config, Path(folder), last if last.is_file() else None, console or Console())
+    # Without a checkpoint the run was stopped in its first epoch, so it starts again.
+    return _run(config, Path(folder), last if last.is_file() else None, progress)
 
 
-def _run(config: TrainConfig, folder: Path, last: Path | None, console: Console) -> RunResult:
+def _run(config: TrainConfig, folder: Path, last: Path | None, progress: Progress) -> RunResult:
     first_process = _is_first_process()
     if not first_process:
-        console = Console(quiet=True)
+        progress = SILENT
     checkpoint = read_checkpoint(last) if last else None
     done = checkpoint["glassml"]["epoch"] if checkpoint else 0
     if checkpoint and is_finished(config.training, checkpoint):
         if not stopped_early(config.training, checkpoint):
-            _say(console, f"{folder}: all {done} epochs are done")
-        return _result(folder, done, config.training, console)
+            progress.say(f"{folder}: all {done} epochs are done")
+        return _result(folder, done, config.training, progress)
     config = _with_absolute_paths(config)
     split = open_split(config.data)
     devices = choose_devices(config.training)
     check_batch_size(config.training, split, devices)
-    # Built anew even for a resumed run, which then loads its parameters.
+    # A resumed run also builds the model here, and loads its parameters later.
     pl.seed_everything(config.training.seed, verbose=False)
     model = _model(config, split)
     data = DataModule(split, config.data, config.training, model.cutoff)
     if checkpoint:
         _check_steps(config.training, data.steps_per_epoch(devices.total), checkpoint)
-    module = _module(config, model, data, console)
+    module = _module(config, model, data, progress)
     if first_process:
         write_folder(folder, config, RunData.of(split), done)
     history = History(folder if first_process else None, split.species, split.times)
     callbacks = [
-        EpochProgress(console, split.species[0], split.times, folder),
+        EpochProgress(progress, split.species[0], split.times, folder),
         history,
         *weight_averaging(config.training),
         *early_stopping(config.training),
         *savers(config.training, folder),
     ]
-    _introduce(console, config, folder, model, split, done)
+    _introduce(progress, config, folder, model, split, done)
     fit(module, data, folder, devices, callbacks, last)
-    return _result(folder, len(history.rows), config.training, console)
+    return _result(folder, len(history.rows), config.training, progress)
 
 
 def _is_first_process() -> bool:
@@ -175,10 +174,10 @@ def _model(config: TrainConfig, split: Split) -> GlassModel:
 
 
 def _module(
-    config: TrainConfig, model: GlassModel, data: DataModule, console: Console
+    config: TrainConfig, model: GlassModel, data: DataModule, progress: Progress
 ) -> PropensityModule:
-    """Measure the data, tell the model its units, and keep what a checkpoint must know."""
-    statistics = data.prepare(partial(watch, console))
+    """Measure the data, set the scales of the model, and collect the record for checkpoints."""
+    statistics = data.prepare(progress)
     scale = torch.ones_like(statistics.scale)
     if config.training.standardise:
         scale = statistics.scale
@@ -202,22 +201,27 @@ def _module(
 
 
 def _check_steps(training: TrainingConfig, steps: int, checkpoint: dict[str, Any]) -> None:
-    """A cosine counts steps: with others in an epoch it would end too early or rise again.
+    """Check the number of steps per epoch: with another one a cosine would not end at 0.
 
     Raises:
-        ConfigError: the run was begun with another number of steps in an epoch.
+        ConfigError: the run was started with another number of steps per epoch.
     """
     done, before = checkpoint["glassml"]["epoch"], checkpoint["global_step"]
     if training.schedule.name == "cosine" and before != done * steps:
         raise ConfigError(
-            f"training.devices: expected {before // done} steps in an epoch, as the cosine of "
-            f"training.schedule was begun with; found {steps} on this number of devices; resume "
-            "with as many devices as before"
+            f"training.devices: expected {before // done} steps per epoch, with which the cosine "
+            f"of training.schedule started; found {steps} on this number of devices; resume with "
+            "as many devices as before"
         )
 
 
 def _introduce(
-    console: Console, config: TrainConfig, folder: Path, model: GlassModel, split: Split, done: int
+    progress: Progress,
+    config: TrainConfig,
+    folder: Path,
+    model: GlassModel,
+    split: Split,
+    done: int,
 ) -> None:
     parameters = sum(p.numel() for p in model.parameters())
     runs = f", {len(split.reversed)} reversed runs" if split.reversed else ""
@@ -228,13 +232,14 @@ def _introduce(
         f"{len(split.times)} time(s)",
         f"model          {model.name}, {parameters} parameters, cutoff {model.cutoff:g}",
         f"training       {config.training.epochs} epochs"
-        + (f", going on after epoch {done}" if done else ""),
+        + (f", resumed after epoch {done}" if done else ""),
     )
-    _say(console, *lines)
+    for line in lines:
+        progress.say(line)
 
 
 def _with_absolute_paths(config: TrainConfig) -> TrainConfig:
-    """Paths that still hold when the run is resumed from another folder."""
+    """The same settings with absolute paths, for resuming from another folder."""
     validation: Any = config.data.validation
     if isinstance(validation, str):
         validation = str(dataset_path(validation).absolute())
@@ -254,39 +259,33 @@ def _with_absolute_paths(config: TrainConfig) -> TrainConfig:
     return config.model_copy(update={"data": data})
 
 
-def _result(folder: Path, epochs: int, training: TrainingConfig, console: Console) -> RunResult:
+def _result(folder: Path, epochs: int, training: TrainingConfig, progress: Progress) -> RunResult:
     if training.early_stopping and stopped_early(training, read_checkpoint(folder / LAST)):
         patience = training.early_stopping.patience
-        _say(console, f"stopped early: {training.monitor} did not improve for {patience} epoch(s)")
+        progress.say(f"stopped early: {training.monitor} did not improve for {patience} epoch(s)")
     record = read_checkpoint(folder / BEST)["glassml"]
     result = RunResult(folder, epochs, record["epoch"], record["metrics"])
     loss, pearson = (
         result.metrics.get(f"validation/{name}", math.nan) for name in ("loss", "pearson_mean")
     )
-    _say(
-        console,
+    progress.say(
         f"best epoch {result.best_epoch} of {epochs}: validation loss "
-        f"{loss:.4f}, Pearson coefficient {pearson:.3f}",
-        f"export it with: glassml export {folder} -o model.pt",
+        f"{loss:.4f}, Pearson coefficient {pearson:.3f}"
     )
+    progress.say(f"export it with: glassml export {folder} -o model.pt")
     return result
 
 
 def _standardising(model: GlassModel, setting: str) -> _Standardising:
     if not isinstance(model, _Standardising):
         raise ConfigError(
-            f"training.{setting}: expected false for {model.name}, which cannot rescale"
+            f"training.{setting}: expected false for {model.name}, which cannot rescale; found true"
         )
     return model
 
 
-def _say(console: Console, *lines: str) -> None:
-    for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
 def _plain(record: dict[str, Any]) -> dict[str, Any]:
-    """The same in JSON's types, which checkpoints can be read back with safely."""
+    """The same in the types of JSON, which can be read from a checkpoint safely."""
     return json.loads(json.dumps(record, default=_listed))
 
 

@@ -1,4 +1,4 @@
-"""Which configurations of which datasets a run trains on, and which it validates on."""
+"""The configurations that a run trains on, and those that it validates on."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ConfigurationSource:
 
     @property
     def reversed_from(self) -> str | None:
-        """Of a reversed run: hash of the positions that it began from."""
+        """Of a reversed run: hash of the positions that it started from."""
         return self.dataset.stored(self.name)["provenance"].attrs.get(REVERSED_FROM)
 
     def __str__(self) -> str:
@@ -69,8 +69,8 @@ def open_split(config: DataConfig) -> Split:
 
     Raises:
         InputError: a file cannot be read or holds no labels.
-        ConfigError: the validation set is empty or takes everything, a configuration is there
-            twice, one to leave out is not there, or a reversed run is not given as such.
+        ConfigError: the validation set is empty or takes everything, a configuration occurs
+            twice, one to exclude does not exist, or a reversed run is not in ``data.reversed``.
     """
     train = [s for path in config.train for s in _sources(path)]
     train = _without(train, config.exclude)
@@ -130,13 +130,13 @@ def check_fits(
 def check_new_positions(
     source: ConfigurationSource, configuration: Configuration, seen: dict[str, ConfigurationSource]
 ) -> None:
-    """Refuse positions that another configuration has too.
+    """Refuse positions that another configuration also has.
 
-    Its checksum may be another nevertheless: one of the two may hold further energies, inherent
-    positions or predictions, or labels from other runs.
+    Their checksums may still differ: one of the two may hold more energies, inherent positions or
+    predictions, or labels from other runs.
 
     Raises:
-        ConfigError: ``seen`` has a configuration with these positions, which this one joins.
+        ConfigError: ``seen``, to which this configuration is added, has these positions.
     """
     first = seen.setdefault(configuration.positions_sha256, source)
     if first is not source:
@@ -149,7 +149,7 @@ def check_new_positions(
 def _reversed_from(
     train: Sequence[ConfigurationSource], config: DataConfig
 ) -> tuple[ConfigurationSource, ...]:
-    """The reversed runs of configurations that are trained on; those of others would leak.
+    """The reversed runs that started from training configurations; others would leak labels.
 
     Raises:
         ConfigError: none of them is, or a configuration is not a reversed run.
@@ -168,20 +168,20 @@ def _reversed_from(
             kept.append(source)
     if sources and not kept:
         raise ConfigError(
-            f"data.reversed: expected runs that began from configurations of data.train; found "
+            f"data.reversed: expected runs that started from configurations of data.train; found "
             f"{len(sources)} from others"
         )
     return tuple(kept)
 
 
 def _check_no_runs(field: str, sources: Sequence[ConfigurationSource]) -> None:
-    """Refuse reversed runs among ordinary configurations, where nobody minds what they know."""
+    """Refuse reversed runs among ordinary configurations, where they could leak labels."""
     for source in sources:
         if source.reversed_from is not None:
             raise ConfigError(
-                f"{field}: {source} is a reversed run, which knows the label of the configuration "
-                "that it began from; give the dataset of `glassml data reverse` as data.reversed, "
-                "where runs of held-out configurations are left out"
+                f"{field}: {source} is a reversed run, which contains the label of the "
+                "configuration that it started from; give the dataset of `glassml data reverse` "
+                "as data.reversed, where runs of held-out configurations are left out"
             )
 
 
@@ -195,7 +195,7 @@ def _sources(path: str | Path) -> list[ConfigurationSource]:
 def _check_apart(
     train: Sequence[ConfigurationSource], validation: Sequence[ConfigurationSource]
 ) -> None:
-    """Refuse a configuration that counts twice, whatever its name and file, on either side."""
+    """Refuse a configuration that occurs twice, whatever its names and files."""
     seen: dict[str, ConfigurationSource] = {}
     for source in train:
         first = seen.setdefault(source.checksum, source)

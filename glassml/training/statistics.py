@@ -1,4 +1,4 @@
-"""What is measured on the training configurations before the first step."""
+"""Statistics of the training configurations, measured before the first step."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LabelMoments:
 
     def add(self, configuration: Configuration, scalars: Sequence[str]) -> None:
         """Add the labels and the named scalars of a labelled configuration."""
-        assert configuration.propensity is not None  # check_fits has seen to it
+        assert configuration.propensity is not None  # guaranteed by check_fits
         for s, labels in enumerate(self.labels_of):
             labels.append(configuration.propensity[configuration.species == s])
         columns = [configuration.scalars[name] for name in scalars]

@@ -9,6 +9,7 @@ below (docs/make_settings.py).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,6 +26,10 @@ from pydantic import (
     model_validator,
 )
 
+from glassml.errors import ConfigError, did_you_mean, not_one_of
+from glassml.models import available, parameters_of
+from glassml.settings import apply_overrides, read_yaml, validated
+
 __all__ = [
     "DataConfig",
     "EarlyStoppingConfig",
@@ -33,9 +38,11 @@ __all__ = [
     "ScheduleConfig",
     "TrainConfig",
     "TrainingConfig",
+    "load_config",
+    "parse_config",
 ]
 
-# Arguments of every model that follow from the data, so a configuration cannot set them.
+# Arguments of every model that the data determine, so a configuration cannot set them.
 FROM_DATA = ("species", "times", "scalar_inputs", "length_unit")
 
 
@@ -59,7 +66,7 @@ def _optional_paths(value: Any) -> Any:
 
 
 def _validation(value: Any) -> Any:
-    # A union would answer with one message for each of its members; this gives a single one.
+    # A union would give one message per member; this gives a single one.
     if isinstance(value, float) and 0 < value < 1:
         return value
     if isinstance(value, str | Path) and str(value):
@@ -79,7 +86,7 @@ def _cache_folder(value: Any) -> Any:
 
 
 class DataConfig(_Section):
-    """Which labelled configurations to learn from, and which to check the model on."""
+    """Labelled configurations to train on, and those to validate the model on."""
 
     train: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = Field(
         description="path of an HDF5 dataset, the name of one that ships with glassml "
@@ -315,3 +322,51 @@ class TrainConfig(_Section):
         if isinstance(value, dict) and not (value.get("data") or {}):
             return {**value, "data": {}}
         return value
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
+    """The checked configuration of a YAML file.
+
+    Args:
+        path: YAML file with the sections of `TrainConfig`.
+        overrides: ``section.field=value`` each; the value is read as YAML.
+
+    Raises:
+        ConfigError: the file cannot be read, or a field is unknown or has a wrong value.
+    """
+    values = apply_overrides(read_yaml(path, TrainConfig), overrides, "training.epochs=20")
+    config = parse_config(values, source=str(path))
+    if config.output is None:
+        config = config.model_copy(update={"output": Path("runs") / Path(path).stem})
+    return config
+
+
+def parse_config(values: Mapping[str, Any], source: str = "configuration") -> TrainConfig:
+    """Check nested values and fill in the defaults.
+
+    Args:
+        values: nested mappings with the fields of `TrainConfig`.
+        source: where they come from, for messages.
+
+    Raises:
+        ConfigError: a field is unknown, missing or has a wrong value; one line for each.
+    """
+    config = validated(TrainConfig, values, source)
+    _check_model(config, source)
+    return config
+
+
+def _check_model(config: TrainConfig, source: str) -> None:
+    name, given = config.model.name, config.model.hyperparameters
+    if name not in available():
+        raise ConfigError(f"{source}: model.name: {not_one_of(name, available())}")
+    known = [key for key in parameters_of(name) if key not in FROM_DATA]
+    for key in given:
+        if key in FROM_DATA:
+            where = "data.scalars" if key == "scalar_inputs" else "the dataset"
+            raise ConfigError(f"{source}: model.{key}: not a setting; it comes from {where}")
+        if key not in known:
+            raise ConfigError(
+                f"{source}: model.{key}: {name} has no such hyperparameter"
+                f"{did_you_mean(key, known)}; it has {', '.join(known)}"
+            )

@@ -131,7 +131,7 @@ def test_models_are_compared_at_the_times_that_they_predict(model: Path, tmp_pat
         path.parent.mkdir()
         path.symlink_to(model)
     numbers = tmp_path / "scores.json"
-    command = ["evaluate", *map(str, paths), str(tmp_path / "d.h5"), "--json", str(numbers)]
+    command = ["evaluate", *map(str, paths), str(tmp_path / "d.h5"), "--table", str(numbers)]
     result = CliRunner().invoke(app, [*command, "--device", "cpu"])
     assert result.exit_code == 0, result.output
     content = json.loads(numbers.read_text(encoding="utf-8"))

@@ -218,7 +218,7 @@ def _flat(n: int = 80) -> Configuration:
     ("options", "message"),
     [
         (("--time", "3"), r"--time: expected one of 1, 10; found 3"),
-        (("--species", "C"), r"--species: expected one of A, B; found C"),
+        (("--species", "C"), r"--species: expected one of A, B; found 'C'"),
         (("--published", "0.47"), r"--published: expected one of"),
         (("--predictions", "nameless.csv"), r"--predictions: expected NAME=FILE"),
         (("--seeds",), r"--seeds: expected two or more models; found 1"),
@@ -250,7 +250,9 @@ def test_a_dataset_without_predictions_needs_a_model(tmp_path: Path) -> None:
 def test_options_of_the_report_need_one(dataset: Dataset) -> None:
     result = _run(dataset.path, "--time", "10", "--published", "0.64")
     assert isinstance(result.exception, InputError)
-    assert "--published, --time: of the report only" in str(result.exception)
+    assert "--published, --time: expected a folder for the report, too (-o FOLDER)" in str(
+        result.exception
+    )
 
 
 def test_stored_predictions_need_no_model(dataset: Dataset) -> None:

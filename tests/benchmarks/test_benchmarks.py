@@ -115,7 +115,7 @@ def test_report_holds_what_was_measured(tmp_path: Path, outcome_of):
 
 def test_command_line_writes_both_files_and_ends_well(tmp_path: Path):
     result = CliRunner().invoke(
-        app, ["--size", "tiny", "--only", "lammps_overhead", "--out", str(tmp_path)]
+        app, ["--size", "tiny", "--only", "lammps_overhead", "--output", str(tmp_path)]
     )
     assert result.exit_code == 0, result.output
     content = json.loads((tmp_path / "results.json").read_text())
@@ -129,7 +129,7 @@ def test_command_line_reports_no_speed_of_a_wrong_result(
     check = lammps_overhead.check_values
     monkeypatch.setattr(lammps_overhead, "check_values", lambda *a: perturbed(check(*a)))
     result = CliRunner().invoke(
-        app, ["--size", "tiny", "--only", "lammps_overhead", "--out", str(tmp_path)]
+        app, ["--size", "tiny", "--only", "lammps_overhead", "--output", str(tmp_path)]
     )
     assert result.exit_code == 1
     record = json.loads((tmp_path / "results.json").read_text())["benchmarks"]["lammps_overhead"]
@@ -139,7 +139,9 @@ def test_command_line_reports_no_speed_of_a_wrong_result(
 
 def test_command_line_says_what_was_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    result = CliRunner().invoke(app, ["--size", "tiny", "--only", "cuda", "--out", str(tmp_path)])
+    result = CliRunner().invoke(
+        app, ["--size", "tiny", "--only", "cuda", "--output", str(tmp_path)]
+    )
     assert result.exit_code == 0, result.output
     record = json.loads((tmp_path / "results.json").read_text())["benchmarks"]["cuda"]
     assert record["status"] == "skipped"
@@ -155,7 +157,7 @@ def test_measures_on_a_gpu(cuda: torch.device, tmp_path: Path):
 
 
 def test_command_line_refuses_an_unknown_benchmark(tmp_path: Path):
-    result = CliRunner().invoke(app, ["--only", "predictoin", "--out", str(tmp_path)])
+    result = CliRunner().invoke(app, ["--only", "predictoin", "--output", str(tmp_path)])
     assert result.exit_code == 2
     assert "prediction" in result.output
 
@@ -192,7 +194,9 @@ def test_contenders_take_turns():
     assert len(times["fast"].values) == len(times["slow"].values) == 2
 
 
-@pytest.mark.parametrize("out", [["--out", "/elsewhere/x"], ["--out=/elsewhere/x"], []])
+@pytest.mark.parametrize(
+    "out", [["--output", "/elsewhere/x"], ["--output=/elsewhere/x"], ["-o", "/elsewhere/x"], []]
+)
 def test_the_recorded_command_names_no_folder(monkeypatch, out):
     monkeypatch.setattr("sys.argv", ["run", "--size", "full", *out, "--record"])
     assert machine.describe()["command"] == "python -m benchmarks.run --size full --record"

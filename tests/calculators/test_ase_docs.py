@@ -51,7 +51,7 @@ def test_example_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "md.extxyz"
-    options = ["--steps", "6", "--every", "2", "--cells", "3", "--out", str(out)]
+    options = ["--steps", "6", "--every", "2", "--cells", "3", "--output", str(out)]
     monkeypatch.setattr(sys, "argv", ["md_with_observer.py", str(analytic()), *options])
     runpy.run_path(str(ROOT / "examples" / "ase" / "md_with_observer.py"), run_name="__main__")
     frames = ase.io.read(out, index=":")

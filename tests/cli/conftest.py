@@ -23,7 +23,7 @@ class Finished(NamedTuple):
 def glassml(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., Finished]:
-    """Runs the entry point of the command; quicker than a process, which imports torch anew."""
+    """Runs the entry point of the command; faster than a process, which must import torch."""
 
     def run(*arguments: object) -> Finished:
         monkeypatch.setattr(sys, "argv", ["glassml", *(str(a) for a in arguments)])

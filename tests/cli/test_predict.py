@@ -15,7 +15,7 @@ import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
-from systems import liquid
+from systems import liquid, write_dump
 
 from glassml.data import Configuration, Dataset, DatasetWriter, atoms_from_configuration
 from glassml.export import save_model
@@ -29,21 +29,6 @@ TOLERANCE = 1e-7  # the extxyz files that ASE writes for these tests hold eight 
 
 def trajectory() -> list[Configuration]:
     return [liquid(60, seed=k, name=f"frame{k}") for k in range(4)]
-
-
-def write_dump(path: Path, configurations: list[Configuration]) -> Path:
-    """A LAMMPS dump with a per-atom energy; type 1 is A, 2 is B."""
-    with path.open("w") as stream:
-        for step, c in enumerate(configurations):
-            low_high = "\n".join(f"0 {length:.17g}" for length in np.diag(c.cell))
-            stream.write(
-                f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{c.n_particles}\n"
-                f"ITEM: BOX BOUNDS pp pp pp\n{low_high}\nITEM: ATOMS id type x y z c_pe\n"
-            )
-            rows = zip(c.species + 1, c.positions, strict=True)
-            for k, (kind, (x, y, z)) in enumerate(rows):
-                stream.write(f"{k + 1} {kind} {x:.17g} {y:.17g} {z:.17g} {k / 64}\n")
-    return path
 
 
 def expected(model: Path, configurations: list[Configuration]) -> list[np.ndarray]:
@@ -159,7 +144,7 @@ def test_several_outputs(analytic: MakeModel, glassml: Run, tmp_path: Path) -> N
     out = tmp_path / "out.extxyz"
     done = glassml(
         *["predict", tmp_path / "in.data", "-m", analytic(), "-o", out, "--species", "A,B"],
-        *["--output", "propensity, descriptors,equivariant"],
+        *["--quantity", "propensity, descriptors,equivariant"],
     )
     assert done.code == 0
     assert "1 frame, 60 particles" in done.out
@@ -270,12 +255,12 @@ def nan_frame() -> Atoms:
         ("good.dump", ["--species", "A"], "type 2 .*has no species"),
         ("good.dump", ["--species", "A,C"], "'C'; expected one of the model's species"),
         ("good.dump", ["--species", "A=,B"], "species: expected names of the types"),
-        ("good.dump", ["--species", "A,B", "--output", "colour"], "'colour'"),
+        ("good.dump", ["--species", "A,B", "--quantity", "colour"], "quantity: .*found 'colour'"),
         ("good.dump", ["--species", "A,B", "--index", "x"], "index: expected a number"),
         ("good.dump", ["--species", "A,B", "--device", "abacus"], "device: expected cpu"),
         ("good.dump", ["--species", "A,B", "--threads", "0"], "threads: expected a positive"),
         ("good.dump", ["--species", "A,B", "--batch", "0"], "batch: expected a positive"),
-        ("good.dump", ["--species", "A,B", "--scalar", "pe"], "--scalar: expected NAME=COLUMN"),
+        ("good.dump", ["--species", "A,B", "--scalar", "pe="], "--scalar: expected NAME=COLUMN"),
         ("good.dump", ["--species", "A,B", "--scalar", "pe=c_pe"], "'pe' is not an input"),
         ("good.dump", ["--species", "A,B", "--format", "vinyl"], "format: expected .*'vinyl'"),
         ("good.dump", ["--species", "A,B", "--length-unit", "nm"], "'nm'.*trained with .*'lj'"),

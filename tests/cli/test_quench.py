@@ -54,7 +54,7 @@ def same(a: Dataset, b: Dataset) -> bool:
 
 
 def test_two_runs_do_not_write_one_output(glassml: Run, tmp_path: Path):
-    """The first to end would remove what the other goes on from."""
+    """The first one to end would remove the files that the other one continues from."""
     source, folder = write(tmp_path / "in.h5"), tmp_path / ".out.h5.quench"
     folder.mkdir()
     with exclusive(folder / "lock", lambda: None):

@@ -209,7 +209,7 @@ def test_labels_and_directions_reach_the_reader(run, tmp_path, output):
     printed = run("info", output).output
     assert "dimensions" in printed
     wrong = run("convert", tmp_path / "flat.dump", "-o", output, "--overwrite", "--pbc", "T,T")
-    assert "--pbc: expected three of T and F" in str(wrong.exception)
+    assert "--pbc: expected T or F for each lattice direction" in str(wrong.exception)
 
 
 def test_final_positions_are_kept_on_request(run, folder, output, tmp_path):

@@ -103,4 +103,4 @@ def test_formats_units_and_options_are_documented():
     options = {name for option in commands["convert"].params for name in option.opts}
     long_options = {name for name in options if name.startswith("--")}
     assert len(long_options) == 11
-    assert {name for name in long_options if name not in TEXT} == {"--out"}  # shown as -o
+    assert {name for name in long_options if name not in TEXT} == {"--output"}  # shown as -o

@@ -6,7 +6,6 @@ Small projects stand in for the real sources, which `make test` has compiled bef
 from __future__ import annotations
 
 import fcntl
-import io
 import json
 import threading
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
+from recorded_progress import Recorded
 
 from glassml.errors import BuildError
 from glassml.native import build as build_module
@@ -24,6 +23,7 @@ from glassml.native.build import build
 from glassml.native.build_plan import find_tools, make_project
 from glassml.native.cmake import CMakeProject, compile_project, configure, error_lines
 from glassml.native.toolchain import find_program
+from glassml.progress import SILENT
 
 GOOD = 'extern "C" int answer() { return 42; }\n'
 BAD = "int answer() { return forty_two; }\n"
@@ -64,17 +64,8 @@ def small_project(folder: Path) -> Callable[..., CMakeProject]:
     return make
 
 
-def quiet() -> Console:
-    return Console(file=io.StringIO(), width=200)
-
-
-def printed(console: Console) -> str:
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
-
-
 def test_build_installs_what_it_made(sources: Path, loadable: None, native_dir: Path):
-    report = build(console=quiet())
+    report = build()
     assert report.directory == native_dir
     assert build_status("operators").state == "fresh"
     assert build_status("plugin").state == "fresh"
@@ -93,7 +84,7 @@ def test_a_build_in_the_usual_place_asks_for_no_variable(
 ):
     monkeypatch.delenv("GLASSML_NATIVE_DIR")
     monkeypatch.setattr(location, "_environment_dir", lambda: tmp_path / "usual")
-    lines = build(console=quiet()).summary()
+    lines = build().summary()
     assert lines[0].endswith(str(tmp_path / "usual" / "libglassml_ops.so"))
     assert lines[-1].endswith("is now known to the lmp of this environment.")
     assert "GLASSML_NATIVE_DIR" not in "".join(lines)
@@ -102,7 +93,7 @@ def test_a_build_in_the_usual_place_asks_for_no_variable(
 def test_operators_only_removes_the_plugin_of_before(
     sources: Path, loadable: None, fake_build: Path
 ):
-    report = build(ops_only=True, console=quiet())
+    report = build(ops_only=True)
     assert report.plugin is None
     assert report.summary()[1] == "Only the operators were built, without the LAMMPS plugin."
     assert report.summary()[-1] == f"export GLASSML_NATIVE_DIR={fake_build}"
@@ -113,7 +104,7 @@ def test_operators_only_removes_the_plugin_of_before(
 def test_build_for_a_source_tree_says_how_to_load_it(
     sources: Path, loadable: None, native_dir: Path, source_tree: Path
 ):
-    summary = "\n".join(build(source_tree, console=quiet()).summary())
+    summary = "\n".join(build(source_tree).summary())
     assert f"for LAMMPS 22 Jul 2025 in {source_tree}" in summary
     assert f"plugin load {native_dir / 'glassmlplugin.so'}" in summary
     assert "No lmp was found" in summary
@@ -122,7 +113,7 @@ def test_build_for_a_source_tree_says_how_to_load_it(
 def test_library_that_does_not_load_leaves_the_build_before(sources: Path, fake_build: Path):
     before = {path.name: path.read_bytes() for path in fake_build.iterdir()}
     with pytest.raises(BuildError, match=r"torch does not load them: .*equivariant_convolution"):
-        build(console=quiet())
+        build()
     after = {name: (fake_build / name).read_bytes() for name in before}
     assert after == before
     assert not list(fake_build.glob("staging-*"))
@@ -133,14 +124,14 @@ def test_plugin_that_does_not_load(
 ):
     monkeypatch.setattr(build_module, "operators_problem", lambda library: None)
     with pytest.raises(BuildError, match=r"LAMMPS does not load it: .*symbol lookup failure"):
-        build(console=quiet())
+        build()
     assert build_status("plugin").state == "absent"
 
 
 def test_compiler_error_is_shown_with_the_log(sources: Path, fake_build: Path):
     (sources / "code.cpp").write_text(BAD)
     with pytest.raises(BuildError, match=r"error: .*forty_two.*was not declared") as caught:
-        build(console=quiet())
+        build()
     assert f"The complete output is in {fake_build / 'build.log'}" in str(caught.value)
     assert "forty_two" in (fake_build / "build.log").read_text()
     assert build_status("plugin").state == "fresh"
@@ -149,7 +140,7 @@ def test_compiler_error_is_shown_with_the_log(sources: Path, fake_build: Path):
 def test_cmake_error_is_shown(sources: Path, native_dir: Path):
     (sources / "CMakeLists.txt").write_text(PROJECT + 'message(FATAL_ERROR "no such header")\n')
     with pytest.raises(BuildError, match=r"(?s)CMake Error at .*no such header"):
-        build(console=quiet())
+        build()
 
 
 def test_second_build_compiles_nothing_and_clean_compiles_all(
@@ -157,7 +148,7 @@ def test_second_build_compiles_nothing_and_clean_compiles_all(
 ):
     logs = []
     for clean in (False, False, True):
-        build(ops_only=True, clean=clean, console=quiet())
+        build(ops_only=True, clean=clean)
         logs.append((native_dir / "build.log").read_text())
     assert ["Building CXX" in log for log in logs] == [True, False, True]
 
@@ -165,11 +156,11 @@ def test_second_build_compiles_nothing_and_clean_compiles_all(
 def test_another_configuration_starts_anew(tmp_path: Path, sources: Path):
     tools = find_tools(ops_only=True)
     project = replace(make_project(tmp_path, tools), source=sources)
-    configure(project, quiet())
+    configure(project, SILENT)
     (project.tree / "left-over").write_text("")
-    configure(project, quiet())
+    configure(project, SILENT)
     assert (project.tree / "left-over").exists()
-    configure(replace(project, variables={**project.variables, "OTHER": "1"}), quiet())
+    configure(replace(project, variables={**project.variables, "OTHER": "1"}), SILENT)
     assert not (project.tree / "left-over").exists()
 
 
@@ -178,31 +169,32 @@ def test_make_instead_of_ninja_shows_progress(tmp_path: Path, sources: Path):
     assert program is not None
     tools = replace(find_tools(ops_only=True), generator=("Unix Makefiles", program))
     project = replace(make_project(tmp_path, tools), source=sources)
-    console = quiet()
-    configure(project, console)
-    compile_project(project, console)
+    progress = Recorded()
+    configure(project, progress)
+    compile_project(project, progress)
     assert (project.tree / "lib" / "libglassml_ops.so").is_file()
-    assert "━" in printed(console)
+    stages = [(stage.what, stage.total, stage.done) for stage in progress.stages]
+    assert stages == [("configuring", None, 0), ("compiling", 100, 100)]
 
 
 def test_builds_in_one_folder_wait_for_each_other(sources: Path, loadable: None, native_dir: Path):
     native_dir.mkdir()
-    console = quiet()
+    progress = Recorded()
     with (native_dir / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        other = threading.Thread(target=build, kwargs={"ops_only": True, "console": console})
+        other = threading.Thread(target=build, kwargs={"ops_only": True, "progress": progress})
         other.start()
         other.join(timeout=3.0)
         assert other.is_alive()
         assert not (native_dir / "build.json").exists()
     other.join(timeout=60.0)
-    assert "waiting for another build" in printed(console)
+    assert any("waiting for another build" in line for line in progress.lines)
     assert (native_dir / "build.json").exists()
 
 
 def test_real_sources_configure_for_a_source_tree(source_tree: Path, tmp_path: Path):
     project = make_project(tmp_path, find_tools(source_tree))
-    configure(project, quiet())
+    configure(project, SILENT)
     cache = (project.tree / "CMakeCache.txt").read_text()
     assert f"LAMMPS_INCLUDE_DIR:STRING={source_tree / 'src'}" in cache
     assert "GLASSML_BUILD_PLUGIN:BOOL=ON" in cache
@@ -225,7 +217,7 @@ def test_error_lines_prefer_errors_to_the_noise_after_them():
 )
 def test_wrong_arguments(native_dir: Path, arguments: dict[str, Any], message: str):
     with pytest.raises(BuildError, match=message):
-        build(**arguments, console=quiet())
+        build(**arguments)
     assert not native_dir.exists()
 
 
@@ -233,10 +225,10 @@ def test_folder_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("GLASSML_NATIVE_DIR", str(tmp_path / "file" / "native"))
     with pytest.raises(BuildError, match=r"can be written to; found: .*GLASSML_NATIVE_DIR"):
-        build(console=quiet())
+        build()
 
 
 def test_sources_are_missing(native_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr(build_plan.location, "plugin_sources", lambda: tmp_path / "none")
     with pytest.raises(BuildError, match=r": expected the C\+\+ sources; found none\. Reinstall"):
-        build(console=quiet())
+        build()

@@ -132,7 +132,7 @@ def test_usual_sizes_go_as_far_as_the_dataset(
     small_network: Path, there: Path, tmp_path: Path
 ) -> None:
     arguments = ["few-shot", str(small_network), str(there), "--draws", "2"]
-    result = CliRunner().invoke(app, [*arguments, "--csv", str(tmp_path / "f.csv")])
+    result = CliRunner().invoke(app, [*arguments, "--table", str(tmp_path / "f.csv")])
     assert result.exit_code == 0, result.output
     with (tmp_path / "f.csv").open() as stream:
         found = {int(row["configurations"]) for row in csv.DictReader(stream)}
@@ -146,7 +146,6 @@ def test_usual_sizes_go_as_far_as_the_dataset(
         (["--sizes", "0"], "sizes: expected numbers from 1 to 5 .*found 0"),
         (["--sizes", "1,two"], "--sizes: expected whole numbers joined by commas; found '1,two'"),
         (["--draws", "0"], "draws: expected a positive number; found 0"),
-        (["--seed", "-1"], "seed: expected a number of at least 0; found -1"),
         (["--picture", "p.png"], r"time: .*there.h5: .*times 3, 30.*--time 30$"),
         (["--time", "4", "--picture", "p.png"], "time: .*expected one of 3, 30; found 4"),
         (["--species", "C"], "--species: expected one of A, B; found 'C'"),
@@ -166,6 +165,15 @@ def test_mistakes_are_explained(
         CliRunner().invoke(
             app, ["few-shot", str(small_network), "there.h5", *options], catch_exceptions=False
         )
+
+
+def test_a_negative_seed_is_refused(network: Predictor, small_network: Path, there: Path) -> None:
+    with pytest.raises(InputError, match="seed: expected a number of at least 0; found -1"):
+        few_shot(network, Dataset(there), [1], seed=-1)
+    arguments = ["few-shot", str(small_network), str(there), "--seed", "-1"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "Invalid value for '--seed'" in result.output
 
 
 def test_one_configuration_cannot_be_tested_on_another(

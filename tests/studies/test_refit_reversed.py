@@ -122,7 +122,7 @@ def test_runs_of_a_single_configuration_are_fitted_to(folder: Path):
 def test_command(folder: Path, tmp_path: Path):
     arguments = ["refit", "structural", str(folder / "runs.h5"), "-o", str(tmp_path / "new.pt")]
     arguments += ["--reversed", str(folder / "back.h5"), "--label-noise", "12"]
-    arguments += ["--json", str(tmp_path / "new.json")]
+    arguments += ["--table", str(tmp_path / "new.json")]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     manifest = read_manifest(tmp_path / "new.pt")

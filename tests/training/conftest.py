@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
 from tiny_dataset import labelled, write_dataset
 
 from glassml.training import RunResult, parse_config, train
@@ -22,7 +21,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def graph_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of graphs of the user's cache, which is another one for every test."""
+    """The folder of graphs in the user's cache, a new one for every test."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     return folder / "glassml" / "graphs"
@@ -59,4 +58,4 @@ def settings(dataset: Path, tmp_path: Path) -> dict[str, Any]:
 @pytest.fixture
 def run(settings: dict[str, Any]) -> Callable[[], RunResult]:
     """Trains with the settings as they then are."""
-    return lambda: train(parse_config(settings), Console(quiet=True))
+    return lambda: train(parse_config(settings))

@@ -29,7 +29,7 @@ def _module(settings: dict[str, Any]) -> DataModule:
 
 def _prepared(settings: dict[str, Any]) -> DataModule:
     module = _module(settings)
-    module.prepare(lambda items, total, text: items)
+    module.prepare()
     return module
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 from systems import moved
 from tiny_dataset import labelled, write_dataset
 
@@ -66,7 +65,7 @@ def reversing(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
 def module_of(settings: dict[str, Any]) -> DataModule:
     config = parse_config(settings)
     module = DataModule(open_split(config.data), config.data, config.training, cutoff=2.0)
-    module.prepare(lambda items, *_: items)
+    module.prepare()
     return module
 
 
@@ -108,8 +107,7 @@ def curves(run: Path) -> list[dict[str, str]]:
 def test_an_interrupted_run_resumes_to_the_same_curves(
     reversing: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quiet = Console(quiet=True)
-    train(parse_config(reversing), quiet)
+    train(parse_config(reversing))
     whole = curves(tmp_path / "run")
     reversing["output"] = str(tmp_path / "stopped")
     step = PropensityModule.training_step
@@ -121,10 +119,10 @@ def test_an_interrupted_run_resumes_to_the_same_curves(
 
     monkeypatch.setattr(PropensityModule, "training_step", stopped)
     with pytest.raises(RuntimeError, match="pulled the plug"):
-        train(parse_config(reversing), quiet)
+        train(parse_config(reversing))
     monkeypatch.setattr(PropensityModule, "training_step", step)
     assert curves(tmp_path / "stopped") == whole[:2]
-    resume(tmp_path / "stopped", console=quiet)
+    resume(tmp_path / "stopped")
     assert curves(tmp_path / "stopped") == whole
     one, other = (
         load_trained_model(tmp_path / name / LAST).model.state_dict() for name in ("run", "stopped")
@@ -136,7 +134,7 @@ def test_an_interrupted_run_resumes_to_the_same_curves(
     cosine = [0.5e-2 * (1 + np.cos(np.pi * epoch / 4)) for epoch in (1, 2, 3)]
     np.testing.assert_allclose(rates, [1e-3, *cosine], rtol=1e-6)
     with pytest.raises(ConfigError, match=r"training\.epochs: cannot change .* cosine"):
-        resume(tmp_path / "run", ["training.epochs=9"], quiet)
+        resume(tmp_path / "run", ["training.epochs=9"])
 
 
 def test_a_cosine_goes_on_with_the_number_of_devices_that_it_began_with(
@@ -153,11 +151,11 @@ def test_a_cosine_goes_on_with_the_number_of_devices_that_it_began_with(
     with monkeypatch.context() as patch:
         patch.setattr(PropensityModule, "on_validation_epoch_end", stopped)
         with pytest.raises(RuntimeError, match="pulled the plug"):
-            train(parse_config(reversing), Console(quiet=True))
+            train(parse_config(reversing))
     # Four configurations and six runs: two processes would make five steps of ten.
     with pytest.raises(ConfigError, match=r"training\.devices: expected 10 steps .* found 5"):
-        resume(tmp_path / "run", ["training.devices=2"], Console(quiet=True))
-    assert resume(tmp_path / "run", console=Console(quiet=True)).epochs == 2
+        resume(tmp_path / "run", ["training.devices=2"])
+    assert resume(tmp_path / "run").epochs == 2
 
 
 @pytest.mark.parametrize("side", ["train", "validation"])
@@ -172,7 +170,7 @@ def test_runs_are_refused_where_they_would_leak(
 
 
 def test_what_is_exported_is_the_average(reversing: dict[str, Any], tmp_path: Path) -> None:
-    train(parse_config(reversing), Console(quiet=True))
+    train(parse_config(reversing))
     checkpoint = read_checkpoint(tmp_path / "run" / LAST)
     last = checkpoint["current_model_state"]["model.decoder.weight"]
     mean = checkpoint["state_dict"]["model.decoder.weight"]
@@ -208,7 +206,7 @@ def test_other_datasets_are_refused(reversing: dict[str, Any], tmp_path: Path, f
         )
     reverse_dataset(tmp_path / "other.h5", tmp_path / "other_back.h5")
     reversing["data"]["reversed"] = str(tmp_path / "other_back.h5")
-    with pytest.raises(ConfigError, match="expected runs that began from configurations of"):
+    with pytest.raises(ConfigError, match="expected runs that started from configurations of"):
         open_split(parse_config(reversing).data)
 
 
@@ -238,6 +236,6 @@ def test_a_model_of_inherent_structures_sees_these(
     # The first edge may be of another image than the nearest one, but by whole boxes.
     rest = (graph.edge_vector[0].numpy() - nearest) / length
     np.testing.assert_allclose(rest, np.round(rest), atol=1e-6)
-    train(parse_config(settings), Console(quiet=True))
+    train(parse_config(settings))
     model = load_trained_model(tmp_path / "run").model
     assert model.positions == "inherent"

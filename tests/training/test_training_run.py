@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
+from recorded_progress import Recorded
 
 from glassml.data import Dataset
 from glassml.errors import ConfigError, InputError, ModelFileError
@@ -28,6 +28,7 @@ from glassml.provenance import SplitSettings, TrainingRecord
 from glassml.settings import write_yaml
 from glassml.training import RunResult, load_trained_model, parse_config, resume, train
 from glassml.training.checkpoint import BEST, LAST, read_checkpoint
+from glassml.training.module import PropensityModule
 from glassml.training.pearson_metric import metric_name
 
 Run = Callable[[], RunResult]
@@ -99,22 +100,46 @@ def test_a_run_learns_and_keeps_its_records(settings: dict[str, Any], run: Run) 
     assert len(data["train"]) == 6
 
 
-def test_the_bar_shows_the_coefficients_of_the_last_epoch(
-    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+def test_each_epoch_is_a_stage_that_notes_the_coefficients_of_the_last(
+    settings: dict[str, Any],
 ) -> None:
-    shown: list[str] = []
-    monkeypatch.setattr(
-        "rich.progress.Progress.update", lambda *_, **fields: shown.append(fields["values"])
-    )
     settings["training"]["epochs"] = 2
-    result = train(parse_config(settings), Console(quiet=True))
+    progress = Recorded()
+    result = train(parse_config(settings), progress)
     first = _curves(result.folder)[0]
     columns = [c for c in first if c.startswith("validation/pearson_mean/A/")]
     pearson = " ".join(f"{float(first[c]):.3f}" for c in columns)
     assert len(columns) == len(Dataset(settings["data"]["train"])[0].times)
-    assert len(shown) == 12
-    assert not any("Pearson" in text for text in shown[:6])
-    assert all(text.endswith(f"  Pearson {pearson}") for text in shown[6:])
+    stages = [(s.what, s.total, s.done, s.ended) for s in progress.stages]
+    assert stages == [
+        ("reading configurations", 8, 8, True),
+        ("epoch 1/2", 6, 6, True),
+        ("epoch 2/2", 6, 6, True),
+    ]
+    _, one, two = progress.stages
+    assert not any("Pearson" in note for note in one.notes)
+    assert all(note.endswith(f"  Pearson {pearson}") for note in two.notes)
+    assert [line[:9] for line in progress.lines if line.startswith("epoch")] == [
+        "epoch 1/2",
+        "epoch 2/2",
+    ]
+    assert any(line.endswith(f"Pearson {pearson}") for line in progress.lines)
+
+
+def test_an_interrupted_run_ends_its_bar_and_says_how_to_continue(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PropensityModule, "training_step", interrupted)
+    progress = Recorded()
+    with pytest.raises(KeyboardInterrupt):
+        train(parse_config(settings), progress)
+    assert [(s.what, s.done, s.ended) for s in progress.stages[1:]] == [("epoch 1/4", 0, True)]
+    assert progress.lines[-1] == (
+        f"interrupted; continue with: glassml train --resume {settings['output']}"
+    )
 
 
 def test_the_schedule_halves_the_rate_at_its_milestones(run: Run) -> None:
@@ -124,7 +149,6 @@ def test_the_schedule_halves_the_rate_at_its_milestones(run: Run) -> None:
 
 _KILLED = """
 import os, signal
-from rich.console import Console
 from glassml.training import load_config, train
 from glassml.training.module import PropensityModule
 
@@ -136,7 +160,7 @@ def killed(self, batch, batch_idx):
     return step(self, batch, batch_idx)
 
 PropensityModule.training_step = killed
-train(load_config({config!r}), Console(quiet=True))
+train(load_config({config!r}))
 """
 
 
@@ -152,7 +176,7 @@ def test_a_killed_run_resumes_to_the_same_curves(
     assert _curves(tmp_path / "killed") == whole[:2]
     # The folder may be moved in between.
     (tmp_path / "killed").rename(tmp_path / "moved")
-    result = resume(tmp_path / "moved", console=Console(quiet=True))
+    result = resume(tmp_path / "moved")
     assert result.epochs == 4
     assert _curves(tmp_path / "moved") == whole
     assert not list(tmp_path.rglob("*.partial*"))
@@ -166,8 +190,8 @@ def test_a_finished_run_can_be_made_longer(settings: dict[str, Any], run: Run) -
     settings |= {"output": settings["output"] + "_short"}
     settings["training"]["epochs"] = 2
     folder = run().folder
-    assert resume(folder, console=Console(quiet=True)).epochs == 2
-    resume(folder, ["training.epochs=4"], Console(quiet=True))
+    assert resume(folder).epochs == 2
+    resume(folder, ["training.epochs=4"])
     assert _curves(folder) == whole
     starts = json.loads((folder / "versions.json").read_text(encoding="utf-8"))
     assert [start["epoch"] for start in starts] == [0, 2]
@@ -187,7 +211,7 @@ def test_a_resumed_run_stays_what_it_was(
     record = folder / "data.json"
     record.write_text(record.read_text(encoding="utf-8").replace('"sha256": "', '"sha256": "0'))
     with pytest.raises(InputError, match=r"data\.json: the datasets are not those"):
-        resume(folder, ["training.epochs=2"], Console(quiet=True))
+        resume(folder, ["training.epochs=2"])
 
 
 def recorded(record: TrainingRecord) -> dict[str, float | None]:
@@ -431,7 +455,7 @@ def test_a_run_of_format_1_is_loaded_and_resumed(settings: dict[str, Any], run: 
     assert before.train.names == now.train.names
     for field in ("data", "split", "origin", "recipe", "versions", "epoch"):
         assert getattr(before, field) == getattr(now, field)
-    result = resume(folder, ["training.epochs=3"], Console(quiet=True))
+    result = resume(folder, ["training.epochs=3"])
     assert result.epochs == 3
     again = load_trained_model(folder / LAST).record
     assert again.epoch == 3
@@ -460,5 +484,7 @@ def test_other_checkpoints_are_refused(tmp_path: Path) -> None:
         load_trained_model(tmp_path / "other.ckpt")
     with pytest.raises(ModelFileError, match=r"expected a run folder with checkpoints/best\.ckpt"):
         load_trained_model(tmp_path)
-    with pytest.raises(ModelFileError, match="no such checkpoint"):
+    with pytest.raises(
+        ModelFileError, match=r"expected a run folder or a checkpoint .*; found no such file"
+    ):
         load_trained_model(tmp_path / "nowhere.ckpt")

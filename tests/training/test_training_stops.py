@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
+from recorded_progress import Recorded
 
 from glassml.errors import GlassMLError
 from glassml.training import RunResult, parse_config, resume, train
@@ -29,7 +28,7 @@ def test_the_run_stops_when_nothing_improves(settings: dict[str, Any], run: Run)
     result = run()
     # No loss falls by 10 after the first epoch, and two more are waited for.
     assert result.epochs == 3
-    assert resume(result.folder, console=Console(quiet=True)).epochs == 3
+    assert resume(result.folder).epochs == 3
 
 
 def test_a_stopped_run_goes_on_with_more_patience(settings: dict[str, Any], run: Run) -> None:
@@ -40,8 +39,8 @@ def test_a_stopped_run_goes_on_with_more_patience(settings: dict[str, Any], run:
     }
     folder = run().folder
     override = "training.early_stopping.patience=6"
-    assert resume(folder, [override], Console(quiet=True)).epochs == 7
-    assert resume(folder, console=Console(quiet=True)).epochs == 7
+    assert resume(folder, [override]).epochs == 7
+    assert resume(folder).epochs == 7
 
 
 def test_an_early_stop_is_reported(settings: dict[str, Any]) -> None:
@@ -50,16 +49,16 @@ def test_an_early_stop_is_reported(settings: dict[str, Any]) -> None:
         "early_stopping": {"patience": 2, "min_delta": 10.0},
         "monitor": "loss",
     }
-    first, again, longer = (Console(file=io.StringIO(), width=200) for _ in range(3))
+    first, again, longer = (Recorded() for _ in range(3))
     folder = train(parse_config(settings), first).folder
-    resume(folder, console=again)
+    resume(folder, progress=again)
     # With more patience the run gets to its last epoch, which is no early stop.
     resume(folder, ["training.early_stopping.patience=3"], longer)
     reason = "stopped early: loss did not improve for 2 epoch(s)"
-    for console in (first, again):
-        assert reason in console.file.getvalue()
-        assert "epochs are done" not in console.file.getvalue()
-    assert "stopped early" not in longer.file.getvalue()
+    for progress in (first, again):
+        assert reason in progress.lines
+        assert "epochs are done" not in "\n".join(progress.lines)
+    assert "stopped early" not in "\n".join(longer.lines)
 
 
 @pytest.mark.parametrize(("monitor", "sign"), [("loss", -1), ("pearson_mean", 1)])

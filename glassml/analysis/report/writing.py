@@ -22,7 +22,7 @@ from glassml.analysis.report import figures
 from glassml.analysis.report.maps import slice_figure
 from glassml.analysis.report.page import Picture, Section, render
 from glassml.data import Configuration, Dataset
-from glassml.errors import InputError
+from glassml.errors import InputError, not_one_of
 from glassml.files import atomic_write
 from glassml.physics import column_of
 from glassml.tables import write_csv
@@ -116,7 +116,7 @@ class _Drawn:
 def _chosen_species(options: ReportOptions, known: Sequence[str]) -> str:
     species = options.species or known[0]
     if species not in known:
-        raise InputError(f"--species: expected one of {', '.join(known)}; found {species}")
+        raise InputError(f"--species: {not_one_of(species, known)}")
     return species
 
 

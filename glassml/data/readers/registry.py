@@ -15,7 +15,7 @@ from glassml.data.readers.glassbench import read_glassbench, recognises_glassben
 from glassml.data.readers.glassbench2d import read_glassbench2d, recognises_glassbench2d
 from glassml.data.readers.structure import read_structures, recognises_structure
 from glassml.data.shipped import dataset_path
-from glassml.errors import InputError
+from glassml.errors import InputError, not_one_of
 
 __all__ = ["FORMATS", "formats_called", "read_configurations", "recognise"]
 
@@ -81,7 +81,7 @@ def formats_called(name: str) -> list[Format]:
     if name == "auto":
         return list(FORMATS.values())
     if name not in FORMATS:
-        raise InputError(f"format: expected one of {['auto', *FORMATS]}; found {name!r}")
+        raise InputError(f"format: {not_one_of(name, ['auto', *FORMATS])}")
     return [FORMATS[name]]
 
 

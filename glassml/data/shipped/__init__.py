@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
-from glassml.errors import InputError
+from glassml.errors import InputError, not_one_of
 
 __all__ = ["dataset_path", "shipped_names", "shipped_path"]
 
@@ -28,11 +27,7 @@ def shipped_path(name: str) -> Path:
     """
     names = shipped_names()
     if name not in names:
-        close = difflib.get_close_matches(name, names, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        raise InputError(
-            f"shipped dataset: expected one of {', '.join(names)}; found {name!r}{hint}"
-        )
+        raise InputError(f"shipped dataset: {not_one_of(name, names)}")
     return _FOLDER / f"{name}.h5"
 
 

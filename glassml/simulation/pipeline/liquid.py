@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from glassml.errors import ConfigError
-from glassml.settings import close_match
+from glassml.errors import ConfigError, did_you_mean
 from glassml.simulation.pipeline.simulate_config import (
     Duration,
     EnsembleConfig,
@@ -171,10 +170,9 @@ def _system(config: SimulateConfig, folder: Path) -> System:
     if config.system.include is None:
         name = str(config.system.name)
         if name not in SYSTEMS:
-            hint = close_match(name, list(SYSTEMS))
             raise ConfigError(
                 f"system.name: expected one of {sorted(SYSTEMS)}, or system.include for another "
-                f"system; found {name!r}{hint}"
+                f"system; found {name!r}{did_you_mean(name, SYSTEMS)}"
             )
         return system_named(name, **options)
     for option in options:

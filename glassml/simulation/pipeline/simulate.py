@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from glassml.errors import ConfigError, InputError
+from glassml.errors import ConfigError, InputError, not_one_of
 from glassml.files import atomic_write, exclusive
 from glassml.settings import apply_overrides, read_yaml, validated, write_yaml
 from glassml.simulation.lammps import find_lammps
@@ -83,7 +83,7 @@ def simulate(
         SimulationError: LAMMPS stops; names stage and task.
     """
     if until not in STAGES:
-        raise ConfigError(f"until: expected one of {', '.join(STAGES)}; found {until!r}")
+        raise ConfigError(f"until: {not_one_of(until, STAGES)}")
     output = _output(config)
     console = console or Console()
     liquid = liquid_of(config)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from glassml.errors import ConfigError
+from glassml.errors import ConfigError, not_one_of
 from glassml.models import build
 from glassml.physics import column_of
 from glassml.settings import with_fields
@@ -193,9 +193,7 @@ def _check_shown(
     config: SweepConfig, species: Sequence[str], times: Sequence[float], source: str
 ) -> None:
     if config.species is not None and config.species not in species:
-        raise ConfigError(
-            f"{source}: species: expected one of {', '.join(species)}; found {config.species!r}"
-        )
+        raise ConfigError(f"{source}: species: {not_one_of(config.species, species)}")
     if config.time is not None and column_of(config.time, times) is None:
         shown = ", ".join(f"{t:g}" for t in times)
         raise ConfigError(f"{source}: time: expected one of {shown}; found {config.time:g}")

@@ -124,13 +124,12 @@ def _say_waiting(folder: Path) -> None:
 
 
 def _train(folder: Path, config: TrainConfig) -> None:
-    quiet = Console(quiet=True)
     if (folder / "config.yaml").is_file():
-        resume(folder, console=quiet)
+        resume(folder)
         return
     if folder.exists():  # killed before the run had written what it is made from
         shutil.rmtree(folder)
-    train(config, quiet)
+    train(config)
 
 
 def _write_predictions(folder: Path, config: TrainConfig) -> None:

@@ -204,7 +204,7 @@ def test_a_base_in_a_file_and_overrides(settings, tmp_path: Path, monkeypatch) -
     ("arguments", "message"),
     [
         (["nowhere.yaml"], "nowhere.yaml: cannot read"),
-        (["folds=2"], "expected a sweep file before"),
+        (["folds=2"], "expected a sweep file, then"),
         (["empty.yaml"], "empty.yaml: expected sections base, axes"),
         (["base.yaml"], "nowhere.yaml: cannot read"),
     ],
