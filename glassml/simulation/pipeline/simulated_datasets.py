@@ -1,0 +1,178 @@
+"""The datasets that a simulation leaves, with all that is known about how they were made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glassml.data import Configuration, DatasetWriter
+from glassml.simulation.lammps import find_lammps
+from glassml.simulation.pipeline.campaign import Campaign, Labelled
+from glassml.simulation.pipeline.liquid import Liquid
+from glassml.work import Store, Task
+
+__all__ = ["settings_of", "warnings_of", "write_datasets"]
+
+# Of the averages over the runs, those that `Configuration` keeps beside the propensity.
+_STATISTICS = ("square_displacement", "mean_displacement", "propensity_halves")
+# Settings that say where and how fast, not what.
+_LOCAL = {"output", "workers", "cluster"}
+
+
+def write_datasets(campaign: Campaign, output: Path, store: Store) -> tuple[Path, ...]:
+    """Write one dataset for each temperature, as labels of one dataset share their times.
+
+    Args:
+        campaign: all stages are done.
+        output: folder of the datasets, called ``T<temperature>.h5``.
+        store: of the simulation.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    paths = []
+    for temperature in campaign.liquid.config.temperatures:
+        path = output / f"T{temperature:g}.h5"
+        description = _description(campaign, temperature, store)
+        with DatasetWriter(path, description=description) as writer:
+            for labelled in _at(campaign, temperature):
+                writer.add(_configuration(campaign, labelled, store))
+        paths.append(path)
+    return tuple(paths)
+
+
+def settings_of(liquid: Liquid) -> dict[str, Any]:
+    """The settings that a dataset follows from: none of where and how fast, none that are null."""
+    settings = liquid.config.model_dump(mode="json", exclude=_LOCAL)
+    settings["equilibration"]["wave_number"] = liquid.wave_number
+    if liquid.config.system.include is not None:
+        # The description holds its commands.
+        settings["system"]["include"] = liquid.config.system.include.name
+    plain: dict[str, Any] = _without_none(settings)
+    return plain
+
+
+def warnings_of(
+    campaign: Campaign, store: Store | None, temperature: float | None = None
+) -> list[str]:
+    """What users of the data must know.
+
+    Args:
+        campaign: how far the simulation has come.
+        store: of the simulation; None: the structures are not there yet.
+        temperature: of one dataset; None: of all.
+    """
+    found = [
+        f"T = {e.temperature:g}: not equilibrated: {'; '.join(e.problems)}"
+        for e in campaign.equilibria
+        if e.problems and temperature in (None, e.temperature)
+    ]
+    quench = campaign.liquid.config.quench
+    if quench is None or store is None:
+        return found
+    for labelled in campaign.configurations:
+        if temperature not in (None, labelled.sample.temperature):
+            continue
+        force = float(_load(labelled.structure, store)["largest_force"])
+        if force > quench.force_tolerance:
+            found.append(
+                f"{labelled.sample.name}: the quench has not converged: the largest force is "
+                f"{force:.2g}, above {quench.force_tolerance:g}"
+            )
+    return found
+
+
+def _at(campaign: Campaign, temperature: float) -> list[Labelled]:
+    return [c for c in campaign.configurations if c.sample.temperature == temperature]
+
+
+def _description(campaign: Campaign, temperature: float, store: Store) -> dict[str, Any]:
+    liquid = campaign.liquid
+    edges = [
+        np.diag(_load(labelled.structure, store)["cell"])[: liquid.system.dimension]
+        for labelled in _at(campaign, temperature)
+    ]
+    densities = [liquid.config.particles / np.prod(lengths) for lengths in edges]
+    return {
+        "made_by": "glassml simulate",
+        "lammps": find_lammps().version,
+        "warnings": warnings_of(campaign, store, temperature),
+        "system": {
+            "name": liquid.system.name,
+            "units": liquid.system.units,
+            **({"dimension": 2} if liquid.system.dimension == 2 else {}),
+            "species": list(liquid.system.species_names),
+            "particles": list(liquid.counts),
+            "masses": list(liquid.system.masses),
+            "commands": liquid.system.commands,
+            "citation": liquid.system.citation,
+        },
+        "temperature": temperature,
+        "timestep": liquid.timestep,
+        "number_density": float(np.mean(densities)),
+        "initial_number_density": liquid.density,  # with npt not that of the configurations
+        "equilibration": campaign.equilibrium(temperature).record(),
+        "settings": settings_of(liquid),
+        "energies": "potential_energy and inherent_energy are half of the sum of V(r_ij) over j",
+    }
+
+
+def _configuration(campaign: Campaign, labelled: Labelled, store: Store) -> Configuration:
+    liquid, sample = campaign.liquid, labelled.sample
+    structure = _load(labelled.structure, store)
+    tau = campaign.equilibrium(sample.temperature).tau_alpha
+    provenance: dict[str, str | int | float] = {
+        "temperature": sample.temperature,
+        "replica": sample.replica,
+        "lammps": find_lammps().version,
+        "system": liquid.system.name,
+        "citation": liquid.system.citation,
+        **({} if tau is None else {"tau_alpha": tau}),
+    }
+    fields: dict[str, Any] = {"scalars": {"potential_energy": structure["potential_energy"]}}
+    if "inherent" in structure:
+        fields["structures"] = {"inherent": structure["inherent"]}
+        fields["scalars"]["inherent_energy"] = structure["inherent_energy"]
+        provenance["quench_largest_force"] = float(structure["largest_force"])
+    if labelled.cage is not None and liquid.config.cage is not None:
+        cage = _load(labelled.cage, store)
+        centres = structure["positions"] + cage["displacement"]
+        fields["structures"] = {**fields.get("structures", {}), "cage": centres}
+        provenance["cage_radius"] = liquid.config.cage.radius
+        provenance["cage_error"] = float(cage["error"])
+    if labelled.labels is not None:
+        labels = _load(labelled.labels, store)
+        fields["times"] = np.array(labelled.steps) * liquid.timestep
+        fields["propensity"] = labels["propensity"]
+        fields["statistics"] = {name: labels[name] for name in _STATISTICS}
+        fields["n_runs"] = liquid.config.ensemble.runs if liquid.config.ensemble else None
+        if "final_displacements" in labels:
+            final = structure["positions"] + labels["final_displacements"]
+            fields["final_positions"] = final.astype(np.float32)
+    cell = structure["cell"]
+    if liquid.system.dimension == 2:
+        cell[2, 2] = cell[0, 0]  # as in published data; nothing depends on it
+    return Configuration(
+        positions=structure["positions"],
+        cell=cell,
+        pbc=(True, True, liquid.system.dimension == 3),
+        species=structure["species"],
+        species_names=liquid.system.species_names,
+        length_unit=liquid.system.length_unit,
+        name=sample.name,
+        provenance=provenance,
+        **fields,
+    )
+
+
+def _load(task: Task, store: Store) -> dict[str, np.ndarray]:
+    with np.load(store.path(task, task.outputs[0])) as arrays:
+        return dict(arrays)
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_none(v) for k, v in value.items() if v is not None}
+    return value

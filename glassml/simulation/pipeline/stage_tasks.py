@@ -1,0 +1,332 @@
+"""The tasks of each stage: scripts, inputs and evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from glassml.simulation.pipeline.lammps_task import lammps_task
+from glassml.simulation.pipeline.liquid import Liquid
+from glassml.simulation.pipeline.measurements import (
+    check_box,
+    collect_frames,
+    measure_cage,
+    measure_labels,
+    measure_run,
+    measure_structure,
+    measure_window,
+)
+from glassml.simulation.pipeline.scripts import (
+    cage_script,
+    create_script,
+    dynamics_script,
+    ensemble_script,
+    steps_file,
+    structure_script,
+)
+from glassml.simulation.pipeline.simulate_config import CageConfig
+from glassml.work import Task
+
+__all__ = ["Chain", "Sample", "State", "cage_task", "label_tasks", "melt", "structure_task"]
+
+_ORIGINS = 8  # of time in a window, in its first half
+_LAGS_PER_DECADE = 8
+_THERMO_LINES = 200  # of a run: energies, from which means and errors are taken
+
+
+class State(NamedTuple):
+    """A state of the liquid in a restart file.
+
+    Attributes:
+        file: name of the restart file.
+        key: of the task that writes it.
+    """
+
+    file: str
+    key: str
+
+
+class Sample(NamedTuple):
+    """A configuration of the dataset.
+
+    Attributes:
+        name: such as "T0.64-0001".
+        temperature: at which it was equilibrated.
+        replica: which liquid it is from, 1, 2, ...
+        state: where it is.
+    """
+
+    name: str
+    temperature: float
+    replica: int
+    state: State
+
+
+@dataclass
+class Chain:
+    """The trajectory of one replica, which grows piece by piece.
+
+    Attributes:
+        liquid: what is simulated.
+        replica: 1, 2, ...
+        state: its end.
+        temperature: at its end.
+    """
+
+    liquid: Liquid
+    replica: int
+    state: State
+    temperature: float
+
+    def prefix(self, temperature: float) -> str:
+        """How names of tasks begin."""
+        return f"T{temperature:g}-replica{self.replica}"
+
+    def extend(
+        self, stage: str, name: str, steps: int, temperature: float | None = None
+    ) -> list[Task]:
+        """Pieces that continue the trajectory, cooling linearly if the temperature is another."""
+        first = self.temperature
+        last = first if temperature is None else temperature
+        tasks = []
+        pieces, thermo = trajectory_pieces(steps, self.liquid.config.segment)
+        for i, (begin, end) in enumerate(pieces, start=1):
+            ramp = tuple(first + (last - first) * step / steps for step in (begin, end))
+            tasks.append(self._piece(stage, f"{name}-{i}", end - begin, (ramp[0], ramp[1]), thermo))
+        self.temperature = last
+        return tasks
+
+    def window(self, name: str, steps: int) -> tuple[list[Task], Task]:
+        """Pieces in which relaxation is measured, and the task that measures it."""
+        origins, lags = window_steps(steps)
+        wanted = sorted({origin + lag for origin in origins for lag in (0, *lags)})
+        bounds, thermo = trajectory_pieces(steps, self.liquid.config.segment)
+        at = (self.temperature, self.temperature)
+        pieces = []
+        for i, (begin, end) in enumerate(bounds, start=1):
+            frames = [step - begin for step in wanted if begin < step <= end]
+            frames = [0, *frames] if begin == 0 else frames or [end - begin]
+            piece = self._piece("equilibrate", f"{name}-{i}", end - begin, at, thermo, frames)
+            pieces.append((begin, piece))
+        species = self.liquid.measured_species
+        start = sum(self.liquid.counts[:species])
+        measure = lammps_task(
+            stage="equilibrate",
+            name=f"{name}-measured",
+            outputs=(f"{name}-measured.json",),
+            inputs={f"{task.facts['name']}.npz": task.key for _, task in pieces},
+            evaluate=measure_window,
+            consumes=True,
+            parameters={
+                "length": steps * self.liquid.timestep,
+                "timestep": self.liquid.timestep,
+                "wave_number": self.liquid.wave_number,
+                "particles": [start, start + self.liquid.counts[species]],
+                "first_steps": [begin for begin, _ in pieces],
+                "origins": origins,
+                "lags": lags,
+                **_dimension(self.liquid),
+            },
+        )
+        return [task for _, task in pieces], measure
+
+    def _piece(
+        self,
+        stage: str,
+        name: str,
+        steps: int,
+        temperatures: tuple[float, float],
+        thermo: int,
+        frames: Sequence[int] | None = None,
+    ) -> Task:
+        script = dynamics_script(
+            self.liquid, name, self.state.file, steps, temperatures, thermo, frames
+        )
+        task = lammps_task(
+            stage=stage,
+            name=name,
+            script=script,
+            outputs=(f"{name}.restart", *([] if frames is None else [f"{name}.npz"])),
+            files={} if frames is None else {f"{name}.steps": steps_file(frames, steps)},
+            inputs={self.state.file: self.state.key},
+            evaluate=None if frames is None else collect_frames,
+            parameters={} if frames is None else {"frames": list(frames)},
+            cost=float(steps * self.liquid.config.particles),
+        )
+        self.state = State(f"{name}.restart", task.key)
+        return task
+
+
+def melt(liquid: Liquid, replica: int) -> tuple[Chain, list[Task]]:
+    """A molten replica, and the tasks that make it."""
+    prefix = f"melt-replica{replica}"
+    name = f"{prefix}-created"
+    create = lammps_task(
+        stage="melt",
+        name=name,
+        script=create_script(liquid, name, liquid.seed(name)),
+        outputs=(f"{name}.restart",),
+        files={f"{name}.data": _lattice(liquid, liquid.seed(f"{name}/lattice"))},
+        evaluate=check_box,
+        parameters={
+            "box_length": liquid.box_length,
+            "particles": liquid.config.particles,
+            "density": liquid.density,
+            "default_skin": 0.3 if liquid.system.units == "lj" else 2.0,
+            **_dimension(liquid),
+        },
+    )
+    state = State(f"{name}.restart", create.key)
+    chain = Chain(liquid, replica, state, liquid.melt_temperature)
+    steps = liquid.steps(liquid.config.cooling.melt_time, 10_000)
+    return chain, [create, *chain.extend("melt", prefix, steps)]
+
+
+def structure_task(liquid: Liquid, sample: Sample) -> Task:
+    """Positions, energies and the inherent structure of a configuration."""
+    name = f"{sample.name}-structure"
+    dumps = [f"{name}.thermal.dump"]
+    dumps += [] if liquid.config.quench is None else [f"{name}.inherent.dump"]
+    return lammps_task(
+        stage="structure",
+        name=name,
+        script=structure_script(liquid, name, sample.state.file),
+        outputs=(f"{name}.npz",),
+        inputs={sample.state.file: sample.state.key},
+        evaluate=measure_structure,
+        parameters={"dumps": dumps},
+        cost=1000.0 * liquid.config.particles,  # about the iterations of FIRE
+    )
+
+
+def cage_task(liquid: Liquid, sample: Sample, cage: CageConfig) -> Task:
+    """The cage centres of a configuration."""
+    name = f"{sample.name}-cage"
+    script = cage_script(
+        liquid, name, sample.state.file, sample.temperature, liquid.seed(name), cage
+    )
+    return lammps_task(
+        stage="structure",
+        name=name,
+        script=script,
+        outputs=(f"{name}.npz",),
+        inputs={sample.state.file: sample.state.key},
+        evaluate=measure_cage,
+        cost=float(cage.steps * liquid.config.particles),
+    )
+
+
+def label_tasks(liquid: Liquid, sample: Sample, frames: Sequence[int]) -> tuple[list[Task], Task]:
+    """The runs of an isoconfigurational ensemble, and the task that averages over them.
+
+    Velocities of a run are those of the Maxwell-Boltzmann distribution in the frame in which the
+    total momentum is zero: LAMMPS draws their direction in the space of all velocities, and their
+    kinetic energy is drawn here from its distribution of 3 N - 3 degrees of freedom (2 N - 2 in the
+    plane).
+    """
+    ensemble = liquid.config.ensemble
+    assert ensemble is not None, "called for labelled datasets only"
+    n = liquid.config.particles
+    runs = []
+    for i in range(1, ensemble.runs + 1):
+        name = f"{sample.name}-run{i}"
+        seed = liquid.seed(name)
+        freedom = liquid.system.dimension * (n - 1)
+        draw = np.random.default_rng(liquid.seed(f"{name}/energy")).chisquare(freedom) / freedom
+        temperature = sample.temperature
+        runs.append(
+            lammps_task(
+                stage="ensemble",
+                name=name,
+                script=ensemble_script(
+                    liquid,
+                    name,
+                    sample.state.file,
+                    temperature,
+                    temperature * float(draw),
+                    seed,
+                    max(1, frames[-1] // _THERMO_LINES),
+                    frames,
+                ),
+                outputs=(f"{name}.npy",),
+                files={f"{name}.steps": steps_file(frames, frames[-1])},
+                inputs={sample.state.file: sample.state.key},
+                evaluate=measure_run,
+                parameters={"frames": [0, *frames]},
+                cost=float(frames[-1] * n),
+            )
+        )
+    average = lammps_task(
+        stage="ensemble",
+        name=f"{sample.name}-labels",
+        outputs=(f"{sample.name}-labels.npz",),
+        inputs={f"{run.facts['name']}.npy": run.key for run in runs},
+        evaluate=measure_labels,
+        consumes=True,
+        parameters={"final": ensemble.keep_final_positions},
+    )
+    return runs, average
+
+
+def window_steps(steps: int) -> tuple[list[int], list[int]]:
+    """Origins of time in a window, and the lags for which F_s is measured: up to half of it."""
+    longest = max(1, steps // 2)
+    origins = sorted({i * longest // _ORIGINS for i in range(_ORIGINS)})
+    count = 1 + int(np.ceil(_LAGS_PER_DECADE * np.log10(longest)))
+    lags = np.unique(np.rint(np.geomspace(1, longest, count)).astype(int))
+    return origins, lags.tolist()
+
+
+def trajectory_pieces(steps: int, longest: int) -> tuple[list[tuple[int, int]], int]:
+    """Where a run of some steps is cut, and the time steps between its lines of thermo output.
+
+    Pieces are as equal as can be with cuts at multiples of the interval, so that the lines of all
+    pieces are evenly spaced in the whole run: no piece weighs more than another in its means.
+
+    Args:
+        steps: of the whole run.
+        longest: steps in a piece, perhaps an interval more.
+
+    Returns:
+        The first and the last step of each piece, and the interval.
+    """
+    n = -(-steps // longest)
+    per_piece = -(-_THERMO_LINES // n)
+    interval = max(1, steps // (n * per_piece))
+    cuts = [i * steps // n // interval * interval for i in range(n)]
+    return list(pairwise([*cuts, steps])), interval
+
+
+def _lattice(liquid: Liquid, seed: int) -> str:
+    """A data file: particles at random on the sites of a simple cubic or square lattice."""
+    n, length, dimension = liquid.config.particles, liquid.box_length, liquid.system.dimension
+    side = int(np.ceil(n ** (1 / dimension) - 1e-9))
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(side**dimension)[:n]
+    sites = np.stack(np.unravel_index(chosen, (side,) * dimension), axis=1)
+    positions = np.zeros((n, 3))
+    positions[:, :dimension] = (sites + 0.5) * length / side
+    bounds = [f"0 {length!r}"] * dimension + ["-0.5 0.5"] * (3 - dimension)
+    lines = [
+        f"{liquid.system.name}: {n} particles on a lattice\n",
+        f"{n} atoms",
+        f"{len(liquid.counts)} atom types\n",
+        *(f"{bound} {axis}lo {axis}hi" for axis, bound in zip("xyz", bounds, strict=True)),
+        "\nAtoms # atomic\n",
+        *(
+            f"{i} {kind + 1} {x!r} {y!r} {z!r}"
+            for i, (kind, (x, y, z)) in enumerate(
+                zip(liquid.species.tolist(), positions.tolist(), strict=True), start=1
+            )
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _dimension(liquid: Liquid) -> dict[str, int]:
+    """For the parameters of a task, where three dimensions go without saying."""
+    return {"dimension": 2} if liquid.system.dimension == 2 else {}
