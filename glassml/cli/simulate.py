@@ -57,6 +57,9 @@ def simulate(
     """
     if "=" in arguments[0]:
         raise ConfigError("expected a configuration file before settings that overrule it")
+    from rich.console import Console
+
+    from glassml.progress import TerminalProgress
     from glassml.simulation import pipeline
 
     config = pipeline.load_simulate_config(arguments[0], arguments[1:])
@@ -67,7 +70,7 @@ def simulate(
             typer.echo(f"further ones depend on what is not there yet ({missing})")
         return
     try:
-        result = pipeline.simulate(config, until=until)
+        result = pipeline.simulate(config, until=until, progress=TerminalProgress(Console()))
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command goes on where it was", err=True)
         raise typer.Exit(130) from None
