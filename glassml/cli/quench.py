@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glassml.cli.progress import counted
-
 if TYPE_CHECKING:
     from glassml.data import ReadOptions
     from glassml.simulation import System
@@ -90,24 +88,24 @@ def quench(
     """
     from glassml.data import ReadOptions, SpeciesMap
     from glassml.errors import InputError
+    from glassml.progress import TerminalProgress
     from glassml.simulation import quench_file
 
     if output.exists() and not overwrite:
         raise InputError(f"{output}: exists already; expected a new name (-o), or --overwrite")
     options = ReadOptions(species=SpeciesMap.parse(species) if species else None)
     chosen = _chosen_system(system, include, truncation, units, source, file_format, options)
-    with counted("quenching", _count(source)) as advance:
-        report = quench_file(
-            source,
-            output,
-            chosen,
-            file_format=file_format,
-            options=options,
-            force_tolerance=force_tolerance,
-            max_iterations=max_iterations,
-            jobs=jobs,
-            on_configuration=advance,
-        )
+    report = quench_file(
+        source,
+        output,
+        chosen,
+        file_format=file_format,
+        options=options,
+        force_tolerance=force_tolerance,
+        max_iterations=max_iterations,
+        jobs=jobs,
+        progress=TerminalProgress(),
+    )
     typer.echo(
         f"{report.output}: {report.configurations} configurations"
         + (f" ({report.resumed} from an earlier run)" if report.resumed else "")
@@ -138,15 +136,3 @@ def _chosen_system(
     first = next(read_configurations(source, file_format, options))
     dimension = 3 if first.plane is None else 2
     return from_include(include, first.species_names, units=units, dimension=dimension)
-
-
-def _count(source: Path) -> int | None:
-    """How many configurations a dataset holds; other files do not tell before they are read."""
-    from contextlib import suppress
-
-    from glassml.data import Dataset
-    from glassml.errors import InputError
-
-    with suppress(InputError), Dataset(source) as dataset:
-        return len(dataset)
-    return None

@@ -38,17 +38,19 @@ def run_tasks(
         on_end: called in this thread after each task that was run, whether it failed or not.
 
     Raises:
-        GlassMLError: of the first task that failed, with ``stop``.
+        GlassMLError: with ``stop``; of the tasks that failed, the one that was started first.
     """
     queue = _Queue(tasks, store)
     running: dict[Future[None], Task] = {}
-    failed: BaseException | None = None
+    started: list[str] = []
+    failures: dict[str, BaseException] = {}
     try:
         while True:
-            while failed is None and len(running) < workers.count:
+            while not failures and len(running) < workers.count:
                 task = queue.next()
                 if task is None:
                     break
+                started.append(task.key)
                 running[workers.executor.submit(store.do, task)] = task
             if not running:
                 break
@@ -62,13 +64,13 @@ def run_tasks(
                 elif on_failure == "note":
                     store.note_failure(task, _reason(error))
                 else:
-                    failed = failed or error
+                    failures[task.key] = error
                 on_end(task)
     except BaseException:
         workers.abandon(running)
         raise
-    if failed is not None:
-        raise failed
+    if failures:
+        raise failures[min(failures, key=started.index)]
 
 
 class _Queue:

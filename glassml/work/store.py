@@ -46,6 +46,10 @@ class Store:
         """Whether no task has been done or begun."""
         return not any(path.is_dir() for path in self.folder.glob("*"))
 
+    def remove(self) -> None:
+        """Remove the folder with everything in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def failure(self, key: str) -> str | None:
         """Why the last attempt at a task failed; None if it did not."""
         note = self._note(key)
