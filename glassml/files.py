@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import tempfile
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from glassml.errors import InputError
 
-__all__ = ["atomic_write", "exclusive", "sha256_of", "user_cache"]
+__all__ = ["atomic_write", "exclusive", "sha256_of"]
 
 
 @contextmanager
@@ -71,13 +70,18 @@ def exclusive(lock: Path, when_taken: Callable[[], None]) -> Iterator[None]:
     Raises:
         OSError: the file cannot be written.
     """
-    with lock.open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            when_taken()
-            fcntl.flock(stream, fcntl.LOCK_EX)
+    import filelock  # LAMMPS imports this module at every start, and takes no lock
+
+    file_lock = filelock.FileLock(lock)
+    try:
+        file_lock.acquire(timeout=0)
+    except filelock.Timeout:
+        when_taken()
+        file_lock.acquire()
+    try:
         yield
+    finally:
+        file_lock.release()
 
 
 def sha256_of(path: str | Path) -> str:
@@ -87,8 +91,3 @@ def sha256_of(path: str | Path) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def user_cache() -> Path:
-    """The user's folder for what glassml can make again: of $XDG_CACHE_HOME, else ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "glassml"

@@ -54,8 +54,9 @@ ALLOWED: dict[str, set[str]] = {
     "plotting": {"", "errors", "files"},
     "progress": {""},
     "scores": {""},
+    "work": {"", "errors", "files", "settings", "progress"},
     **{room: BASE | set(FLOW[:i]) for i, room in enumerate(FLOW)},
-    "simulation": BASE | {"physics", "data"},  # stands beside `data` at the entrance
+    "simulation": BASE | {"physics", "data", "work"},  # stands beside `data` at the entrance
     "pretrained": BASE,
     "glassml_ase": BASE | set(FLOW) | {"pretrained"},
     "calculators": {"glassml_ase"},
@@ -63,7 +64,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 ALLOWED["export"] |= {"pretrained"}  # a shipped model may be given by its name
 ALLOWED["inference"] |= {"pretrained"}
-ALLOWED["studies"] = ALLOWED["analysis"] | {"analysis"}
+ALLOWED["studies"] = ALLOWED["analysis"] | {"analysis", "work"}
 ALLOWED["cli"] = BASE | set(ALLOWED)
 
 # Habits that a reader applies: most files have up to 400 lines, most functions up to 50 (without

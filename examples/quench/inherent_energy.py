@@ -16,10 +16,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from matscipy.neighbours import neighbour_list
-from rich.progress import Progress
 
 from glassml.analysis.correlation import pearson_all, pearson_mean
 from glassml.data import Configuration, Dataset, convert, find_inputs
+from glassml.progress import TerminalProgress
 from glassml.simulation import TRUNCATIONS, kob_andersen, quench_file
 
 Average = Callable[[Configuration, np.ndarray], np.ndarray]
@@ -89,12 +89,10 @@ VARIANTS: dict[str, tuple[str, Average]] = {
 def quenched(inputs: list[str], output: Path, truncation: str) -> Dataset:
     """The dataset of all inputs with their inherent structures."""
     if not output.exists():
-        with TemporaryDirectory() as folder, Progress() as progress:
+        with TemporaryDirectory() as folder:
             raw = Path(folder) / "raw.h5"
-            total = convert(find_inputs(inputs), raw)
-            task = progress.add_task("quenching", total=total)
-            system = kob_andersen(truncation)
-            quench_file(raw, output, system, on_configuration=lambda: progress.advance(task))
+            convert(find_inputs(inputs), raw)
+            quench_file(raw, output, kob_andersen(truncation), progress=TerminalProgress())
     return Dataset(output)
 
 

@@ -15,7 +15,6 @@ from glassml.cli.options import (
     jobs_option,
 )
 from glassml.cli.output import check_absent
-from glassml.cli.progress import counted
 
 if TYPE_CHECKING:
     from glassml.data import ReadOptions
@@ -87,23 +86,23 @@ def quench(
         glassml quench kob_andersen_T0.64 -o inherent.h5 --system kob-andersen
     """
     from glassml.data import ReadOptions, SpeciesMap
+    from glassml.progress import TerminalProgress
     from glassml.simulation import quench_file
 
     check_absent(output, overwrite)
     options = ReadOptions(species=SpeciesMap.parse(species) if species else None)
     chosen = _chosen_system(system, include, truncation, units, source, file_format, options)
-    with counted("quenching", _count(source)) as advance:
-        report = quench_file(
-            source,
-            output,
-            chosen,
-            file_format=file_format,
-            options=options,
-            force_tolerance=force_tolerance,
-            max_iterations=max_iterations,
-            jobs=jobs,
-            on_configuration=advance,
-        )
+    report = quench_file(
+        source,
+        output,
+        chosen,
+        file_format=file_format,
+        options=options,
+        force_tolerance=force_tolerance,
+        max_iterations=max_iterations,
+        jobs=jobs,
+        progress=TerminalProgress(),
+    )
     typer.echo(
         f"{report.output}: {report.configurations} configurations"
         + (f" ({report.resumed} from an earlier run)" if report.resumed else "")
@@ -133,15 +132,3 @@ def _chosen_system(
         return system_named(str(name), **({} if truncation is None else {"truncation": truncation}))
     first = next(read_configurations(source, file_format, options))
     return from_include(include, first.species_names, units=units, dimension=first.dimension)
-
-
-def _count(source: Path) -> int | None:
-    """Number of configurations of a dataset; None for other files, which must be read first."""
-    from contextlib import suppress
-
-    from glassml.data import Dataset
-    from glassml.errors import InputError
-
-    with suppress(InputError), Dataset(source) as dataset:
-        return len(dataset)
-    return None

@@ -63,6 +63,9 @@ def simulate(
             "expected a configuration file, then settings that override it; found "
             f"{arguments[0]!r} first"
         )
+    from rich.console import Console
+
+    from glassml.progress import TerminalProgress
     from glassml.simulation import pipeline
 
     config = pipeline.load_simulate_config(arguments[0], arguments[1:])
@@ -73,7 +76,7 @@ def simulate(
             typer.echo(f"the other scripts depend on results that do not exist yet ({missing})")
         return
     try:
-        result = pipeline.simulate(config, until=until)
+        result = pipeline.simulate(config, until=until, progress=TerminalProgress(Console()))
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command continues", err=True)
         raise typer.Exit(130) from None

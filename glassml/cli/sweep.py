@@ -62,6 +62,7 @@ def sweep(
     from rich.console import Console
 
     import glassml.studies.sweep as sweeping
+    from glassml.progress import TerminalProgress
 
     config = sweeping.load_sweep_config(arguments[0], arguments[1:])
     planned = sweeping.plan(config, arguments[0])
@@ -70,7 +71,9 @@ def sweep(
             typer.echo(f"{point.key}  {point}")
         return
     try:
-        results = sweeping.sweep(config, jobs=jobs, threads=threads)
+        results = sweeping.sweep(
+            config, jobs=jobs, threads=threads, progress=TerminalProgress(Console())
+        )
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command continues", err=True)
         raise typer.Exit(130) from None

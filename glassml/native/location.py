@@ -19,7 +19,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from glassml.files import atomic_write, user_cache
+from platformdirs import user_cache_path
+
+from glassml.files import atomic_write
 
 __all__ = [
     "BuildStatus",
@@ -231,7 +233,7 @@ def _environment_dir() -> Path:
 
 def _personal_dir() -> Path:
     key = hashlib.sha256(sys.prefix.encode()).hexdigest()[:12]
-    return user_cache() / f"native-{key}"
+    return user_cache_path("glassml") / f"native-{key}"
 
 
 def _can_write(folder: Path) -> bool:

@@ -28,6 +28,7 @@ __all__ = [
     "load_lammps_library",
     "read_thermo",
     "run_lammps",
+    "stop_programs_in",
     "stop_running",
 ]
 
@@ -149,6 +150,16 @@ def stop_running() -> None:
         if process.poll() is None:
             with suppress(ProcessLookupError):  # it has ended this moment
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def stop_programs_in(folder: Path) -> None:
+    """Stop LAMMPS programs of other processes that run in a folder, where /proc shows them."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (entry / "cwd").resolve() != folder.resolve():
+                continue
+            if b"lmp" in (entry / "cmdline").read_bytes():
+                os.kill(int(entry.name), signal.SIGKILL)
 
 
 def read_thermo(log: str | Path) -> list[dict[str, list[float]]]:

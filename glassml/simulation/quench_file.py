@@ -1,14 +1,9 @@
-"""Inherent structures of a whole file: in parallel, and going on where a killed run stopped."""
+"""Inherent structures of a whole file: in parallel, and resumable after an interruption."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +11,15 @@ from typing import Any
 from glassml.data import Configuration, Dataset, DatasetWriter, ReadOptions, read_configurations
 from glassml.data.storage import content_hash
 from glassml.errors import InputError
-from glassml.files import exclusive
+from glassml.progress import SILENT, Progress
 from glassml.simulation.inherent import FORCE_TOLERANCE, MAX_ITERATIONS, quench
-from glassml.simulation.lammps import find_lammps
+from glassml.simulation.lammps import find_lammps, stop_running
 from glassml.simulation.system import System
+from glassml.work import Store, Task, evaluator, open_workers, run_tasks
 
 __all__ = ["QuenchReport", "quench_file"]
+
+_RESULT = "quenched.h5"
 
 
 @dataclass(frozen=True)
@@ -31,8 +29,8 @@ class QuenchReport:
     Attributes:
         output: the dataset that was written.
         configurations: how many are in it.
-        resumed: how many of them an earlier run, which did not end, had quenched already.
-        largest_force: the largest force on any particle of any of them [energy / length].
+        resumed: how many of them an earlier, interrupted run had quenched already.
+        largest_force: the largest force left on any particle [energy / length].
     """
 
     output: Path
@@ -42,17 +40,28 @@ class QuenchReport:
 
 
 @dataclass(frozen=True)
-class _Quenching:
-    """A quench of any configuration, kept in a folder until the dataset is complete."""
+class _Settings:
+    """How configurations are quenched."""
 
-    folder: Path
     system: System
     force_tolerance: float
     max_iterations: int
-    earlier: frozenset[Path]
 
-    def __call__(self, configuration: Configuration) -> tuple[Configuration, bool]:
-        """The quenched configuration, and whether an earlier run had quenched it."""
+    def facts(self) -> dict[str, Any]:
+        """The settings as plain values, for the dataset's description."""
+        return {
+            "system": self.system.name,
+            "units": self.system.units,
+            "species": list(self.system.species_names),
+            "commands": self.system.commands,
+            "timestep": self.system.timestep,
+            "force_tolerance": self.force_tolerance,
+            "max_iterations": self.max_iterations,
+            "lammps": find_lammps().version,
+        }
+
+    def task(self, configuration: Configuration) -> Task:
+        """The quench of a configuration, whatever its name and labels are."""
         bare = replace(
             configuration,
             scalars={},
@@ -66,44 +75,26 @@ class _Quenching:
             name="quenched",
             provenance={},
         )
-        part = self.folder / f"{self._key(bare)}.h5"
-        if not part.is_file():
-            # Under its own name, which errors tell.
-            done = quench(
-                replace(bare, name=configuration.name),
-                self.system,
-                force_tolerance=self.force_tolerance,
-                max_iterations=self.max_iterations,
-            )
-            with DatasetWriter(part) as writer:
-                writer.add(replace(done, name="quenched"))
-        with Dataset(part) as dataset:
-            done = dataset["quenched"]
-            dataset.verify(done)
-        return replace(
-            configuration,
-            scalars={**configuration.scalars, **done.scalars},
-            structures={**configuration.structures, **done.structures},
-            provenance={**configuration.provenance, **done.provenance},
-        ), part in self.earlier
+        facts = {"structure": content_hash(bare), "dimension": self.system.dimension}
+        return Task(
+            evaluators=(_quench,),
+            outputs=(_RESULT,),
+            facts={**self.facts(), **facts},
+            payload=(replace(bare, name=configuration.name), self),  # errors give the name
+        )
 
-    def _key(self, bare: Configuration) -> str:
-        """What the result depends on: the structure, the interactions and how it is quenched."""
-        facts = (content_hash(bare), *self.facts().values())
-        return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
-    def facts(self) -> dict[str, Any]:
-        """How it is done, for the dataset's description."""
-        return {
-            "system": self.system.name,
-            "units": self.system.units,
-            "species": list(self.system.species_names),
-            "commands": self.system.commands,
-            "timestep": self.system.timestep,
-            "force_tolerance": self.force_tolerance,
-            "max_iterations": self.max_iterations,
-            "lammps": find_lammps().version,
-        }
+@evaluator(version=1)
+def _quench(task: Task, folder: Path) -> None:
+    configuration, settings = task.payload
+    done = quench(
+        configuration,
+        settings.system,
+        force_tolerance=settings.force_tolerance,
+        max_iterations=settings.max_iterations,
+    )
+    with DatasetWriter(folder / _RESULT) as writer:
+        writer.add(replace(done, name="quenched"))
 
 
 def quench_file(
@@ -116,24 +107,25 @@ def quench_file(
     force_tolerance: float = FORCE_TOLERANCE,
     max_iterations: int = MAX_ITERATIONS,
     jobs: int | None = None,
-    on_configuration: Callable[[], None] = lambda: None,
+    progress: Progress = SILENT,
 ) -> QuenchReport:
-    """Quench all configurations of a file, and write them with all that the file holds.
+    """Quench all configurations of a file, and write them with everything else that it holds.
 
-    What is done is kept in a hidden folder beside the output, so that a run that was killed goes on
-    where it stopped when it is started again. The folder is removed at the end. The output appears
-    under its name once it is complete; it may be the source.
+    Results are kept in a hidden folder beside the output, so that the same call goes on where a
+    killed one stopped. The folder is removed at the end. The file is read twice, first for the
+    structures and then for the output, which appears under its name once it is complete; it may be
+    the source.
 
     Args:
         source: a structure file, a published data file or a dataset.
         output: HDF5 dataset.
         system: the interactions.
         file_format: a name in `glassml.data.FORMATS`, or "auto".
-        options: what the file does not say.
+        options: how to read the file.
         force_tolerance: see `glassml.simulation.quench`.
         max_iterations: see `glassml.simulation.quench`.
-        jobs: number of LAMMPS processes at once. Default: one for each core.
-        on_configuration: called after each configuration.
+        jobs: number of LAMMPS processes at a time. Default: one per core.
+        progress: shows how many configurations are done.
 
     Raises:
         InputError: the file cannot be read, or does not fit the system.
@@ -142,70 +134,91 @@ def quench_file(
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs: expected at least 1; found {jobs}")
     target = Path(output)
-    folder = target.with_name(f".{target.name}.quench")
-    options = replace(options or ReadOptions(), final_positions=True)
-    configurations = read_configurations(source, file_format, options)
-    resumed, largest = 0, 0.0
-    with _kept(folder, target) as earlier:
-        quenching = _Quenching(folder, system, force_tolerance, max_iterations, earlier)
-        about = {**_description(source), "quench": quenching.facts()}
-        with DatasetWriter(target, about) as writer:
-            for done, known in _in_parallel(quenching, configurations, jobs or _cores()):
+    store = Store(target.with_name(f".{target.name}.quench"))
+    options = options or ReadOptions()
+    settings = _Settings(system, force_tolerance, max_iterations)
+
+    def configurations(final_positions: bool) -> Iterator[Configuration]:
+        chosen = replace(options, final_positions=final_positions)
+        return read_configurations(source, file_format, chosen)
+
+    with _temporary(store, target):
+        total = _count(source)
+        resumed = _run(configurations(False), total, store, settings, jobs, progress)
+        description = {**_description(source), "quench": settings.facts()}
+        largest = 0.0
+        with DatasetWriter(target, description) as writer:
+            for configuration in progress.watch(configurations(True), "writing", total):
+                done = _with_result(configuration, store, settings)
                 writer.add(done)
-                resumed += known
                 largest = max(largest, float(done.provenance["quench_largest_force"]))
-                on_configuration()
     return QuenchReport(target, writer.n_configurations, resumed, largest)
 
 
+def _run(
+    configurations: Iterator[Configuration],
+    total: int | None,
+    store: Store,
+    settings: _Settings,
+    jobs: int | None,
+    progress: Progress,
+) -> int:
+    """Quench what is not done yet; the number of those that were done."""
+    resumed = 0
+    with progress.stage("quenching", total) as advance:
+
+        def tasks() -> Iterator[Task]:
+            nonlocal resumed
+            known: set[str] = set()
+            for task in map(settings.task, configurations):
+                if task.key in known or not store.is_done(task):
+                    known.add(task.key)
+                    yield task
+                else:
+                    resumed += 1
+                    advance()
+
+        with open_workers("threads", jobs, stop=stop_running) as workers:
+            run_tasks(tasks(), store, workers, on_end=lambda task: advance())
+    return resumed
+
+
+def _with_result(configuration: Configuration, store: Store, settings: _Settings) -> Configuration:
+    """A configuration with its inherent structure."""
+    with Dataset(store.path(settings.task(configuration), _RESULT)) as dataset:
+        done = dataset["quenched"]
+        dataset.verify(done)
+    return replace(
+        configuration,
+        scalars={**configuration.scalars, **done.scalars},
+        structures={**configuration.structures, **done.structures},
+        provenance={**configuration.provenance, **done.provenance},
+    )
+
+
 @contextmanager
-def _kept(folder: Path, target: Path) -> Iterator[frozenset[Path]]:
-    """A folder for what is done, which stays if the block fails; yields what it holds already."""
-
-    def refuse() -> None:
-        raise InputError(
-            f"{target}: another `glassml quench` is writing it; wait for it or choose another name"
-        )
-
-    with ExitStack() as stack:
+def _temporary(store: Store, target: Path) -> Iterator[None]:
+    """A store that is removed at the end, unless the block fails and something has been done."""
+    with store.locked(target, "glassml quench"):
+        store.clear_unfinished()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(exclusive(folder / "lock", refuse))
-        except OSError as error:
-            raise InputError(
-                f"{target}: cannot write here ({error.strerror}); choose another path"
-            ) from None
-        try:
-            yield frozenset(folder.glob("*.h5"))
+            yield
         except BaseException:
-            if not any(folder.glob("*.h5")):
-                shutil.rmtree(folder, ignore_errors=True)
+            store.clear_unfinished()
+            if store.is_empty():
+                store.remove()
             raise
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _in_parallel(
-    quenching: _Quenching, configurations: Iterable[Configuration], jobs: int
-) -> Iterator[tuple[Configuration, bool]]:
-    """Quench in the order of the file, holding a few configurations more than there are jobs."""
-    waiting: deque[Future[tuple[Configuration, bool]]] = deque()
-    pool = ThreadPoolExecutor(jobs)  # threads: the work is in LAMMPS' processes
-    try:
-        for configuration in configurations:
-            waiting.append(pool.submit(quenching, configuration))
-            if len(waiting) >= 2 * jobs:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)  # those that run end, and are kept
+        store.remove()
 
 
 def _description(source: str | Path) -> dict[str, Any]:
     with suppress(InputError), Dataset(source) as dataset:
         return dataset.description
-    return {}  # not a dataset, or a damaged one, of which the reader will tell
+    return {}  # not a dataset, or a damaged one, which the reader reports
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _count(source: str | Path) -> int | None:
+    """The number of configurations of a dataset; that of other files shows as they are read."""
+    with suppress(InputError), Dataset(source) as dataset:
+        return len(dataset)
+    return None

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from platformdirs import user_cache_path
 from torch.utils.data import ConcatDataset, DistributedSampler, Subset
 from torch.utils.data import Dataset as TorchDataset
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
 from glassml.data import Configuration, view_of
-from glassml.files import user_cache
 from glassml.graph import GraphCache, build_graph
 from glassml.physics import label_trust
 from glassml.progress import SILENT, Progress
@@ -242,5 +242,7 @@ class DataModule(pl.LightningDataModule):
 def _graph_cache(data: DataConfig) -> GraphCache | None:
     if data.graph_cache is None:
         return None
-    folder = user_cache() / "graphs" if data.graph_cache == "auto" else data.graph_cache
+    folder = (
+        user_cache_path("glassml") / "graphs" if data.graph_cache == "auto" else data.graph_cache
+    )
     return GraphCache(folder, limit=1e9 * data.graph_cache_gb)

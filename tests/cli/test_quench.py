@@ -57,10 +57,10 @@ def test_two_runs_do_not_write_one_output(glassml: Run, tmp_path: Path):
     """The first one to end would remove the files that the other one continues from."""
     source, folder = write(tmp_path / "in.h5"), tmp_path / ".out.h5.quench"
     folder.mkdir()
-    with exclusive(folder / "lock", lambda: None):
+    with exclusive(folder / ".lock", lambda: None):
         run = glassml("quench", source, "-o", tmp_path / "out.h5", "--system", "kob-andersen")
     assert run.code == 1
-    assert "out.h5: another `glassml quench` is writing it; wait for it" in run.err
+    assert "out.h5: another `glassml quench` is writing it; wait until it ends" in run.err
     assert not (tmp_path / "out.h5").exists()
     assert folder.is_dir()
 
@@ -142,14 +142,14 @@ def test_killed_and_started_again_it_ends_with_the_same_dataset(glassml: Run, tm
         env=os.environ,
     )
     deadline = time.monotonic() + 300
-    while not list(parts.glob("[!.]*.h5")):
+    while not list(parts.glob("[!.]*/quenched.h5")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not killed.exists()
-    done = len(list(parts.glob("[!.]*.h5")))
+    done = len(list(parts.glob("[!.]*/quenched.h5")))
     again = glassml("quench", source, "-o", killed, *options)
     assert f"4 configurations ({done} from an earlier run)" in again.out
     assert not parts.exists()

@@ -23,7 +23,7 @@ from glassml.physics import (
 )
 from glassml.simulation.pipeline import load_simulate_config
 from glassml.simulation.pipeline.liquid import liquid_of
-from glassml.simulation.pipeline.output import settings_of
+from glassml.simulation.pipeline.simulated_datasets import settings_of
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FILE = shipped_path("kob_andersen_T0.64")

@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from simulation.simulations import liquid_config
 
 from glassml.errors import ConfigError
 from glassml.simulation.pipeline import simulate
 
 pytest.importorskip("dask_jobqueue", reason='needs pip install "glassml[cluster]"')
-QUIET = Console(quiet=True)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -23,7 +21,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def test_dask_does_the_same(tmp_path):
     for name, cluster in (("threads", "null"), ("dask", "{kind: local}")):
         config = liquid_config(tmp_path / name, f"cluster={cluster}")
-        simulate(config, until="melt", console=QUIET)
+        simulate(config, until="melt")
     expected = files_of(tmp_path / "threads")
     assert len(expected) == 4  # two replicas, created and melted
     assert files_of(tmp_path / "dask") == expected
@@ -32,14 +30,14 @@ def test_dask_does_the_same(tmp_path):
 def test_mistake_in_a_worker_is_told_as_elsewhere(tmp_path):
     config = liquid_config(tmp_path, "cluster={kind: local}", "particles=100")
     with pytest.raises(Exception, match=r"stage melt, melt-replica.*twice the cutoff") as caught:
-        simulate(config, until="melt", console=QUIET)
+        simulate(config, until="melt")
     assert type(caught.value).__name__ == "InputError"
 
 
 def test_options_that_dask_refuses(tmp_path):
     config = liquid_config(tmp_path, "cluster={kind: slurm, options: {memry: 1GB}}")
     with pytest.raises(ConfigError, match=r"cluster\.options: Dask refuses them"):
-        simulate(config, until="melt", console=QUIET)
+        simulate(config, until="melt")
 
 
 def test_slurm_jobs_ask_for_what_is_configured():

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import yaml
-from rich.console import Console
 from simulation.simulations import write_config
 
 from glassml.settings import validated
@@ -43,8 +42,8 @@ def test_stages_are_those_of_the_program():
     assert re.findall(r"^\| `(\w+)` \| ", TEXT, re.MULTILINE)[:5] == list(pipeline.STAGES)
 
 
-def test_quiet_console_says_nothing(tmp_path, capsys):
+def test_nothing_is_printed_unless_progress_is_asked_for(tmp_path, capsys):
     config = pipeline.load_simulate_config(write_config(tmp_path / "c.yaml", "particles=152"))
     config = config.model_copy(update={"output": tmp_path / "run"})
-    pipeline.simulate(config, until="melt", console=Console(quiet=True))
+    pipeline.simulate(config, until="melt")
     assert capsys.readouterr().out == ""

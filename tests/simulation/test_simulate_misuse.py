@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import io
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,13 @@ from typer.testing import CliRunner
 from glassml.cli import app
 from glassml.data import Dataset
 from glassml.errors import ConfigError, GlassMLError, InputError, SimulationError
+from glassml.progress import TerminalProgress
 from glassml.simulation import find_lammps
-from glassml.simulation.pipeline import load_simulate_config, simulate, tasks, write_inputs
+from glassml.simulation.pipeline import load_simulate_config, simulate, write_inputs
+from glassml.simulation.pipeline.lammps_task import lammps_task
 from glassml.simulation.pipeline.measurements import collect_frames
-from glassml.simulation.pipeline.scheduler import needed_tasks, run_tasks
-from glassml.simulation.pipeline.tasks import Task, execute
+from glassml.work import Store, Task, evaluator
 
-QUIET = Console(quiet=True)
 GLASS = (  # far from equilibrium, and never to come there
     "temperatures=[0.3]",
     "replicas=1",
@@ -38,7 +37,7 @@ GLASS = (  # far from equilibrium, and never to come there
 
 def message(output: Path, *overrides: str, **options: str) -> str:
     with pytest.raises(GlassMLError) as caught:
-        simulate(liquid_config(output, *overrides), console=QUIET, **options)
+        simulate(liquid_config(output, *overrides), **options)
     return plain(str(caught.value))
 
 
@@ -50,7 +49,9 @@ def test_box_too_small_for_the_cutoff(tmp_path):
 
 def test_liquid_that_does_not_equilibrate_is_used_with_a_warning(tmp_path):
     told = io.StringIO()
-    result = simulate(liquid_config(tmp_path, *GLASS), console=Console(file=told))
+    result = simulate(
+        liquid_config(tmp_path, *GLASS), progress=TerminalProgress(Console(file=told))
+    )
     (warning,) = result.warnings
     assert warning.startswith("T = 0.3: not equilibrated: F_s(k = 7.25, t) has not decayed")
     assert f"WARNING: {warning}" in plain(told.getvalue())
@@ -68,7 +69,7 @@ def test_units_of_tau_alpha_need_a_tau_alpha(tmp_path):
     assert "raise equilibration.budget" in text
     # what was done is there for the corrected configuration
     before = {path.name for path in (tmp_path / "work").glob("[0-9a-f]*")}
-    simulate(liquid_config(tmp_path, *GLASS), until="equilibrate", console=QUIET)
+    simulate(liquid_config(tmp_path, *GLASS), until="equilibrate")
     assert {path.name for path in (tmp_path / "work").glob("[0-9a-f]*")} == before
 
 
@@ -97,7 +98,7 @@ def test_a_system_of_ones_own(include, tmp_path):
         "equilibration.wave_number=6",
         f"output={tmp_path / 'run'}",
     )
-    result = simulate(load_simulate_config(config), console=QUIET)
+    result = simulate(load_simulate_config(config))
     dataset = Dataset(result.datasets[0])
     assert dataset.species_names == ("X", "Y")
     assert (dataset[0].species == 1).sum() == 40
@@ -150,20 +151,20 @@ def test_two_processes_in_one_folder(tmp_path):
     (tmp_path / "work").mkdir()
     with (tmp_path / "work" / ".lock").open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
-        assert "another `glassml simulate` is at work in" in message(tmp_path)
+        assert "another `glassml simulate` is writing it" in message(tmp_path)
 
 
 def test_work_of_another_lammps_is_not_continued(tmp_path):
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "lammps.txt").write_text("29 Sep 2021\n")
     text = message(tmp_path)
-    assert "was begun with LAMMPS 29 Sep 2021" in text
+    assert "expected LAMMPS 29 Sep 2021, with which" in text
     assert find_lammps().version in text
 
 
 def test_output_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
-    assert "output: cannot write in" in message(tmp_path / "file" / "run")
+    assert "file/run: cannot write here" in message(tmp_path / "file" / "run")
 
 
 def test_scripts_go_into_an_empty_folder_only(tmp_path):
@@ -177,38 +178,40 @@ def full_disk_task(script: str, output: str) -> Task:
     head = "units lj\nregion box block 0 9 0 9 0 9\ncreate_box 1 box\n"
     head += f"shell ln -s /dev/full {output}\n"
     atoms = "create_atoms 1 random 50 1 box\nmass 1 1\npair_style zero 1\npair_coeff * *\n"
-    return Task(stage="melt", name="full", script=head + atoms + script, outputs=(output,))
+    return lammps_task(stage="melt", name="full", script=head + atoms + script, outputs=(output,))
 
 
 def test_disk_that_is_full_when_lammps_writes_its_state(tmp_path):
     task = full_disk_task("write_restart a.restart\n", "a.restart")
     with pytest.raises(SimulationError) as caught:
-        execute(task, tmp_path)
+        Store(tmp_path).do(task)
     assert "stage melt, full: " in str(caught.value)
     assert "a.restart" in str(caught.value)
-    assert not task.is_done(tmp_path)
+    assert not Store(tmp_path).is_done(task)
 
 
 def test_disk_that_is_full_when_results_are_written(tmp_path):
+    @evaluator(version=1)
     def evaluate(task: Task, folder: Path) -> None:
         (folder / "b.txt").symlink_to("/dev/full")
         (folder / "b.txt").write_text("result\n" * 10000)
 
-    task = Task(stage="structure", name="full", script="", outputs=("b.txt",), evaluate=evaluate)
+    task = lammps_task(stage="structure", name="full", outputs=("b.txt",), evaluate=evaluate)
     with pytest.raises(InputError) as caught:
-        execute(task, tmp_path)
+        Store(tmp_path).do(task)
     text = plain(str(caught.value))
     assert text.startswith("stage structure, full: cannot write in")
     assert "No space left on device; what is done is kept, so make room" in text
 
 
 def test_file_that_cannot_be_read_is_named(tmp_path):
+    @evaluator(version=1)
     def evaluate(task: Task, folder: Path) -> None:
         (folder / "missing" / "c.txt").read_text()
 
-    task = Task(stage="structure", name="lost", script="", outputs=("c.txt",), evaluate=evaluate)
+    task = lammps_task(stage="structure", name="lost", outputs=("c.txt",), evaluate=evaluate)
     with pytest.raises(InputError) as caught:
-        execute(task, tmp_path)
+        Store(tmp_path).do(task)
     text = plain(str(caught.value))
     assert text.startswith("stage structure, lost: cannot read or write")
     assert "missing/c.txt: No such file or directory" in text
@@ -222,63 +225,36 @@ def test_log_that_is_cut_off_is_named(tmp_path):
     whole = "Step PotEng Temp\n0 -6.5 0.5\n10 -6.4 0.6\nLoop time of 1 on 1 procs\n"
 
     def task(log: str) -> Task:
-        return Task(
+        @evaluator(version=1)
+        def write(task: Task, folder: Path) -> None:
+            (folder / "a.dump").write_text(dump)
+            (folder / "log.lammps").write_text(log)
+
+        collect = lammps_task(
             stage="equilibrate",
             name="a",
-            script="",
             outputs=("a.npz",),
-            files={"a.dump": dump, "log.lammps": log},
             evaluate=collect_frames,
-            parameters={"frames": [0]},
+            parameters={"frames": [0], "log": log},
         )
+        return replace(collect, evaluators=(write, *collect.evaluators))
 
-    execute(task(whole), tmp_path)
+    Store(tmp_path).do(task(whole))
     for cut in ("", whole[:30]):
         with pytest.raises(SimulationError) as caught:
-            execute(task(cut), tmp_path)
+            Store(tmp_path).do(task(cut))
         text = plain(str(caught.value))
         assert text.startswith("stage equilibrate, a: ")
         assert "log.lammps: expected the thermo output of a whole run" in text
 
 
-def test_results_of_older_evaluations_are_not_taken_for_new_ones(monkeypatch):
-    def key() -> str:
-        return Task(stage="melt", name="a", script="run 1", outputs=("a.npz",)).key
-
-    before = key()
-    assert key() == before
-    monkeypatch.setattr(tasks, "_VERSION", tasks._VERSION + 1)
-    assert key() != before
-
-
-def test_other_tasks_are_finished_when_one_fails(tmp_path):
-    started, failing = threading.Event(), threading.Event()
-
-    def write(task: Task, folder: Path) -> None:
-        started.set()
-        failing.wait(60)
-        (folder / "c.txt").write_text(task.name)
-
-    def fail(task: Task, folder: Path) -> None:
-        started.wait(60)
-        failing.set()
-        raise SimulationError("it exploded")
-
-    def task(name: str, evaluate, **inputs: str) -> Task:
-        return Task("ensemble", name, "", ("c.txt",), inputs=inputs, evaluate=evaluate)
-
-    good, bad = task("good", write), task("bad", fail)
-    after = Task("ensemble", "after", "", ("c.txt",), inputs={"d": bad.key}, evaluate=write)
-    known = {t.key: t for t in (good, bad, after)}
-    needed = needed_tasks([good, after], known, tmp_path)
-    assert set(needed) == set(known)
-    with (
-        ThreadPoolExecutor(2) as pool,
-        pytest.raises(SimulationError, match="stage ensemble, bad: it exploded"),
-    ):
-        run_tasks(needed, tmp_path, pool, lambda task: None)
-    assert good.is_done(tmp_path)
-    assert not after.is_done(tmp_path)
+def test_what_lammps_logged_is_kept_with_the_results(tmp_path):
+    script = "units lj\nregion box block 0 9 0 9 0 9\ncreate_box 1 box\nshell touch a.txt b.txt\n"
+    task = lammps_task(stage="melt", name="a", script=script, outputs=("a.txt",))
+    Store(tmp_path).do(task)
+    folder = tmp_path / task.key
+    assert {path.name for path in folder.iterdir()} == {"a.txt", "log.lammps"}
+    assert "create_box 1 box" in (folder / "log.lammps").read_text()
 
 
 def test_command_prints_mistakes_without_a_traceback(tmp_path):

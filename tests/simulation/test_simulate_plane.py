@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matscipy.neighbours import neighbour_list
-from rich.console import Console
 from simulation.simulations import liquid_config
 from systems import liquid, moved, rotation
 
@@ -62,7 +60,7 @@ def energies_and_forces(
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     output = tmp_path_factory.mktemp("plane") / "run"
     config = liquid_config(output, "system={name: kob-andersen-2d}", *SETTINGS)
-    return Dataset(simulate(config, console=Console(file=io.StringIO())).datasets[0])
+    return Dataset(simulate(config).datasets[0])
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +155,7 @@ def test_the_same_mixture_from_an_include_file(tmp_path: Path):
         "separation=0.2",
         "ensemble={runs: 2, times: [0.01], dynamics: nvt}",
     )
-    (c,) = Dataset(simulate(config, console=Console(quiet=True)).datasets[0])
+    (c,) = Dataset(simulate(config).datasets[0])
     assert c.plane == 2
     assert c.cell[0, 0] == c.cell[1, 1] != pytest.approx(np.sqrt(N / 1.19), rel=1e-3)
     assert np.ptp(c.structures["inherent"][:, 2]) == 0

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
 from simulation.simulations import LIQUID, liquid_config
 
 from glassml.analysis import simulation_picture
@@ -138,8 +137,8 @@ def test_the_dataset_describes_itself(hot):
     assert not {"output", "workers"} & set(about["settings"])  # which say nothing about the data
 
 
-def test_progress_is_quiet_but_for_results(simulated, told: io.StringIO):
-    lines = told.getvalue().splitlines()
+def test_progress_is_quiet_but_for_results(simulated, printed: io.StringIO):
+    lines = printed.getvalue().splitlines()
     assert lines[0].startswith("kob-andersen, 160 particles; results in ")
     assert [line.split(":")[0] for line in lines[1:3]] == ["T = 2.5", "T = 2"]
     assert "tau_alpha 0." in lines[1]
@@ -151,7 +150,7 @@ def test_the_same_command_again_does_nothing_and_says_the_same(simulated):
     work = simulated.folder / "work"
     before = {path: path.stat().st_mtime_ns for path in work.rglob("*") if path.is_file()}
     files = [path.read_bytes() for path in simulated.datasets]
-    again = simulate(liquid_config(simulated.folder), console=Console(quiet=True))
+    again = simulate(liquid_config(simulated.folder))
     assert again == simulated
     assert [path.read_bytes() for path in simulated.datasets] == files
     after = {path: path.stat().st_mtime_ns for path in work.rglob("*") if path.is_file()}
@@ -238,7 +237,7 @@ def test_constant_pressure_and_unequal_masses(tmp_path: Path):
         "separation=0.2",
         "ensemble={runs: 4, times: [0.01], dynamics: nvt}",
     )
-    dataset = Dataset(simulate(config, console=Console(quiet=True)).datasets[0])
+    dataset = Dataset(simulate(config).datasets[0])
     volumes = [c.volume for c in dataset]
     mean = np.mean([c.number_density for c in dataset])
     assert dataset.description["number_density"] == pytest.approx(mean, rel=1e-12)

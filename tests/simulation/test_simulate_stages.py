@@ -10,7 +10,7 @@ import pytest
 from simulation.simulations import liquid_config
 
 from glassml.simulation.pipeline.liquid import liquid_of
-from glassml.simulation.pipeline.stages import melt, trajectory_pieces
+from glassml.simulation.pipeline.stage_tasks import melt, trajectory_pieces
 
 SEGMENT = 100_000
 
@@ -33,15 +33,22 @@ def test_short_rest_of_a_window_weighs_no_more_than_its_length(tmp_path: Path):
     """A window of a segment and 500 steps: the energies of its pieces are one even series."""
     chain, _ = melt(liquid_of(liquid_config(tmp_path, f"segment={SEGMENT}")), replica=1)
     pieces, measure = chain.window("w", SEGMENT + 500)
-    runs = [int(re.search(r"^run (\d+)$", p.script, re.MULTILINE)[1]) for p in pieces]
-    intervals = [int(re.search(r"^thermo (\d+)$", p.script, re.MULTILINE)[1]) for p in pieces]
+    runs = [int(re.search(r"^run (\d+)$", p.facts["script"], re.MULTILINE)[1]) for p in pieces]
+    intervals = [
+        int(re.search(r"^thermo (\d+)$", p.facts["script"], re.MULTILINE)[1]) for p in pieces
+    ]
     assert runs == [50_250 // 502 * 502, SEGMENT + 500 - 50_250 // 502 * 502]
     assert intervals == [502, 502]
-    assert measure.parameters["first_steps"] == [0, runs[0]]
+    about = measure.facts["parameters"]
+    assert about["first_steps"] == [0, runs[0]]
     frames = [
         first + step
         for first, p in zip([0, runs[0]], pieces, strict=True)
-        for step in p.parameters["frames"]
+        for step in p.facts["parameters"]["frames"]
     ]
-    wanted = {o + lag for o in measure.parameters["origins"] for lag in measure.parameters["lags"]}
+    wanted = {
+        o + lag
+        for o in measure.facts["parameters"]["origins"]
+        for lag in measure.facts["parameters"]["lags"]
+    }
     assert wanted <= set(frames)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from glassml.errors import ConfigError
 from glassml.simulation.pipeline.equilibrium import Equilibrium, equilibrate
 from glassml.simulation.pipeline.liquid import Liquid, ensemble_steps, uses_tau
-from glassml.simulation.pipeline.runner import Planner
 from glassml.simulation.pipeline.simulate_config import STAGES
-from glassml.simulation.pipeline.stages import (
+from glassml.simulation.pipeline.stage_runner import StagePlanner
+from glassml.simulation.pipeline.stage_tasks import (
     Chain,
     Sample,
     cage_task,
@@ -17,7 +17,7 @@ from glassml.simulation.pipeline.stages import (
     melt,
     structure_task,
 )
-from glassml.simulation.pipeline.tasks import Task
+from glassml.work import Task
 
 __all__ = ["Campaign", "Labelled", "run_campaign"]
 
@@ -31,7 +31,7 @@ class Labelled:
         structure: task with positions and energies.
         cage: task with the cage centres; None without them.
         labels: task with the averages over the ensemble; None without one.
-        steps: at which the labels are measured.
+        steps: time steps at which the labels are measured.
     """
 
     sample: Sample
@@ -47,8 +47,8 @@ class Campaign:
 
     Attributes:
         liquid: what is simulated.
-        equilibria: one for each temperature.
-        configurations: of all temperatures.
+        equilibria: one per temperature.
+        configurations: those of all temperatures.
     """
 
     liquid: Liquid
@@ -56,16 +56,16 @@ class Campaign:
     configurations: list[Labelled] = field(default_factory=list)
 
     def equilibrium(self, temperature: float) -> Equilibrium:
-        """That of a temperature."""
+        """How the equilibration at a temperature ended."""
         return next(e for e in self.equilibria if e.temperature == temperature)
 
 
-def run_campaign(liquid: Liquid, runner: Planner, until: str = STAGES[-1]) -> Campaign:
-    """Do all stages up to one, each for what is not there yet.
+def run_campaign(liquid: Liquid, runner: StagePlanner, until: str = STAGES[-1]) -> Campaign:
+    """Run the stages up to one of them; what is done already is not done again.
 
     Args:
         liquid: what is simulated.
-        runner: runs the tasks, or finds out what they are.
+        runner: runs the tasks, or only collects them.
         until: the last stage.
 
     Raises:
@@ -78,8 +78,8 @@ def run_campaign(liquid: Liquid, runner: Planner, until: str = STAGES[-1]) -> Ca
     ends: dict[float, list[Chain]] = {}
     if last >= STAGES.index("equilibrate"):
         for temperature in liquid.config.temperatures:
-            reached = equilibrate(liquid, chains, temperature, runner.require, runner.work)
-            runner.say(_told(reached))
+            reached = equilibrate(liquid, chains, temperature, runner.require, runner.store)
+            runner.say(_summary(reached))
             campaign.equilibria.append(reached)
             ends[temperature] = [replace(chain) for chain in chains]
     if last >= STAGES.index("sample"):
@@ -93,7 +93,7 @@ def run_campaign(liquid: Liquid, runner: Planner, until: str = STAGES[-1]) -> Ca
     return campaign
 
 
-def _melt(liquid: Liquid, runner: Planner) -> list[Chain]:
+def _melt(liquid: Liquid, runner: StagePlanner) -> list[Chain]:
     chains, tasks, wanted = [], [], []
     for replica in range(1, liquid.config.replicas + 1):
         chain, made = melt(liquid, replica)
@@ -104,8 +104,8 @@ def _melt(liquid: Liquid, runner: Planner) -> list[Chain]:
     return chains
 
 
-def _sample(campaign: Campaign, ends: dict[float, list[Chain]], runner: Planner) -> None:
-    """Independent configurations: where the equilibration ended, and on from there."""
+def _sample(campaign: Campaign, ends: dict[float, list[Chain]], runner: StagePlanner) -> None:
+    """Independent configurations: the ends of the equilibration, then states further on."""
     liquid = campaign.liquid
     tasks: list[Task] = []
     wanted: list[Task] = []
@@ -134,9 +134,9 @@ def _sample(campaign: Campaign, ends: dict[float, list[Chain]], runner: Planner)
     runner.run(wanted, tasks, f"sample {len(campaign.configurations)} configurations")
 
 
-def _label(campaign: Campaign, runner: Planner) -> None:
+def _label(campaign: Campaign, runner: StagePlanner) -> None:
     liquid, ensemble = campaign.liquid, campaign.liquid.config.ensemble
-    assert ensemble is not None, "the caller has looked"
+    assert ensemble is not None, "called for labelled datasets only"
     tasks: list[Task] = []
     for labelled in campaign.configurations:
         tau = _tau(campaign.equilibrium(labelled.sample.temperature), liquid)
@@ -164,7 +164,7 @@ def _tau(equilibrium: Equilibrium, liquid: Liquid) -> float | None:
     return equilibrium.tau_alpha
 
 
-def _told(found: Equilibrium) -> str:
+def _summary(found: Equilibrium) -> str:
     last = found.windows[-1]
     tau = "not reached" if found.tau_alpha is None else f"{found.tau_alpha:.3g}"
     text = (

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,21 +13,21 @@ import numpy as np
 from glassml.physics import relaxation_time
 from glassml.simulation.pipeline.liquid import Liquid
 from glassml.simulation.pipeline.simulate_config import Duration
-from glassml.simulation.pipeline.stages import Chain
-from glassml.simulation.pipeline.tasks import Task
+from glassml.simulation.pipeline.stage_tasks import Chain
+from glassml.work import Store, Task
 
 __all__ = ["Equilibrium", "Window", "equilibrate"]
 
 _FIRST_WINDOW = 1000  # time steps; while tau_alpha is unknown, each window is twice the one before
-_LENGTH_SLACK = 0.9  # tau_alpha is known to some ten per cent only, a window need not be redone
+_LENGTH_SLACK = 0.9  # tau_alpha is known to ten per cent or so: no new window for less
 
 
 @dataclass(frozen=True)
 class Window:
-    """What was measured in a window, as a mean over the replicas.
+    """What was measured in a window, averaged over the replicas.
 
     Attributes:
-        length: [time].
+        length: length of the window [time].
         times: lags [time].
         f_s: self-intermediate scattering function at these lags [-].
         tau_alpha: where f_s falls to 1/e [time]; None if it does not.
@@ -51,9 +50,9 @@ class Equilibrium:
     """How the equilibration at one temperature ended.
 
     Attributes:
-        temperature: which.
+        temperature: at which it was.
         windows: in order; the last two were compared.
-        problems: why it is not equilibrated, in words; empty if it is.
+        problems: why the liquid is not equilibrated, in words; empty if it is.
     """
 
     temperature: float
@@ -62,7 +61,7 @@ class Equilibrium:
 
     @property
     def tau_alpha(self) -> float | None:
-        """Relaxation time [time] in the last two windows, None if it was not reached."""
+        """Relaxation time [time], averaged over the last two windows; None if not reached."""
         known = [w.tau_alpha for w in self.windows[-2:] if w.tau_alpha is not None]
         return None if not known else float(np.mean(known))
 
@@ -72,7 +71,7 @@ class Equilibrium:
         return not self.problems
 
     def record(self) -> dict[str, Any]:
-        """For the dataset's description."""
+        """What the dataset's description says of it."""
         last = self.windows[-1]
         shown = ("length", "tau_alpha", "energy", "energy_error", "temperature")
         return {
@@ -92,7 +91,7 @@ def equilibrate(
     chains: Sequence[Chain],
     temperature: float,
     require: Callable[[list[Task], list[Task], str], None],
-    work: Path,
+    store: Store,
 ) -> Equilibrium:
     """Cool all replicas to a temperature and run them until two windows agree.
 
@@ -100,9 +99,9 @@ def equilibrate(
         liquid: what is simulated.
         chains: the replicas, which are extended.
         temperature: to cool to.
-        require: has the results of tasks there: those wanted, all that they may depend on, and a
-            line on what they are.
-        work: folder of all tasks.
+        require: makes sure that results are there; called with the tasks whose results are needed,
+            these and all tasks they may depend on, and a description for people.
+        store: of the simulation.
     """
     tasks: list[Task] = []
     cooling = liquid.steps(liquid.config.cooling.time, 10_000)
@@ -114,7 +113,7 @@ def equilibrate(
     while True:
         steps = _next_length(liquid, windows)
         if windows and spent + steps > liquid.budget:
-            steps = liquid.budget - spent  # but a shorter one than before would tell nothing new
+            steps = liquid.budget - spent  # a window shorter than the last one shows nothing new
             if steps < liquid.steps(windows[-1].length, 0):
                 return Equilibrium(temperature, windows, _problems(liquid, windows))
         measures = []
@@ -125,14 +124,14 @@ def equilibrate(
             measures.append(measure)
         what = f"T = {temperature:g}: window {len(windows) + 1} of {steps * liquid.timestep:g}"
         require(measures, [*tasks, *measures], what)
-        windows.append(_read(measures, work))
+        windows.append(_mean_window(measures, store))
         spent += steps
         if not _problems(liquid, windows):
             return Equilibrium(temperature, windows, [])
 
 
 def _next_length(liquid: Liquid, windows: list[Window]) -> int:
-    """Steps of the next window."""
+    """Time steps of the next window."""
     wanted = liquid.config.equilibration.length
     if not wanted.in_tau:
         return liquid.steps(wanted.value / 2, 0)
@@ -145,7 +144,7 @@ def _next_length(liquid: Liquid, windows: list[Window]) -> int:
 
 
 def _problems(liquid: Liquid, windows: list[Window]) -> list[str]:
-    """In what the last two windows do not agree, or are too short."""
+    """How the last two windows differ, or that they are too short."""
     settings = liquid.config.equilibration
     if len(windows) < 2:
         return ["only one window fits into the budget"]
@@ -181,10 +180,10 @@ def _too_short(wanted: Duration, windows: list[Window]) -> list[str]:
     return [f"two windows of {needed:.3g} each are wanted, they had {shortest:.3g}"]
 
 
-def _read(measures: list[Task], work: Path) -> Window:
-    """The mean over the replicas."""
+def _mean_window(measures: list[Task], store: Store) -> Window:
+    """What was measured in a window, averaged over the replicas."""
     results = [
-        json.loads(task.path(work, task.outputs[0]).read_text(encoding="utf-8"))
+        json.loads(store.path(task, task.outputs[0]).read_text(encoding="utf-8"))
         for task in measures
     ]
     times = results[0]["times"]

@@ -1,7 +1,8 @@
-"""What a configuration file comes to: the system, and every setting as a number."""
+"""A simulated liquid: the system, and every setting of a configuration file as a number."""
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +19,6 @@ from glassml.simulation.pipeline.simulate_config import (
     LogTimes,
     SimulateConfig,
 )
-from glassml.simulation.pipeline.tasks import seed_of
 from glassml.simulation.systems import SYSTEMS, System, from_include, system_named
 
 __all__ = ["Liquid", "ensemble_steps", "liquid_of", "uses_tau"]
@@ -29,14 +29,14 @@ _INCLUDE_OPTIONS = ("species", "composition", "units", "dimension", "citation")
 
 @dataclass(frozen=True)
 class Liquid:
-    """A system with the settings under which it is simulated.
+    """A system with the settings of its simulation.
 
     Attributes:
         config: all settings.
         system: the interactions.
         timestep: [time].
         density: [1 / length^3], or [1 / length^2] in two dimensions.
-        counts: particles of each species; the sum is N.
+        counts: number of particles of each species; the sum is N.
     """
 
     config: SimulateConfig
@@ -47,12 +47,12 @@ class Liquid:
 
     @cached_property
     def box_length(self) -> float:
-        """Edge of the cubic or square box [length] at the start."""
+        """Edge of the cubic or square box at the start [length]."""
         return float((self.config.particles / self.density) ** (1 / self.system.dimension))
 
     @cached_property
     def species(self) -> np.ndarray:
-        """Species of each particle, int64 [N]: those of the first species come first."""
+        """Species of each particle, int64 [N], in increasing order."""
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
     @property
@@ -63,7 +63,7 @@ class Liquid:
 
     @property
     def budget(self) -> int:
-        """Time steps of equilibration at most, at each temperature."""
+        """Largest number of time steps of the equilibration at each temperature."""
         return self.steps(self.config.equilibration.budget, 1_000_000)
 
     @property
@@ -78,12 +78,13 @@ class Liquid:
         return 0 if name is None else self.system.species_names.index(name)
 
     def steps(self, time: float | None, default: int) -> int:
-        """Time steps of a time [time]; the default if there is none."""
+        """The number of time steps of a time [time]; the default for None."""
         return default if time is None else max(1, round(time / self.timestep))
 
     def seed(self, name: str) -> int:
-        """The seed of one purpose."""
-        return seed_of(self.config.seed, name)
+        """The seed of one purpose, from 1 to 899 999 999 as LAMMPS wants it."""
+        digest = hashlib.sha256(f"{self.config.seed}/{name}".encode()).digest()
+        return min(int.from_bytes(digest[:8], "little") % 900_000_000 + 1, 899_999_999)
 
 
 def liquid_of(config: SimulateConfig, folder: Path = Path()) -> Liquid:
@@ -91,7 +92,7 @@ def liquid_of(config: SimulateConfig, folder: Path = Path()) -> Liquid:
 
     Args:
         config: the settings.
-        folder: where a relative include file is looked for.
+        folder: to which a relative path of an include file refers.
 
     Raises:
         ConfigError: a setting does not fit the system.
@@ -124,7 +125,7 @@ def liquid_of(config: SimulateConfig, folder: Path = Path()) -> Liquid:
     timestep = config.timestep or system.timestep
     liquid = Liquid(config, system, timestep, density, counts)
     if config.ensemble is not None and not any(d.in_tau for d in config.ensemble.durations):
-        ensemble_steps(config.ensemble, timestep, None)  # a mistake is told before hours of work
+        ensemble_steps(config.ensemble, timestep, None)  # report a mistake before hours of work
     return liquid
 
 
@@ -134,9 +135,9 @@ def ensemble_steps(
     """The time steps at which displacements are measured.
 
     Args:
-        ensemble: holds the times.
+        ensemble: its times are resolved.
         timestep: [time].
-        tau_alpha: [time], if it is known; needed for times in units of it.
+        tau_alpha: relaxation time [time]; None if unknown. Needed for times in units of it.
 
     Raises:
         ConfigError: the times are not increasing, or two fall on the same time step.
@@ -158,7 +159,7 @@ def ensemble_steps(
 
 
 def uses_tau(config: SimulateConfig) -> str | None:
-    """The name of a setting after the equilibration that is in units of tau_alpha, if any."""
+    """The first setting of a later stage that is in units of tau_alpha; None if there is none."""
     durations: dict[str, list[Duration]] = {"separation": [config.separation]}
     if config.ensemble is not None:
         durations["ensemble.times"] = config.ensemble.durations
@@ -193,7 +194,7 @@ def _system(config: SimulateConfig, folder: Path) -> System:
 
 
 def _counts(n: int, composition: tuple[float, ...]) -> tuple[int, ...]:
-    """Whole numbers of particles with the sum n, nearest to the composition."""
+    """Whole numbers of particles that add up to n and are nearest to the composition."""
     ideal = [n * fraction for fraction in composition]
     counts = [math.floor(x + 1e-9) for x in ideal]
     most_cut = sorted(range(len(ideal)), key=lambda i: counts[i] - ideal[i])

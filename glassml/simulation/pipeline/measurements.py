@@ -1,4 +1,8 @@
-"""What is computed from the files of a task, in the task itself."""
+"""Evaluators of a simulation's tasks: what is computed from the files that LAMMPS wrote.
+
+Raise the version of an evaluator when it computes something else; results of the earlier version
+are then replaced.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ from glassml.physics import (
 from glassml.simulation.exchange import read_snapshot
 from glassml.simulation.lammps import read_thermo
 from glassml.simulation.pipeline.lammps_trajectory import read_frames
-from glassml.simulation.pipeline.tasks import Task
+from glassml.work import Task, evaluator
 
 __all__ = [
     "check_box",
@@ -33,8 +37,9 @@ __all__ = [
 _BLOCKS = 10  # of a window, whose scatter gives the error of the mean energy
 
 
+@evaluator(version=1)
 def check_box(task: Task, folder: Path) -> None:
-    """Refuse a box in which a particle would feel two images of another one.
+    """Refuse a box in which a particle would interact with two images of another one.
 
     Raises:
         InputError: the box is narrower than two cutoffs.
@@ -43,12 +48,13 @@ def check_box(task: Task, folder: Path) -> None:
     found = re.search(r"master list distance cutoff = (\S+)", log)
     skins = re.findall(r"^neighbor\s+(\S+)\s+bin", log, flags=re.MULTILINE)
     if found is None:
-        return  # the interactions are no pair potential
-    skin = float(skins[-1]) if skins else task.parameters["default_skin"]
-    cutoff, length = float(found.group(1)) - skin, task.parameters["box_length"]
+        return  # the interactions are not a pair potential
+    about = task.facts["parameters"]
+    skin = float(skins[-1]) if skins else about["default_skin"]
+    cutoff, length = float(found.group(1)) - skin, about["box_length"]
     if length < 2 * cutoff:
-        n, density = task.parameters["particles"], task.parameters["density"]
-        fewest = (2 * cutoff) ** task.parameters.get("dimension", 3) * density
+        n, density = about["particles"], about["density"]
+        fewest = (2 * cutoff) ** about.get("dimension", 3) * density
         raise InputError(
             f"particles: expected a box of at least twice the cutoff {cutoff:g}, which takes "
             f"{int(np.ceil(fewest))} particles; found {n}, in a box of "
@@ -56,23 +62,26 @@ def check_box(task: Task, folder: Path) -> None:
         )
 
 
+@evaluator(version=1)
 def collect_frames(task: Task, folder: Path) -> None:
     """Frames and energies of a piece of a trajectory, as arrays.
 
     Raises:
         SimulationError: the dump or the log is cut off.
     """
-    frames = list(read_frames(folder / f"{task.name}.dump", task.parameters["frames"]))
+    frames = list(
+        read_frames(folder / f"{task.facts['name']}.dump", task.facts["parameters"]["frames"])
+    )
     log = folder / "log.lammps"
     runs = read_thermo(log)
-    if not runs:  # LAMMPS' parser leaves out a run without its last lines
+    if not runs:  # LAMMPS' parser leaves out a run whose last lines are missing
         raise SimulationError(
             f"{log}: expected the thermo output of a whole run; found a log that is cut off; is "
             "the disk full?"
         )
     thermo = runs[-1]
     np.savez(
-        folder / f"{task.name}.npz",
+        folder / f"{task.facts['name']}.npz",
         steps=[frame.step for frame in frames],
         positions=[frame.positions for frame in frames],
         # The last line is also the first of the next piece.
@@ -81,12 +90,13 @@ def collect_frames(task: Task, folder: Path) -> None:
     )
 
 
+@evaluator(version=1)
 def measure_window(task: Task, folder: Path) -> None:
     """Relaxation and energy in a window: F_s(k, t) of one species, mean potential energy.
 
     F_s is averaged over the origins of time.
     """
-    about = task.parameters
+    about = task.facts["parameters"]
     chosen = slice(*about["particles"])
     pieces = [np.load(folder / name) for name in task.inputs]
     positions: dict[int, np.ndarray] = {}
@@ -113,7 +123,7 @@ def measure_window(task: Task, folder: Path) -> None:
     energy = np.concatenate([piece["energy"] for piece in pieces])
     blocks = [block.mean() for block in np.array_split(energy, _BLOCKS)]
     _write_json(
-        folder / f"{task.name}.json",
+        folder / f"{task.facts['name']}.json",
         {
             "length": about["length"],
             "times": times,
@@ -126,46 +136,52 @@ def measure_window(task: Task, folder: Path) -> None:
     )
 
 
+@evaluator(version=1)
 def measure_structure(task: Task, folder: Path) -> None:
     """Positions, cell and energies of a configuration and of its inherent structure."""
-    thermal = read_snapshot(folder / f"{task.name}.thermal.dump")
+    thermal = read_snapshot(folder / f"{task.facts['name']}.thermal.dump")
     arrays: dict[str, Any] = {
         "positions": _vectors(thermal, "xu", "yu", "zu"),
         "species": thermal["type"].astype(np.int64) - 1,
         "potential_energy": thermal["c_energy"],
-        "cell": np.diag(_box(folder / f"{task.name}.thermal.dump")),
+        "cell": np.diag(_box(folder / f"{task.facts['name']}.thermal.dump")),
     }
-    if f"{task.name}.inherent.dump" in task.parameters["dumps"]:
-        inherent = read_snapshot(folder / f"{task.name}.inherent.dump")
+    if f"{task.facts['name']}.inherent.dump" in task.facts["parameters"]["dumps"]:
+        inherent = read_snapshot(folder / f"{task.facts['name']}.inherent.dump")
         forces = _vectors(inherent, "fx", "fy", "fz")
         arrays["inherent"] = _vectors(inherent, "xu", "yu", "zu")
         arrays["inherent_energy"] = inherent["c_energy"]
         arrays["largest_force"] = np.linalg.norm(forces, axis=1).max()
-    np.savez(folder / f"{task.name}.npz", **arrays)
+    np.savez(folder / f"{task.facts['name']}.npz", **arrays)
 
 
+@evaluator(version=1)
 def measure_cage(task: Task, folder: Path) -> None:
     """Mean displacements [N, 3] [length] to the cage centres, and their statistical error."""
     first, second = (
         _vectors(
-            read_snapshot(folder / f"{task.name}.{half}.dump"),
+            read_snapshot(folder / f"{task.facts['name']}.{half}.dump"),
             *(f"f_glassml_mean[{axis}]" for axis in (1, 2, 3)),
         )
         for half in (1, 2)
     )
     error = np.sqrt(((first - second) ** 2).sum(axis=1).mean()) / 2
-    np.savez(folder / f"{task.name}.npz", displacement=(first + second) / 2, error=error)
+    np.savez(folder / f"{task.facts['name']}.npz", displacement=(first + second) / 2, error=error)
 
 
+@evaluator(version=1)
 def measure_run(task: Task, folder: Path) -> None:
     """Displacements [T, N, 3] [length] of one isoconfigurational run."""
-    start, *later = read_frames(folder / f"{task.name}.dump", task.parameters["frames"])
+    start, *later = read_frames(
+        folder / f"{task.facts['name']}.dump", task.facts["parameters"]["frames"]
+    )
     displacements = np.stack([frame.positions - start.positions for frame in later])
     if not np.isfinite(displacements).all():
         raise SimulationError("expected finite positions; the run has exploded")
-    np.save(folder / f"{task.name}.npy", displacements)
+    np.save(folder / f"{task.facts['name']}.npy", displacements)
 
 
+@evaluator(version=1)
 def measure_labels(task: Task, folder: Path) -> None:
     """Averages over the runs of an isoconfigurational ensemble.
 
@@ -177,9 +193,9 @@ def measure_labels(task: Task, folder: Path) -> None:
         for time in range(len(runs[0]))
     ]
     arrays = {name: np.stack([each[name] for each in averages], axis=1) for name in averages[0]}
-    if task.parameters["final"]:
+    if task.facts["parameters"]["final"]:
         arrays["final_displacements"] = np.stack(runs).astype(np.float32)
-    np.savez(folder / f"{task.name}.npz", **arrays)  # type: ignore[arg-type]
+    np.savez(folder / f"{task.facts['name']}.npz", **arrays)  # type: ignore[arg-type]
 
 
 def _box(path: Path) -> np.ndarray:

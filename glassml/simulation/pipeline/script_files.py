@@ -6,38 +6,38 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glassml.errors import InputError
-from glassml.simulation.pipeline.tasks import Task
+from glassml.work import Task
 
 __all__ = ["write_scripts"]
 
 _README = """\
 LAMMPS input scripts, as `glassml simulate` runs them (LAMMPS {version}).
 
-All run in this folder, in the order of their numbers, each by itself and on one rank:
+Run them in this folder, one after the other in the order of their numbers, each on one rank:
 
     for script in *.in; do lmp -in $script || break; done
 
-A script reads the restart file that an earlier one wrote; which one is in its line read_restart.
-On the same computer they repeat the simulation to the last bit. Stages:
+Each script reads the restart file of an earlier one, which its line read_restart names. On the same
+computer the scripts repeat the simulation to the last bit. Stages:
 
 {stages}
-What glassml computes from their dumps: the scattering function F_s of the windows, from which it
-decides when the liquid is equilibrated; and averages of displacements over the runs of an ensemble.
+From their dumps glassml computes the scattering function F_s of the windows, which shows when the
+liquid is equilibrated, and averages of displacements over the runs of an ensemble.
 """
 _MISSING = """
-More scripts follow from results that are not there yet: {missing}. Run `glassml simulate`, then
+Further scripts depend on results that are not there yet: {missing}. Run `glassml simulate`, then
 write the scripts again.
 """
 
 
 def write_scripts(tasks: Sequence[Task], folder: Path, version: str, missing: str | None) -> None:
-    """Write one numbered script a task, the small files that they read, and a README.
+    """Write one numbered script per task, the small files that they read, and a README.
 
     Args:
         tasks: in the order in which they can run.
         folder: to write into; made if missing.
         version: of LAMMPS.
-        missing: what is not known yet, in words; None if all is.
+        missing: description of the results that further scripts depend on; None if there are none.
 
     Raises:
         InputError: the folder cannot be written.
@@ -47,13 +47,14 @@ def write_scripts(tasks: Sequence[Task], folder: Path, version: str, missing: st
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for number, task in enumerate(tasks, start=1):
-            name = f"{number:0{digits}d}-{task.name}.in"
-            (folder / name).write_text(task.script, encoding="utf-8")
-            stages.setdefault(task.stage, []).append(name)
-            for file, text in task.files.items():
+            facts = task.facts
+            name = f"{number:0{digits}d}-{facts['name']}.in"
+            (folder / name).write_text(facts["script"], encoding="utf-8")
+            stages.setdefault(facts["stage"], []).append(name)
+            for file, text in facts["files"].items():
                 (folder / file).write_text(text, encoding="utf-8")
         table = "".join(
-            f"    {stage:12} {len(names):6} script(s), {names[0]} and on\n"
+            f"    {stage:12} {len(names):6} script(s), from {names[0]} on\n"
             for stage, names in stages.items()
         )
         text = _README.format(version=version, stages=table)

@@ -1,26 +1,23 @@
-"""`glassml simulate`: from a configuration to labelled datasets; the call can be repeated."""
+"""`glassml simulate`: from a configuration file to labelled datasets, in resumable tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from glassml.errors import ConfigError, InputError, not_one_of
-from glassml.files import atomic_write, exclusive
+from glassml.files import atomic_write
+from glassml.progress import SILENT, Progress
 from glassml.settings import apply_overrides, read_yaml, validated, write_yaml
-from glassml.simulation.lammps import find_lammps
+from glassml.simulation.lammps import find_lammps, stop_programs_in, stop_running
 from glassml.simulation.pipeline.campaign import run_campaign
 from glassml.simulation.pipeline.liquid import liquid_of
-from glassml.simulation.pipeline.output import warnings_of, write_datasets
-from glassml.simulation.pipeline.runner import NotYetKnownError, Planner, Runner
-from glassml.simulation.pipeline.scheduler import open_executor
 from glassml.simulation.pipeline.script_files import write_scripts
 from glassml.simulation.pipeline.simulate_config import STAGES, SimulateConfig
-from glassml.simulation.pipeline.tasks import clear_unfinished
+from glassml.simulation.pipeline.simulated_datasets import warnings_of, write_datasets
+from glassml.simulation.pipeline.stage_runner import NotYetKnownError, StagePlanner, StageRunner
+from glassml.work import Store, open_workers
 
 __all__ = ["SimulationResult", "load_simulate_config", "simulate", "write_inputs"]
 
@@ -29,11 +26,11 @@ _WORK = "work"
 
 @dataclass(frozen=True)
 class SimulationResult:
-    """What a simulation has left.
+    """The outcome of a simulation.
 
     Attributes:
         folder: output folder.
-        datasets: one file for each temperature; none if the last stage was an earlier one.
+        datasets: one file per temperature; empty if the simulation was to end at an earlier stage.
         warnings: what users of the data must know.
     """
 
@@ -64,43 +61,47 @@ def load_simulate_config(path: str | Path, overrides: Sequence[str] = ()) -> Sim
 
 
 def simulate(
-    config: SimulateConfig, *, until: str = STAGES[-1], console: Console | None = None
+    config: SimulateConfig, *, until: str = STAGES[-1], progress: Progress = SILENT
 ) -> SimulationResult:
-    """Do what is not done yet of a simulation, and write its datasets.
+    """Run what is not done yet of a simulation, and write its datasets.
 
-    Everything is kept in ``work`` of the output folder, task by task. A run that was killed goes on
-    where it was, and ends with the same datasets as one that was not. The configuration may be
-    changed in between: what it does not concern is not done again.
+    Results are kept task by task in the folder ``work`` of the output folder. A simulation that was
+    killed goes on where it stopped, and ends with the same datasets as an uninterrupted one. The
+    configuration may be changed in between: tasks that the change does not concern are not done
+    again.
 
     Args:
         config: the settings; ``output`` must be set.
         until: the last stage, one of `STAGES`.
-        console: where progress is shown; None: standard output.
+        progress: shows each stage, and its results.
 
     Raises:
-        ConfigError: a setting is wrong, or LAMMPS is another one than before.
+        ConfigError: a setting is wrong, or the output was begun with another version of LAMMPS.
         InputError: the output cannot be written, or another process is writing it.
         SimulationError: LAMMPS stops; names stage and task.
     """
     if until not in STAGES:
         raise ConfigError(f"until: {not_one_of(until, STAGES)}")
     output = _output(config)
-    console = console or Console()
     liquid = liquid_of(config)
-    work = output / _WORK
-    with _locked(output), open_executor(config.workers, config.cluster) as executor:
-        _check_version(work)
-        clear_unfinished(work)
+    store = Store(output / _WORK)
+    with store.locked(output, "glassml simulate"):
+        _check_version(store.folder)
+        _clear_unfinished(store, output)
         write_yaml(config, output / "config.yaml")
-        runner = Runner(work, executor, console)
-        runner.say(f"{liquid.system.name}, {config.particles} particles; results in {output}")
-        campaign = run_campaign(liquid, runner, until)
-        datasets = write_datasets(campaign, output, work) if until == STAGES[-1] else ()
-    warnings = warnings_of(campaign, work if datasets else None)
+        progress.say(f"{liquid.system.name}, {config.particles} particles; results in {output}")
+        try:
+            with open_workers("threads", config.workers, config.cluster, stop_running) as workers:
+                campaign = run_campaign(liquid, StageRunner(store, workers, progress), until)
+        except KeyboardInterrupt:
+            _clear_unfinished(store, output)  # stops programs of Dask's workers too
+            raise
+        datasets = write_datasets(campaign, output, store) if until == STAGES[-1] else ()
+    warnings = warnings_of(campaign, store if datasets else None)
     for warning in warnings:
-        runner.say(f"WARNING: {warning}")
+        progress.say(f"WARNING: {warning}")
     for dataset in datasets:
-        runner.say(f"wrote {dataset}")
+        progress.say(f"wrote {dataset}")
     return SimulationResult(output, datasets, tuple(warnings))
 
 
@@ -108,12 +109,12 @@ def write_inputs(config: SimulateConfig, folder: Path) -> tuple[int, str | None]
     """Write the LAMMPS scripts that a simulation runs, for running them by hand.
 
     Args:
-        config: the settings. What is in its output folder already decides how far the scripts go
-            where lengths depend on measured relaxation times.
+        config: the settings. Where lengths depend on measured relaxation times, the scripts go as
+            far as the results in its output folder.
         folder: to write into; made if missing, must be empty.
 
     Returns:
-        The number of scripts, and what must be run before the others are known (None: nothing).
+        The number of scripts, and what must be run before further ones are known (None: nothing).
 
     Raises:
         ConfigError: a setting is wrong.
@@ -121,13 +122,13 @@ def write_inputs(config: SimulateConfig, folder: Path) -> tuple[int, str | None]
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: expected a new or empty folder for the scripts")
-    planner = Planner(_output(config) / _WORK)
+    planner = StagePlanner(Store(_output(config) / _WORK))
     missing = None
     try:
         run_campaign(liquid_of(config), planner)
     except NotYetKnownError as reason:
         missing = str(reason)
-    tasks = [task for task in planner.known.values() if task.script]
+    tasks = [task for task in planner.known.values() if task.facts["script"]]
     write_scripts(tasks, folder, find_lammps().version, missing)
     return len(tasks), missing
 
@@ -138,23 +139,11 @@ def _output(config: SimulateConfig) -> Path:
     return config.output.absolute()
 
 
-@contextmanager
-def _locked(output: Path) -> Iterator[None]:
-    """Keep other processes out of the output folder."""
-
-    def refuse() -> None:
-        raise InputError(
-            f"output: another `glassml simulate` is at work in {output}; wait for it or choose "
-            "another folder"
-        )
-
-    with ExitStack() as stack:
-        try:
-            (output / _WORK).mkdir(parents=True, exist_ok=True)
-            stack.enter_context(exclusive(output / _WORK / ".lock", refuse))
-        except OSError as error:
-            raise InputError(f"output: cannot write in {output}: {error.strerror}") from None
-        yield
+def _clear_unfinished(store: Store, output: Path) -> None:
+    """Remove what a killed process left half done, and stop the LAMMPS programs that it left."""
+    store.clear_unfinished(stop_programs_in)
+    for file in output.glob(".*.partial.*"):  # of a dataset or the picture
+        file.unlink(missing_ok=True)
 
 
 def _check_version(work: Path) -> None:
@@ -166,6 +155,6 @@ def _check_version(work: Path) -> None:
     found = file.read_text(encoding="utf-8").strip()
     if found != version:
         raise ConfigError(
-            f"output: {work.parent} was begun with LAMMPS {found}, and this is {version}; use that "
-            "one, or another output folder"
+            f"output: expected LAMMPS {found}, with which {work.parent} was begun; found "
+            f"{version}; use the former, or another output folder"
         )

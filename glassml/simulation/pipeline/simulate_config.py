@@ -1,4 +1,4 @@
-"""What a dataset is simulated from: every setting with its accepted values and its default."""
+"""The settings of `glassml simulate`, with accepted values and defaults."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from pydantic import (
 
 from glassml.simulation.cage import CAGE_RADIUS, CAGE_STEPS
 from glassml.simulation.inherent import FORCE_TOLERANCE
+from glassml.work import ClusterConfig
 
 __all__ = [
     "STAGES",
     "CageConfig",
-    "ClusterConfig",
     "CoolingConfig",
     "Duration",
     "EnsembleConfig",
@@ -229,18 +229,6 @@ class CageConfig(_Section):
     )
     steps: PositiveInt = Field(
         default=CAGE_STEPS, description="time steps over which positions are averaged"
-    )
-
-
-class ClusterConfig(_Section):
-    """Where tasks run with Dask (`pip install "glassml[cluster]"`)."""
-
-    kind: Literal["local", "slurm"] = Field(default="local")
-    jobs: PositiveInt = Field(default=1, description="number of SLURM jobs")
-    options: dict[str, Any] = Field(
-        default_factory=dict,
-        description="arguments of dask's LocalCluster, or of dask_jobqueue's SLURMCluster: queue, "
-        "cores, processes, memory, walltime, ...",
     )
 
 

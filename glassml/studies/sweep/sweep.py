@@ -5,21 +5,22 @@ from __future__ import annotations
 import math
 import time
 
-from rich.console import Console
 from rich.table import Table
 
 from glassml.errors import ConfigError
+from glassml.progress import SILENT, Progress
 from glassml.settings import write_yaml
 from glassml.studies.sweep.sweep_config import SweepConfig
 from glassml.studies.sweep.sweep_picture import shown, sweep_picture
-from glassml.studies.sweep.sweep_plan import Plan, Point, plan
+from glassml.studies.sweep.sweep_plan import Plan, plan
 from glassml.studies.sweep.sweep_results import SweepResults, sweep_results
-from glassml.studies.sweep.sweep_runs import failure, is_done, run_points
+from glassml.studies.sweep.sweep_runs import with_threads
+from glassml.work import Store, Task, available_cores, open_workers, run_tasks
 
 __all__ = ["sweep", "sweep_table"]
 
-# Tables and picture are renewed after a run if they are older than this: reading all runs takes
-# longer the more there are.
+# Tables and picture are renewed after a run if they are older than this [s]: the more runs there
+# are, the longer it takes to read them all.
 _SECONDS_BETWEEN_TABLES = 60.0
 
 
@@ -28,71 +29,88 @@ def sweep(
     *,
     jobs: int = 1,
     threads: int | None = None,
-    console: Console | None = None,
+    progress: Progress = SILENT,
 ) -> SweepResults:
     """Do all runs of a sweep that are not done, and write tables and picture.
 
     The folder gets ``sweep.yaml``, ``runs/<key>`` for each run, ``runs.csv``, ``results.csv``,
-    ``results.json`` and ``results.png``.
+    ``results.json`` and ``results.png``. A run that fails, for instance as its loss diverges, does
+    not stop the others: it leaves ``runs/<key>.failed.txt`` and is tried again the next time.
 
     Args:
         config: the sweep; its ``output`` is the folder, which may hold earlier runs.
-        jobs: how many runs at once.
-        threads: CPU threads a run; None: all cores, shared out among the jobs.
-        console: where progress is shown; None: standard output.
+        jobs: runs at a time, each in a process of its own if there are several. With a SLURM
+            cluster its jobs decide.
+        threads: CPU threads per run; None: all cores, shared out among the jobs. With a SLURM
+            cluster None leaves torch's setting alone.
+        progress: shows how many runs have ended, and how.
 
     Raises:
         ConfigError: a setting is wrong; nothing has been run then.
-        InputError: the data cannot be read.
+        InputError: the data cannot be read, or the output cannot be written.
     """
-    console = console or Console()
     if config.output is None:
         raise ConfigError("output: expected a folder for the sweep")
     for name, value in (("jobs", jobs), ("threads", threads)):
         if value is not None and value < 1:
             raise ConfigError(f"{name}: expected a positive number; found {value}")
     planned = plan(config)
-    folder, runs = config.output, config.output / "runs"
-    write_yaml(config, folder / "sweep.yaml")
-    progress = _Progress(config, planned, console)
-    run_points(planned.points, runs, jobs=jobs, threads=threads, on_done=progress.after)
-    return progress.write()
+    write_yaml(config, config.output / "sweep.yaml")
+    store = Store((config.output / "runs").absolute())
+    store.folder.mkdir(exist_ok=True)
+    report = _Report(config, planned, store, progress)
+    on_slurm = config.cluster is not None and config.cluster.kind == "slurm"
+    if threads is None and not on_slurm and (jobs > 1 or config.cluster is not None):
+        threads = max(1, available_cores() // jobs)
+    tasks = [with_threads(point.task, threads) for point in planned.points]
+    with (
+        progress.stage("runs", len(report.keys)) as advance,
+        open_workers("processes", jobs, config.cluster) as workers,
+    ):
+        advance(len(report.done))
+
+        def on_end(task: Task) -> None:
+            report.after(task)
+            advance()
+
+        run_tasks(tasks, store, workers, on_failure="note", on_end=on_end)
+    return report.write()
 
 
-class _Progress:
-    """Tells what is done, and renews the tables now and then."""
+class _Report:
+    """Says which runs have ended, and renews the tables now and then."""
 
-    def __init__(self, config: SweepConfig, planned: Plan, console: Console) -> None:
-        assert config.output is not None
-        self.config, self.planned, self.console = config, planned, console
+    def __init__(
+        self, config: SweepConfig, planned: Plan, store: Store, progress: Progress
+    ) -> None:
+        assert config.output is not None, "checked by the caller"
+        self.config, self.planned, self.store, self.progress = config, planned, store, progress
         self.folder = config.output
-        self.keys = {point.key for point in planned.points}
-        self.done = {key for key in self.keys if is_done(self.folder / "runs" / key)}
+        self.points = {point.key: point for point in reversed(planned.points)}  # the first of each
+        self.keys = set(self.points)
+        self.done = {key for key, point in self.points.items() if store.is_done(point.task)}
         self.written = time.monotonic()
-        self._say(
+        progress.say(
             f"{len(self.keys)} runs of {len(planned.points)} points, {len(self.done)} of them done"
         )
 
-    def after(self, point: Point) -> None:
+    def after(self, task: Task) -> None:
         """One more run has ended."""
-        why = failure(self.folder / "runs" / point.key)
-        if why is None:
-            self.done.add(point.key)
-        text = f"[{len(self.done)}/{len(self.keys)}] {point}"
-        self._say(text if why is None else f"{text}: failed: {why}")
+        reason = self.store.failure(task.key)
+        if reason is None:
+            self.done.add(task.key)
+        text = f"[{len(self.done)}/{len(self.keys)}] {self.points[task.key]}"
+        self.progress.say(text if reason is None else f"{text}: failed: {reason}")
         if time.monotonic() - self.written > _SECONDS_BETWEEN_TABLES:
             self.write()
 
     def write(self) -> SweepResults:
-        """Write tables and picture of what is known."""
-        results = sweep_results(self.planned, self.folder / "runs")
+        """Write tables and picture of what is done so far."""
+        results = sweep_results(self.planned, self.store.folder)
         results.write(self.folder)
         sweep_picture(self.config, self.planned, results, self.folder / "results.png")
         self.written = time.monotonic()
         return results
-
-    def _say(self, text: str) -> None:
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def sweep_table(config: SweepConfig, planned: Plan, results: SweepResults) -> Table:

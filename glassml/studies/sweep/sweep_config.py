@@ -1,4 +1,4 @@
-"""What a sweep is made from: the fields of its file, with accepted values and defaults."""
+"""The settings of `glassml sweep`, with accepted values and defaults."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeI
 from glassml.errors import ConfigError
 from glassml.settings import apply_overrides, read_yaml, validated
 from glassml.training import TrainConfig
+from glassml.work import ClusterConfig
 
 __all__ = ["SweepConfig", "load_sweep_config", "parse_sweep_config"]
 
@@ -83,6 +84,11 @@ class SweepConfig(BaseModel):
     time: PositiveFloat | None = Field(
         default=None, description="time that table and picture show; null: average over all times"
     )
+    cluster: ClusterConfig | None = Field(
+        default=None,
+        description="run through Dask, with the fields of `cluster` in simulate.md; null: on this "
+        "machine without Dask",
+    )
     output: Path | None = Field(default=None, description="folder; null: `runs/<name of the file>`")
 
 
@@ -119,7 +125,7 @@ def parse_sweep_config(values: dict[str, Any], source: str = "sweep") -> SweepCo
         "training.devices": "runs of a sweep use one device each",
         "data.validation": "set it in base, or ask for folds",
         "data.exclude": "give numbers of configurations in the field sizes",
-        "data.train": "all runs of a sweep must be on the same data; write another sweep",
+        "data.train": "all runs of a sweep use the same data; write another sweep",
     }
     places = [("axes", config.axes)]
     places += [(f"variants.{name}", fields) for name, fields in config.variants.items()]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,18 +15,14 @@ from glassml.models import build
 from glassml.physics import column_of
 from glassml.settings import with_fields
 from glassml.studies.sweep.sweep_config import SweepConfig
+from glassml.studies.sweep.sweep_runs import training_task
 from glassml.training import TrainConfig, parse_config
 from glassml.training.split import Split, open_split
+from glassml.work import Task
 
 __all__ = ["BASE", "Plan", "Point", "Variant", "plan"]
 
 BASE = "base"
-
-# Settings that change where and how fast a run is, not what comes out of it.
-_NO_DIFFERENCE = {
-    "data": ("train", "reversed", "cache", "graph_cache", "graph_cache_gb"),
-    "training": ("accelerator", "devices"),
-}
 
 
 @dataclass(frozen=True)
@@ -37,8 +31,8 @@ class Variant:
 
     Attributes:
         name: for tables.
-        axis: the setting that differs from the base, if a single axis is varied.
-        value: its value.
+        axis: the setting that differs from the base; None if it is not exactly one of the axes.
+        value: value of that setting.
         fields: dotted settings that replace those of the base.
     """
 
@@ -53,22 +47,27 @@ class Point:
     """One training run.
 
     Attributes:
-        key: hash of everything that decides what comes out; points with the same share one run.
+        task: trains and predicts; points whose tasks have the same key share one run.
         variant: name of the settings.
         size: number of training configurations.
-        asked: the same if the sweep asks for a number; None: all of the fold.
+        asked: the number that the sweep asks for; None: all configurations of the fold.
         seed: of the training.
         fold: which part is held out, from 0.
         config: of the run, without its folder.
     """
 
-    key: str
+    task: Task
     variant: str
     size: int
     asked: int | None
     seed: int
     fold: int
     config: TrainConfig
+
+    @property
+    def key(self) -> str:
+        """Hash of everything that decides the outcome; the name of the run's folder."""
+        return self.task.key
 
     def __str__(self) -> str:
         return f"{self.variant}, {self.size} configurations, seed {self.seed}, fold {self.fold + 1}"
@@ -94,7 +93,7 @@ class Plan:
 
 
 def plan(config: SweepConfig, source: str = "sweep") -> Plan:
-    """Work out the runs of a sweep and check the settings of every one.
+    """Work out the runs of a sweep, and check the settings of each.
 
     Args:
         config: the sweep.
@@ -124,17 +123,17 @@ def plan(config: SweepConfig, source: str = "sweep") -> Plan:
                 for size, exclude in _subsets(config, held_out, fold, seed, source):
                     run = _run_config(parsed, seed, held_out, exclude)
                     asked = size if config.sizes else None
-                    key = _key(run, checksums[parsed.data.reversed])
-                    points.append(Point(key, variant.name, size, asked, seed, fold, run))
+                    task = training_task(run, checksums[parsed.data.reversed])
+                    points.append(Point(task, variant.name, size, asked, seed, fold, run))
     _check_shown(config, split.species, split.times, source)
-    # What is most worth having comes first: every setting once, then further folds and seeds.
+    # The most informative runs come first: every setting once, then further folds and seeds.
     points.sort(key=lambda point: (config.seeds.index(point.seed), point.fold))
     return Plan(tuple(variants), tuple(points), split.species, split.times, len(folds))
 
 
 @dataclass(frozen=True)
 class _HeldOut:
-    """What a fold holds out (None: a dataset of its own), and what it may be trained on."""
+    """What a fold holds out (None: a separate dataset), and what models may be trained on."""
 
     names: tuple[str, ...] | None
     pool: tuple[str, ...]
@@ -156,12 +155,12 @@ def _variants(config: SweepConfig) -> list[Variant]:
     names = [variant.name for variant in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise ConfigError(f"variants: expected another name than {twice!r}, which is taken")
+        raise ConfigError(f"variants: expected different names; found {twice!r} twice")
     return found
 
 
 def _checksums(split: Split) -> list[str]:
-    """What stands in a key for the files of the data, wherever they lie."""
+    """Checksums of the files of the data, which stand for them in keys wherever the files are."""
     return [dataset.sha256 for dataset in split.datasets]
 
 
@@ -176,7 +175,7 @@ def _parsed(config: SweepConfig, fields: dict[str, Any], source: str) -> TrainCo
 def _check_model(
     config: TrainConfig, species: Sequence[str], times: Sequence[float], source: str
 ) -> None:
-    """Build the model once, so that a wrong value shows before hours of training."""
+    """Build the model once, so that a wrong value is reported before hours of training."""
     try:
         build(
             config.model.name,
@@ -209,8 +208,8 @@ def _folds(config: SweepConfig, base: TrainConfig, source: str) -> Iterator[_Hel
         return
     if own_file:
         raise ConfigError(
-            f"{source}: folds: expected null, as base.data.validation is a dataset of its own; "
-            "leave one of the two out"
+            f"{source}: folds: expected null, as base.data.validation is a separate dataset; "
+            "remove one of the two"
         )
     # In the order of the file, whatever fraction the base would have drawn.
     names = [n for d in split.datasets for n in d.names if n in {*train, *validation}]
@@ -230,7 +229,7 @@ def _folds(config: SweepConfig, base: TrainConfig, source: str) -> Iterator[_Hel
 def _subsets(
     config: SweepConfig, held_out: _HeldOut, fold: int, seed: int, source: str
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Numbers of training configurations, and what is left out: smaller sets lie in larger ones."""
+    """Sizes of the training set, and what each leaves out; smaller sets lie in larger ones."""
     pool = held_out.pool
     order = np.random.default_rng([config.fold_seed, seed, fold]).permutation(len(pool))
     for size in config.sizes or (len(pool),):
@@ -256,14 +255,3 @@ def _run_config(
             "output": None,
         }
     )
-
-
-def _key(config: TrainConfig, checksums: Sequence[str]) -> str:
-    values = config.model_dump(mode="json", exclude={"output"})
-    for section, names in _NO_DIFFERENCE.items():
-        for name in names:
-            del values[section][name]
-    if isinstance(values["data"]["validation"], str):
-        values["data"]["validation"] = Path(values["data"]["validation"]).name
-    text = json.dumps({"settings": values, "data": list(checksums)}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]

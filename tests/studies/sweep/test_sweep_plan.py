@@ -168,7 +168,7 @@ def test_runs_with_and_without_reversed_runs_differ(settings, tmp_path: Path) ->
         ({"axes": {"training.epochs": [0]}}, "training.epochs=0: training.epochs: expected a num"),
         ({"axes": {"training.seed": [1, 2]}}, "axes.training.seed: cannot vary; list seeds in"),
         ({"variants": {"v": {"data.train": "x"}}}, "variants.v.data.train: cannot vary"),
-        ({"variants": {"base": {}}}, "variants: expected another name than 'base'"),
+        ({"variants": {"base": {}}}, "variants: expected different names; found 'base' twice"),
         ({"folds": 1}, "folds: expected a number greater than or equal to 2; found 1"),
         ({"folds": 7}, "folds: expected at most 6, as there are so many configurations; found 7"),
         ({"sizes": [4]}, "sizes: expected at most 3, as there are so many .* in fold 1; found 4"),

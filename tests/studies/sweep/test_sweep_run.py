@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from rich.console import Console
 from training.tiny_dataset import sweep_settings
 from typer.testing import CliRunner
 
@@ -39,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def run(settings: dict[str, Any], **options: int) -> SweepResults:
-    return sweep(parse_sweep_config(settings), console=Console(quiet=True), **options)
+    return sweep(parse_sweep_config(settings), **options)
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The tasks of each stage: which script, from which state, under which name."""
+"""The tasks of each stage: scripts, inputs and evaluations."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from glassml.simulation.pipeline.lammps_task import lammps_task
 from glassml.simulation.pipeline.liquid import Liquid
 from glassml.simulation.pipeline.measurements import (
     check_box,
@@ -28,7 +29,7 @@ from glassml.simulation.pipeline.scripts import (
     structure_script,
 )
 from glassml.simulation.pipeline.simulate_config import CageConfig
-from glassml.simulation.pipeline.tasks import Task
+from glassml.work import Task
 
 __all__ = ["Chain", "Sample", "State", "cage_task", "label_tasks", "melt", "structure_task"]
 
@@ -113,12 +114,11 @@ class Chain:
             pieces.append((begin, piece))
         species = self.liquid.measured_species
         start = sum(self.liquid.counts[:species])
-        measure = Task(
+        measure = lammps_task(
             stage="equilibrate",
             name=f"{name}-measured",
-            script="",
             outputs=(f"{name}-measured.json",),
-            inputs={f"{task.name}.npz": task.key for _, task in pieces},
+            inputs={f"{task.facts['name']}.npz": task.key for _, task in pieces},
             evaluate=measure_window,
             consumes=True,
             parameters={
@@ -146,7 +146,7 @@ class Chain:
         script = dynamics_script(
             self.liquid, name, self.state.file, steps, temperatures, thermo, frames
         )
-        task = Task(
+        task = lammps_task(
             stage=stage,
             name=name,
             script=script,
@@ -165,7 +165,7 @@ def melt(liquid: Liquid, replica: int) -> tuple[Chain, list[Task]]:
     """A molten replica, and the tasks that make it."""
     prefix = f"melt-replica{replica}"
     name = f"{prefix}-created"
-    create = Task(
+    create = lammps_task(
         stage="melt",
         name=name,
         script=create_script(liquid, name, liquid.seed(name)),
@@ -191,7 +191,7 @@ def structure_task(liquid: Liquid, sample: Sample) -> Task:
     name = f"{sample.name}-structure"
     dumps = [f"{name}.thermal.dump"]
     dumps += [] if liquid.config.quench is None else [f"{name}.inherent.dump"]
-    return Task(
+    return lammps_task(
         stage="structure",
         name=name,
         script=structure_script(liquid, name, sample.state.file),
@@ -209,7 +209,7 @@ def cage_task(liquid: Liquid, sample: Sample, cage: CageConfig) -> Task:
     script = cage_script(
         liquid, name, sample.state.file, sample.temperature, liquid.seed(name), cage
     )
-    return Task(
+    return lammps_task(
         stage="structure",
         name=name,
         script=script,
@@ -239,7 +239,7 @@ def label_tasks(liquid: Liquid, sample: Sample, frames: Sequence[int]) -> tuple[
         draw = np.random.default_rng(liquid.seed(f"{name}/energy")).chisquare(freedom) / freedom
         temperature = sample.temperature
         runs.append(
-            Task(
+            lammps_task(
                 stage="ensemble",
                 name=name,
                 script=ensemble_script(
@@ -260,12 +260,11 @@ def label_tasks(liquid: Liquid, sample: Sample, frames: Sequence[int]) -> tuple[
                 cost=float(frames[-1] * n),
             )
         )
-    average = Task(
+    average = lammps_task(
         stage="ensemble",
         name=f"{sample.name}-labels",
-        script="",
         outputs=(f"{sample.name}-labels.npz",),
-        inputs={f"{run.name}.npy": run.key for run in runs},
+        inputs={f"{run.facts['name']}.npy": run.key for run in runs},
         evaluate=measure_labels,
         consumes=True,
         parameters={"final": ensemble.keep_final_positions},

@@ -11,6 +11,7 @@ from glassml.data import Configuration, DatasetWriter
 from glassml.simulation.lammps import find_lammps
 from glassml.simulation.pipeline.campaign import Campaign, Labelled
 from glassml.simulation.pipeline.liquid import Liquid
+from glassml.work import Store, Task
 
 __all__ = ["settings_of", "warnings_of", "write_datasets"]
 
@@ -20,13 +21,13 @@ _STATISTICS = ("square_displacement", "mean_displacement", "propensity_halves")
 _LOCAL = {"output", "workers", "cluster"}
 
 
-def write_datasets(campaign: Campaign, output: Path, work: Path) -> tuple[Path, ...]:
+def write_datasets(campaign: Campaign, output: Path, store: Store) -> tuple[Path, ...]:
     """Write one dataset for each temperature, as labels of one dataset share their times.
 
     Args:
         campaign: all stages are done.
         output: folder of the datasets, called ``T<temperature>.h5``.
-        work: folder of all tasks.
+        store: of the simulation.
 
     Raises:
         InputError: a file cannot be written.
@@ -34,10 +35,10 @@ def write_datasets(campaign: Campaign, output: Path, work: Path) -> tuple[Path, 
     paths = []
     for temperature in campaign.liquid.config.temperatures:
         path = output / f"T{temperature:g}.h5"
-        description = _description(campaign, temperature, work)
+        description = _description(campaign, temperature, store)
         with DatasetWriter(path, description=description) as writer:
             for labelled in _at(campaign, temperature):
-                writer.add(_configuration(campaign, labelled, work))
+                writer.add(_configuration(campaign, labelled, store))
         paths.append(path)
     return tuple(paths)
 
@@ -54,13 +55,13 @@ def settings_of(liquid: Liquid) -> dict[str, Any]:
 
 
 def warnings_of(
-    campaign: Campaign, work: Path | None, temperature: float | None = None
+    campaign: Campaign, store: Store | None, temperature: float | None = None
 ) -> list[str]:
     """What users of the data must know.
 
     Args:
         campaign: how far the simulation has come.
-        work: folder of all tasks; None: the structures are not there yet.
+        store: of the simulation; None: the structures are not there yet.
         temperature: of one dataset; None: of all.
     """
     found = [
@@ -69,12 +70,12 @@ def warnings_of(
         if e.problems and temperature in (None, e.temperature)
     ]
     quench = campaign.liquid.config.quench
-    if quench is None or work is None:
+    if quench is None or store is None:
         return found
     for labelled in campaign.configurations:
         if temperature not in (None, labelled.sample.temperature):
             continue
-        force = float(_load(labelled.structure, work)["largest_force"])
+        force = float(_load(labelled.structure, store)["largest_force"])
         if force > quench.force_tolerance:
             found.append(
                 f"{labelled.sample.name}: the quench has not converged: the largest force is "
@@ -87,17 +88,17 @@ def _at(campaign: Campaign, temperature: float) -> list[Labelled]:
     return [c for c in campaign.configurations if c.sample.temperature == temperature]
 
 
-def _description(campaign: Campaign, temperature: float, work: Path) -> dict[str, Any]:
+def _description(campaign: Campaign, temperature: float, store: Store) -> dict[str, Any]:
     liquid = campaign.liquid
     edges = [
-        np.diag(_load(labelled.structure, work)["cell"])[: liquid.system.dimension]
+        np.diag(_load(labelled.structure, store)["cell"])[: liquid.system.dimension]
         for labelled in _at(campaign, temperature)
     ]
     densities = [liquid.config.particles / np.prod(lengths) for lengths in edges]
     return {
         "made_by": "glassml simulate",
         "lammps": find_lammps().version,
-        "warnings": warnings_of(campaign, work, temperature),
+        "warnings": warnings_of(campaign, store, temperature),
         "system": {
             "name": liquid.system.name,
             "units": liquid.system.units,
@@ -118,9 +119,9 @@ def _description(campaign: Campaign, temperature: float, work: Path) -> dict[str
     }
 
 
-def _configuration(campaign: Campaign, labelled: Labelled, work: Path) -> Configuration:
+def _configuration(campaign: Campaign, labelled: Labelled, store: Store) -> Configuration:
     liquid, sample = campaign.liquid, labelled.sample
-    structure = _load(labelled.structure, work)
+    structure = _load(labelled.structure, store)
     tau = campaign.equilibrium(sample.temperature).tau_alpha
     provenance: dict[str, str | int | float] = {
         "temperature": sample.temperature,
@@ -136,13 +137,13 @@ def _configuration(campaign: Campaign, labelled: Labelled, work: Path) -> Config
         fields["scalars"]["inherent_energy"] = structure["inherent_energy"]
         provenance["quench_largest_force"] = float(structure["largest_force"])
     if labelled.cage is not None and liquid.config.cage is not None:
-        cage = _load(labelled.cage, work)
+        cage = _load(labelled.cage, store)
         centres = structure["positions"] + cage["displacement"]
         fields["structures"] = {**fields.get("structures", {}), "cage": centres}
         provenance["cage_radius"] = liquid.config.cage.radius
         provenance["cage_error"] = float(cage["error"])
     if labelled.labels is not None:
-        labels = _load(labelled.labels, work)
+        labels = _load(labelled.labels, store)
         fields["times"] = np.array(labelled.steps) * liquid.timestep
         fields["propensity"] = labels["propensity"]
         fields["statistics"] = {name: labels[name] for name in _STATISTICS}
@@ -166,8 +167,8 @@ def _configuration(campaign: Campaign, labelled: Labelled, work: Path) -> Config
     )
 
 
-def _load(task: Any, work: Path) -> dict[str, np.ndarray]:
-    with np.load(task.path(work, task.outputs[0])) as arrays:
+def _load(task: Task, store: Store) -> dict[str, np.ndarray]:
+    with np.load(store.path(task, task.outputs[0])) as arrays:
         return dict(arrays)
 
 

@@ -1,0 +1,113 @@
+"""Running tasks: each after those it depends on, as many at a time as there are workers."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import Literal
+
+from glassml.errors import GlassMLError
+from glassml.work.store import Store
+from glassml.work.task import Task
+from glassml.work.workers import Workers
+
+__all__ = ["run_tasks"]
+
+
+def run_tasks(
+    tasks: Iterable[Task],
+    store: Store,
+    workers: Workers,
+    *,
+    on_failure: Literal["stop", "note"] = "stop",
+    on_end: Callable[[Task], None] = lambda task: None,
+) -> None:
+    """Run the tasks that are not done yet, each key once.
+
+    What runs when a task fails is brought to its end, so that it is not lost. An interruption
+    (Ctrl-C) stops everything at once.
+
+    Args:
+        tasks: each comes after those among them whose outputs it reads. They are taken one by one
+            as workers become free.
+        store: where the outputs are kept.
+        workers: see `open_workers`.
+        on_failure: ``stop``: after the first failure nothing new is started, and it is raised;
+            ``note``: the reason is kept (see `Store.failure`), and other tasks go on.
+        on_end: called in this thread after each task that was run, whether it failed or not.
+
+    Raises:
+        GlassMLError: with ``stop``; of the tasks that failed, the one that was started first.
+    """
+    queue = _Queue(tasks, store)
+    running: dict[Future[None], Task] = {}
+    started: list[str] = []
+    failures: dict[str, BaseException] = {}
+    try:
+        while True:
+            while not failures and len(running) < workers.count:
+                task = queue.next()
+                if task is None:
+                    break
+                started.append(task.key)
+                running[workers.executor.submit(store.do, task)] = task
+            if not running:
+                break
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                task = running.pop(future)
+                error = future.exception()
+                if error is None:
+                    queue.done(task)
+                    store.remove_consumed(task)
+                elif on_failure == "note":
+                    store.note_failure(task, _reason(error))
+                else:
+                    failures[task.key] = error
+                on_end(task)
+    except BaseException:
+        workers.abandon(running)
+        raise
+    if failures:
+        raise failures[min(failures, key=started.index)]
+
+
+class _Queue:
+    """Gives out tasks whose inputs are there."""
+
+    def __init__(self, tasks: Iterable[Task], store: Store) -> None:
+        self._store = store
+        self._tasks: Iterator[Task] = iter(tasks)
+        self._seen: set[str] = set()
+        self._unfinished: set[str] = set()
+        self._held: dict[str, Task] = {}
+
+    def next(self) -> Task | None:
+        """A task that can run now; None if all others wait for unfinished ones, or none is left."""
+        for key, task in self._held.items():
+            if self._is_ready(task):
+                return self._held.pop(key)
+        for task in self._tasks:
+            if task.key in self._seen or self._store.is_done(task):
+                continue
+            self._seen.add(task.key)
+            ready = self._is_ready(task)
+            self._unfinished.add(task.key)
+            if ready:
+                return task
+            self._held[task.key] = task
+        return None
+
+    def done(self, task: Task) -> None:
+        """Let tasks go on that wait for this one."""
+        self._unfinished.discard(task.key)
+
+    def _is_ready(self, task: Task) -> bool:
+        return self._unfinished.isdisjoint(task.inputs.values())
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, GlassMLError):
+        return str(error)
+    return "".join(traceback.format_exception(error)).strip()

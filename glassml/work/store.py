@@ -1,0 +1,214 @@
+"""The folder of tasks: what is done, what was begun, and what failed."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from glassml.errors import GlassMLError, InputError
+from glassml.files import atomic_write, exclusive
+from glassml.work.task import Task
+
+__all__ = ["Store"]
+
+_PARTIAL = ".partial-"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder that holds one folder for each task, named by the task's key.
+
+    Attributes:
+        folder: absolute, or relative to the working folder of all processes that use it.
+    """
+
+    folder: Path
+
+    def folder_of(self, task: Task) -> Path:
+        """Where the outputs of a task are once it is done."""
+        return self.folder / task.key
+
+    def path(self, task: Task, output: str) -> Path:
+        """One of the outputs of a task."""
+        return self.folder_of(task) / output
+
+    def is_done(self, task: Task) -> bool:
+        """Whether all outputs of a task are there."""
+        return all(self.path(task, name).is_file() for name in task.outputs)
+
+    def is_empty(self) -> bool:
+        """Whether no task has been done or begun."""
+        return not any(path.is_dir() for path in self.folder.glob("*"))
+
+    def remove(self) -> None:
+        """Remove the folder with everything in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def failure(self, key: str) -> str | None:
+        """Why the last attempt at a task failed; None if it did not."""
+        note = self._note(key)
+        return note.read_text(encoding="utf-8").strip() if note.is_file() else None
+
+    def note_failure(self, task: Task, reason: str) -> None:
+        """Keep the reason beside the folder of a task, until it is tried again."""
+        with atomic_write(self._note(task.key)) as partial:
+            partial.write_text(reason + "\n", encoding="utf-8")
+
+    @contextmanager
+    def locked(self, output: Path, command: str) -> Iterator[None]:
+        """Make the folder, and keep other processes out of it for as long as the block runs.
+
+        Args:
+            output: what the work is for; messages name it.
+            command: that works here, for messages.
+
+        Raises:
+            InputError: another process is in the block, or the folder cannot be written.
+        """
+
+        def refuse() -> None:
+            raise InputError(
+                f"{output}: another `{command}` is writing it; wait until it ends or choose "
+                "another output"
+            )
+
+        with ExitStack() as stack:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(exclusive(self.folder / ".lock", refuse))
+            except OSError as error:
+                raise InputError(
+                    f"{output}: cannot write here ({error.strerror}); choose another output"
+                ) from None
+            yield
+
+    def needed(self, wanted: Iterable[Task], known: Mapping[str, Task]) -> list[Task]:
+        """The tasks that must still be done for the wanted ones, in the order of the known ones.
+
+        Args:
+            wanted: tasks whose outputs are to be there.
+            known: the wanted tasks and those they depend on, by key.
+        """
+        needed: set[str] = set()
+        stack = [task for task in wanted if not self.is_done(task)]
+        while stack:
+            task = stack.pop()
+            if task.key not in needed:
+                needed.add(task.key)
+                # Other outputs of these tasks may have been removed, and are not needed.
+                absent = {k for name, k in task.inputs.items() if not self._holds(k, name)}
+                stack += [known[key] for key in absent]
+        return [task for key, task in known.items() if key in needed]
+
+    def do(self, task: Task) -> None:
+        """Do a task, unless it is done already. May be called in any thread, process or machine.
+
+        Args:
+            task: what to do; the tasks whose outputs it reads are done.
+
+        Raises:
+            GlassMLError: an evaluator failed, or a file cannot be read or written.
+        """
+        if self.is_done(task):
+            return
+        try:
+            if task.resumable:
+                self._resume(task)
+            else:
+                self._do_afresh(task)
+        except GlassMLError as error:
+            if not task.label:
+                raise
+            raise type(error)(f"{task.label}: {error}") from None
+        except OSError as error:
+            label = f"{task.label}: " if task.label else ""
+            raise InputError(label + self._explanation(error)) from None
+
+    def clear_unfinished(self, stop_programs_in: Callable[[Path], None] | None = None) -> None:
+        """Remove what killed processes left of tasks that are not resumable.
+
+        To be called while no other process works here.
+
+        Args:
+            stop_programs_in: stops programs that still run in a folder.
+        """
+        for folder in self.folder.glob(f"{_PARTIAL}*"):
+            if stop_programs_in is not None:
+                stop_programs_in(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def remove_consumed(self, task: Task) -> None:
+        """Remove the inputs of a task that is done, if it consumes them."""
+        if task.consumes:
+            for name, key in task.inputs.items():
+                (self.folder / key / name).unlink(missing_ok=True)
+
+    def _do_afresh(self, task: Task) -> None:
+        """Work in a folder that gets its name when all outputs are there."""
+        folder = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{task.key}-", dir=self.folder))
+        self._evaluate(task, folder)
+        for path in folder.iterdir():
+            if path.name in task.outputs:
+                continue
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        _rename(folder, self.folder_of(task))
+
+    def _resume(self, task: Task) -> None:
+        """Work in the task's own folder; only one process does so at a time."""
+        folder = self.folder_of(task)
+
+        def say_waiting() -> None:
+            print(f"{folder}: waiting for another process to leave this folder", file=sys.stderr)
+
+        with exclusive(folder.with_name(f"{folder.name}.lock"), say_waiting):
+            if self.is_done(task):
+                return
+            folder.mkdir(exist_ok=True)
+            self._evaluate(task, folder)
+
+    def _evaluate(self, task: Task, folder: Path) -> None:
+        self._note(task.key).unlink(missing_ok=True)
+        for name, key in task.inputs.items():
+            if not (folder / name).exists():
+                (folder / name).symlink_to(Path("..") / key / name)
+        for function in task.evaluators:
+            function(task, folder)
+        for name in task.outputs:
+            if not (folder / name).is_file():
+                raise GlassMLError(f"expected a file {name} in {folder}; found none")
+
+    def _explanation(self, error: OSError) -> str:
+        reason = error.strerror or str(error)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return (
+                f"cannot write in {self.folder}: {reason}; what is done is kept, so make room and "
+                "run the same command again"
+            )
+        return (
+            f"cannot read or write {error.filename or self.folder}: {reason}; what is done is "
+            "kept, so put this right and run the same command again"
+        )
+
+    def _note(self, key: str) -> Path:
+        return self.folder / f"{key}.failed.txt"
+
+    def _holds(self, key: str, name: str) -> bool:
+        return (self.folder / key / name).is_file()
+
+
+def _rename(folder: Path, final: Path) -> None:
+    try:
+        folder.rename(final)
+    except OSError:
+        if not final.is_dir():
+            raise
+        # It was done before, and outputs that no task needed any more were removed since.
+        for path in folder.iterdir():
+            path.replace(final / path.name)
+        folder.rmdir()
