@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from glassml.cli.output import say_written, write_wanted
-from glassml.cli.progress import counted
 
 __all__ = ["evaluate"]
 
@@ -100,6 +99,7 @@ def evaluate(
 
     import glassml.analysis as analysis
     from glassml.data import Dataset
+    from glassml.progress import TerminalProgress
 
     if output is None:
         _refuse({"published": published, "species": species, "time": time, "threshold": threshold})
@@ -112,21 +112,20 @@ def evaluate(
     )
     if output is not None:
         options.check(dataset, output)
-    with counted("configurations", len(dataset)) as advance:
-        comparison = analysis.compare(
-            dataset,
-            analysis.open_sources(dataset, files[:-1], _pairs(predictions or []), device),
-            seeds=seeds,
-            resamples=resamples,
-            seed=seed,
-            four_point=analysis.FourPointCollector.suited(dataset, species, threshold)
-            if output is not None
-            else None,
-            on_configuration=advance,
-        )
+    comparison = analysis.compare(
+        dataset,
+        analysis.open_sources(dataset, files[:-1], _pairs(predictions or []), device),
+        seeds=seeds,
+        resamples=resamples,
+        seed=seed,
+        four_point=analysis.FourPointCollector.suited(dataset, species, threshold)
+        if output is not None
+        else None,
+        progress=TerminalProgress(),
+    )
     console = Console()
     for evaluation in comparison.evaluations:
-        console.print(analysis.table(evaluation))
+        console.print(analysis.evaluation_table(comparison, evaluation))
     write_wanted((comparison.write_json, json), (comparison.write_csv, csv))
     if output is not None:
         say_written(analysis.write_report(comparison, dataset, output, options))

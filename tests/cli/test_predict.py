@@ -276,7 +276,7 @@ def nan_frame() -> Atoms:
         ("good.dump", ["--species", "A,B", "--threads", "0"], "threads: expected a positive"),
         ("good.dump", ["--species", "A,B", "--batch", "0"], "batch: expected a positive"),
         ("good.dump", ["--species", "A,B", "--scalar", "pe"], "--scalar: expected NAME=COLUMN"),
-        ("good.dump", ["--species", "A,B", "--scalar", "pe=c_pe"], "'pe' is not an input"),
+        ("good.dump", ["--species", "A,B", "--scalar", "pe=c_pe"], "expected inputs of the model .*found 'pe'"),
         ("good.dump", ["--species", "A,B", "--format", "vinyl"], "format: expected .*'vinyl'"),
         ("good.dump", ["--species", "A,B", "--length-unit", "nm"], "'nm'.*trained with .*'lj'"),
         ("nan.extxyz", ["--species", "A,B"], r"nan.extxyz: frame 1: positions: expected finite"),
