@@ -138,7 +138,7 @@ def log_x_axis(axes: Axes, values: Iterable[float] = (), *, always: bool = False
 
 def point_marker(number: int) -> str:
     """The marker of a curve of so many points; none if they are so many that markers overlap."""
-    return "o" if number <= 60 else ""
+    return "o" if number <= 20 else ""
 
 
 def legend_below(figure: Figure, panels: Sequence[Axes]) -> None:

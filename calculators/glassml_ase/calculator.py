@@ -100,7 +100,7 @@ class GlassMLCalculator(Calculator):
 
     @property
     def manifest(self) -> Manifest:
-        """The model's description: its species, its cutoff, and the columns and irreps of its outputs."""
+        """Description of the model: species, cutoff, and the columns and irreps of its outputs."""
         return self.predictor.manifest
 
     def set(self, **kwargs: Any) -> dict[str, Any]:
@@ -166,7 +166,7 @@ class GlassMLCalculator(Calculator):
             )
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
-        """What has changed since the last calculation, including the arrays that the model reads."""
+        """What has changed since the last calculation, including arrays that the model reads."""
         changes = super().check_state(atoms, tol=tol)
         if self.atoms is not None:
             for name in sorted(self.inputs.sources):

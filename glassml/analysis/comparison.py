@@ -36,7 +36,7 @@ class Evaluation:
 
     Attributes:
         model: file name of the model, or another name of the predictions.
-        source: where the predictions come from: "model", "stored" (in the dataset), "file", or
+        source_kind: where the predictions come from: "model", "stored" (in the dataset), "file", or
             "seeds" (the average over models that differ in their seed).
         seen_in_training: number of configurations of the dataset that the model was trained or
             validated on, as far as its file tells: no test for these.
@@ -45,7 +45,7 @@ class Evaluation:
     """
 
     model: str
-    source: str
+    source_kind: str
     seen_in_training: int
     scores: tuple[Score, ...]
     samples: tuple[Sample, ...]
@@ -128,14 +128,14 @@ class Comparison(ScoreTable):
     @property
     def seed_models(self) -> tuple[str, ...]:
         """Names of the models behind the average over seeds; none if there is no such average."""
-        if all(evaluation.source != "seeds" for evaluation in self.evaluations):
+        if all(evaluation.source_kind != "seeds" for evaluation in self.evaluations):
             return ()
         return tuple(source["name"] for source in self.sources if source["kind"] == "model")
 
     def rows(self) -> list[dict[str, Any]]:
         """The scores: one row per set of predictions, species, time, statistic and kind."""
         return [
-            {"model": evaluation.model, "source": evaluation.source, **score.model_dump()}
+            {"model": evaluation.model, "source_kind": evaluation.source_kind, **score.model_dump()}
             for evaluation in self.evaluations
             for score in evaluation.scores
         ]
@@ -283,7 +283,7 @@ def _evaluations(
 
 def _average(evaluations: Sequence[Evaluation]) -> Evaluation:
     """The average over the models among some sets of predictions."""
-    models = [evaluation for evaluation in evaluations if evaluation.source == "model"]
+    models = [evaluation for evaluation in evaluations if evaluation.source_kind == "model"]
     return Evaluation(
         f"mean of {len(models)} seeds",
         "seeds",

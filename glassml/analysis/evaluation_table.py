@@ -28,7 +28,7 @@ def evaluation_table(comparison: Comparison, evaluation: Evaluation) -> Table:
     ]
     kinds = error_kinds(evaluation.scores)
     if kinds:
-        notes.append(f"in brackets: {kinds}")
+        notes.append(f"Error bars in brackets: {kinds}")
     if evaluation.seen_in_training:
         notes.append(training_overlap(comparison, evaluation))
     result = Table(
@@ -63,7 +63,7 @@ def evaluation_table(comparison: Comparison, evaluation: Evaluation) -> Table:
 
 def training_overlap(comparison: Comparison, evaluation: Evaluation) -> str:
     """A warning that a model was trained on configurations that it is evaluated on."""
-    which = "one of its seeds" if evaluation.source == "seeds" else "the model"
+    which = "one of its seeds" if evaluation.source_kind == "seeds" else "the model"
     return (
         f"No test: {which} was trained or validated on {evaluation.seen_in_training} of the "
         f"{comparison.configurations} configurations"

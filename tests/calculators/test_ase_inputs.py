@@ -132,7 +132,7 @@ def test_bad_arguments_are_refused(analytic: MakeModel, calculator: GlassMLCalcu
         GlassMLCalculator(analytic(), species=("A", "C"))
     with pytest.raises(InputError, match="expected chemical symbols to map from; found 'A'"):
         GlassMLCalculator(analytic(), species={"A": "A", "B": "B"})
-    with pytest.raises(InputError, match="scalars: expected inputs of .*found 'charge'"):
+    with pytest.raises(InputError, match=r"scalars: expected inputs of .*found 'charge'"):
         GlassMLCalculator(analytic(), scalars={"charge": "q"})
     with pytest.raises(InputError, match=r"propensity, descriptors, equivariant.*'dipole'"):
         calculator.predict([dimer()], outputs=["dipole"])

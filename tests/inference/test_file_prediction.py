@@ -135,7 +135,9 @@ def test_unit_that_lammps_states_is_checked(predictor: Predictor, tmp_path: Path
     lines = source.read_text().split("\n")
     lines[0] = "LAMMPS data file via write_data, version 22 Jul 2025, timestep = 0, units = metal"
     source.write_text("\n".join(lines))
-    with pytest.raises(InputError, match=r"length unit: expected 'lj', .* trained with; found 'angstrom'"):
+    with pytest.raises(
+        InputError, match=r"length unit: expected 'lj', .* trained with; found 'angstrom'"
+    ):
         predicted(predictor, source)
 
 
@@ -222,6 +224,8 @@ def test_bad_arguments(predictor: Predictor, tmp_path: Path) -> None:
         predict_file(predictor, open_frames(source), source)
     with pytest.raises(InputError, match="batch: expected a positive number"):
         predict_file(predictor, open_frames(source), output, batch=0)
-    with pytest.raises(InputError, match=r"expected one of propensity, descriptors, .* found 'colour'"):
+    with pytest.raises(
+        InputError, match=r"expected one of propensity, descriptors, .* found 'colour'"
+    ):
         predict_file(predictor, open_frames(source), output, outputs=["colour"])
     assert list(tmp_path.iterdir()) == [source]

@@ -145,7 +145,9 @@ def test_wrong_scalars_are_refused(with_scalar: Manifest) -> None:
     missing = ModelInputs(with_scalar, ("A", "B"), {"potential_energy": "c_pe"})
     with pytest.raises(InputError, match="'potential_energy': expected an array 'c_pe'"):
         missing.configuration(dimer())
-    with pytest.raises(InputError, match=r"expected inputs of .*\(potential_energy\); found 'charge'"):
+    with pytest.raises(
+        InputError, match=r"expected inputs of .*\(potential_energy\); found 'charge'"
+    ):
         ModelInputs(with_scalar, scalars={"charge": "q"})
     with pytest.raises(InputError, match=r"expected inputs of .*\(none\); found 'charge'"):
         ModelInputs(manifest(), scalars={"charge": "q"})
