@@ -40,7 +40,7 @@ class Series:
     Attributes:
         name: what was measured.
         unit: of the values.
-        values: one a repetition, in the order in which they were measured.
+        values: one per repetition, in the order in which they were measured.
     """
 
     name: str

@@ -16,7 +16,7 @@ _WARM_UP = 4
 def in_turn(
     rounds: int, **contenders: tuple[str, int, Callable[[], object]]
 ) -> Mapping[str, Series]:
-    """Time functions A B C, A B C, ...: what the machine does besides then hits all alike.
+    """Time functions A B C, A B C, ...: other load on the machine then affects all alike.
 
     Args:
         rounds: number of turns.

@@ -48,6 +48,68 @@ def test_prose_is_british(path: Path):
     assert AMERICAN.findall(prose_of(path)) == []
 
 
+# Phrases that a native technical writer would not use, and what to write instead.
+UNIT = (
+    "atom|axis|cell|channel|configuration|core|device|draw|edge|epoch|fold|layer|member|node|output"
+    "|particle|process|rank|replica|row|run|seed|set|setting|species|step|temperature|test|thread|time"
+)
+PHRASES = {
+    r"(?-i:\bone an? \w+)": "per: one row per time",
+    rf"\b(?:bytes|columns?|entry|[kKMG]B|lines?|numbers?|panels?|rows?|seconds|text|threads?|vector)"
+    rf" an? (?:{UNIT})\b": "per: 16 bytes per edge",
+    r"\b(?:leave|leaves|leaving|left)\b[^.;:]{0,40}\baway\b": "without, leave out",
+    r"\b(?:whence|thence|wherefrom|thereof)\b": "from which",
+    r"\bnobody \w+s\b": "say what the code does",
+    r"\bforesees?\b|\bthe caller has\b": "say what is known or has happened",
+    r"\bcomes? to:|\bcome to\.": "the result of",
+    r"\bgo(?:es)? on (?:where|from|beside)\b": "continue",
+    r"\bbesides\b[.;]": "also",
+}
+
+
+def phrases_in(text: str) -> list[tuple[str, str]]:
+    """Every phrase of `PHRASES` in a text, with what to write instead."""
+    return [
+        (found.group(), instead)
+        for pattern, instead in PHRASES.items()
+        for found in re.finditer(pattern, text, re.IGNORECASE)
+    ]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in FILES if path.suffix in {".md", ".yaml"}],
+    ids=lambda p: str(p.relative_to(REPOSITORY)),
+)
+def test_prose_has_no_private_phrases(path: Path):
+    assert phrases_in(" ".join(prose_of(path).split())) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "scores: one a species and time",
+        "memory of 16 bytes an edge",
+        "left it far away",
+        "positions, whence the graphs",
+        "where nobody minds what they know",
+        "no processor foresees",
+        "the caller has looked",
+        "What the runs come to: coefficients",
+        "it goes on where it was",
+        "and a spread besides.",
+    ],
+)
+def test_private_phrases_are_found(text: str):
+    assert phrases_in(text)
+
+
+@each_file
+def test_messages_separate_expected_and_found_by_a_semicolon(path: Path):
+    text = path.read_text(encoding="utf-8")
+    assert re.findall(r"expected [^\";\n]*, (?:but )?(?:found|got) ", text) == []
+
+
 @each_file
 def test_no_path_of_a_developers_machine(path: Path):
     text = path.read_text(encoding="utf-8")

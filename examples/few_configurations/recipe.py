@@ -1,11 +1,11 @@
-"""The most from ten configurations: `python recipe.py FOLDER_OF_BOTAN -o WORK`.
+"""The most accurate model from ten configurations: `python recipe.py FOLDER_OF_BOTAN -o WORK`.
 
-Makes the data (inherent structures of the configurations and of the ends of their runs), cross-
-validates a network, ridge regression on structural descriptors and the average of the two, and
-writes a committee of the networks of all folds and a ridge regression on everything, which
-together count as much as these. Networks that are trained already are passed over, so an
-interrupted run goes on. Nothing is chosen on configurations that are held out: the penalty of the
-ridge comes from those that are trained on, the network is that of the last epoch.
+First makes the data: inherent structures of the configurations and of the ends of their runs. Then
+cross-validates a network, ridge regression on structural descriptors and the average of the two.
+Finally writes a committee: the networks of all folds, and a ridge regression on all data that has
+the same weight as all networks together. Networks that are already trained are skipped, so an
+interrupted run can be continued. Nothing is chosen on held-out configurations: the penalty of the
+ridge regression comes from the training configurations, and the network is that of the last epoch.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def quench_commands(
 
     Velocities play no part. FIRE (Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006); in LAMMPS as
     of Guenole et al., Comput. Mater. Sci. 175, 109584 (2020)) stops where the largest force on any
-    particle is below the tolerance, whatever the energy does.
+    particle is below the tolerance; the energy plays no part.
 
     Args:
         system: its timestep is the first one of FIRE.

@@ -48,8 +48,8 @@ def fit(
         data: what it is trained on, prepared.
         folder: run folder.
         devices: what it is trained on.
-        callbacks: called as the run goes on, in this order.
-        last: checkpoint to go on from; None starts at the beginning.
+        callbacks: called during the run, in this order.
+        last: checkpoint to continue from; None starts at the beginning.
     """
     keep_freed_memory()
     with _quiet_lightning():

@@ -1,8 +1,10 @@
-"""What a training run is made from: every setting with its accepted values and its default.
+"""The configuration of a training run: every setting, its accepted values and its default.
 
-Defaults are the recipe that gave most on few configurations (examples/few_configurations;
-docs/training.md says what mattered). The published one of F. S. Pezzicoli, G. Charpiat and F. P.
-Landes, SciPost Phys. 16, 136 (2024), appendix A 4, is examples/train/se3gnn_v2.yaml.
+The defaults are the most accurate recipe for ten configurations (examples/few_configurations;
+docs/results/few_configurations.md has the measurements). The published recipe of F. S. Pezzicoli,
+G. Charpiat and F. P. Landes, SciPost Phys. 16, 136 (2024), appendix A 4, is
+examples/train/se3gnn_v2.yaml. The table in docs/training_settings.md is made from the descriptions
+below (docs/make_settings.py).
 """
 
 from __future__ import annotations
@@ -80,56 +82,61 @@ class DataConfig(_Section):
     """Which labelled configurations to learn from, and which to check the model on."""
 
     train: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = Field(
-        description="path of an HDF5 dataset, or a list of paths"
+        description="path of an HDF5 dataset, the name of one that ships with glassml "
+        "(`kob_andersen_T0.64`), or a list of these"
     )
     validation: Annotated[float | str | tuple[str, ...], BeforeValidator(_validation)] = Field(
         default=0.2,
-        description="path of an HDF5 dataset, a fraction of the training configurations, or a "
-        "list of their names",
+        description="path of another HDF5 dataset; a fraction of the training configurations, "
+        "drawn at random; or a list of names of training configurations (after conversion, the "
+        "names of the files they come from)",
     )
     split_seed: NonNegativeInt = Field(
         default=0,
-        description="which configurations a fraction takes; apart from training.seed, so that "
-        "several seeds share one split",
+        description="seed of the random choice when `data.validation` is a fraction; separate "
+        "from `training.seed`, so that several seeds share one split",
     )
     exclude: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
         default=(),
-        description="names of configurations of data.train that are left out, before a fraction "
-        "is drawn for validation",
+        description="names of configurations of `data.train` to leave out, before a fraction is "
+        "drawn for validation",
     )
     positions: Literal["thermal", "inherent", "cage"] = Field(
         default="thermal",
-        description="positions that the model is given: the particles' own, or those of their "
-        "inherent structure or cage",
+        description="positions that the model reads: `thermal`, or those of the `inherent` "
+        "structure or the `cage`, which the dataset must hold (`glassml quench`); the manifest of "
+        "the exported model records which",
     )
     reversed: Annotated[tuple[Path, ...], BeforeValidator(_optional_paths)] = Field(
         default=(),
-        description="datasets of `glassml data reverse`; used for training, unless they come from "
-        "a configuration that is held out",
+        description="datasets of `glassml data reverse`; runs that started from a configuration "
+        "that is not trained on are left out",
     )
     reversed_share: PositiveFloat = Field(
         default=2.0,
-        description="reversed runs in an epoch for each training configuration, drawn anew for "
-        "every epoch",
+        description="reversed runs per training configuration in an epoch, drawn anew for every "
+        "epoch; each has the weight of all reversed runs divided by the number drawn",
     )
     scalars: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
         default=(),
-        description="per-particle scalars that the model is given: of the dataset, or "
-        "inherent_displacement and cage_displacement where it has these structures",
+        description="per-particle scalars that the model reads: scalars of the dataset, or "
+        "`inherent_displacement` and `cage_displacement`, the distance of a particle from its "
+        "thermal position in these structures",
     )
     cache: bool = Field(
         default=True,
-        description="keep every graph in memory (about 4 MB for 4096 particles in float32) "
-        "instead of building it anew whenever it is needed",
+        description="keep all graphs in memory (about 4 MB for 4096 particles in float32 at a "
+        "cutoff of 2) instead of reading a configuration whenever it is needed",
     )
     graph_cache: Annotated[str | None, BeforeValidator(_cache_folder)] = Field(
         default="auto",
-        description="folder that keeps the edges of graphs for later epochs and runs; auto: "
-        "glassml/graphs in the user's cache folder; null: none",
+        description="folder that keeps the edges of graphs for later epochs and runs; `auto`: "
+        "`glassml/graphs` in the user's cache folder (`$XDG_CACHE_HOME` or `~/.cache`); null: none",
     )
     graph_cache_gb: NonNegativeFloat = Field(
         default=10.0,
-        description="the most that this folder may hold; what was not used for longest goes",
+        description="largest size of this folder in GB; the least recently used graphs are "
+        "deleted, but none that was used within the last hour",
     )
 
     @field_validator("scalars", "exclude")
@@ -145,7 +152,13 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    name: str = Field(default="se3gnn", description="name in the registry of models")
+    name: str = Field(
+        default="se3gnn",
+        description="a model of the registry; further fields of this section are its "
+        "hyperparameters (`cutoff`, `l_max`, `channels`, `n_layers`, `dropout`, ...). `se3gnn` is "
+        "`se3gnn-v2` with l_max 2, 6 layers, no dropout, tables of 513 knots and a batch norm "
+        "momentum of 0.1",
+    )
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -156,12 +169,16 @@ class ModelConfig(BaseModel):
 class OptimiserConfig(_Section):
     """The optimiser."""
 
-    name: Literal["adam", "adamw"] = Field(default="adam", description="adam or adamw")
+    name: Literal["adam", "adamw"] = Field(default="adam", description="`adam` or `adamw`")
     lr: PositiveFloat = Field(default=1e-2, description="initial learning rate")
     betas: tuple[
         Annotated[float, Field(ge=0, lt=1)],
         Annotated[float, Field(ge=0, lt=1)],
-    ] = Field(default=(0.9, 0.999), description="decay rates of the two moments")
+    ] = Field(
+        default=(0.9, 0.999),
+        description="decay rates of the two moments; the first version of the paper had "
+        "[0.95, 0.999]",
+    )
     weight_decay: NonNegativeFloat = Field(default=1e-7, description="L2 penalty")
 
 
@@ -170,14 +187,17 @@ class ScheduleConfig(_Section):
 
     name: Literal["steps", "cosine"] = Field(
         default="cosine",
-        description="steps (what is meant where milestones are given): constant between them; "
-        "cosine: up within the first epoch, then along half a cosine to 0 in the last one",
+        description="`cosine`: rises within the first epoch, then falls along half a cosine to 0 "
+        "in the last; `steps`: constant between milestones, the default if `milestones` or `gamma` "
+        "is given",
     )
     milestones: tuple[PositiveInt, ...] = Field(
-        default=(50, 75, 90), description="epochs at which the learning rate changes; [] for none"
+        default=(50, 75, 90),
+        description="epochs at which the learning rate changes; [] for none. The paper has "
+        "several without naming them",
     )
     gamma: Annotated[float, Field(gt=0, le=1)] = Field(
-        default=0.5, description="factor at every milestone"
+        default=0.5, description="factor of the learning rate at every milestone"
     )
 
     @model_validator(mode="before")
@@ -198,7 +218,7 @@ class ScheduleConfig(_Section):
 class EarlyStoppingConfig(_Section):
     """Stop once the monitored quantity has not improved for some epochs."""
 
-    patience: PositiveInt = Field(description="epochs without improvement that are waited for")
+    patience: PositiveInt = Field(description="epochs without improvement before the run stops")
     min_delta: NonNegativeFloat = Field(
         default=0.0, description="smallest change that counts as an improvement"
     )
@@ -208,53 +228,64 @@ class TrainingConfig(_Section):
     """How the model is trained."""
 
     epochs: PositiveInt = Field(default=100, description="passes over the training data")
-    batch_size: PositiveInt = Field(default=1, description="configurations a step (on each device)")
+    batch_size: PositiveInt = Field(
+        default=1, description="configurations per step, on each device"
+    )
     optimiser: OptimiserConfig = Field(default_factory=OptimiserConfig)
     schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
     early_stopping: EarlyStoppingConfig | None = Field(
-        default=None, description="null, or a section with patience and min_delta"
+        default=None,
+        description="null, or a section with `patience` (epochs) and `min_delta`; a run that stops "
+        "early says so",
     )
     monitor: Literal["pearson_mean", "pearson_all", "loss"] = Field(
         default="pearson_mean",
         description="validation quantity that decides which epoch is the best and when to stop "
-        "early; the Pearson coefficients are those of the first species, averaged over times",
+        "early: `pearson_mean`, `pearson_all` (of the first species, averaged over times) or "
+        "`loss`",
     )
     standardise: bool = Field(
         default=True,
-        description="learn labels in units of their standard deviation per species and time; "
-        "the model still predicts physical units",
+        description="learn labels in units of their standard deviation, per species and time; "
+        "mean and scale become part of the model, which predicts physical units",
     )
     standardise_scalars: bool = Field(
-        default=True, description="give the model scalars of zero mean and unit variance"
+        default=True,
+        description="scale the scalar inputs in the same way, to zero mean and unit variance",
     )
     label_noise: NonNegativeFloat = Field(
         default=12.0,
-        description="number of runs whose noise is as large as the error of the model itself: "
-        "labels of R runs then weigh R / (R + label_noise)",
+        description="labels that are averages over R runs have the weight R / (R + this) in the "
+        "loss; the value is the number of runs whose noise is as large as the model's own error",
     )
     weight_averaging: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.99,
-        description="decay per step of an exponential moving average of the parameters, which is "
-        "what is validated and exported; 0: the parameters themselves",
+        description="decay per step of an exponential moving average of the parameters, which "
+        "is validated and exported; 0: no averaging",
     )
     species_weight: dict[str, NonNegativeFloat] | None = Field(
         default=None,
-        description="weight of a species' particles in the loss; null: 1 for every species, "
-        "whatever the model",
+        description="weight of each species' particles in the loss, such as `{B: 0}` to learn "
+        "from A alone; null: 1 for every species and every model. `se3gnn-v1` has one decoder for "
+        "all species and was published trained on A alone, so its recipe needs `{B: 0}`",
     )
     gradient_clip: PositiveFloat | None = Field(
-        default=1.0, description="largest norm of the gradient; null for no limit"
+        default=1.0, description="largest norm of the gradient; null: no limit"
     )
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(
-        default=0, description="initial parameters, dropout and order of the configurations"
+        default=0,
+        description="seed of the initial parameters, of dropout and of the order of "
+        "configurations; at most 4294967295",
     )
-    dtype: Literal["float32", "float64"] = Field(default="float32", description="precision")
+    dtype: Literal["float32", "float64"] = Field(
+        default="float32", description="`float32` or `float64`"
+    )
     accelerator: Literal["auto", "cpu", "gpu"] = Field(
-        default="auto", description="auto takes a GPU if there is one"
+        default="auto", description="`cpu`, `gpu`, or `auto`: a GPU if there is one"
     )
     devices: PositiveInt | Literal["auto"] = Field(
         default=1,
-        description="number of devices, each with its own process; auto takes all of them",
+        description="number of devices, each with its own process, or `auto`: all of them",
     )
 
     @field_validator("devices", mode="before")
@@ -274,7 +305,7 @@ class TrainConfig(_Section):
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     output: Path | None = Field(
         default=None,
-        description="run folder, which must not exist yet; null: runs/<name of the config file>",
+        description="run folder, which must not exist yet; null: `runs/<name of the file>`",
     )
 
     @model_validator(mode="before")

@@ -1,4 +1,4 @@
-"""Frames of files, whatever their format: the right ones, whole, and one at a time."""
+"""Frames of files of any format: the right ones, whole, and one at a time."""
 
 from __future__ import annotations
 

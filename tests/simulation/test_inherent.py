@@ -89,7 +89,7 @@ def test_it_is_a_minimum_and_lower(after: Configuration):
 
 def test_particles_stay_near_and_in_order(before: Configuration, after: Configuration):
     displacement = after.structures["inherent"] - before.positions
-    # The start is a jittered lattice, far from any minimum, yet nobody crosses half the box.
+    # The start is a jittered lattice, far from any minimum, yet no particle crosses half the box.
     assert np.linalg.norm(displacement, axis=1).max() < 1.5
     # Internal forces do not move the centre of mass.
     np.testing.assert_allclose(displacement.mean(axis=0), 0, atol=1e-10)

@@ -156,7 +156,7 @@ def ensemble_script(
 
 
 def steps_file(frames: Sequence[int], steps: int) -> str:
-    """The file that tells LAMMPS at which steps of a run to write; it never comes to the last."""
+    """The file that tells LAMMPS at which steps of a run to write; it never reaches the last."""
     return "".join(f"{step}\n" for step in [*(f for f in frames if f > 0), steps + 1])
 
 

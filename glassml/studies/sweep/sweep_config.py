@@ -43,44 +43,47 @@ class SweepConfig(BaseModel):
         description="sections of a training configuration, or the path of a file that holds them"
     )
     axes: dict[str, Annotated[list[Any], BeforeValidator(_values)]] = Field(
-        default={}, description="dotted setting of the training configuration -> list of values"
+        default={},
+        description="dotted settings of the training configuration, each with a list of values",
     )
     combine: Literal["separate", "product"] = Field(
         default="separate",
-        description="separate: change one setting of the base at a time; product: all combinations",
+        description="`separate`: change one setting of the base at a time (ablation); `product`: "
+        "all combinations",
     )
     variants: dict[str, dict[str, Any]] = Field(
-        default={}, description="name -> dotted settings that are changed together"
+        default={}, description="named groups of dotted settings that are changed together"
     )
     seeds: Annotated[tuple[_Seed, ...], BeforeValidator(_values)] = Field(
-        default=(0,), description="values of training.seed"
+        default=(0,), description="values of `training.seed`"
     )
     folds: Annotated[int, Field(ge=2, strict=True)] | None = Field(
         default=None,
         description="cross-validation: number of parts, each of which is held out in turn; null: "
-        "what data.validation of the base says is held out",
+        "`data.validation` of the base is held out",
     )
     fold_seed: NonNegativeInt = Field(
-        default=0, description="which configurations go into a fold, and which are trained on"
+        default=0,
+        description="seed of the random choice of the folds, and of the configurations of `sizes`",
     )
     sizes: _Sizes | None = Field(
         default=None,
-        description="learning curve: numbers of training configurations; null: all",
+        description="learning curve: numbers of training configurations. Smaller sets are parts "
+        "of larger ones, and each seed draws its own; null: all configurations",
     )
     epoch: Literal["last", "best"] = Field(
         default="last",
-        description="epoch that tables and picture show. best was chosen on the held-out "
-        "configurations themselves, so its accuracy is too good",
+        description="epoch that table and picture show, `last` or `best`; the CSV files have "
+        "both. `best` was chosen on the held-out configurations, so its coefficients are too high; "
+        "those of `last` are free of any selection",
     )
     species: str | None = Field(
-        default=None, description="species that the picture shows; null: the first"
+        default=None, description="species that table and picture show; null: the first"
     )
     time: PositiveFloat | None = Field(
-        default=None, description="time that the picture shows; null: average over all"
+        default=None, description="time that table and picture show; null: average over all times"
     )
-    output: Path | None = Field(
-        default=None, description="folder; null: runs/<name of the sweep file>"
-    )
+    output: Path | None = Field(default=None, description="folder; null: `runs/<name of the file>`")
 
 
 def load_sweep_config(path: str | Path, overrides: Sequence[str] = ()) -> SweepConfig:

@@ -1,0 +1,60 @@
+"""The pages hang together: links lead somewhere, tables of settings are those of the fields."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PAGES = sorted(
+    [
+        *REPOSITORY.glob("*.md"),
+        *(REPOSITORY / "docs").rglob("*.md"),
+        *(REPOSITORY / "glassml").rglob("*.md"),
+        *(REPOSITORY / "lammps_plugin").glob("*.md"),
+        *(REPOSITORY / "benchmarks").glob("*.md"),
+    ]
+)
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(REPOSITORY)))
+SETTINGS = runpy.run_path(str(REPOSITORY / "docs" / "make_settings.py"))
+
+
+def links_of(page: Path) -> list[tuple[Path, str]]:
+    """Files of this project, and headings in them, that a page refers to."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    found = [target.partition("#") for target in re.findall(r"\]\(([^)\s]+)\)", text)]
+    return [
+        ((page.parent / path).resolve() if path else page, anchor)
+        for path, _, anchor in found
+        if not path.startswith(("http:", "https:"))
+    ]
+
+
+def anchors_of(page: Path) -> set[str]:
+    """What a link to a place in a page may name: its headings as GitHub writes them, and ids."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    made = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return made | set(re.findall(r'<a id="([^"]+)"', text))
+
+
+@each_page
+def test_links_lead_somewhere(page: Path):
+    for path, anchor in links_of(page):
+        assert path.exists(), path
+        assert not anchor or anchor in anchors_of(path), f"{path}#{anchor}"
+
+
+def test_the_list_of_pages_has_them_all():
+    folder = REPOSITORY / "docs"
+    listed = {path for path, _ in links_of(folder / "README.md")}
+    assert set(folder.rglob("*.md")) - {folder / "README.md"} <= listed
+
+
+@pytest.mark.parametrize("page", sorted(SETTINGS["TABLES"]))
+def test_tables_of_settings_are_those_of_the_fields(page: str):
+    text = (REPOSITORY / "docs" / page).read_text(encoding="utf-8")
+    assert text == SETTINGS["page_with_table"](page), "run: python docs/make_settings.py"
