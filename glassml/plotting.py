@@ -1,23 +1,92 @@
-"""Writing figures as image files."""
+"""How all figures look, and writing them as image files.
+
+A figure is built by a function that carries the decorator `styled`, and written by `save_figure`.
+"""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from glassml.errors import InputError
 from glassml.files import atomic_write
 
-__all__ = ["check_image", "save_figure"]
+__all__ = [
+    "COLOUR_MAP",
+    "DIFFERENCE_MAP",
+    "MARKERS",
+    "PUBLISHED",
+    "REFERENCE",
+    "Colour",
+    "check_image",
+    "graded_colours",
+    "legend_below",
+    "log_x_axis",
+    "point_marker",
+    "save_figure",
+    "series_colour",
+    "styled",
+]
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+Colour = tuple[float, float, float, float]
+
+COLOUR_MAP = "viridis"  # even in lightness, and safe for colour-blind readers
+DIFFERENCE_MAP = "RdBu_r"
+MARKERS = "osD^vP*X"
+
+# Line that data are compared with, such as a diagonal; and lines that others have published.
+REFERENCE: dict[str, Any] = {"color": "0.4", "lw": 0.8, "ls": "--"}
+PUBLISHED: dict[str, Any] = {"color": "0.55", "lw": 1.1}
+
+_STYLE: dict[Any, Any] = {
+    "font.family": "serif",
+    "font.serif": ["STIXGeneral"],
+    "mathtext.fontset": "stix",
+    "font.size": 11,
+    "axes.titlesize": 12,
+    "figure.titlesize": 12,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 4.5,
+    "errorbar.capsize": 2,
+    "legend.frameon": False,
+    "legend.fontsize": 9.5,
+    "svg.hashsalt": "glassml",  # the same figure gives the same file
+}
+_DPI = 150
+
+
+def styled(build: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Decorator of a function that builds a figure, which gets the style of all figures."""
+
+    @functools.wraps(build)
+    def in_style(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        with mpl.rc_context(_STYLE):
+            return build(*args, **kwargs)
+
+    return in_style
 
 
 def check_image(path: str | Path) -> None:
     """Refuse a name that does not say in which format a picture is to be written.
 
     Raises:
-        InputError: it has no ending, or one of no format of images.
+        InputError: the name has no ending, or one that is not of an image format.
     """
     known = FigureCanvasBase.get_supported_filetypes()
     suffix = Path(path).suffix
@@ -29,12 +98,56 @@ def check_image(path: str | Path) -> None:
         )
 
 
+@styled
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure; the ending of the name is the format.
+    """Write a figure in the format that the ending of the name stands for, without a date.
 
     Raises:
-        InputError: see `check_image`, or the file cannot be written.
+        InputError: see `check_image`; or the file cannot be written.
     """
     check_image(path)
+    dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with atomic_write(path) as partial:
-        figure.savefig(partial, dpi=150)
+        figure.savefig(partial, dpi=_DPI, metadata=dates.get(Path(path).suffix.lower()))
+
+
+def series_colour(index: int) -> Colour:
+    """The colour of the curve of this index; ten of them differ."""
+    return tuple(mpl.colormaps["tab10"](index % 10))  # type: ignore[return-value]
+
+
+def graded_colours(number: int, colour_map: str = COLOUR_MAP) -> list[Colour]:
+    """So many colours in order, none so pale that a line of it could not be seen."""
+    return [tuple(c) for c in mpl.colormaps[colour_map](np.linspace(0.0, 0.85, number))]
+
+
+def log_x_axis(axes: Axes, values: Iterable[float] = (), *, always: bool = False) -> None:
+    """Make the x axis logarithmic, with ticks at the values where powers of ten are too coarse.
+
+    Args:
+        axes: the panel.
+        values: positive; what is drawn against.
+        always: put ticks at the values even if they span more than a decade.
+    """
+    axes.set_xscale("log")
+    places = sorted(set(values))
+    if places and (always or places[-1] / places[0] < 10):
+        axes.set_xticks(places, [f"{value:.3g}" for value in places])
+        axes.xaxis.set_minor_locator(NullLocator())
+
+
+def point_marker(number: int) -> str:
+    """The marker of a curve of so many points; none if they are so many that markers overlap."""
+    return "o" if number <= 20 else ""
+
+
+def legend_below(figure: Figure, panels: Sequence[Axes]) -> None:
+    """One legend below all panels, with each entry once."""
+    entries: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    figure.legend(
+        handles=list(entries.values()), labels=list(entries), loc="outside lower center",
+        ncols=min(3, max(1, len(entries))),
+    )  # fmt: skip

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-__all__ = ["ErrorKind", "Score", "Statistic"]
+from glassml.physics import same_time
+
+__all__ = [
+    "KINDS",
+    "SCORE_COLUMNS",
+    "STATISTICS",
+    "ErrorKind",
+    "Kind",
+    "Score",
+    "Statistic",
+    "error_bar",
+    "error_kinds",
+    "find_score",
+]
 
 Statistic = Literal["pearson", "spearman", "r2"]
+Kind = Literal["all", "mean"]
 
 # Over what the error bar is a standard deviation (or, where it says so, a standard error).
 ErrorKind = Literal[
@@ -21,8 +36,15 @@ ErrorKind = Literal[
     "unspecified",  # of files that were written before this was noted
 ]
 
+STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
+
+# Each kind of coefficient with its description for people.
+KINDS: dict[Kind, str] = {"all": "all particles pooled", "mean": "mean over configurations"}
+
 # JSON has no NaN: what is not defined is null there.
 _Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+
+_ROUNDING = 1e-9  # by which sums of floating-point numbers may exceed a coefficient of 1
 
 
 class Score(BaseModel):
@@ -45,7 +67,7 @@ class Score(BaseModel):
     species: str
     time: float
     statistic: Statistic = "pearson"
-    kind: Literal["all", "mean"]
+    kind: Kind
     value: _Number
     error: float | None = Field(default=None, ge=0)
     error_kind: ErrorKind | None = None
@@ -58,7 +80,7 @@ class Score(BaseModel):
                 f"error_kind: expected one with an error and none without; found "
                 f"{self.error_kind!r} with {self.error!r}"
             )
-        if self.value > 1:
+        if self.value > 1 + _ROUNDING:
             raise ValueError(f"value: expected at most 1; found {self.value}")
         return self
 
@@ -66,3 +88,33 @@ class Score(BaseModel):
         if math.isnan(self.value):
             return "-"
         return f"{self.value:.3f}" + ("" if self.error is None else f" ± {self.error:.3f}")
+
+    def concise(self) -> str:
+        """As text with the error bar in units of the last digit: 0.467(12) is 0.467 ± 0.012."""
+        if math.isnan(self.value):
+            return "-"
+        return f"{self.value:.3f}" + ("" if self.error is None else f"({1000 * self.error:.0f})")
+
+
+SCORE_COLUMNS = tuple(Score.model_fields)
+
+
+def error_bar(error: float, kind: ErrorKind) -> dict[str, Any]:
+    """The two fields of a `Score` that state its error bar; none if the error is NaN."""
+    return {} if math.isnan(error) else {"error": error, "error_kind": kind}
+
+
+def error_kinds(scores: Iterable[Score]) -> str:
+    """What the error bars of some scores are, for captions; empty if there are no error bars."""
+    return "; ".join(dict.fromkeys(s.error_kind for s in scores if s.error_kind is not None))
+
+
+def find_score(
+    scores: Iterable[Score], species: str, time: float, statistic: Statistic, kind: Kind
+) -> Score | None:
+    """The first score of these properties, None if there is none."""
+    for score in scores:
+        properties = (score.species, score.statistic, score.kind)
+        if same_time(score.time, time) and properties == (species, statistic, kind):
+            return score
+    return None

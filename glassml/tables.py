@@ -5,13 +5,38 @@ from __future__ import annotations
 import csv
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from glassml.files import atomic_write
 
-__all__ = ["write_csv", "write_json"]
+__all__ = ["ScoreTable", "write_csv", "write_json"]
+
+
+class ScoreTable(ABC):
+    """Results that consist of scores, as a table with one row per coefficient."""
+
+    @abstractmethod
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per score: what it belongs to, then the fields of `glassml.scores.Score`."""
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """What the scores have in common, such as the dataset and its checksum."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """`facts`, and `rows` under ``scores``: plain dictionaries and lists."""
+        return {**self.facts(), "scores": self.rows()}
+
+    def write_json(self, path: str | Path) -> None:
+        """Write `as_dict` as JSON; numbers that are not defined become null."""
+        write_json(self.as_dict(), path)
+
+    def write_csv(self, path: str | Path) -> None:
+        """Write `rows` as CSV; undefined numbers become ``nan``, absent ones are left empty."""
+        write_csv(self.rows(), path)
 
 
 def write_json(content: Any, path: str | Path) -> None:
@@ -24,12 +49,14 @@ def write_json(content: Any, path: str | Path) -> None:
 def write_csv(
     rows: Sequence[Mapping[str, Any]], path: str | Path, columns: Sequence[str] = ()
 ) -> None:
-    """Write rows, with every name that occurs as a column; undefined numbers become ``nan``.
+    """Write rows, with every name that occurs as a column.
+
+    Undefined numbers become ``nan``; None, and what a row lacks, is left empty.
 
     Args:
-        rows: one mapping a row.
+        rows: one mapping per row.
         path: the file.
-        columns: which come first; they are written even if there is no row.
+        columns: the first columns; they are written even if there is no row.
     """
     names = list(dict.fromkeys([*columns, *(name for row in rows for name in row)]))
     with atomic_write(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:

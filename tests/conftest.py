@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from systems import liquid, moved
 
+from glassml.data import Configuration, DatasetWriter
 from glassml.export import save_model
 from glassml.models import build
 
@@ -43,5 +46,42 @@ def analytic(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             files[key] = folder / f"analytic{len(files)}.pt"
             save_model(build("analytic", **hyperparameters), files[key], dtype="float64")
         return files[key]
+
+    return make
+
+
+MakeDataset = Callable[..., Path]
+
+
+@pytest.fixture
+def make_dataset(tmp_path: Path) -> MakeDataset:
+    """Writes a dataset of configurations of 60 particles.
+
+    Their labels come from a function of a configuration and a random number generator.
+    """
+
+    def make(
+        name: str,
+        labels: Callable[[Configuration, np.random.Generator], np.ndarray],
+        times: tuple[float, ...] = (3.0, 30.0),
+        seeds: range = range(6),
+        description: dict | None = None,
+        **provenance: float,
+    ) -> Path:
+        path = tmp_path / name
+        with DatasetWriter(path, description) as writer:
+            for seed in seeds:
+                bare = liquid(60, seed=seed)
+                writer.add(
+                    moved(
+                        bare,
+                        name=f"c{seed}",
+                        times=np.array(times),
+                        propensity=labels(bare, np.random.default_rng(seed)),
+                        n_runs=8,
+                        provenance=provenance,
+                    )
+                )
+        return path
 
     return make

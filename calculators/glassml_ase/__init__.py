@@ -1,4 +1,4 @@
-"""The ASE side of glassml: a calculator that observes while another one moves the particles.
+"""The ASE side of glassml: a calculator that predicts while another one moves the particles.
 
 Imported by users as ``glassml.calculators``.
 """

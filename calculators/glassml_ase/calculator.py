@@ -31,35 +31,35 @@ OneOrMore = TypeVar("OneOrMore", Atoms, Sequence[Atoms])
 class GlassMLCalculator(Calculator):
     """An exported model as an ASE calculator.
 
-    It provides the outputs of the model as properties ("propensity" [N, T], "descriptors",
-    "equivariant", of committees also "propensity_std"). A ``base`` calculator provides energy,
+    It provides the outputs of the model as properties: "propensity" [N, T], "descriptors",
+    "equivariant", and for committees "propensity_std". A ``base`` calculator provides energy,
     forces and all its other properties, so that optimisers and `ase.md` run as they would with
-    ``base`` alone; the model runs only when one of its outputs is asked for, and only once for a
+    ``base`` alone. The model runs only when one of its outputs is asked for, and only once per
     configuration.
 
     Args:
-        model: model file, or a `glassml.export.Predictor`.
+        model: model file, or a `glassml.inference.Predictor`.
         base: calculator that provides energy and forces.
-        species: what the particles stand for; see `glassml.export.ModelInputs`.
+        species: which species of the model the particles are; see `glassml.inference.ModelInputs`.
         device: "cpu", "cuda", "cuda:N" or "auto"; not used if ``model`` is a Predictor.
-        threads: CPU threads of torch; None leaves its setting alone.
-        scalars: where the model's scalar inputs come from; see `ModelInputs`. Functions must
-            depend on nothing but the atoms (else call `reset` when their result changes).
-        outputs: the outputs that `predict` and `annotate` give unless told otherwise.
-        length_unit: unit of the positions; see `ModelInputs`. Outputs stay in the model's unit.
-        kwargs: ``atoms``, ``label`` and ``directory``, as other calculators have them.
+        threads: CPU threads of torch; None keeps the present setting.
+        scalars: where the model's scalar inputs come from; see `ModelInputs`. If the result of a
+            function depends on anything but the atoms, call `reset` when it changes.
+        outputs: the outputs that `predict` and `annotate` give by default.
+        length_unit: unit of the positions; see `ModelInputs`. Outputs are in the model's unit.
+        kwargs: ``atoms``, ``label`` and ``directory``, as for other calculators.
 
     Raises:
         ModelFileError: the model file is missing, damaged, or of an unknown format version.
         InputError: an argument does not fit the model; the message names it.
 
     Warns:
-        UserWarning: the model reads other positions than thermal ones, those of inherent
-            structures for instance; Atoms have to be brought there before.
+        UserWarning: the model does not read thermal positions, but for instance those of inherent
+            structures. Atoms must be brought there first.
     """
 
     implemented_properties = ["propensity"]  # noqa: RUF012 (ASE's own declaration)
-    # The network sees neither of them; what the base makes of them is its own affair.
+    # The model does not read these; the base calculator checks for itself whether they changed.
     ignored_changes = {"initial_charges", "initial_magmoms"}  # noqa: RUF012
 
     def __init__(
@@ -81,8 +81,8 @@ class GlassMLCalculator(Calculator):
         self.inputs = ModelInputs(self.manifest, species, scalars, length_unit)
         self._own = tuple(entry.name for entry in self.manifest.outputs)
         self.outputs = self._checked(outputs)
-        given = list(base.implemented_properties) if base is not None else []
-        self.implemented_properties = [*self._own, *(p for p in given if p not in self._own)]
+        of_base = list(base.implemented_properties) if base is not None else []
+        self.implemented_properties = [*self._own, *(p for p in of_base if p not in self._own)]
         super().__init__(**kwargs)
         if self.manifest.positions_note:
             warnings.warn(
@@ -100,26 +100,26 @@ class GlassMLCalculator(Calculator):
 
     @property
     def manifest(self) -> Manifest:
-        """What the model says of itself: species, cutoff, columns and irreps of its outputs."""
+        """Description of the model: species, cutoff, and the columns and irreps of its outputs."""
         return self.predictor.manifest
 
     def set(self, **kwargs: Any) -> dict[str, Any]:
-        """Refuse: the arguments are fixed on construction (ASE passes unknown ones here).
+        """Refuse changes: the arguments are fixed on construction (ASE passes unknown ones here).
 
         Raises:
             InputError: always, if there are arguments.
         """
         if kwargs:
             raise InputError(
-                f"GlassMLCalculator: {next(iter(kwargs))!r} cannot be set; it takes model, base, "
-                "species, device, threads, scalars, outputs and length_unit, on construction"
+                f"GlassMLCalculator: {next(iter(kwargs))!r} cannot be set; expected model, base, "
+                "species, device, threads, scalars, outputs or length_unit, on construction"
             )
         return {}
 
     def get_property(
         self, name: str, atoms: Atoms | None = None, allow_calculation: bool = True
     ) -> Any:
-        """A property of the atoms: an output of the model, or one that the base provides.
+        """A property of the atoms: an output of the model, or a property of the base.
 
         Raises:
             PropertyNotImplementedError: neither the model nor the base has it.
@@ -130,8 +130,8 @@ class GlassMLCalculator(Calculator):
         atoms = self.atoms if atoms is None else atoms
         if atoms is not None and self.check_state(atoms):
             self.reset()
-        # The base keeps its own cache and is asked every time, so that it can be changed by the
-        # user at any moment; what it says is mirrored for ASE's writers, which read `results`.
+        # The base has its own cache and is asked every time, so that users can change it at any
+        # moment. Its values are mirrored for ASE's writers, which read `results`.
         value = base.get_property(name, atoms, allow_calculation)
         if value is not None:
             self._mirror(atoms, name, value)
@@ -145,16 +145,16 @@ class GlassMLCalculator(Calculator):
     ) -> None:
         """Run the model on the atoms (and the base, if one of its properties is asked for).
 
-        All outputs of the model are kept: next to its steps the read-outs cost nothing.
+        All outputs of the model are kept: compared to running it they cost nothing.
 
         Raises:
             InputError: the atoms do not fit the model; see `ModelInputs.configuration`.
         """
         atoms = self.atoms if atoms is None else atoms
         if atoms is None:
-            raise InputError(f"{properties[0]}: there are no atoms yet; give them as the argument")
+            raise InputError(f"{properties[0]}: expected atoms as an argument; found no atoms yet")
         if self.check_state(atoms):
-            self.results = {}  # of other atoms: a direct call comes here without `get_property`
+            self.results = {}  # they are of other atoms: a direct call skips `get_property`
         super().calculate(atoms, properties, system_changes)
         for name in properties:
             if self._base_of(name) is not None:
@@ -166,7 +166,7 @@ class GlassMLCalculator(Calculator):
             )
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
-        """What has changed since the last calculation, the arrays that the model reads among it."""
+        """What has changed since the last calculation, including arrays that the model reads."""
         changes = super().check_state(atoms, tol=tol)
         if self.atoms is not None:
             for name in sorted(self.inputs.sources):
@@ -177,8 +177,8 @@ class GlassMLCalculator(Calculator):
     def calculation_required(self, atoms: Atoms, properties: Sequence[str]) -> bool:
         """Whether one of the properties is not known yet for these atoms."""
         own = [name for name in properties if self._base_of(name) is None]
-        given = [name for name in properties if self._base_of(name) is not None]
-        if self.base is not None and given and self.base.calculation_required(atoms, given):
+        of_base = [name for name in properties if self._base_of(name) is not None]
+        if self.base is not None and of_base and self.base.calculation_required(atoms, of_base):
             return True
         return bool(own) and super().calculation_required(atoms, own)
 
@@ -191,10 +191,10 @@ class GlassMLCalculator(Calculator):
         return self._output("propensity", atoms)
 
     def get_propensity_std(self, atoms: Atoms | None = None) -> np.ndarray:
-        """How far the members of a committee disagree: standard deviation [N, T] [length].
+        """Standard deviation over the members of a committee [N, T] [length].
 
         Raises:
-            PropertyNotImplementedError: the model is no committee.
+            PropertyNotImplementedError: the model is not a committee.
         """
         return self._output("propensity_std", atoms)
 
@@ -203,9 +203,9 @@ class GlassMLCalculator(Calculator):
         return self._output("descriptors", atoms)
 
     def get_equivariant(self, atoms: Atoms | None = None) -> np.ndarray:
-        """Features that turn with the atoms, [N, sum of (2 l + 1) C] [-].
+        """Features that rotate with the atoms, [N, sum of (2 l + 1) C] [-].
 
-        Their order is that of ``manifest.output("equivariant").irreps`` in e3nn.
+        Their order is that of e3nn for ``manifest.output("equivariant").irreps``.
         """
         return self._output("equivariant", atoms)
 
@@ -229,10 +229,10 @@ class GlassMLCalculator(Calculator):
         return self.predictor.predict(configurations, chosen, as_given=True)
 
     def annotate(self, atoms: OneOrMore, outputs: Sequence[str] | None = None) -> OneOrMore:
-        """Write predictions into ``atoms.arrays``, whence they reach extxyz files.
+        """Write predictions into ``atoms.arrays``, which extxyz files keep.
 
-        `glassml.export.annotate_atoms` says what the atoms have then. The arrays do not follow the
-        atoms: annotate again after moving them.
+        `glassml.inference.annotate_atoms` lists what is written. The arrays do not change when the
+        atoms move: annotate again then.
 
         Args:
             atoms: Atoms, or several (which are predicted in one batch).
@@ -254,14 +254,14 @@ class GlassMLCalculator(Calculator):
         return atoms
 
     def configuration(self, atoms: Atoms, name: str = "atoms") -> Configuration:
-        """What the model sees of these atoms; see `ModelInputs.configuration`."""
+        """The input of the model for these atoms; see `ModelInputs.configuration`."""
         return self.inputs.configuration(atoms, name, self.base)
 
     def _get_name(self) -> str:
         return "glassml"
 
     def _base_of(self, name: str) -> BaseCalculator | None:
-        """The base calculator, if this property is its to give."""
+        """The base calculator, if it is the one that provides this property."""
         if self.base is None or name in self._own:
             return None
         return self.base if name in self.base.implemented_properties else None
@@ -272,8 +272,8 @@ class GlassMLCalculator(Calculator):
         own = {k: v for k, v in self.results.items() if k in self._own}
         known = {name: value, **getattr(self.base, "results", {})}
         # Copies, because some calculators reuse their arrays.
-        given = {k: copy.copy(v) for k, v in known.items() if self._base_of(k) is not None}
-        self.results = own | given
+        of_base = {k: copy.copy(v) for k, v in known.items() if self._base_of(k) is not None}
+        self.results = own | of_base
 
     def _checked(self, outputs: Sequence[str]) -> tuple[str, ...]:
         for name in [outputs] if isinstance(outputs, str) else outputs:

@@ -16,12 +16,13 @@ import ase.io
 import numpy as np
 from rich.console import Console
 
-from glassml.analysis import slice_picture, thermo_picture
+from glassml.analysis import slice_figure, thermo_figure
 from glassml.analysis.correlation import pearson_mean
 from glassml.data import Dataset, configuration_from_atoms
 from glassml.errors import GlassMLError
 from glassml.export import Manifest, read_manifest
 from glassml.inference import Predictor
+from glassml.plotting import save_figure
 from glassml.pretrained import pretrained_path
 from glassml.progress import TerminalProgress
 from glassml.simulation import LammpsRun, find_lammps, read_thermo, run_lammps
@@ -81,16 +82,16 @@ def draw(run: LammpsRun, manifest: Manifest, folder: Path) -> None:
     last = ase.io.read(folder / "propensity.lammpstrj", index=-1)
     configuration = configuration_from_atoms(last, species=manifest.species)
     time = manifest.times[0]
-    slice_picture(
+    slab = slice_figure(
         configuration,
         last.arrays["f_ml[1]"].ravel(),
-        folder / "slice.png",
         label=f"predicted propensity at t = {time:g} (colours span those of A)",
         title="Kob-Andersen liquid, aged at T = 0.44: who will move?",
     )
+    save_figure(slab, folder / "slice.png")
     cooling, ageing = run.thermo()[-2:]
     joined = {name: np.r_[cooling[name], ageing[name][1:]] for name in ageing}
-    thermo_picture(
+    curves = thermo_figure(
         joined["Time"],
         {
             "temperature": joined["Temp"],
@@ -98,10 +99,10 @@ def draw(run: LammpsRun, manifest: Manifest, folder: Path) -> None:
             "mean predicted\npropensity, all": joined["f_ml[1]"],
             "mean predicted\npropensity, A": joined["c_mean_A"],
         },
-        folder / "thermo.png",
         xlabel="time",
         title="Cooled from T = 2 to 0.44, then aged",
     )
+    save_figure(curves, folder / "thermo.png")
 
 
 def main() -> None:

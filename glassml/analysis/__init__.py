@@ -1,8 +1,8 @@
-"""What predictions are worth: agreement with the labels, four-point functions, and pictures."""
+"""How well predictions agree with labels: scores, four-point functions, figures and reports."""
 
 from __future__ import annotations
 
-from glassml.analysis.comparison import Comparison, compare
+from glassml.analysis.comparison import Comparison, Evaluation, compare
 from glassml.analysis.correlation import (
     pearson_all,
     pearson_mean,
@@ -11,9 +11,9 @@ from glassml.analysis.correlation import (
     spearman_all,
     spearman_mean,
 )
-from glassml.analysis.evaluation import Evaluation, Score, evaluate, table
+from glassml.analysis.evaluation_table import evaluation_table
 from glassml.analysis.four_point_curves import FourPointCollector, FourPointCurves
-from glassml.analysis.pictures import slice_picture, thermo_picture
+from glassml.analysis.pictures import slice_figure, thermo_figure
 from glassml.analysis.predictions import (
     FilePredictions,
     ModelPredictions,
@@ -23,7 +23,7 @@ from glassml.analysis.predictions import (
 )
 from glassml.analysis.published import PublishedCurves, published
 from glassml.analysis.report import ReportOptions, write_report
-from glassml.analysis.simulation_picture import simulation_picture
+from glassml.analysis.simulation_picture import simulation_figure
 
 __all__ = [
     "Comparison",
@@ -34,22 +34,20 @@ __all__ = [
     "ModelPredictions",
     "PublishedCurves",
     "ReportOptions",
-    "Score",
     "StoredPredictions",
     "compare",
-    "evaluate",
+    "evaluation_table",
     "open_sources",
     "pearson_all",
     "pearson_mean",
     "published",
     "r2_all",
     "r2_mean",
-    "simulation_picture",
-    "slice_picture",
+    "simulation_figure",
+    "slice_figure",
     "spearman_all",
     "spearman_mean",
     "stored_predictions",
-    "table",
-    "thermo_picture",
+    "thermo_figure",
     "write_report",
 ]

@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 import glassml
 from glassml.analysis.correlation import pearson_all, pearson_mean
-from glassml.analysis.evaluation import Evaluation
 from glassml.analysis.four_point_curves import LABELS, FourPointCollector, FourPointCurves
-from glassml.analysis.metrics import Score, averaged_scores, scores, spread_agreement
-from glassml.analysis.predictions import Collected, PredictionSource, collect
-from glassml.data import Configuration, Dataset
+from glassml.analysis.metrics import (
+    Sample,
+    averaged_samples,
+    averaged_scores,
+    samples,
+    scores,
+    spread_agreement,
+)
+from glassml.analysis.predictions import Collected, PredictionSource, predict_each
+from glassml.data import Dataset
 from glassml.errors import InputError
 from glassml.physics import noise_ceiling
-from glassml.tables import write_csv, write_json
+from glassml.progress import SILENT, Progress
+from glassml.scores import Score
+from glassml.tables import ScoreTable
 
-__all__ = ["Ceiling", "Comparison", "Spread", "compare"]
+__all__ = ["Ceiling", "Comparison", "Evaluation", "Spread", "compare"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well one set of predictions agrees with the labels.
+
+    Attributes:
+        model: file name of the model, or another name of the predictions.
+        source_kind: where the predictions come from: "model", "stored" (in the dataset), "file", or
+            "seeds" (the average over models that differ in their seed).
+        seen_in_training: number of configurations of the dataset that the model was trained or
+            validated on, as far as its file tells: no test for these.
+        scores: for each species and time one per statistic and kind.
+        samples: the particles behind them, one entry per species and time.
+    """
+
+    model: str
+    source_kind: str
+    seen_in_training: int
+    scores: tuple[Score, ...]
+    samples: tuple[Sample, ...]
 
 
 @dataclass(frozen=True)
@@ -28,7 +56,7 @@ class Ceiling:
     """The highest Pearson coefficients that the noise of the labels allows [-], NaN if unknown.
 
     From the halves of the isoconfigurational runs (`glassml.physics.noise_ceiling`): of all
-    particles pooled, and of the mean over configurations of the halves' coefficient.
+    particles pooled, and of the mean over configurations of the coefficient of the halves.
     """
 
     species: str
@@ -39,7 +67,7 @@ class Ceiling:
 
 @dataclass(frozen=True)
 class Spread:
-    """Whether the spread that a model predicts tells how large its errors are.
+    """How well the spread that a model predicts agrees with the size of its errors.
 
     The fields after the time are those of `SpreadAgreement`.
     """
@@ -55,7 +83,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(ScoreTable):
     """What `compare` found.
 
     Attributes:
@@ -67,12 +95,12 @@ class Comparison:
         length_unit: unit of the labels.
         resamples: number of resamples behind the error bars.
         seed: of the resamples.
-        sources: name, kind and origin of each set of predictions, and how many configurations
-            were seen in its training.
-        evaluations: one a set of predictions; before them, if asked for, that of the average over
+        sources: name, kind and origin of each set of predictions, and the number of configurations
+            that were seen in its training.
+        evaluations: one per set of predictions; before them, if asked for, that of the average over
             seeds.
-        ceilings: one a species and time.
-        spreads: one a species and time, of those models that give a spread.
+        ceilings: one per species and time.
+        spreads: one per species and time, of those models that predict a spread.
         collected: labels and predictions of each particle.
         four_point: chi4 and G4, if asked for.
     """
@@ -99,27 +127,29 @@ class Comparison:
 
     @property
     def seed_models(self) -> tuple[str, ...]:
-        """Names of the models that an average over seeds is made of, if there is one."""
-        if all(evaluation.kind != "seeds" for evaluation in self.evaluations):
+        """Names of the models behind the average over seeds; none if there is no such average."""
+        if all(evaluation.source_kind != "seeds" for evaluation in self.evaluations):
             return ()
         return tuple(source["name"] for source in self.sources if source["kind"] == "model")
 
     def rows(self) -> list[dict[str, Any]]:
-        """The scores as rows of a table: one a set of predictions, species and time."""
-        ceilings = {(c.species, c.time): c for c in self.ceilings}
-        rows = []
-        for evaluation in self.evaluations:
-            for score in evaluation.scores:
-                ceiling = ceilings[score.species, score.time]
-                rows.append(
-                    {"model": evaluation.model, "kind": evaluation.kind}
-                    | asdict(score)
-                    | {"noise_ceiling_all": ceiling.all, "noise_ceiling_mean": ceiling.mean}
-                )
-        return rows
+        """The scores: one row per set of predictions, species, time, statistic and kind."""
+        return [
+            {"model": evaluation.model, "source_kind": evaluation.source_kind, **score.model_dump()}
+            for evaluation in self.evaluations
+            for score in evaluation.scores
+        ]
 
-    def as_dict(self) -> dict[str, Any]:
-        """All numbers but those of single particles, as plain dictionaries and lists."""
+    def sample_rows(self) -> list[dict[str, Any]]:
+        """Numbers of particles and overlaps: one row per set of predictions, species and time."""
+        return [
+            {"model": evaluation.model, **asdict(sample)}
+            for evaluation in self.evaluations
+            for sample in evaluation.samples
+        ]
+
+    def facts(self) -> dict[str, Any]:
+        """All numbers but the scores and those of single particles."""
         result: dict[str, Any] = {
             "glassml": glassml.__version__,
             "dataset": self.dataset,
@@ -129,22 +159,13 @@ class Comparison:
             "bootstrap": {"resamples": self.resamples, "seed": self.seed},
             "models": list(self.sources),
             "seeds": list(self.seed_models),
-            "scores": self.rows(),
+            "samples": self.sample_rows(),
+            "noise_ceilings": [asdict(ceiling) for ceiling in self.ceilings],
             "spread": [asdict(spread) for spread in self.spreads],
         }
         if self.four_point is not None:
             result["four_point"] = self.four_point.as_dict()
         return result
-
-    def write_json(self, path: str | Path) -> None:
-        """Write `as_dict` as JSON; what is not defined becomes null."""
-        write_json(self.as_dict(), path)
-
-    def write_csv(self, path: str | Path) -> None:
-        """Write `rows`; what is not defined becomes ``nan``."""
-        scores = [field.name for field in fields(Score)]
-        names = ["model", "kind", *scores, "noise_ceiling_all", "noise_ceiling_mean"]
-        write_csv(self.rows(), path, names)
 
 
 def compare(
@@ -155,9 +176,9 @@ def compare(
     resamples: int = 200,
     seed: int = 0,
     four_point: FourPointCollector | None = None,
-    on_configuration: Callable[[], None] = lambda: None,
+    progress: Progress = SILENT,
 ) -> Comparison:
-    """Evaluate several sets of predictions in one pass over a dataset.
+    """Evaluate one or several sets of predictions in one pass over a dataset.
 
     Args:
         dataset: labelled configurations.
@@ -167,7 +188,7 @@ def compare(
         resamples: of the configurations, for error bars; 0: none.
         seed: of the resamples.
         four_point: also compute chi4 and G4, with these settings.
-        on_configuration: called after each configuration.
+        progress: shows how many configurations are done.
 
     Raises:
         InputError: there are no predictions, or they do not fit the dataset; ``seeds`` with fewer
@@ -177,25 +198,18 @@ def compare(
     _check(dataset, sources, models if seeds else None, resamples)
     times = tuple(dataset.common_times().tolist())
     names = [source.name for source in sources]
-
-    def each(configuration: Configuration, predictions: list[np.ndarray | None]) -> None:
+    found = Collected()
+    for configuration, predictions in predict_each(
+        dataset, [source.predict for source in sources], progress
+    ):
+        found.add(configuration, dict(zip(names, predictions, strict=True)))
         if four_point is not None:
-            four_point.add(configuration, predictions)
-        on_configuration()
-
-    found = collect(dataset, sources, each=each)
-    values = {
-        name: scores(
-            found.predictions[name],
-            found.labels,
-            found.species,
-            dataset.species_names,
-            times,
-            resamples=resamples,
-            seed=seed,
-        )
-        for name in names
-    }
+            four_point.add(
+                configuration, [None if p is None else p.propensity for p in predictions]
+            )
+    evaluations = _evaluations(dataset, sources, found, resamples, seed)
+    if seeds:
+        evaluations.insert(0, _average(evaluations))
     return Comparison(
         dataset=dataset.path.name,
         sha256=dataset.sha256,
@@ -206,7 +220,7 @@ def compare(
         resamples=resamples,
         seed=seed,
         sources=tuple(map(_described, sources)),
-        evaluations=_evaluations(dataset, sources, values, models if seeds else []),
+        evaluations=tuple(evaluations),
         ceilings=_ceilings(found, dataset.species_names, times),
         spreads=_spreads(found, dataset.species_names, times),
         collected=found,
@@ -215,7 +229,8 @@ def compare(
 
 
 def _described(source: PredictionSource) -> dict[str, Any]:
-    return {"name": source.name, "kind": source.kind, **source.origin, "seen": source.seen}
+    facts = {"seen_in_training": source.seen_in_training}
+    return {"name": source.name, "kind": source.kind, **source.origin, **facts}
 
 
 def _check(
@@ -224,15 +239,21 @@ def _check(
     seed_models: list[str] | None,
     resamples: int,
 ) -> None:
+    names = [source.name for source in sources]
     if seed_models is not None and len(seed_models) < 2:
         raise InputError(f"--seeds: expected two or more models; found {len(seed_models)}")
-    if not sources:
+    if not names:
         raise InputError(
             f"{dataset.path}: expected a model or predictions to evaluate; found none. Give a "
             "model, --predictions, or a dataset that holds predictions"
         )
-    if LABELS in {source.name for source in sources}:
-        raise InputError(f"predictions: expected another name than {LABELS!r}, which has a meaning")
+    if LABELS in names:
+        raise InputError(
+            f"predictions: expected another name than {LABELS!r}, which stands for the labels"
+        )
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"predictions: expected different names; found {twice[0]!r} twice")
     if resamples < 0:
         raise InputError(f"--resamples: expected 0 or more; found {resamples}")
 
@@ -240,18 +261,36 @@ def _check(
 def _evaluations(
     dataset: Dataset,
     sources: Sequence[PredictionSource],
-    values: dict[str, tuple[Score, ...]],
-    seed_models: list[str],
-) -> tuple[Evaluation, ...]:
-    about = (dataset.path.name, dataset.sha256, len(dataset))
+    found: Collected,
+    resamples: int,
+    seed: int,
+) -> list[Evaluation]:
+    columns = (dataset.species_names, dataset.common_times().tolist())
     result = []
-    if seed_models:
-        average = averaged_scores([values[name] for name in seed_models])
-        seen = max(s.seen for s in sources if s.name in seed_models)
-        name = f"mean of {len(seed_models)} seeds"
-        result.append(Evaluation(name, *about, average, "seeds", seen))
-    result += [Evaluation(s.name, *about, values[s.name], s.kind, s.seen) for s in sources]
-    return tuple(result)
+    for source in sources:
+        arrays = (found.predictions[source.name], found.labels, found.species)
+        result.append(
+            Evaluation(
+                source.name,
+                source.kind,
+                source.seen_in_training,
+                scores(*arrays, *columns, resamples=resamples, seed=seed),
+                samples(*arrays, *columns),
+            )
+        )
+    return result
+
+
+def _average(evaluations: Sequence[Evaluation]) -> Evaluation:
+    """The average over the models among some sets of predictions."""
+    models = [evaluation for evaluation in evaluations if evaluation.source_kind == "model"]
+    return Evaluation(
+        f"mean of {len(models)} seeds",
+        "seeds",
+        max(model.seen_in_training for model in models),
+        averaged_scores([model.scores for model in models]),
+        averaged_samples([model.samples for model in models]),
+    )
 
 
 def _ceilings(

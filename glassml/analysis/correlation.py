@@ -2,12 +2,13 @@
 
 ``all`` pools the particles of one species over all configurations; ``mean`` is the coefficient
 within each configuration, averaged over configurations. The two rank models differently, since
-only the first one rewards telling mobile configurations from slow ones. A coefficient that is not
-defined (fewer than two particles, or all values equal) is NaN and left out of averages. One of
-numbers that are not finite is NaN too, but counts: so is every average that it is part of.
+only the first rewards telling mobile configurations from slow ones. A coefficient that is not
+defined (fewer than two particles, or all values equal) is NaN and left out of averages. A
+coefficient of numbers that are not finite is NaN too, but is not left out: it makes every average
+that it is part of NaN.
 
-Arguments of all functions: ``predictions`` and ``labels`` hold one array [N, T] [length] a
-configuration, ``species`` one int array [N] a configuration; results are [n_species, T].
+Arguments of all functions: ``predictions`` and ``labels`` hold one array [N, T] [length] per
+configuration, ``species`` one int array [N] per configuration; results are [n_species, T].
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from scipy import stats
 __all__ = [
     "coefficients",
     "pearson_all",
+    "pearson_each",
     "pearson_mean",
     "r2_all",
     "r2_mean",
@@ -42,6 +44,13 @@ def pearson_mean(
     return _mean("pearson", predictions, labels, species, n_species)
 
 
+def pearson_each(
+    predictions: Arrays, labels: Arrays, species: Arrays, n_species: int
+) -> np.ma.MaskedArray:
+    """Pearson coefficients within each configuration: [C, n_species, T], masked if not defined."""
+    return _each("pearson", predictions, labels, species, n_species)
+
+
 def spearman_all(
     predictions: Arrays, labels: Arrays, species: Arrays, n_species: int
 ) -> np.ndarray:
@@ -59,8 +68,8 @@ def spearman_mean(
 def r2_all(predictions: Arrays, labels: Arrays, species: Arrays, n_species: int) -> np.ndarray:
     """R2 of all particles pooled: [n_species, T].
 
-    One minus the mean square error over the variance of the labels: 1 is perfect, 0 what their mean
-    achieves. Unlike the correlations it sees errors of scale and offset.
+    One minus the mean square error over the variance of the labels: 1 is perfect, 0 is what the
+    mean of the labels achieves. Unlike the correlations it is sensitive to scale and offset.
     """
     return _all("r2", predictions, labels, species, n_species)
 
@@ -109,13 +118,18 @@ def _all(
 def _mean(
     statistic: str, predictions: Arrays, labels: Arrays, species: Arrays, n_species: int
 ) -> np.ndarray:
-    each = np.ma.stack(
+    return _each(statistic, predictions, labels, species, n_species).mean(axis=0).filled(np.nan)
+
+
+def _each(
+    statistic: str, predictions: Arrays, labels: Arrays, species: Arrays, n_species: int
+) -> np.ma.MaskedArray:
+    return np.ma.stack(
         [
             coefficients(statistic, x, y, s, n_species)
             for x, y, s in zip(predictions, labels, species, strict=True)
         ]
     )
-    return each.mean(axis=0).filled(np.nan)
 
 
 def _r2(predictions: np.ndarray, labels: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""chi4 and G4 of labels and predictions of a dataset, collected as configurations pass by."""
+"""chi4 and G4 of labels and predictions, collected one configuration after the other."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from glassml.physics.four_point import THRESHOLD
 
 __all__ = ["LABELS", "FourPointCollector", "FourPointCurves"]
 
-LABELS = "labels"  # stands for the labels among the names of predictions
+LABELS = "labels"  # the name of the labels, which predictions must not have
 
-# G4 is drawn to this many mean distances between particles, if the box is large enough.
+# G4 reaches this many mean distances between particles, if the box is large enough.
 _REACH = 5.0
 _BINS = 50
 
@@ -32,10 +32,10 @@ class FourPointCurves:
         threshold: propensity at which a particle counts half as mobile [length].
         times: [T] [time].
         chi4: "labels" and names of predictions -> chi4 [T] [-].
-        chi4_errors: the same -> standard deviations over resamples [T] [-].
+        chi4_errors: the same names -> standard deviations over resamples [T] [-].
         r: distances [n_bins] [length], None if G4 was not computed.
-        g4: as ``chi4`` -> G4 [n_bins, T] [-].
-        g4_errors: as ``g4``.
+        g4: names as in ``chi4`` -> G4 [n_bins, T] [-].
+        g4_errors: the same names -> standard deviations over resamples [n_bins, T] [-].
         pair_distribution: g(r) [n_bins] [-].
     """
 
@@ -50,7 +50,7 @@ class FourPointCurves:
     pair_distribution: np.ndarray | None
 
     def rows(self) -> dict[str, list[dict[str, Any]]]:
-        """Tables "chi4" and "g4", one row a value."""
+        """Tables "chi4" and "g4", one row per value."""
         tables: dict[str, list[dict[str, Any]]] = {"chi4": [], "g4": []}
         for name, values in self.chi4.items():
             for t, time in enumerate(self.times):
@@ -72,12 +72,12 @@ class FourPointCurves:
 
 
 class FourPointCollector:
-    """Collects what chi4 and G4 need, one configuration after the other.
+    """Collects the sums behind chi4 and G4, one configuration after the other.
 
     Args:
         species: index of the species whose particles count.
         threshold: propensity at which a particle counts half as mobile [length].
-        distances: whether to compute G4, the costlier of the two, where systems are periodic.
+        distances: whether to compute G4 too, which takes longer and needs periodic systems.
     """
 
     def __init__(
@@ -96,13 +96,13 @@ class FourPointCollector:
     def suited(
         cls, dataset: Dataset, species: str | None = None, threshold: float | None = None
     ) -> FourPointCollector | None:
-        """A collector for a dataset, None if a threshold is needed and not given.
+        """A collector for a dataset, None if there is no threshold.
 
         Args:
             dataset: labelled configurations.
             species: name of the species; None: the first.
             threshold: propensity at which a particle counts half as mobile [length]; None: 0.44 if
-                lengths are in LJ units.
+                lengths are in LJ units, else there is none.
 
         Raises:
             InputError: an unknown species, or a threshold that is not positive.
@@ -118,7 +118,7 @@ class FourPointCollector:
         return cls(dataset.species_names.index(name), value)
 
     def add(self, configuration: Configuration, predictions: Sequence[np.ndarray | None]) -> None:
-        """Add a labelled configuration and what each set of predictions says, [N, T] or None."""
+        """Add a labelled configuration and each set of predictions for it, [N, T] or None."""
         labels = configuration.propensity
         if labels is None or configuration.times is None:
             raise InputError(f"{configuration.name}: expected labels; found none")
@@ -126,7 +126,7 @@ class FourPointCollector:
         self._name = configuration.species_names[self.species]
         self._times = tuple(configuration.times.tolist())
         if chosen.sum() < 2:
-            return  # no pairs, and as good as nothing for a mean
+            return  # no pairs, and hardly a mean
         columns = [labels, *predictions]
         missing = np.full(labels.shape, np.nan)
         values = mobility(
@@ -139,11 +139,11 @@ class FourPointCollector:
             self._add_pairs(configuration, chosen, values.reshape(len(values), -1))
 
     def result(self, names: Sequence[str], resamples: int, seed: int) -> FourPointCurves | None:
-        """The curves, None if there is no configuration with two particles of the species.
+        """The curves, None if no configuration has two particles of the species.
 
         Args:
             names: of the sets of predictions.
-            resamples: of the configurations, for errors.
+            resamples: number of resamples of the configurations, for error bars; 0: none.
             seed: of the resamples.
         """
         if not self._means:
@@ -155,9 +155,9 @@ class FourPointCollector:
         errors = np.full(values.shape, np.nan)
         if weights is not None:
             errors = chi4(means, counts, weights).std(axis=0)
-        # Predictions of some configurations only have no value here: their columns are NaN.
-        whole = [k for k in range(len(names) + 1) if not np.isnan(values[k]).all()]
-        named = [(k, (LABELS, *names)[k]) for k in whole]
+        # Sets that lack predictions for some configurations have no value: their columns are NaN.
+        complete = [k for k in range(len(names) + 1) if not np.isnan(values[k]).all()]
+        named = [(k, (LABELS, *names)[k]) for k in complete]
         pairs = self._sums.result(weights) if self._sums is not None else None
         shape = (-1, *values.shape)
         g4 = {} if pairs is None else {m: pairs.values.reshape(shape)[:, k] for k, m in named}
@@ -185,6 +185,6 @@ class FourPointCollector:
             # Cells may differ by some percent, at constant pressure.
             self._sums = PairSums(min(_REACH * configuration.spacing, 0.9 * limit), _BINS)
         if self._sums is None or limit is None or limit < self._sums.r_max:
-            self._distances, self._sums = False, None  # G4 of some configurations alone misleads
+            self._distances, self._sums = False, None  # G4 of a part of them would mislead
             return
         self._sums.add(configuration.positions, *box, chosen, values)

@@ -1,10 +1,9 @@
-"""Pictures of configurations and of simulations."""
+"""Figures of configurations and of thermodynamic output."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,57 +15,47 @@ from matplotlib.patches import Polygon
 
 from glassml.data import Configuration
 from glassml.errors import InputError
-from glassml.plotting import save_figure
+from glassml.plotting import COLOUR_MAP, point_marker, series_colour, styled
 
-__all__ = [
-    "COLOUR_MAP",
-    "draw_slab",
-    "drawn_diameters",
-    "drawn_limits",
-    "slice_picture",
-    "thermo_picture",
-]
-
-COLOUR_MAP = "viridis"  # even in lightness, and safe for colour-blind readers
+__all__ = ["draw_slab", "drawn_diameters", "drawn_limits", "slice_figure", "thermo_figure"]
 
 
-def slice_picture(
+@styled
+def slice_figure(
     configuration: Configuration,
     values: np.ndarray,
-    path: str | Path,
     *,
     label: str = "propensity",
     title: str = "",
     thickness: float | None = None,
     limits: tuple[float, float] | None = None,
     diameters: Sequence[float] | None = None,
-) -> None:
-    """Draw a slab of the box from above, its particles coloured by a value.
+) -> Figure:
+    """A slab of the box seen from above, with particles coloured by a value.
 
-    The slab is parallel to the first two lattice vectors, in the middle of the third; of a
-    two-dimensional system all particles are drawn. They are to scale, across the periodic
-    boundaries.
+    The slab is parallel to the first two lattice vectors and lies in the middle of the third; of a
+    two-dimensional system all particles are drawn. Particles are to scale, and are repeated across
+    periodic boundaries.
 
     Args:
         configuration: N particles.
         values: [N], what the colours show.
-        path: PNG (or other image) file to write.
         label: what the values are, for the colour bar.
         title: heading.
         thickness: of the slab [length]; None: 1.2 times the mean distance of neighbours, which
             shows about one layer.
         limits: values at the ends of the colour bar; None: the 2nd and 98th percentile of the most
-            numerous species, so that a rarer one with other values does not wash it out.
-        diameters: of each species as drawn [length]; None: the first species 1, the next ones
-            0.62, 0.45, ... times the mean distance of neighbours.
+            numerous species, so that a rarer species does not take up the range of colours.
+        diameters: of each species as drawn [length]; None: 1 for the first species, then 0.62,
+            0.62^2, ..., times the mean distance of neighbours.
 
     Raises:
-        InputError: values are not finite or not one a particle.
+        InputError: the values are not finite, or not one per particle.
     """
     values = np.asarray(values, dtype=np.float64)
     if values.shape != (configuration.n_particles,) or not np.isfinite(values).all():
         raise InputError(
-            f"values: expected {configuration.n_particles} finite numbers, one a particle; "
+            f"values: expected {configuration.n_particles} finite numbers, one per particle; "
             f"found an array of shape {values.shape}"
         )
     spacing = configuration.spacing
@@ -84,49 +73,46 @@ def slice_picture(
     axes.set(aspect="equal", xlabel=f"x{suffix}", ylabel=f"y{suffix}", title=title)
     axes.spines[:].set_visible(False)  # the box itself is drawn
     _add_species_legend(axes, configuration.species_names, np.asarray(diameters) / spacing)
-    save_figure(figure, path)
+    return figure
 
 
-def thermo_picture(
+@styled
+def thermo_figure(
     step: np.ndarray,
     columns: Mapping[str, np.ndarray],
-    path: str | Path,
     *,
     xlabel: str = "step",
     title: str = "",
-) -> None:
-    """Draw thermodynamic output against time, one panel a column.
+) -> Figure:
+    """Thermodynamic output against time, with one panel per column.
 
     Args:
         step: [M], steps or times.
-        columns: name of the quantity, which labels its axis, to its values [M].
-        path: PNG (or other image) file to write.
+        columns: name of each quantity, which labels its axis -> its values [M].
         xlabel: what ``step`` is.
         title: heading.
 
     Raises:
-        InputError: there is no column, or one has another length than ``step``.
+        InputError: there is no column, or a column has another length than ``step``.
     """
     if not columns:
         raise InputError("columns: expected at least one quantity to draw; found none")
     for name, values in columns.items():
         if len(values) != len(step):
             raise InputError(
-                f"columns: {name}: expected {len(step)} values, one a step; found {len(values)}"
+                f"columns: {name}: expected {len(step)} values, one per step; found {len(values)}"
             )
     figure = Figure(figsize=(7.2, 1.2 + 1.9 * len(columns)), layout="constrained")
     panels = figure.subplots(len(columns), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (name, values) in zip(panels, columns.items(), strict=True):
-        axes.plot(
-            step, values, color="tab:blue", lw=1.4, marker="o" if len(step) <= 60 else "", ms=3
-        )
+        axes.plot(step, values, color=series_colour(0), marker=point_marker(len(step)), ms=3)
         axes.set_ylabel(name)
-        axes.grid(alpha=0.25)
+        axes.grid()
         axes.margins(x=0.01)
     panels[-1].set_xlabel(xlabel)
     panels[0].set_title(title)
     figure.align_ylabels(panels)
-    save_figure(figure, path)
+    return figure
 
 
 def drawn_limits(configuration: Configuration, values: np.ndarray) -> tuple[float, float]:
@@ -137,7 +123,7 @@ def drawn_limits(configuration: Configuration, values: np.ndarray) -> tuple[floa
 
 
 def drawn_diameters(configuration: Configuration) -> np.ndarray:
-    """1, 0.62, 0.45, ... times the mean distance of neighbours, for each species [length]."""
+    """For each species [length]: 1, 0.62, 0.62^2, ... times the mean distance of neighbours."""
     return configuration.spacing * 0.62 ** np.arange(len(configuration.species_names))
 
 
@@ -204,7 +190,7 @@ def draw_slab(
 
 
 def _in_plane(cell: np.ndarray) -> np.ndarray:
-    """The lattice vectors [3, 2] seen from above the first two, the first one along x."""
+    """The lattice vectors [3, 2] projected on the plane of the first two, the first along x."""
     along = cell[0] / np.linalg.norm(cell[0])
     across = cell[1] - (cell[1] @ along) * along
     return cell @ np.stack([along, across / np.linalg.norm(across)], axis=1)
@@ -221,5 +207,4 @@ def _add_species_legend(axes: Axes, names: Sequence[str], sizes: np.ndarray) -> 
         bbox_to_anchor=(0, -0.08),
         ncols=len(names),
         handletextpad=0.2,
-        frameon=False,
     )

@@ -1,4 +1,4 @@
-"""Predictions that others made, in an npz or a CSV file."""
+"""Predictions of other models, in an npz or a CSV file."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class PredictionFile:
     """Per-particle predictions from a file, checked against a dataset.
 
     A CSV file has the columns ``configuration`` (a name in the dataset), ``particle`` (from 0, in
-    the order of the dataset) and one a time, whose heading is the time as a number. An npz file has
-    the same in the arrays ``configuration`` [M], ``particle`` [M], ``times`` [K] and ``propensity``
-    [M, K]. Rows may come in any order. Configurations, and within one all particles of a species,
-    may be left out.
+    the order of the dataset) and one per time, with the time as its heading. An npz file has the
+    same in the arrays ``configuration`` [M], ``particle`` [M], ``times`` [K] and ``propensity``
+    [M, K]. Rows may come in any order. Configurations may be left out, and so may all particles of
+    a species in a configuration.
 
     Args:
-        path: file that ends in .csv or .npz.
-        dataset: what the predictions are for.
+        path: file whose name ends in .csv or .npz.
+        dataset: the configurations that are predicted.
 
     Raises:
-        InputError: the file cannot be read, or names what the dataset does not hold.
+        InputError: the file cannot be read, or names a configuration that is not in the dataset.
     """
 
     def __init__(self, path: str | Path, dataset: Dataset) -> None:
@@ -52,8 +52,8 @@ class PredictionFile:
         """The predictions for a configuration of the dataset: [N, K] [length], or None.
 
         Raises:
-            InputError: a particle does not exist, comes twice, or is missing while others of its
-                species are there.
+            InputError: a particle does not exist, occurs twice, or is missing although others of
+                its species are there.
         """
         rows = self._rows.get(configuration.name)
         if rows is None:
@@ -66,14 +66,14 @@ class PredictionFile:
             raise InputError(
                 f"{where}: particle: expected numbers from 0 to {n - 1}; found {wrong}"
             )
-        times = np.bincount(particle, minlength=n)
-        if times.max() > 1:
+        rows_of = np.bincount(particle, minlength=n)
+        if rows_of.max() > 1:
             raise InputError(
-                f"{where}: expected one row a particle; found {times.max()} of particle "
-                f"{times.argmax()}"
+                f"{where}: expected one row per particle; found {rows_of.max()} of particle "
+                f"{rows_of.argmax()}"
             )
         for s, name in enumerate(configuration.species_names):
-            of_species = times[configuration.species == s]
+            of_species = rows_of[configuration.species == s]
             if of_species.any() and not of_species.all():
                 raise InputError(
                     f"{where}: expected rows of all {len(of_species)} particles of species {name} "
@@ -103,16 +103,17 @@ class PredictionFile:
             )
 
 
-Table = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+# Names of configurations [M], particles [M], times [K] and predictions [M, K].
+_Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def _runs(names: np.ndarray, order: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Sorted names, and the rows they stand in, split where the name changes."""
+    """Sorted names and the rows that they come from, split where the name changes."""
     starts = np.flatnonzero(names[1:] != names[:-1]) + 1
     return np.split(names, starts), np.split(order, starts)
 
 
-def _read_csv(path: Path) -> Table:
+def _read_csv(path: Path) -> _Columns:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.reader(stream))
@@ -121,7 +122,7 @@ def _read_csv(path: Path) -> Table:
     head = [heading.strip() for heading in rows[0]] if rows else []
     if tuple(head[:2]) != _HEAD or len(head) < 3 or len(rows) < 2:
         raise InputError(
-            f"{path}: expected the columns configuration, particle and one a time, with rows "
+            f"{path}: expected the columns configuration, particle and one per time, with rows "
             f"below; found {', '.join(head) or 'nothing'} and {max(len(rows) - 1, 0)} rows"
         )
     try:
@@ -143,7 +144,7 @@ def _read_csv(path: Path) -> Table:
         raise InputError(f"{path}: expected numbers after the first column; {error}") from None
 
 
-def _read_npz(path: Path) -> Table:
+def _read_npz(path: Path) -> _Columns:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays: Mapping[str, np.ndarray] = {name: archive[name] for name in archive.files}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from glassml.errors import InputError
 from glassml.files import sha256_of
 from glassml.inference import Predictor
 from glassml.physics import column_of
+from glassml.progress import SILENT, Progress
 
 __all__ = [
     "Collected",
@@ -23,14 +24,12 @@ __all__ = [
     "Prediction",
     "PredictionSource",
     "StoredPredictions",
-    "Watch",
-    "collect",
     "open_sources",
+    "predict_each",
     "stored_predictions",
 ]
 
-# Wraps an iterable and shows how far it has come.
-Watch = Callable[[Iterable[Configuration]], Iterable[Configuration]]
+T = TypeVar("T")
 
 _SPREAD = "propensity_std"
 
@@ -48,17 +47,18 @@ class PredictionSource(Protocol):
     Attributes:
         name: stands for the predictions in tables and figures.
         kind: "model", "stored" (in the dataset) or "file".
-        origin: where they come from: a path, or a checksum.
-        seen: how many configurations of the dataset they were learnt from, as far as is known.
+        origin: where they come from: the path and checksum of a file, if there is one.
+        seen_in_training: number of configurations of the dataset that the model was trained or
+            validated on, as far as is known.
     """
 
     name: str
     kind: str
     origin: dict[str, str]
-    seen: int
+    seen_in_training: int
 
     def predict(self, configuration: Configuration) -> Prediction | None:
-        """Predictions for a configuration, NaN where there are none; None if there are none."""
+        """Predictions for a configuration, NaN for particles without; None if it has none."""
         ...
 
 
@@ -69,36 +69,26 @@ class ModelPredictions:
         predictor: the model. Its output ``propensity_std``, if it has one, is its spread.
         dataset: labelled configurations.
         name: stands for the model; None: its file name.
-        all_times: whether it must predict all times of the dataset, or only one of them.
 
     Raises:
-        InputError: the model does not predict the times of the labels.
+        InputError: the model predicts none of the times of the labels.
     """
 
     kind = "model"
 
-    def __init__(
-        self,
-        predictor: Predictor,
-        dataset: Dataset,
-        name: str | None = None,
-        *,
-        all_times: bool = False,
-    ) -> None:
+    def __init__(self, predictor: Predictor, dataset: Dataset, name: str | None = None) -> None:
         self.name = name or predictor.path.name
         self.origin = {"file": str(predictor.path), "sha256": sha256_of(predictor.path)}
-        self.seen = len(predictor.manifest.training.seen(dataset))
+        self.seen_in_training = len(predictor.manifest.training.seen(dataset))
         self.predictor = predictor
-        self._columns = _columns(
-            np.array(predictor.manifest.times), dataset, predictor.path.name, all_times
-        )
+        self._columns = _columns(np.array(predictor.manifest.times), dataset, predictor.path.name)
         self._outputs = ["propensity"]
         if any(output.name == _SPREAD for output in predictor.manifest.outputs):
             found = len(predictor.manifest.output(_SPREAD).columns)
             if found != len(predictor.manifest.times):
                 raise InputError(
-                    f"{predictor.path.name}: output {_SPREAD}: expected one column a time "
-                    f"({len(predictor.manifest.times)}); found {found}"
+                    f"{predictor.path.name}: output {_SPREAD}: expected one column per "
+                    f"time ({len(predictor.manifest.times)}); found {found}"
                 )
             self._outputs.append(_SPREAD)
 
@@ -120,7 +110,7 @@ class StoredPredictions:
     """
 
     kind = "stored"
-    seen = 0
+    seen_in_training = 0
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -133,7 +123,7 @@ class StoredPredictions:
 
 
 class FilePredictions:
-    """Predictions from a file (`PredictionFile`).
+    """Predictions from a file (see `PredictionFile`).
 
     Args:
         name: stands for the predictions.
@@ -145,30 +135,30 @@ class FilePredictions:
     """
 
     kind = "file"
-    seen = 0
+    seen_in_training = 0
 
     def __init__(self, name: str, path: str | Path, dataset: Dataset) -> None:
         self.name = name
         self.origin = {"file": str(path), "sha256": sha256_of(path)} if Path(path).is_file() else {}
-        self._given = PredictionFile(path, dataset)
-        self._columns = _columns(self._given.times, dataset, str(path), all_times=False)
+        self._file = PredictionFile(path, dataset)
+        self._columns = _columns(self._file.times, dataset, str(path))
 
     def predict(self, configuration: Configuration) -> Prediction | None:
         """The predictions in the file."""
-        found = self._given.of(configuration)
+        found = self._file.of(configuration)
         return None if found is None else Prediction(_at_times(found, self._columns))
 
 
 @dataclass
 class Collected:
-    """What is kept of the configurations: columns of numbers for each particle.
+    """Columns of numbers for each particle, which are kept of configurations as they pass by.
 
     Attributes:
-        labels: one array [N, T] [length] a configuration.
-        species: one array [N] a configuration.
-        halves: one array [N, T, 2] [length] a configuration: labels from each half of the runs; or
+        labels: one array [N, T] [length] per configuration.
+        species: one array [N] per configuration.
+        halves: one array [N, T, 2] [length] per configuration: labels from each half of the runs;
             None if a configuration lacks them.
-        predictions: name of the source -> one array [N, T] [length] a configuration, or None.
+        predictions: name of the source -> one array [N, T] [length] per configuration, or None.
         spreads: the same of predicted spreads, of those sources that give them.
     """
 
@@ -177,6 +167,23 @@ class Collected:
     halves: list[np.ndarray] | None = field(default_factory=list)
     predictions: dict[str, list[np.ndarray | None]] = field(default_factory=dict)
     spreads: dict[str, list[np.ndarray]] = field(default_factory=dict)
+
+    def add(
+        self, configuration: Configuration, predictions: Mapping[str, Prediction | None]
+    ) -> None:
+        """Keep the labels of a configuration, and what each source predicts for it."""
+        self.labels.append(np.asarray(configuration.propensity))
+        self.species.append(configuration.species)
+        halves = configuration.statistics.get("propensity_halves")
+        if halves is None:
+            self.halves = None
+        elif self.halves is not None:
+            self.halves.append(halves)
+        for name, found in predictions.items():
+            propensity = None if found is None else found.propensity
+            self.predictions.setdefault(name, []).append(propensity)
+            if found is not None and found.spread is not None:
+                self.spreads.setdefault(name, []).append(found.spread)
 
     def pooled(self, source: str, species: int, time: int) -> tuple[np.ndarray, np.ndarray]:
         """Predictions and labels [n] [length] of one species and time, of all configurations.
@@ -195,48 +202,29 @@ class Collected:
         return x[known], y[known]
 
 
-def collect(
+def predict_each(
     dataset: Dataset,
-    sources: Sequence[PredictionSource],
-    watch: Watch = iter,
-    each: Callable[[Configuration, list[np.ndarray | None]], None] | None = None,
-) -> Collected:
-    """Read a dataset once and keep labels and predictions.
+    predict: Sequence[Callable[[Configuration], T]],
+    progress: Progress = SILENT,
+) -> Iterator[tuple[Configuration, list[T]]]:
+    """Read a dataset once and predict each configuration with one or several models.
+
+    Everything that evaluates models on a dataset goes through this loop.
 
     Args:
-        dataset: labelled configurations.
-        sources: predictions, with different names.
-        watch: shows progress over the configurations.
-        each: called with each configuration and what each source predicts for it, [N, T] [length]
-            or None.
+        dataset: the configurations; the checksum of each is checked.
+        predict: functions of a configuration, such as the method of a `PredictionSource`.
+        progress: shows how many configurations are done.
+
+    Yields:
+        Each configuration with what each function returns for it.
 
     Raises:
-        InputError: two sources have the same name, or a source cannot predict.
+        InputError: a configuration is damaged.
     """
-    names = [source.name for source in sources]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"expected predictions with different names; found {twice[0]!r} twice")
-    result = Collected(predictions={name: [] for name in names})
-    for configuration in watch(dataset):
-        result.labels.append(np.asarray(configuration.propensity))
-        result.species.append(configuration.species)
-        halves = configuration.statistics.get("propensity_halves")
-        if halves is None:
-            result.halves = None
-        elif result.halves is not None:
-            result.halves.append(halves)
-        predicted = []
-        for source in sources:
-            found = source.predict(configuration)
-            predicted.append(None if found is None else found.propensity)
-            if found is not None and found.spread is not None:
-                result.spreads.setdefault(source.name, []).append(found.spread)
-        for name, values in zip(names, predicted, strict=True):
-            result.predictions[name].append(values)
-        if each is not None:
-            each(configuration, predicted)
-    return result
+    for configuration in progress.watch(dataset, dataset.path.name, len(dataset)):
+        dataset.verify(configuration)
+        yield configuration, [function(configuration) for function in predict]
 
 
 def open_sources(
@@ -249,8 +237,8 @@ def open_sources(
 
     Args:
         dataset: labelled configurations.
-        models: model files or names of shipped models; of those with equal file names the path is
-            the name.
+        models: model files or names of shipped models. The name of each is its file name, or its
+            path where file names are the same.
         predictions: name -> npz or CSV file (`FilePredictions`).
         device: where the models run.
 
@@ -269,19 +257,19 @@ def open_sources(
 
 
 def stored_predictions(dataset: Dataset) -> list[StoredPredictions]:
-    """The predictions of other models in a dataset, in the order in which they appear."""
+    """The predictions of other models that a dataset holds, in the order of the file."""
     names: dict[str, None] = {}
     for name in dataset.names:
         names.update(dict.fromkeys(dataset.stored(name).get("predictions", {})))
     return [StoredPredictions(name) for name in names]
 
 
-def _columns(known: np.ndarray, dataset: Dataset, source: str, all_times: bool) -> list[int | None]:
+def _columns(known: np.ndarray, dataset: Dataset, source: str) -> list[int | None]:
     """The column of a source for each time of the dataset, None where it has none."""
     times = dataset.common_times()
     columns = [column_of(time, known) for time in times]
     missing = [time for time, column in zip(times, columns, strict=True) if column is None]
-    if len(missing) == len(times) or (missing and all_times):
+    if len(missing) == len(times):
         raise InputError(
             f"{dataset.path}: times: expected labels at times that {source} predicts "
             f"({', '.join(f'{t:g}' for t in known)}); found "

@@ -1,4 +1,4 @@
-"""A picture of simulated datasets: are they equilibrated, and what do the labels look like?"""
+"""A figure of simulated datasets: relaxation, energies and labels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,24 +13,24 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from glassml.data import Configuration, Dataset
 from glassml.errors import InputError
-from glassml.plotting import save_figure
+from glassml.plotting import MARKERS, REFERENCE, Colour, graded_colours, log_x_axis, styled
 
-__all__ = ["simulation_picture"]
+__all__ = ["simulation_figure"]
 
-_POINTS = 3000  # of a scatter plot; more of them only hide one another
+_POINTS = 3000  # of a scatter plot; more points only hide one another
 _BINS = 60
 
 
-def simulation_picture(datasets: Sequence[str | Path], path: str | Path) -> None:
-    """Draw relaxation, energies and labels of datasets of `glassml simulate`.
+@styled
+def simulation_figure(datasets: Sequence[str | Path]) -> Figure:
+    """Relaxation, energies and labels of datasets of `glassml simulate`.
 
-    Panels: the self-intermediate scattering function of each temperature; the inherent against the
+    Panels: the self-intermediate scattering function at each temperature; the inherent against the
     thermal energy of each particle; and for each temperature the distribution of the propensity of
     the first species at each time. What a dataset does not hold is left out.
 
     Args:
-        datasets: files, one a temperature.
-        path: PNG (or other image) file to write.
+        datasets: files, one per temperature.
 
     Raises:
         InputError: a dataset was not made by `glassml simulate`.
@@ -46,7 +45,7 @@ def simulation_picture(datasets: Sequence[str | Path], path: str | Path) -> None
     figure = Figure(figsize=(10.0, 3.9 * rows), layout="constrained")
     grid = figure.add_gridspec(rows, 2)
     panels = [figure.add_subplot(grid[0, column]) for column in (0, 1)]
-    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.85, len(opened)))[::-1]
+    colours = graded_colours(len(opened))[::-1]
     _draw_relaxation(panels[0], opened, colours)
     _draw_energies(panels[1], opened, loaded, colours)
     for place, i in enumerate(labelled):
@@ -59,10 +58,10 @@ def simulation_picture(datasets: Sequence[str | Path], path: str | Path) -> None
     figure.suptitle(
         f"{system['name']}, {sum(system['particles'])} particles, {counts} configurations"
     )
-    save_figure(figure, path)
+    return figure
 
 
-def _draw_relaxation(axes: Axes, datasets: Sequence[Dataset], colours: np.ndarray) -> None:
+def _draw_relaxation(axes: Axes, datasets: Sequence[Dataset], colours: Sequence[Colour]) -> None:
     for dataset, colour in zip(datasets, colours, strict=True):
         found = dataset.description["equilibration"]
         label = f"T = {found['temperature']:g}"
@@ -73,25 +72,24 @@ def _draw_relaxation(axes: Axes, datasets: Sequence[Dataset], colours: np.ndarra
             )
         label += "" if found["equilibrated"] else " (not equilibrated)"
         style = "-" if found["equilibrated"] else "--"
-        axes.plot(
-            found["f_s"]["times"], found["f_s"]["values"], style, color=colour, lw=1.8, label=label
-        )
+        axes.plot(found["f_s"]["times"], found["f_s"]["values"], style, color=colour, label=label)
     wave_number = datasets[0].description["settings"]["equilibration"]["wave_number"]
-    axes.axhline(1 / math.e, color="grey", lw=0.8, ls=":")
+    axes.axhline(1 / math.e, **REFERENCE)
     axes.annotate(
         "1/e", (1.0, 1 / math.e), xycoords=("axes fraction", "data"), xytext=(-4, 3),
-        textcoords="offset points", ha="right", color="grey",
+        textcoords="offset points", ha="right", color=REFERENCE["color"],
     )  # fmt: skip
-    axes.set(xscale="log", ylim=(-0.03, 1.03), xlabel="time t", title="Relaxation")
+    axes.set(ylim=(-0.03, 1.03), xlabel="time $t$", title="Relaxation")
+    log_x_axis(axes)
     axes.set_ylabel(rf"$F_s(k = {wave_number:g},\ t)$")
-    axes.legend(frameon=False, fontsize="small", loc="lower left")
+    axes.legend(loc="lower left")
 
 
 def _draw_energies(
     axes: Axes,
     datasets: Sequence[Dataset],
     loaded: Sequence[Sequence[Configuration]],
-    colours: np.ndarray,
+    colours: Sequence[Colour],
 ) -> None:
     rng = np.random.default_rng(0)
     axes.set(title="Energy of a particle", xlabel="thermal", ylabel="inherent")
@@ -104,7 +102,7 @@ def _draw_energies(
         )
         species = np.concatenate([c.species for c in found])
         chosen = rng.permutation(len(thermal))[:_POINTS]
-        for kind, marker in zip(range(len(dataset.species_names)), "os^Dv", strict=False):
+        for kind, marker in zip(range(len(dataset.species_names)), MARKERS, strict=False):
             points = chosen[species[chosen] == kind]
             axes.scatter(
                 thermal[points], inherent[points], s=7, color=colour, marker=marker, alpha=0.25,
@@ -121,29 +119,35 @@ def _draw_energies(
         axes.text(0.5, 0.5, "no inherent structures", transform=axes.transAxes, ha="center")
         return
     low, high = axes.get_ylim()
-    axes.axline((low, low), slope=1, color="grey", lw=0.8, ls=":")
+    axes.axline((low, low), slope=1, **REFERENCE)
     axes.set_ylim(low, high)
 
 
 def _draw_propensity(axes: Axes, found: Sequence[Configuration], temperature: float) -> None:
-    """Distributions on a logarithmic axis, on which those of all times have a similar width."""
+    """Distributions on a logarithmic axis, on which those of all times are about equally wide."""
     times = found[0].times
-    assert times is not None, "the caller has looked"
+    assert times is not None, "only labelled datasets are drawn"
     name = found[0].species_names[0]
     values = np.concatenate([c.propensity[c.species == 0] for c in found])  # type: ignore[index]
     positive = values[values > 0]
     bins = np.geomspace(positive.min(), positive.max() * (1 + 1e-9), _BINS).tolist()
-    for i, time in enumerate(times):
-        colour = mpl.colormaps["plasma"](0.85 * i / max(1, len(times) - 1))
+    # Another colour map than that of the temperatures.
+    for i, (time, colour) in enumerate(
+        zip(times, graded_colours(len(times), "plasma"), strict=True)
+    ):
+        axes.hist(values[:, i], bins=bins, histtype="stepfilled", alpha=0.35, color=colour)
         axes.hist(
-            values[:, i], bins=bins, density=False, histtype="stepfilled", alpha=0.35, color=colour
+            values[:, i],
+            bins=bins,
+            histtype="step",
+            color=colour,
+            lw=1.2,
+            label=f"$t$ = {time:.3g}",
         )
-        axes.hist(
-            values[:, i], bins=bins, histtype="step", color=colour, lw=1.2, label=f"t = {time:.3g}"
-        )
-    axes.set(xscale="log", xlabel=f"propensity of {name}", ylabel="particles")
+    axes.set(xlabel=f"propensity of {name}", ylabel="particles")
+    log_x_axis(axes)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_title(f"Labels at T = {temperature:g}, {found[0].n_runs} runs each")
-    axes.legend(frameon=False, fontsize="small")
+    axes.legend()

@@ -11,7 +11,6 @@ import typer
 
 from glassml.cli.options import Device, Seed, ShownSpecies, Tables, named, output_option
 from glassml.cli.output import check_tables, say_written, write_tables
-from glassml.cli.progress import counted
 
 __all__ = ["evaluate"]
 
@@ -97,6 +96,7 @@ def evaluate(
 
     import glassml.analysis as analysis
     from glassml.data import Dataset
+    from glassml.progress import TerminalProgress
 
     check_tables(table)
     if output is None:
@@ -110,21 +110,20 @@ def evaluate(
     )
     if output is not None:
         options.check(dataset, output)
-    with counted("configurations", len(dataset)) as advance:
-        comparison = analysis.compare(
-            dataset,
-            analysis.open_sources(dataset, files[:-1], _paths(predictions or []), device),
-            seeds=seeds,
-            resamples=resamples,
-            seed=seed,
-            four_point=analysis.FourPointCollector.suited(dataset, species, threshold)
-            if output is not None
-            else None,
-            on_configuration=advance,
-        )
+    comparison = analysis.compare(
+        dataset,
+        analysis.open_sources(dataset, files[:-1], _paths(predictions or []), device),
+        seeds=seeds,
+        resamples=resamples,
+        seed=seed,
+        four_point=analysis.FourPointCollector.suited(dataset, species, threshold)
+        if output is not None
+        else None,
+        progress=TerminalProgress(),
+    )
     console = Console()
     for evaluation in comparison.evaluations:
-        console.print(analysis.table(evaluation))
+        console.print(analysis.evaluation_table(comparison, evaluation))
     write_tables(table, csv=comparison.write_csv, json=comparison.write_json)
     if output is not None:
         say_written(analysis.write_report(comparison, dataset, output, options))

@@ -17,7 +17,6 @@ from glassml.cli.options import (
     named,
     output_option,
 )
-from glassml.cli.progress import counted
 
 __all__ = ["predict"]
 
@@ -82,6 +81,7 @@ def predict(
     """
     from glassml.data import SpeciesMap, dataset_path, open_frames
     from glassml.inference import ModelInputs, Predictor, predict_file
+    from glassml.progress import TerminalProgress
 
     predictor = Predictor(model, device, threads)
     names = predictor.manifest.species
@@ -92,16 +92,15 @@ def predict(
         length_unit=length_unit,
     )
     frames = open_frames(dataset_path(source), index, file_format)
-    with counted("frames", frames.total) as advance:
-        report = predict_file(
-            predictor,
-            frames,
-            output,
-            inputs=inputs,
-            outputs=[name.strip() for name in quantity.split(",")],
-            batch=batch,
-            on_frame=advance,
-        )
+    report = predict_file(
+        predictor,
+        frames,
+        output,
+        inputs=inputs,
+        outputs=[name.strip() for name in quantity.split(",")],
+        batch=batch,
+        progress=TerminalProgress(),
+    )
     typer.echo(
         f"{report.output}: {report.frames} frame{'s' if report.frames != 1 else ''}, "
         f"{report.particles} particles, {report.seconds:.1f} s"

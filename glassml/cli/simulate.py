@@ -81,8 +81,9 @@ def simulate(
         typer.echo("interrupted; the same command continues", err=True)
         raise typer.Exit(130) from None
     if result.datasets:
-        from glassml.analysis import simulation_picture  # loads torch
+        from glassml.analysis import simulation_figure  # loads torch
+        from glassml.plotting import save_figure
 
         picture = result.folder / "summary.png"
-        simulation_picture(result.datasets, picture)
+        save_figure(simulation_figure(result.datasets), picture)
         typer.echo(f"wrote {picture}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -125,10 +125,11 @@ def transfer(
     """
     from rich.console import Console
 
-    from glassml.cli.progress import counted
     from glassml.data import Dataset
     from glassml.inference import Predictor
-    from glassml.plotting import check_image
+    from glassml.plotting import check_image, save_figure
+    from glassml.progress import TerminalProgress
+    from glassml.scores import KINDS
     from glassml.studies.transfer import read_published_transfer, transfer_table
     from glassml.studies.transfer import transfer as evaluate_all
 
@@ -145,16 +146,13 @@ def transfer(
     theirs = [] if published is None else read_published_transfer(published)
     times, everywhere = _times(time or [])
     models = [Predictor(name, device) for name in names]
-    with counted("evaluating", len(models) * sum(map(len, datasets))) as advance:
-        result = evaluate_all(
-            models, datasets, times, everywhere, lambda items, total: _counting(items, advance)
-        )
+    result = evaluate_all(models, datasets, times, everywhere, TerminalProgress())
     console = Console()
     if picture is not None:
-        from glassml.studies.transfer_pictures import transfer_picture
+        from glassml.studies.transfer_pictures import transfer_figure
 
-        transfer_picture(result, picture, shown, theirs)
-    for kind in ("all", "mean"):
+        save_figure(transfer_figure(result, shown, theirs), picture)
+    for kind in KINDS:
         console.print(transfer_table(result, shown, kind))
     write_tables(table, csv=result.write_csv, json=result.write_json)
     say_written(picture)
@@ -190,8 +188,8 @@ def refit(
 
     from rich.console import Console
 
-    from glassml.cli.progress import counted
     from glassml.data import Dataset
+    from glassml.progress import TerminalProgress
     from glassml.studies.refit import refit as fit_decoders
     from glassml.studies.refit import refit_table
 
@@ -200,15 +198,14 @@ def refit(
     runs = None if reversed_runs is None else Dataset(reversed_runs)
     with TemporaryDirectory() as folder:
         predictor = _described(model, opened, positions, scalar, device, Path(folder))
-        with counted("reading", len(opened) + (0 if runs is None else len(runs))) as advance:
-            result = fit_decoders(
-                predictor,
-                opened,
-                output,
-                lambda items: _counting(items, advance),
-                reversed_runs=runs,
-                label_noise=label_noise,
-            )
+        result = fit_decoders(
+            predictor,
+            opened,
+            output,
+            reversed_runs=runs,
+            label_noise=label_noise,
+            progress=TerminalProgress(),
+        )
     Console().print(refit_table(result))
     write_tables(table, csv=result.write_csv, json=result.write_json)
     say_written(output)
@@ -239,9 +236,9 @@ def few_shot(
     from rich.console import Console
 
     from glassml.analysis.times import relaxation_time_of
-    from glassml.cli.progress import counted
     from glassml.data import Dataset
-    from glassml.plotting import check_image
+    from glassml.plotting import check_image, save_figure
+    from glassml.progress import TerminalProgress
     from glassml.studies.few_shot import few_shot as refit_to_few
     from glassml.studies.few_shot import few_shot_table
 
@@ -254,20 +251,19 @@ def few_shot(
     if picture is not None:
         check_image(picture)
         at = relaxation_time_of(opened, time, by_name=False)
-    with counted("reading", len(opened) + (0 if unseen is None else len(unseen))) as advance:
-        result = refit_to_few(
-            predictor,
-            opened,
-            chosen,
-            test=unseen,
-            draws=draws,
-            seed=seed,
-            watch=lambda items: _counting(items, advance),
-        )
+    result = refit_to_few(
+        predictor,
+        opened,
+        chosen,
+        test=unseen,
+        draws=draws,
+        seed=seed,
+        progress=TerminalProgress(),
+    )
     if picture is not None:
-        from glassml.studies.transfer_pictures import few_shot_picture
+        from glassml.studies.transfer_pictures import few_shot_figure
 
-        few_shot_picture([result], picture, shown, at)
+        save_figure(few_shot_figure([result], shown, at), picture)
     Console().print(few_shot_table(result))
     write_tables(table, csv=result.write_csv, json=result.write_json)
     say_written(picture)
@@ -345,9 +341,3 @@ def _sizes(text: str | None, most: int) -> list[int]:
         usual = [step * 10**power for power in range(5) for step in (1, 2, 5)]
         return [size for size in usual if size <= most]
     return numbers(text, "--sizes", int)
-
-
-def _counting(items: Iterable[Any], advance: Callable[[], None]) -> Iterable[Any]:
-    for item in items:
-        yield item
-        advance()

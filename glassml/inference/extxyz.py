@@ -1,4 +1,4 @@
-"""extxyz files whose numbers are read back as they were."""
+"""extxyz files that hold every digit of their numbers."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["write_frame"]
 
 _WIDTH = 16  # of ASE's columns
 
-# ASE's names of columns in files, where they are others than in memory.
+# Those of ASE's columns in files whose arrays have another name in memory.
 _ARRAYS = {"pos": "positions", "charge": "charges"}
 
 
 def write_frame(stream: TextIO, atoms: Atoms) -> None:
-    """Append a frame to an extxyz file, as ASE does, but with every digit of real numbers.
+    """Append a frame to an extxyz file as ASE does, but with every digit of real numbers.
 
-    ASE writes eight decimals, which leaves nothing of a length in metres. Here float64 and float32
-    values come with as many digits as it takes to read the same number back.
+    ASE writes eight decimals, in which a length in metres is zero. Here float64 and float32 values
+    have as many digits as are needed to read the same number back.
 
     Args:
         stream: text file, open for writing.
@@ -42,7 +42,7 @@ def write_frame(stream: TextIO, atoms: Atoms) -> None:
 
 
 def _real_columns(header: str, atoms: Atoms) -> Iterator[tuple[int, int, np.ndarray]]:
-    """First column, number of columns and values of every array of reals that a frame holds."""
+    """First column, number of columns and values of each array of real numbers in a frame."""
     found = re.search(r"(?:^|\s)Properties=(\S+)", header)
     fields = found.group(1).split(":") if found else []
     place = 0
@@ -60,5 +60,5 @@ def _values(atoms: Atoms, name: str) -> np.ndarray | None:
 
 
 def _digits(values: np.ndarray) -> tuple[str, ...]:
-    # The text of numpy's numbers is the shortest that is read back as the same number.
+    # numpy writes the shortest text that is read back as the same number.
     return tuple(str(value).rjust(_WIDTH) for value in values)

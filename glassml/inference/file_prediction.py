@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,7 @@ from glassml.files import atomic_write
 from glassml.inference.extxyz import write_frame
 from glassml.inference.model_inputs import ModelInputs
 from glassml.inference.predictor import Predictor
+from glassml.progress import SILENT, Progress
 
 __all__ = ["PredictionReport", "annotate_atoms", "predict_file"]
 
@@ -27,15 +28,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PredictionReport:
-    """What a prediction on a file did.
+    """The result of a prediction on a file.
 
     Attributes:
         output: the file that was written.
         frames: number of frames.
         particles: number of particles, summed over the frames.
         seconds: wall time of reading, prediction and writing.
-        unused_species: entries of the species map that no frame has needed, such as "type 3 -> B"
-            (all of them for a dataset, which names the species itself).
+        unused_species: entries of the species map that no frame needed, such as "type 3 -> B"
+            (for a dataset, which names the species itself, all entries).
     """
 
     output: Path
@@ -53,7 +54,7 @@ def predict_file(
     inputs: ModelInputs | None = None,
     outputs: Sequence[str] = ("propensity",),
     batch: int = 1,
-    on_frame: Callable[[], None] = lambda: None,
+    progress: Progress = SILENT,
 ) -> PredictionReport:
     """Predict on every frame and write the frames with the predictions.
 
@@ -63,16 +64,16 @@ def predict_file(
     Args:
         predictor: the model.
         frames: see `glassml.data.open_frames`.
-        output: extxyz file; `annotate_atoms` says what it holds, with all digits.
-        inputs: what the species, scalars and lengths of the frames are to this model; frames of
-            a dataset say so themselves. Default: what `ModelInputs` assumes.
-        outputs: names of the manifest's outputs.
+        output: extxyz file; `annotate_atoms` says what it holds. Numbers have all their digits.
+        inputs: how species, scalars and lengths of the frames are translated for this model; not
+            needed for frames of a dataset. Default: what `ModelInputs` assumes.
+        outputs: names of outputs in the manifest.
         batch: number of frames that the model sees at once.
-        on_frame: called after each frame that was written.
+        progress: shows how many frames have been written.
 
     Raises:
         InputError: there are no frames, a frame cannot be read or does not fit the model, an
-            output is unknown, or the file cannot be written. No file is left behind then.
+            output is unknown, or the file cannot be written. No file is left behind in these cases.
     """
     target = _output_path(output, frames.path)
     if batch < 1:
@@ -80,13 +81,17 @@ def predict_file(
     inputs = inputs or ModelInputs(predictor.manifest)
     start = time.perf_counter()
     n_frames = n_particles = 0
-    with atomic_write(target) as partial, partial.open("w", encoding="utf-8") as stream:
+    with (
+        atomic_write(target) as partial,
+        partial.open("w", encoding="utf-8") as stream,
+        progress.stage("frames", frames.total) as advance,
+    ):
         for group in _groups(frames.frames, batch):
             for atoms in _predicted(predictor, inputs, outputs, group):
                 write_frame(stream, atoms)
                 n_frames += 1
                 n_particles += len(atoms)
-                on_frame()
+                advance()
         if n_frames == 0:
             raise InputError(f"{frames.path}: expected frames to predict on; found none chosen")
     unused = () if inputs.species is None else inputs.species.unused
@@ -98,7 +103,7 @@ def annotate_atoms(atoms: Atoms, values: Mapping[str, np.ndarray], manifest: Man
 
     Each output becomes an array of its name, [N] if it has one column, else [N, columns];
     ``info`` gets ``propensity_times``, ``propensity_model`` and ``propensity_unit``. An array
-    ``propensity`` that is no earlier prediction is kept as ``propensity_label``.
+    ``propensity`` that is not an earlier prediction is kept as ``propensity_label``.
 
     Args:
         atoms: N particles.
@@ -124,7 +129,7 @@ def _predicted(
         frame if isinstance(frame, Configuration) else inputs.configuration(frame, name)
         for name, frame in group
     ]
-    # A dataset knows several structures of a configuration, a file of frames only the one it holds.
+    # A dataset holds several structures of each configuration, a file of frames only one.
     as_given = not any(isinstance(frame, Configuration) for _, frame in group)
     predictions = predictor.predict(configurations, outputs, as_given=as_given)
     result = []

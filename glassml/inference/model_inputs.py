@@ -1,4 +1,4 @@
-"""From ASE Atoms to what a model needs: species, lengths and scalars under the model's names."""
+"""From ASE Atoms to the input of a model: its species, its unit of length and its scalars."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelInputs", "ScalarSource"]
 
-# Where a scalar comes from: the name of an array or of a calculator's property, or a function.
+# Where a scalar comes from: the name of an array or of a property of a calculator, or a function.
 ScalarSource: TypeAlias = "str | Callable[[Atoms], np.ndarray]"
 
 
@@ -29,17 +29,17 @@ class ModelInputs:
 
     Args:
         manifest: the model's.
-        species: what the particles stand for: chemical symbol -> species of the model, or the
-            species of the LAMMPS types 1, 2, ... (see `glassml.data.SpeciesMap`). It may hold
-            symbols and types that do not occur, as Atoms do not say which there are. Default:
-            ``atoms.info["species_names"]`` (in the order of types) if present, else the chemical
-            symbols themselves if the model's species are chemical symbols.
-        scalars: scalar of the model -> where it comes from: a property of the base calculator
-            (such as "energies"), an array of the atoms, a per-particle result that came with
-            them from a file, or a function of the atoms that returns [N]. Default: the array of
-            the scalar's own name.
+        species: chemical symbol -> species of the model, or the species of the LAMMPS types 1, 2,
+            ... (see `glassml.data.SpeciesMap`). Symbols and types that do not occur are allowed,
+            since not every frame holds every species. Default: ``atoms.info["species_names"]`` (in
+            the order of types) if present, else the chemical symbols themselves if the model's
+            species are chemical symbols.
+        scalars: scalar of the model -> its source: a property of the base calculator (such as
+            "energies"), an array of the atoms, a per-particle result that was read with them from
+            a file, or a function of the atoms that returns [N]. Default: the array that has the
+            name of the scalar.
         length_unit: unit of the positions. Default: ``atoms.info["length_unit"]``, else "lj" for
-            a model in LJ units and "angstrom", as ASE has it, for all others.
+            a model in LJ units and "angstrom", the unit of ASE, for all others.
 
     Raises:
         InputError: a species or a scalar that the model does not have.
@@ -59,8 +59,8 @@ class ModelInputs:
         for name in scalars or {}:
             if name not in wanted:
                 raise InputError(
-                    f"scalars: {name!r} is not an input of the model {manifest.model}; expected "
-                    f"{', '.join(wanted) or 'none'}"
+                    f"scalars: expected inputs of the model {manifest.model} "
+                    f"({', '.join(wanted) or 'none'}); found {name!r}"
                 )
         self.scalars: dict[str, ScalarSource] = {name: name for name in wanted}
         self.scalars.update(scalars or {})
@@ -74,12 +74,12 @@ class ModelInputs:
     def configuration(
         self, atoms: Atoms, name: str = "atoms", base: BaseCalculator | None = None
     ) -> Configuration:
-        """The configuration of these atoms, its lengths in the model's unit.
+        """The configuration of these atoms, with lengths in the unit of the model.
 
         Args:
             atoms: N particles.
-            name: names them in messages.
-            base: calculator whose per-particle properties may serve as scalars.
+            name: name of the configuration, for messages.
+            base: calculator whose per-particle properties can be sources of scalars.
 
         Raises:
             InputError: an unknown species, a missing scalar, or atoms that
@@ -141,11 +141,11 @@ class ModelInputs:
 
 
 def _values(source: ScalarSource, atoms: Atoms, base: BaseCalculator | None) -> np.ndarray | None:
-    """A scalar that is no plain array of the atoms; None if it is one (or is missing)."""
+    """A scalar that is not an array of the atoms; None if it is such an array, or is missing."""
     if callable(source):
         return source(atoms)
-    # The base calculator goes before an array of that name: during a simulation the array would
-    # still hold the values of the configuration that was read from the file.
+    # The base calculator takes precedence over an array of that name, which during a simulation
+    # still holds the values of the configuration that was read from the file.
     if base is not None and source in base.implemented_properties:
         return base.get_property(source, atoms)
     attached = getattr(atoms.calc, "results", {}).get(source)
@@ -155,7 +155,7 @@ def _values(source: ScalarSource, atoms: Atoms, base: BaseCalculator | None) -> 
 
 
 def _in_unit(configuration: Configuration, unit: str) -> Configuration:
-    """The configuration in another unit of length; unchanged if only one of them is "lj"."""
+    """The configuration in another unit of length; unchanged if one of the two units is "lj"."""
     found = configuration.length_unit
     if found == unit or found not in METRES or unit not in METRES:
         return configuration

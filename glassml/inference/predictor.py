@@ -17,12 +17,12 @@ __all__ = ["Predictor"]
 
 
 class Predictor:
-    """Runs an exported model on configurations; the ASE calculator and the CLI use it too.
+    """Runs an exported model on configurations; the ASE calculator and the command line use it.
 
     Args:
         path: model file, or the name of a model that ships with glassml.
         device: "cpu", "cuda", "cuda:N", or "auto" (a GPU if there is one).
-        threads: CPU threads that torch uses in this process; None leaves its setting alone.
+        threads: CPU threads that torch uses in this process; None keeps the present setting.
 
     Raises:
         ModelFileError: see `read_manifest`.
@@ -47,17 +47,17 @@ class Predictor:
         *,
         as_given: bool = False,
     ) -> list[dict[str, np.ndarray]]:
-        """Outputs of the model, all configurations in one batch.
+        """Outputs of the model for all configurations, in one batch.
 
         Args:
             configurations: their species are matched to the model's by name.
-            outputs: names of the manifest's outputs.
-            as_given: ``positions`` are those that the model reads already, as in a LAMMPS run or
-                Atoms that were brought to a minimum. By default a model of inherent structures
-                takes them from ``structures`` (see `glassml.data.view_of`).
+            outputs: names of outputs in the manifest.
+            as_given: use ``positions`` as they are, as for a LAMMPS run or for Atoms that were
+                brought to a minimum. By default a model of inherent structures reads its positions
+                from ``structures`` (see `glassml.data.view_of`).
 
         Returns:
-            One dict a configuration: output name to array [N, columns], in the model's dtype.
+            One dict per configuration: output name -> array [N, columns], in the model's dtype.
 
         Raises:
             InputError: an unknown output or species, a missing scalar or structure, another length
@@ -100,8 +100,8 @@ class Predictor:
                 raise InputError(
                     f"{configuration.name}: output {name!r} of {self.path.name}: expected finite "
                     f"numbers; found others for {len(bad)} of {len(array)} particles (the first "
-                    f"is number {bad[0]}); look for particles on top of each other and for "
-                    "scalars out of the range of the training data"
+                    f"is number {bad[0]}). Look for particles on top of each other and for "
+                    "scalars outside the range of the training data"
                 )
 
     def _species_of(self, configuration: Configuration) -> np.ndarray:
@@ -109,14 +109,14 @@ class Predictor:
         model = self.manifest.species
         if configuration.length_unit != self.manifest.length_unit:
             raise InputError(
-                f"{configuration.name}: lengths in {configuration.length_unit!r}, but "
-                f"{self.path.name} was trained with lengths in {self.manifest.length_unit!r}"
+                f"{configuration.name}: length unit: expected {self.manifest.length_unit!r}, which "
+                f"{self.path.name} was trained with; found {configuration.length_unit!r}"
             )
         unknown = [name for name in configuration.species_names if name not in model]
         if unknown:
             raise InputError(
-                f"{configuration.name}: species {unknown[0]!r} is unknown to {self.path.name}, "
-                f"which knows {', '.join(model)}; give a species map"
+                f"{configuration.name}: species: expected those of {self.path.name} "
+                f"({', '.join(model)}); found {unknown[0]!r}. Give a species map"
             )
         index = np.array([model.index(name) for name in configuration.species_names])
         return index[configuration.species]
@@ -130,7 +130,9 @@ def _device(name: str) -> torch.device:
     except RuntimeError:
         raise InputError(f"device: expected cpu, cuda, cuda:N or auto; found {name!r}") from None
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device: {name!r} asked for, but torch finds no GPU here")
+        raise InputError(
+            f"device: expected cpu or auto, as torch finds no GPU here; found {name!r}"
+        )
     if device.type not in ("cpu", "cuda"):
         raise InputError(f"device: expected cpu, cuda, cuda:N or auto; found {name!r}")
     return device

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from glassml.studies.few_shot import FewShot, FewShotScore, few_shot, few_shot_table
-from glassml.studies.refit import Refit, RefitScore, refit, refit_table, untrained
+from glassml.studies.few_shot import FewShot, FewShotPoint, few_shot, few_shot_table
+from glassml.studies.refit import Refit, RefitDecoder, refit, refit_table, untrained
 from glassml.studies.transfer import (
     PublishedCell,
     Transfer,
@@ -15,10 +15,10 @@ from glassml.studies.transfer import (
 
 __all__ = [
     "FewShot",
-    "FewShotScore",
+    "FewShotPoint",
     "PublishedCell",
     "Refit",
-    "RefitScore",
+    "RefitDecoder",
     "Transfer",
     "TransferCell",
     "few_shot",

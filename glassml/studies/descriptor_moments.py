@@ -1,36 +1,35 @@
-"""What a model's descriptors and the labels of a dataset have in common, kept as sums."""
+"""Sums over a model's descriptors and the labels of a dataset, which decoders are fitted from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from glassml.analysis.predictions import predict_each
 from glassml.data import REVERSED_FROM, Configuration, Dataset
 from glassml.errors import InputError
 from glassml.export import check_decoder
 from glassml.inference import Predictor
 from glassml.physics import column_of, label_trust
+from glassml.progress import SILENT, Progress
 from glassml.studies.ridge import LinearFit, RidgeMoments, choose_penalty, fit, pearson
 
-__all__ = ["Decoders", "DescriptorMoments", "Watch", "read_descriptor_moments"]
+__all__ = ["Decoders", "DescriptorMoments", "read_descriptor_moments"]
 
-# Wraps an iterable and shows how far it has come.
-Watch = Callable[[Iterable[Configuration]], Iterable[Configuration]]
-
-SLABS = 5  # parts of a configuration, where there is no second one to check a fit on
+SLABS = 5  # parts of a configuration, for checking a fit where there is no second configuration
 
 
 @dataclass(frozen=True)
 class Decoders:
-    """One linear decoder a species.
+    """One linear decoder per species.
 
     Attributes:
-        fits: one a species, in the model's order.
-        penalties: [species, T].
-        held_out: [species], for each configuration the fit to the others (to the other slabs, if
-            there is a single configuration).
+        fits: one per species, in the model's order.
+        penalties: [species, T] [-].
+        held_out: for each species and configuration the fit to the other configurations (to the
+            other slabs, if there is a single configuration).
     """
 
     fits: tuple[LinearFit, ...]
@@ -40,25 +39,25 @@ class Decoders:
 
 @dataclass(frozen=True)
 class DescriptorMoments:
-    """RidgeMoments of the particles of a dataset.
+    """The moments (`RidgeMoments`) of the particles of a dataset.
 
     Attributes:
         dataset: the labelled configurations.
         species: names, in the model's order.
         times: times [time] of the labels.
         slabs: [configuration][slab][species].
-        trust: [configuration], how much its particles count in fits [-].
-        reversed: [configuration][species], of its reversed runs, weighted; empty without.
-        own: [configuration][species], of the model's own predictions as the only descriptors, at
-            the labels' times that it predicts.
-        own_times: for each of those the index among ``times``.
+        weights: [configuration], how much its particles count in fits [-].
+        reversed: [configuration][species], of its reversed runs, weighted; empty if there are none.
+        own: [configuration][species], with the model's own predictions in place of descriptors, at
+            those times of the labels that it predicts.
+        own_times: indices of these among ``times``.
     """
 
     dataset: Dataset
     species: tuple[str, ...]
     times: tuple[float, ...]
     slabs: tuple[tuple[tuple[RidgeMoments, ...], ...], ...]
-    trust: tuple[float, ...]
+    weights: tuple[float, ...]
     reversed: tuple[tuple[RidgeMoments, ...], ...]
     own: tuple[tuple[RidgeMoments, ...], ...]
     own_times: tuple[int, ...]
@@ -67,26 +66,26 @@ class DescriptorMoments:
         return len(self.slabs)
 
     def of(self, index: int, species: int) -> RidgeMoments:
-        """RidgeMoments of one species in one configuration."""
+        """The moments of one species in one configuration."""
         return RidgeMoments.total([slab[species] for slab in self.slabs[index]])
 
     def fitted(self, index: int, species: int) -> RidgeMoments:
-        """What a configuration adds to a fit: its particles by their weight, its reversed runs."""
-        own = self.of(index, species).weighted(self.trust[index])
+        """What a configuration adds to a fit: its weighted particles and its reversed runs."""
+        own = self.of(index, species).weighted(self.weights[index])
         return own + self.reversed[index][species] if self.reversed else own
 
     def decoders(self, chosen: Sequence[int]) -> Decoders:
         """Fit each species and time on some configurations.
 
-        The penalty is the one that predicts best, in squared error, what is left out: each
-        configuration in turn, or slabs of a single one.
+        The penalty is the one with the smallest squared error on what is left out of the fit: each
+        configuration in turn, or each slab of a single configuration.
         """
         fits, penalties, held_out = [], [], []
         for s in range(len(self.species)):
             folds = [self.of(i, s) for i in chosen]
             fitted = [self.fitted(i, s) for i in chosen]
             everything = RidgeMoments.total(fitted)
-            if len(folds) == 1:  # its reversed runs know all of its slabs: no part in the choice
+            if len(folds) == 1:  # reversed runs hold all slabs, so they have no part in the choice
                 folds = fitted = [slab[s] for slab in self.slabs[chosen[0]]]
             penalty, others = choose_penalty(folds, fitted=fitted)
             fits.append(fit(everything, penalty[None, :])[0])
@@ -95,7 +94,7 @@ class DescriptorMoments:
         return Decoders(tuple(fits), np.stack(penalties), tuple(held_out))
 
     def pearson(self, chosen: Sequence[int], fits: Sequence[LinearFit]) -> np.ndarray:
-        """Coefficients ``all`` and ``mean`` of one decoder a species: [2, species, T]."""
+        """Pearson coefficients ``all`` and ``mean`` of one decoder per species: [2, species, T]."""
         values = [
             pearson([self.of(i, s) for i in chosen], [fits[s]] * len(chosen))
             for s in range(len(self.species))
@@ -116,24 +115,24 @@ class DescriptorMoments:
 def read_descriptor_moments(
     predictor: Predictor,
     dataset: Dataset,
-    watch: Watch = iter,
     *,
     reversed_runs: Dataset | None = None,
     label_noise: float = 0.0,
+    progress: Progress = SILENT,
 ) -> DescriptorMoments:
     """Run a model on all configurations of a dataset and keep the moments.
 
     Args:
         predictor: the model.
         dataset: labelled configurations.
-        watch: shows progress over the configurations.
-        reversed_runs: of these configurations, for fits; runs that began elsewhere are passed over.
+        reversed_runs: of these configurations, for fits; runs that began elsewhere are ignored.
         label_noise: of the labels' weights in fits, see `glassml.physics.label_trust`.
+        progress: shows how many configurations have been read.
 
     Raises:
         ModelFileError: the model has no linear decoder over its descriptors.
         InputError: no labels, no particle of one of the model's species, or a configuration that
-            the model cannot be used on.
+            is damaged or that the model cannot be used on.
     """
     check_decoder(predictor.path)
     times = tuple(float(t) for t in dataset.common_times())
@@ -141,65 +140,64 @@ def read_descriptor_moments(
     known = [k for k, column in enumerate(found) if column is not None]
     columns = [column for column in found if column is not None]
     species = predictor.manifest.species
-    slabs, own, trust, starts = [], [], [], []
-    for configuration in watch(dataset):
-        dataset.verify(configuration)
-        predicted = predictor.predict([configuration], ("descriptors", "propensity"))[0]
+    slabs, own, weights, starts = [], [], [], []
+
+    def predict(configuration: Configuration) -> dict[str, np.ndarray]:
+        return predictor.predict([configuration], ("descriptors", "propensity"))[0]
+
+    for configuration, (predicted,) in predict_each(dataset, [predict], progress):
         labels = np.asarray(configuration.propensity)
-        names = np.array(configuration.species_names)[configuration.species]
-        place = _slab_of(configuration)
-        trust.append(label_trust(configuration.n_runs, label_noise))
+        slab = _slab_of(configuration)
+        masks = _masks(configuration, species)
+        weights.append(label_trust(configuration.n_runs, label_noise))
         starts.append(configuration.positions_sha256)
-        x, p = predicted["descriptors"], predicted["propensity"][:, columns]
+        x, own_predictions = predicted["descriptors"], predicted["propensity"][:, columns]
         slabs.append(
             tuple(
-                tuple(
-                    RidgeMoments.of(x[chosen], labels[chosen])
-                    for chosen in _each(names, species, at)
-                )
-                for at in (place == k for k in range(SLABS))
+                tuple(RidgeMoments.of(x[m & at], labels[m & at]) for m in masks)
+                for at in (slab == k for k in range(SLABS))
             )
         )
-        everywhere = np.ones(len(names), dtype=bool)
-        own.append(
-            tuple(
-                RidgeMoments.of(p[chosen], labels[chosen][:, known])
-                for chosen in _each(names, species, everywhere)
-            )
-        )
-    further: tuple[tuple[RidgeMoments, ...], ...] = ()
+        own.append(tuple(RidgeMoments.of(own_predictions[m], labels[m][:, known]) for m in masks))
+    of_runs: tuple[tuple[RidgeMoments, ...], ...] = ()
     if reversed_runs is not None:
-        further = _reversed(predictor, reversed_runs, starts, label_noise, watch)
+        of_runs = _reversed(predictor, reversed_runs, starts, label_noise, progress)
     moments = DescriptorMoments(
-        dataset, species, times, tuple(slabs), tuple(trust), further, tuple(own), tuple(known)
+        dataset, species, times, tuple(slabs), tuple(weights), of_runs, tuple(own), tuple(known)
     )
     _check_species(moments)
     return moments
 
 
 def _reversed(
-    predictor: Predictor, runs: Dataset, starts: Sequence[str], label_noise: float, watch: Watch
+    predictor: Predictor,
+    runs: Dataset,
+    starts: Sequence[str],
+    label_noise: float,
+    progress: Progress,
 ) -> tuple[tuple[RidgeMoments, ...], ...]:
     """Weighted moments [start][species] of the runs that began there."""
     species = predictor.manifest.species
     parts: list[list[list[RidgeMoments]]] = [[[] for _ in species] for _ in starts]
-    for configuration in watch(runs):
-        start = configuration.provenance.get(REVERSED_FROM)
-        if start not in starts:
+
+    def predict(configuration: Configuration) -> np.ndarray | None:
+        if configuration.provenance.get(REVERSED_FROM) not in starts:
+            return None
+        return predictor.predict([configuration], ("descriptors",))[0]["descriptors"]
+
+    for configuration, (x,) in predict_each(runs, [predict], progress):
+        if x is None:
             continue
-        x = predictor.predict([configuration], ("descriptors",))[0]["descriptors"]
+        start = starts.index(configuration.provenance[REVERSED_FROM])
         labels = np.asarray(configuration.propensity)
-        names = np.array(configuration.species_names)[configuration.species]
         weight = label_trust(configuration.n_runs, label_noise)
-        everywhere = np.ones(len(names), dtype=bool)
-        for s, chosen in enumerate(_each(names, species, everywhere)):
-            moments = RidgeMoments.of(x[chosen], labels[chosen]).weighted(weight)
-            parts[starts.index(start)][s].append(moments)
+        for s, mask in enumerate(_masks(configuration, species)):
+            parts[start][s].append(RidgeMoments.of(x[mask], labels[mask]).weighted(weight))
     for i, of_start in enumerate(parts):
         if not of_start[0]:
             raise InputError(
                 f"{runs.path}: expected reversed runs of every configuration; found none of "
-                f"number {i + 1}; make them with `glassml data reverse` from the same dataset"
+                f"number {i + 1}. Make them with `glassml data reverse` from the same dataset"
             )
     return tuple(tuple(RidgeMoments.total(part) for part in of_start) for of_start in parts)
 
@@ -215,12 +213,14 @@ def _check_species(moments: DescriptorMoments) -> None:
                 )
 
 
-def _each(names: np.ndarray, species: Sequence[str], where: np.ndarray) -> list[np.ndarray]:
-    return [(names == name) & where for name in species]
+def _masks(configuration: Configuration, species: Sequence[str]) -> list[np.ndarray]:
+    """For each species which particles [N] belong to it."""
+    names = np.array(configuration.species_names)[configuration.species]
+    return [names == name for name in species]
 
 
 def _slab_of(configuration: Configuration) -> np.ndarray:
-    """The slab [N] of each particle: equally many in each, along the first lattice vector."""
+    """The slab [N] of each particle: slabs of equally many, along the first lattice vector."""
     along = (configuration.positions @ np.linalg.inv(configuration.cell))[:, 0]
     if configuration.pbc[0]:
         along = along % 1.0

@@ -3,48 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from rich.table import Table
 
+from glassml.analysis.metrics import pearson_scores
 from glassml.data import Dataset
 from glassml.errors import InputError
 from glassml.inference import Predictor
-from glassml.studies.descriptor_moments import DescriptorMoments, Watch, read_descriptor_moments
-from glassml.tables import write_csv, write_json
+from glassml.progress import SILENT, Progress
+from glassml.scores import KINDS, Score, error_kinds, find_score
+from glassml.studies.descriptor_moments import DescriptorMoments, read_descriptor_moments
+from glassml.tables import ScoreTable
 
-__all__ = ["FewShot", "FewShotScore", "few_shot", "few_shot_table"]
+__all__ = ["FewShot", "FewShotPoint", "few_shot", "few_shot_table"]
 
 
 @dataclass(frozen=True)
-class FewShotScore:
-    """Refits to some configurations, on those that they have not seen.
+class FewShotPoint:
+    """Refits to random choices of so many configurations.
 
     Attributes:
-        configurations: how many the decoders were fitted to; 0: the model as it is.
-        species: name of the species.
-        time: time of the labels [time].
-        draws: number of random choices of configurations.
-        pearson_all: of all particles pooled, averaged over draws.
-        pearson_all_std: its standard deviation over draws, NaN for a single one.
-        pearson_mean: within each configuration, averaged over them and over draws.
-        pearson_mean_std: its standard deviation over draws, NaN for a single one.
+        size: number of configurations that the decoders were fitted to; 0: the model as it is.
+        draws: number of random choices.
+        scores: of the configurations that the decoders were not fitted to, averaged over draws; the
+            error bars are standard deviations over draws. For each species and time the kinds
+            ``all`` and ``mean``.
     """
 
-    configurations: int
-    species: str
-    time: float
+    size: int
     draws: int
-    pearson_all: float
-    pearson_all_std: float
-    pearson_mean: float
-    pearson_mean_std: float
+    scores: tuple[Score, ...]
 
 
 @dataclass(frozen=True)
-class FewShot:
+class FewShot(ScoreTable):
     """A few-shot curve.
 
     Attributes:
@@ -54,8 +49,9 @@ class FewShot:
         test: name of the file that was predicted; None: the configurations that were not drawn.
         test_sha256: checksum of its contents, None if there is none.
         seed: of the draws.
-        seen: how many of the configurations that are predicted the model knows from its training.
-        scores: one a number of configurations, species and time.
+        seen_in_training: number of the predicted configurations that the model was trained or
+            validated on.
+        points: in ascending order of their size.
     """
 
     model: str
@@ -64,17 +60,28 @@ class FewShot:
     test: str | None
     test_sha256: str | None
     seed: int
-    seen: int
-    scores: tuple[FewShotScore, ...]
+    seen_in_training: int
+    points: tuple[FewShotPoint, ...]
 
-    def write_json(self, path: str | Path) -> None:
-        """Write everything as JSON; what is not defined becomes null."""
-        write_json(asdict(self), path)
+    def facts(self) -> dict[str, Any]:
+        """Files, checksums and the seed."""
+        return {
+            "model": self.model,
+            "dataset": self.dataset,
+            "sha256": self.sha256,
+            "test": self.test,
+            "test_sha256": self.test_sha256,
+            "seed": self.seed,
+            "seen_in_training": self.seen_in_training,
+        }
 
-    def write_csv(self, path: str | Path) -> None:
-        """Write one row a number of configurations, species and time."""
-        names = [field.name for field in fields(FewShotScore)]
-        write_csv([asdict(score) for score in self.scores], path, names)
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per number of configurations, species, time and kind."""
+        return [
+            {"size": point.size, "draws": point.draws, **score.model_dump()}
+            for point in self.points
+            for score in point.scores
+        ]
 
 
 def few_shot(
@@ -85,42 +92,44 @@ def few_shot(
     test: Dataset | None = None,
     draws: int = 20,
     seed: int = 0,
-    watch: Watch = iter,
+    progress: Progress = SILENT,
 ) -> FewShot:
     """Refit the decoders to random choices of configurations and test them on others.
 
     Args:
         predictor: the model.
         dataset: labelled configurations to draw from.
-        sizes: how many are drawn. Without ``test`` at least one must be left to predict.
+        sizes: numbers of configurations to draw. Without ``test`` at least one configuration must
+            be left to predict.
         test: labelled configurations to predict; None: those of ``dataset`` that are not drawn.
-        draws: how many choices are tried for each size. They are the same for all models.
+        draws: number of choices for each size. They are the same for all models.
         seed: of the choices.
-        watch: shows progress over the configurations.
+        progress: shows how many configurations have been read.
 
     Raises:
         ModelFileError: the model has no linear decoder over its descriptors.
-        InputError: sizes that the dataset does not have, the same configuration on either side, or
-            labels at different times.
+        InputError: the dataset has too few configurations for a size, ``test`` holds a
+            configuration of ``dataset``, or its labels are at other times.
     """
     _check_numbers(dataset, test, sizes, draws, seed)
     if test is not None:
         _check_apart(dataset, test)
-    moments = read_descriptor_moments(predictor, dataset, watch)
-    unseen = None if test is None else read_descriptor_moments(predictor, test, watch)
+    moments = read_descriptor_moments(predictor, dataset, progress=progress)
+    unseen = None if test is None else read_descriptor_moments(predictor, test, progress=progress)
     if unseen is not None and unseen.times != moments.times:
         raise InputError(
             f"{unseen.dataset.path}: times: expected those of {dataset.path} "
             f"({', '.join(f'{t:g}' for t in moments.times)}); found "
             f"{', '.join(f'{t:g}' for t in unseen.times)}"
         )
-    scores = _without_refit(unseen or moments)
+    points = _without_refit(unseen or moments)
     for size in sorted(set(sizes)):
         values = [
             _pearson(moments, unseen, chosen)
             for chosen in _choices(len(dataset), size, draws, seed)
         ]
-        scores += _scores(moments, size, np.stack(values))
+        predicted = len(dataset) - size if unseen is None else len(unseen)
+        points.append(_point(moments, size, np.stack(values), predicted))
     return FewShot(
         predictor.path.name,
         dataset.path.name,
@@ -129,38 +138,39 @@ def few_shot(
         None if test is None else test.sha256,
         seed,
         len(predictor.manifest.training.seen(test or dataset)),
-        tuple(scores),
+        tuple(points),
     )
 
 
 def few_shot_table(result: FewShot) -> Table:
     """The scores as a table for the terminal."""
     on = result.test or f"the other configurations of {result.dataset}"
+    caption = "0 configurations: the model as it is"
+    if result.seen_in_training:
+        caption += (
+            f", trained or validated on {result.seen_in_training} of the configurations that it "
+            "predicts"
+        )
+    kinds = error_kinds(score for point in result.points for score in point.scores)
     table = Table(
         title=f"{result.model} refitted to configurations of {result.dataset}, tested on {on}",
-        caption="mean and standard deviation over random choices; 0: the model as it is"
-        + (f", trained or validated on {result.seen} of what it predicts" if result.seen else ""),
+        caption=f"±: {kinds}. {caption}" if kinds else caption,
     )
-    for heading in ("configurations", "choices", "species", "time", "Pearson all", "Pearson mean"):
+    headings = (
+        "configurations",
+        "draws",
+        "species",
+        "time",
+        *(f"Pearson {kind}" for kind in KINDS),
+    )
+    for heading in headings:
         table.add_column(heading, justify="right")
-    for k, score in enumerate(result.scores):
-        following = result.scores[k + 1 : k + 2]
-        table.add_row(
-            str(score.configurations),
-            str(score.draws),
-            score.species,
-            f"{score.time:g}",
-            _with_spread(score.pearson_all, score.pearson_all_std),
-            _with_spread(score.pearson_mean, score.pearson_mean_std),
-            end_section=any(f.configurations != score.configurations for f in following),
-        )
+    for point in result.points:
+        for species, time in dict.fromkeys((s.species, s.time) for s in point.scores):
+            found = [find_score(point.scores, species, time, "pearson", kind) for kind in KINDS]
+            table.add_row(str(point.size), str(point.draws), species, f"{time:g}", *map(str, found))
+        table.add_section()
     return table
-
-
-def _with_spread(value: float, spread: float) -> str:
-    if np.isnan(value):
-        return "-"
-    return f"{value:.3f}" if np.isnan(spread) else f"{value:.3f} ± {spread:.3f}"
 
 
 def _check_numbers(
@@ -174,7 +184,7 @@ def _check_numbers(
     if most < 1:
         raise InputError(
             f"{dataset.path}: expected two or more configurations, as one must be left to predict; "
-            "found one; give a test dataset (--test)"
+            "found one. Give a test dataset (--test)"
         )
     for size in sizes:
         if not 1 <= size <= most:
@@ -191,15 +201,15 @@ def _check_apart(dataset: Dataset, test: Dataset) -> None:
         if test.checksum(name) in known:
             raise InputError(
                 f"{test.path}: {name} holds the same data as {known[test.checksum(name)]} of "
-                f"{dataset.path}; give other configurations, or leave the test dataset out"
+                f"{dataset.path}; give other configurations, or no test dataset"
             )
 
 
 def _choices(total: int, size: int, draws: int, seed: int) -> list[list[int]]:
-    """Different choices, or all that there are if they are no more than asked for."""
+    """Different choices: ``draws`` of them, or all that exist if they are fewer."""
     rng = np.random.default_rng([seed, size])
     found: dict[tuple[int, ...], None] = {}
-    # There may be fewer choices than draws, and the last ones are drawn rarely: this is enough.
+    # There may be fewer choices than draws, and chance finds the last of them late.
     for _ in range(50 * draws):
         found[tuple(sorted(rng.permutation(total)[:size].tolist()))] = None
         if len(found) == draws:
@@ -218,26 +228,22 @@ def _pearson(
     return moments.pearson(rest, fits)
 
 
-def _without_refit(moments: DescriptorMoments) -> list[FewShotScore]:
+def _without_refit(moments: DescriptorMoments) -> list[FewShotPoint]:
     """The model as it is, where it predicts the times of the labels."""
     if not moments.own_times:
         return []
-    return _scores(moments, 0, moments.own_pearson(range(len(moments)))[None])
+    values = moments.own_pearson(range(len(moments)))[None]
+    return [_point(moments, 0, values, len(moments))]
 
 
-def _scores(moments: DescriptorMoments, size: int, values: np.ndarray) -> list[FewShotScore]:
+def _point(
+    moments: DescriptorMoments, size: int, values: np.ndarray, configurations: int
+) -> FewShotPoint:
     """Scores of coefficients [draws, 2, species, T]."""
     draws = len(values)
-    mean = values.mean(axis=0)
-    spread = values.std(axis=0, ddof=1) if draws > 1 else np.full(mean.shape, np.nan)
-    return [
-        FewShotScore(
-            size,
-            species,
-            time,
-            draws,
-            *(float(v[kind, s, t]) for kind in (0, 1) for v in (mean, spread)),
-        )
-        for s, species in enumerate(moments.species)
-        for t, time in enumerate(moments.times)
-    ]
+    errors = values.std(axis=0, ddof=1) if draws > 1 else None
+    scores = pearson_scores(
+        values.mean(axis=0), moments.species, moments.times, configurations,
+        errors, "standard deviation over draws",
+    )  # fmt: skip
+    return FewShotPoint(size, draws, scores)

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import torch
 from rich.table import Table
 
 import glassml
+from glassml.analysis.metrics import pearson_scores
 from glassml.data import POSITIONS, REVERSED_FROM, Dataset
 from glassml.errors import InputError
 from glassml.export import replace_decoder, save_model
 from glassml.inference import Predictor
 from glassml.models import build
+from glassml.progress import SILENT, Progress
 from glassml.provenance import (
     Accuracy,
     DataFile,
@@ -33,99 +35,112 @@ from glassml.provenance import (
     Side,
     TrainingRecord,
 )
-from glassml.scores import Score
+from glassml.scores import KINDS, Score
 from glassml.studies.descriptor_moments import (
     Decoders,
     DescriptorMoments,
-    Watch,
     read_descriptor_moments,
 )
 from glassml.studies.ridge import pearson
-from glassml.tables import write_csv, write_json
+from glassml.tables import ScoreTable
 
-__all__ = ["Refit", "RefitScore", "refit", "refit_table", "untrained"]
+__all__ = ["Refit", "RefitDecoder", "refit", "refit_table", "untrained"]
 
 
 @dataclass(frozen=True)
-class RefitScore:
+class RefitDecoder:
     """One decoder.
 
     Attributes:
         species: name of the species.
         time: time of the labels [time].
         penalty: ridge penalty [-], in units of the variance of a descriptor.
-        pearson_all: of all particles pooled, each predicted by the fit to the other configurations.
-        pearson_mean: the same within each configuration, averaged.
-        before_all: of the model as it was, NaN if it does not predict this time.
-        before_mean: the same within each configuration, averaged.
+        before: Pearson coefficients of the model as it was, NaN if it does not predict this time:
+            ``all`` and ``mean``.
+        refitted: the same for configurations that are each predicted by the fit to the others.
     """
 
     species: str
     time: float
     penalty: float
-    pearson_all: float
-    pearson_mean: float
-    before_all: float
-    before_mean: float
+    before: tuple[Score, ...]
+    refitted: tuple[Score, ...]
 
 
 @dataclass(frozen=True)
-class Refit:
-    """A model file with new decoders.
+class Refit(ScoreTable):
+    """What `refit` found.
 
     Attributes:
         model: name of the file that the network comes from.
         dataset: name of the file that the decoders were fitted to.
         sha256: checksum of the dataset's contents.
         configurations: number of configurations.
-        scores: one a species and time, cross-validated.
+        decoders: one per species and time.
     """
 
     model: str
     dataset: str
     sha256: str
     configurations: int
-    scores: tuple[RefitScore, ...]
+    decoders: tuple[RefitDecoder, ...]
 
-    def write_json(self, path: str | Path) -> None:
-        """Write everything as JSON; what is not defined becomes null."""
-        write_json(asdict(self), path)
+    def facts(self) -> dict[str, Any]:
+        """Files, checksum and number of configurations."""
+        return {
+            "model": self.model,
+            "dataset": self.dataset,
+            "sha256": self.sha256,
+            "configurations": self.configurations,
+        }
 
-    def write_csv(self, path: str | Path) -> None:
-        """Write one row a species and time; what is not defined becomes ``nan``."""
-        write_csv([asdict(score) for score in self.scores], path)
+    def rows(self) -> list[dict[str, Any]]:
+        """Per species, time and kind one row of the model before and one of the refitted model."""
+        return [
+            {"model": model, "penalty": penalty, **score.model_dump()}
+            for decoder in self.decoders
+            for model, penalty, scores in (
+                ("before", None, decoder.before),
+                ("refitted", decoder.penalty, decoder.refitted),
+            )
+            for score in scores
+        ]
 
 
 def refit(
     predictor: Predictor,
     dataset: Dataset,
     output: str | Path,
-    watch: Watch = iter,
     *,
     reversed_runs: Dataset | None = None,
     label_noise: float = 0.0,
+    progress: Progress = SILENT,
 ) -> Refit:
     """Fit the linear decoders of a model to a dataset and write the model with them.
 
     Args:
-        predictor: the model; it may have been trained elsewhere and for other times.
+        predictor: the model; it may have been trained on other data and for other times.
         dataset: labelled configurations, all of which the decoders are fitted to.
         output: the model file to write.
-        watch: shows progress over the configurations.
-        reversed_runs: of the same configurations (`glassml.data.reverse_dataset`), fitted to as
-            well; what is left out to choose the penalty is left out with its runs.
+        reversed_runs: of the same configurations (`glassml.data.reverse_dataset`), which the
+            decoders are fitted to as well. A configuration that is left out to choose the penalty
+            is left out together with its runs.
         label_noise: labels of R runs count R / (R + label_noise).
+        progress: shows how many configurations have been read.
 
     Raises:
         ModelFileError: the model has no linear decoder over its descriptors.
         InputError: no labels, or a configuration that the model cannot be used on.
     """
     moments = read_descriptor_moments(
-        predictor, dataset, watch, reversed_runs=reversed_runs, label_noise=label_noise
+        predictor,
+        dataset,
+        reversed_runs=reversed_runs,
+        label_noise=label_noise,
+        progress=progress,
     )
-    everything = range(len(moments))
-    decoders = moments.decoders(everything)
-    scores = _scores(moments, decoders)
+    decoders = moments.decoders(range(len(moments)))
+    scores = _scored(moments, decoders)
     fit = RidgeFit(
         decoders="ridge regression on the descriptors",
         penalties=decoders.penalties.tolist(),
@@ -148,22 +163,22 @@ def refit(
 def untrained(
     name: str, dataset: Dataset, path: str | Path, positions: str, scalars: Sequence[str]
 ) -> None:
-    """Write the file of a model whose descriptors need no training, to be refitted.
+    """Write the file of a model whose descriptors need no training, for `refit`.
 
-    Until then it predicts 0.
+    Until it is refitted it predicts 0.
 
     Args:
-        name: of the registry, such as ``structural``.
-        dataset: says species, times and unit of length.
+        name: of the model in the registry, such as ``structural``.
+        dataset: its species, times and unit of length become those of the model.
         path: the file to write.
-        positions: of `glassml.data.POSITIONS`.
-        scalars: per-particle scalars that the model is given.
+        positions: one of `glassml.data.POSITIONS`.
+        scalars: per-particle scalars that the model reads.
 
     Raises:
         InputError: unknown positions, or no labels.
     """
     if positions not in POSITIONS:
-        raise InputError(f"positions: expected {', '.join(POSITIONS)}; found {positions!r}")
+        raise InputError(f"positions: expected one of {', '.join(POSITIONS)}; found {positions!r}")
     model = build(
         name,
         species=dataset.species_names,
@@ -186,43 +201,54 @@ def refit_table(result: Refit) -> Table:
         title=f"{result.model} refitted to {result.dataset} ({number})",
         caption=f"cross-validated: {parts} left out in turn; before: the model as it was",
     )
-    for heading in ("species", "time", "penalty", "Pearson all", "Pearson mean"):
+    headings = ("species", "time", "penalty", *(f"Pearson {kind}" for kind in KINDS))
+    for heading in (*headings, *(f"before {kind}" for kind in KINDS)):
         table.add_column(heading, justify="right")
-    for heading in ("before all", "before mean"):
-        table.add_column(heading, justify="right")
-    for score in result.scores:
-        values = (score.pearson_all, score.pearson_mean, score.before_all, score.before_mean)
+    for decoder in result.decoders:
         table.add_row(
-            score.species,
-            f"{score.time:g}",
-            f"{score.penalty:.1e}",
-            *("-" if math.isnan(value) else f"{value:.3f}" for value in values),
-            end_section=score.time == result.scores[-1].time,
+            decoder.species,
+            f"{decoder.time:g}",
+            f"{decoder.penalty:.1e}",
+            *map(str, (*decoder.refitted, *decoder.before)),
+            end_section=decoder.time == result.decoders[-1].time,
         )
     return table
 
 
-def _scores(moments: DescriptorMoments, decoders: Decoders) -> tuple[RefitScore, ...]:
+def _scored(moments: DescriptorMoments, decoders: Decoders) -> tuple[RefitDecoder, ...]:
     everything = range(len(moments))
-    before = moments.own_pearson(everything)
-    scores = []
-    for s, species in enumerate(moments.species):
+    refitted = []
+    for s in range(len(moments.species)):
         if len(moments) == 1:  # pooled over its slabs, it is the coefficient of the configuration
             pooled, _ = pearson([slab[s] for slab in moments.slabs[0]], decoders.held_out[s])
-            mean = pooled
+            refitted.append((pooled, pooled))
         else:
-            pooled, mean = pearson([moments.of(i, s) for i in everything], decoders.held_out[s])
-        for t, time in enumerate(moments.times):
-            numbers = (decoders.penalties[s, t], pooled[t], mean[t], *before[:, s, t])
-            scores.append(RefitScore(species, time, *map(float, numbers)))
-    return tuple(scores)
+            parts = [moments.of(i, s) for i in everything]
+            refitted.append(pearson(parts, decoders.held_out[s]))
+    before, after = (
+        pearson_scores(values, moments.species, moments.times, len(moments))
+        for values in (moments.own_pearson(everything), np.array(refitted).transpose(1, 0, 2))
+    )
+    return tuple(
+        RefitDecoder(
+            species,
+            time,
+            float(decoders.penalties[s, t]),
+            *(
+                tuple(score for score in scores if (score.species, score.time) == (species, time))
+                for scores in (before, after)
+            ),
+        )
+        for s, species in enumerate(moments.species)
+        for t, time in enumerate(moments.times)
+    )
 
 
 def _record(
     predictor: Predictor,
     dataset: Dataset,
     fit: RidgeFit,
-    scores: tuple[RefitScore, ...],
+    scores: tuple[RefitDecoder, ...],
     reversed_runs: Dataset | None,
 ) -> TrainingRecord:
     """What the new manifest says: the decoders' data first, below them those of the network."""
@@ -235,6 +261,7 @@ def _record(
         data.append(DataFile.of(reversed_runs, "reversed runs"))
         runs = _runs_of(known, reversed_runs)
     manifest = predictor.manifest
+    measured = tuple(s for decoder in scores for s in decoder.refitted if math.isfinite(s.value))
     return TrainingRecord(
         data=tuple(data),
         train=Side.of(known),
@@ -242,7 +269,7 @@ def _record(
         origin=origins.summary(),
         ridge=fit,
         versions={"glassml": glassml.__version__},
-        accuracy=Accuracy.cross_validated(fit.chosen_by, _coefficients(scores)),
+        accuracy=Accuracy.cross_validated(fit.chosen_by, measured),
         network=NetworkRecord(
             file=predictor.path.name,
             n_parameters=manifest.n_parameters,
@@ -260,19 +287,3 @@ def _runs_of(known: Sequence[KnownConfiguration], runs: Dataset) -> ReversedRuns
         number=sum(start in starts for start in began),
         starts=tuple(start for start in starts if start is not None),
     )
-
-
-def _coefficients(scores: tuple[RefitScore, ...]) -> tuple[Score, ...]:
-    found = []
-    for score in scores:
-        values: dict[Literal["all", "mean"], float] = {
-            "all": score.pearson_all,
-            "mean": score.pearson_mean,
-        }
-        for kind, value in values.items():
-            if math.isfinite(value):
-                rounded = min(value, 1.0)  # a perfect fit may come out a little above
-                found.append(
-                    Score(species=score.species, time=score.time, kind=kind, value=rounded)
-                )
-    return tuple(found)

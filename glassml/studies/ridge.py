@@ -1,7 +1,7 @@
 """Ridge regression in closed form, from sums over particles alone.
 
-Sums of configurations add up, so that a fit to any choice of configurations, and its correlation
-with the labels of any others, cost no further look at the particles.
+The sums of configurations can be added, so a fit to any choice of configurations, and its
+correlation with the labels of any others, can be computed without the particles.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["PENALTIES", "LinearFit", "RidgeMoments", "choose_penalty", "fit", "p
 # Penalties that are tried, in units of the variance of a descriptor; half a decade apart.
 PENALTIES = np.logspace(-6, 2, 17)
 
-# A column whose spread is below this part of its mean is constant but for rounding in float32.
+# A column whose spread is below this fraction of its mean is constant up to rounding in float32.
 _CONSTANT = 1e-5
 
 
@@ -86,7 +86,7 @@ class LinearFit:
 
 
 def fit(moments: RidgeMoments, penalties: np.ndarray) -> list[LinearFit]:
-    """Ridge regression, one fit a penalty.
+    """Ridge regression, one fit per penalty.
 
     The weights minimise (mean squared error) + penalty * (sum over columns of (w_d s_d)^2), with
     s_d the standard deviation of column d; the bias is free. Columns without spread get weight 0.
@@ -124,13 +124,13 @@ def choose_penalty(
     penalties: np.ndarray = PENALTIES,
     fitted: Sequence[RidgeMoments] | None = None,
 ) -> tuple[np.ndarray, list[LinearFit]]:
-    """The penalty of the smallest squared error when each fold in turn is left out of the fit.
+    """The penalty with the smallest squared error when each fold in turn is left out of the fit.
 
     Args:
-        folds: two or more sets of particles, usually one a configuration.
-        penalties: [P] that are tried.
-        fitted: what the folds are replaced by in the fits to all others: themselves, with weights
-            and what else is known of them. None for the folds as they are.
+        folds: two or more sets of particles, usually one per configuration.
+        penalties: [P], the penalties that are tried.
+        fitted: what replaces each fold where it is fitted to, such as the same particles with
+            weights and further data; None: the folds as they are.
 
     Returns:
         The penalty of each label [T], and for each fold the fit to all others with that penalty.
@@ -159,12 +159,12 @@ def pearson(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pearson coefficients ``all`` and ``mean`` [T] of fits with the labels.
 
-    As `glassml.analysis.correlation` defines them, from sums: pooled over the particles of all
-    parts, and averaged over those of the parts for which the coefficient is defined.
+    As `glassml.analysis.correlation` defines them, but from sums: pooled over the particles of all
+    parts, and averaged over those parts for which the coefficient is defined.
 
     Args:
-        parts: usually one a configuration.
-        fits: what predicts the labels of each part.
+        parts: usually one per configuration.
+        fits: for each part the fit that predicts its labels.
     """
     n = np.array([[m.n] for m in parts], np.float64)
     y, yy = np.stack([m.y for m in parts]), np.stack([m.yy for m in parts])

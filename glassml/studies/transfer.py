@@ -1,23 +1,27 @@
-"""Every model on every dataset: how far what was learned at one temperature holds at others."""
+"""Every model on every dataset: how well models of one temperature predict other temperatures."""
 
 from __future__ import annotations
 
 import csv
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.table import Table
+from scipy.stats import mstats
 
-from glassml.analysis.correlation import pearson_all, pearson_mean
+from glassml.analysis.correlation import pearson_all, pearson_each
+from glassml.analysis.metrics import pearson_scores
+from glassml.analysis.predictions import predict_each
 from glassml.analysis.times import relaxation_time_of, trained_relaxation_time
 from glassml.data import Configuration, Dataset
 from glassml.errors import InputError
 from glassml.inference import Predictor
-from glassml.tables import write_csv, write_json
+from glassml.progress import SILENT, Progress
+from glassml.scores import KINDS, Kind, Score, error_kinds
+from glassml.tables import ScoreTable
 
 __all__ = [
     "PublishedCell",
@@ -28,48 +32,43 @@ __all__ = [
     "transfer_table",
 ]
 
-# Wraps the pairs of configuration and model, of which there are so many.
-Watch = Callable[[Iterable[Any], int], Iterable[Any]]
-
 
 @dataclass(frozen=True)
 class TransferCell:
-    """One model on one dataset, for one species; coefficients are NaN where not defined.
+    """One model on one dataset.
 
     Attributes:
         model: file name of the model, without its ending.
         dataset: file name of the dataset, without its ending.
-        species: name of the species.
         model_time: time [time] of the predictions.
         dataset_time: time [time] of the labels.
-        configurations: number of configurations.
-        seen: how many of them the model was trained or validated on, by name and checksum.
-        pearson_all: Pearson coefficient of all particles pooled [-].
-        pearson_mean: Pearson coefficient per configuration, averaged [-].
-        pearson_mean_error: standard error of that average [-], NaN for one configuration.
+        seen_in_training: number of configurations of the dataset that the model was trained or
+            validated on, by name and checksum.
+        scores: for each species the kinds ``all`` and ``mean``; the latter with its standard error.
     """
 
     model: str
     dataset: str
-    species: str
     model_time: float
     dataset_time: float
-    configurations: int
-    seen: int
-    pearson_all: float
-    pearson_mean: float
-    pearson_mean_error: float
+    seen_in_training: int
+    scores: tuple[Score, ...]
+
+    def find(self, species: str, kind: Kind) -> Score | None:
+        """The score of one species, None if the dataset has no such species."""
+        found = (s for s in self.scores if (s.species, s.kind) == (species, kind))
+        return next(found, None)
 
 
 @dataclass(frozen=True)
-class Transfer:
+class Transfer(ScoreTable):
     """What `transfer` found.
 
     Attributes:
         models: names, in order.
         datasets: names, in order.
         sha256: checksum of each dataset's contents.
-        cells: one a model, dataset and species.
+        cells: one per model and dataset.
     """
 
     models: tuple[str, ...]
@@ -77,27 +76,53 @@ class Transfer:
     sha256: tuple[str, ...]
     cells: tuple[TransferCell, ...]
 
-    def matrix(self, kind: str, species: str) -> np.ndarray:
-        """Coefficients [models, datasets] of one species; kind is ``all`` or ``mean``."""
-        found = {(c.model, c.dataset): c for c in self.cells if c.species == species}
-        rows = [[found.get((m, d)) for d in self.datasets] for m in self.models]
-        return np.array(
-            [[np.nan if c is None else getattr(c, f"pearson_{kind}") for c in r] for r in rows]
-        )
+    def cell(self, model: str, dataset: str) -> TransferCell:
+        """The cell of a model and a dataset."""
+        return next(c for c in self.cells if (c.model, c.dataset) == (model, dataset))
 
-    def write_json(self, path: str | Path) -> None:
-        """Write everything as JSON; undefined coefficients become null."""
-        write_json(asdict(self), path)
+    def matrix(self, kind: Kind, species: str) -> np.ndarray:
+        """Coefficients [models, datasets] of one species, NaN where they are not defined."""
+        rows = [
+            [self.cell(model, dataset).find(species, kind) for dataset in self.datasets]
+            for model in self.models
+        ]
+        return np.array([[np.nan if s is None else s.value for s in row] for row in rows])
 
-    def write_csv(self, path: str | Path) -> None:
-        """Write one row a cell; undefined coefficients become ``nan``."""
-        names = [field.name for field in fields(TransferCell)]
-        write_csv([asdict(cell) for cell in self.cells], path, names)
+    def facts(self) -> dict[str, Any]:
+        """Names, and checksums of the datasets."""
+        return {
+            "models": list(self.models),
+            "datasets": list(self.datasets),
+            "sha256": list(self.sha256),
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per model, dataset, species and kind."""
+        return [
+            {
+                "model": cell.model,
+                "dataset": cell.dataset,
+                "model_time": cell.model_time,
+                "dataset_time": cell.dataset_time,
+                "seen_in_training": cell.seen_in_training,
+                **score.model_dump(),
+            }
+            for cell in self.cells
+            for score in cell.scores
+        ]
 
 
 @dataclass(frozen=True)
 class PublishedCell:
-    """A published coefficient: trained at one temperature, tested at another."""
+    """A published Pearson coefficient of a model trained at one temperature, tested at another.
+
+    Attributes:
+        kind: "all" or "mean".
+        model: name of the model.
+        trained: temperature that it was trained at, as the file states it.
+        tested: temperature that it was tested at, likewise.
+        pearson: the coefficient [-].
+    """
 
     kind: str
     model: str
@@ -111,7 +136,7 @@ def transfer(
     datasets: Sequence[Dataset],
     times: Mapping[str, float] | None = None,
     time: float | None = None,
-    watch: Watch = lambda items, total: items,
+    progress: Progress = SILENT,
 ) -> Transfer:
     """Evaluate models on datasets at tau_alpha, or at times that are named.
 
@@ -121,58 +146,47 @@ def transfer(
         times: file name (with or without its ending) of a model or dataset -> time [time] to use.
             Default: see `glassml.analysis.times`.
         time: for all that have no entry in ``times``; None: the default.
-        watch: shows progress: (pairs of configuration and model, their number).
+        progress: shows how many configurations of each dataset are done.
 
     Raises:
-        InputError: two files have the same name, a time is not there or not clear, or a model
-            cannot be used on a configuration.
+        InputError: two files have the same name, a time is unknown or not clear, or a model cannot
+            be used on a configuration.
     """
-    asked = _Asked([m.path for m in models], [d.path for d in datasets], times or {}, time)
-    dataset_times = [relaxation_time_of(d, asked.of(d.path)) for d in datasets]
+    named = _NamedTimes([m.path for m in models], [d.path for d in datasets], times or {}, time)
+    dataset_times = [relaxation_time_of(d, named.of(d.path)) for d in datasets]
     checksums = [d.sha256 for d in datasets]
     used = dict(zip(checksums, dataset_times, strict=True))
     model_times = [
-        trained_relaxation_time(str(m.path), m.manifest, used, asked.of(m.path)) for m in models
+        trained_relaxation_time(str(m.path), m.manifest, used, named.of(m.path)) for m in models
     ]
-    predictions: dict[tuple[int, int], list[np.ndarray]] = {}
-    labels: dict[int, list[Configuration]] = {}
-    total = len(models) * sum(len(d) for d in datasets)
-    for k, d, configuration in watch(_work(models, datasets), total):
-        column = models[k].manifest.times.index(model_times[k])
-        predicted = models[k].predict([configuration])[0]["propensity"]
-        predictions.setdefault((k, d), []).append(predicted[:, [column]])
-        if k == 0:
-            labels.setdefault(d, []).append(configuration)
-    cells = [
-        cell
-        for (k, d), predicted in sorted(predictions.items())
-        for cell in _cells(
-            models[k], datasets[d], labels[d], predicted,
-            (model_times[k], dataset_times[d]),
-        )
-    ]  # fmt: skip
+    by_dataset = [
+        _cells(models, dataset, model_times, dataset_time, progress)
+        for dataset, dataset_time in zip(datasets, dataset_times, strict=True)
+    ]
     return Transfer(
         tuple(_name(m.path) for m in models),
         tuple(_name(d.path) for d in datasets),
         tuple(checksums),
-        tuple(cells),
+        tuple(cells[k] for k in range(len(models)) for cells in by_dataset),
     )
 
 
 def read_published_transfer(path: str | Path) -> list[PublishedCell]:
-    """Published coefficients from a CSV.
+    """Published coefficients from a CSV file.
 
     Columns: ``model``, ``T_train``, ``T_test``, one whose name begins with ``pearson``, and
     ``metric`` (``all`` or ``mean``; ``all`` if there is no such column).
 
     Raises:
-        InputError: the file cannot be read or lacks a column; or a number is none.
+        InputError: the file cannot be read, lacks a column, or has a text in place of a number.
     """
     try:
         with Path(path).open(newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: expected a CSV of published coefficients ({error})") from None
+        raise InputError(
+            f"{path}: expected a CSV file of published coefficients; {error}"
+        ) from None
     columns = [name for name in (rows[0] if rows else {}) if name]
     value = next((name for name in columns if name.startswith("pearson")), "pearson")
     missing = [name for name in ("model", "T_train", "T_test", value) if name not in columns]
@@ -194,32 +208,33 @@ def read_published_transfer(path: str | Path) -> list[PublishedCell]:
     return cells
 
 
-def transfer_table(result: Transfer, species: str, kind: str = "mean") -> Table:
+def transfer_table(result: Transfer, species: str, kind: Kind = "mean") -> Table:
     """One matrix as a table for the terminal."""
-    words = {"all": "all particles pooled", "mean": "within each configuration, averaged"}[kind]
-    used = {c.model: c.model_time for c in result.cells}
-    asked = {c.dataset: c.dataset_time for c in result.cells}
+    model_times = {c.model: c.model_time for c in result.cells}
+    dataset_times = {c.dataset: c.dataset_time for c in result.cells}
+    kinds = error_kinds(s for c in result.cells for s in c.scores if s.kind == kind)
     table = Table(
-        title=f"Pearson {kind} of species {species} ({words})",
-        caption="time of predictions and labels in brackets; *: with configurations that the model "
-        "was trained or validated on",
+        title=f"Pearson {kind} of species {species} ({KINDS[kind]})",
+        caption=(f"±: {kinds}; " if kinds else "") + "time of predictions and labels in brackets; "
+        "*: with configurations that the model was trained or validated on",
     )
     table.add_column("model")
     for name in result.datasets:
-        table.add_column(f"{name} ({asked[name]:g})", justify="right")
-    seen = {(c.model, c.dataset): c.seen for c in result.cells}
-    for name, row in zip(result.models, result.matrix(kind, species), strict=True):
+        table.add_column(f"{name} ({dataset_times[name]:g})", justify="right")
+    for model in result.models:
+        cells = [result.cell(model, dataset) for dataset in result.datasets]
+        scores = [cell.find(species, kind) for cell in cells]
         table.add_row(
-            f"{name} ({used[name]:g})",
+            f"{model} ({model_times[model]:g})",
             *(
-                ("-" if math.isnan(v) else f"{v:.3f}") + ("*" if seen[name, d] else "")
-                for d, v in zip(result.datasets, row, strict=True)
+                ("-" if score is None else str(score)) + "*" * bool(cell.seen_in_training)
+                for cell, score in zip(cells, scores, strict=True)
             ),
         )
     return table
 
 
-class _Asked:
+class _NamedTimes:
     """The times that the user names, by file name."""
 
     def __init__(
@@ -234,7 +249,7 @@ class _Asked:
             twice = next((name for name in names if names.count(name) > 1), None)
             if twice is not None:
                 raise InputError(
-                    f"{what}: expected files of different names; found {twice!r} twice; rename one"
+                    f"{what}: expected files of different names; found {twice!r} twice. Rename one"
                 )
         known = {key for path in (*models, *datasets) for key in (path.name, str(path))}
         known |= {_name(path) for path in (*models, *datasets)}
@@ -251,48 +266,45 @@ class _Asked:
         return self.time
 
 
-def _work(
-    models: Sequence[Predictor], datasets: Sequence[Dataset]
-) -> Iterable[tuple[int, int, Configuration]]:
-    """Each configuration is read once, for all models."""
-    for d, dataset in enumerate(datasets):
-        for configuration in dataset:
-            dataset.verify(configuration)
-            for k in range(len(models)):
-                yield k, d, configuration
-
-
 def _cells(
-    model: Predictor,
+    models: Sequence[Predictor],
     dataset: Dataset,
-    configurations: Sequence[Configuration],
-    predictions: Sequence[np.ndarray],
-    times: tuple[float, float],
+    model_times: Sequence[float],
+    dataset_time: float,
+    progress: Progress,
 ) -> list[TransferCell]:
-    column = dataset.common_times().tolist().index(times[1])
-    labels = [np.asarray(c.propensity)[:, [column]] for c in configurations]
-    species = [c.species for c in configurations]
-    n_species = len(dataset.species_names)
-    pooled = pearson_all(predictions, labels, species, n_species)[:, 0]
-    each = np.array(
-        [
-            pearson_mean([p], [y], [s], n_species)[:, 0]
-            for p, y, s in zip(predictions, labels, species, strict=True)
-        ]
-    )
-    within = pearson_mean(predictions, labels, species, n_species)[:, 0]
-    seen = len(model.manifest.training.seen(dataset))
+    """The cells of all models on one dataset, each configuration of which is read once."""
+    column = dataset.common_times().tolist().index(dataset_time)
+    predict = [_at_time(*pair) for pair in zip(models, model_times, strict=True)]
+    labels, species, predictions = [], [], []
+    for configuration, predicted in predict_each(dataset, predict, progress):
+        labels.append(np.asarray(configuration.propensity)[:, [column]])
+        species.append(configuration.species)
+        predictions.append(predicted)
     cells = []
-    for s, name in enumerate(dataset.species_names):
-        known = each[np.isfinite(each[:, s]), s]
-        error = known.std(ddof=1) / math.sqrt(len(known)) if len(known) > 1 else math.nan
-        cells.append(
-            TransferCell(
-                _name(model.path), _name(dataset.path), name, *times, len(configurations),
-                seen, float(pooled[s]), float(within[s]), float(error),
-            )
+    for model, time, columns in zip(
+        models, model_times, zip(*predictions, strict=True), strict=True
+    ):
+        arguments = (columns, labels, species, len(dataset.species_names))
+        each = pearson_each(*arguments)
+        values = np.stack([pearson_all(*arguments), each.mean(axis=0).filled(np.nan)])
+        errors = np.full(values.shape, np.nan)
+        errors[1] = mstats.sem(each, axis=0, ddof=1).filled(np.nan)
+        scores = pearson_scores(
+            values, dataset.species_names, [dataset_time], len(dataset),
+            errors, "standard error over configurations",
         )  # fmt: skip
+        seen = len(model.manifest.training.seen(dataset))
+        cells.append(
+            TransferCell(_name(model.path), _name(dataset.path), time, dataset_time, seen, scores)
+        )
     return cells
+
+
+def _at_time(model: Predictor, time: float) -> Callable[[Configuration], np.ndarray]:
+    """A function that gives the predictions [N, 1] of a model at one of its times."""
+    column = model.manifest.times.index(time)
+    return lambda configuration: model.predict([configuration])[0]["propensity"][:, [column]]
 
 
 def _name(path: Path) -> str:

@@ -1,54 +1,52 @@
-"""Pictures of transfer matrices and few-shot curves."""
+"""Figures of transfer matrices and few-shot curves."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
 
 from glassml.errors import InputError, not_one_of
-from glassml.plotting import save_figure
+from glassml.plotting import COLOUR_MAP, REFERENCE, log_x_axis, series_colour, styled
+from glassml.scores import KINDS, error_kinds, find_score
 from glassml.studies.few_shot import FewShot
 from glassml.studies.transfer import PublishedCell, Transfer
 
-__all__ = ["few_shot_picture", "transfer_picture"]
+__all__ = ["few_shot_figure", "transfer_figure"]
 
-_KINDS = {"all": "all particles pooled", "mean": "mean over configurations"}
+# Title, names of rows and columns, values, and which of these are marked with a star.
+_Matrix = tuple[str, Sequence[str], Sequence[str], np.ndarray, np.ndarray]
 
 
-def transfer_picture(
-    result: Transfer,
-    path: str | Path,
-    species: str,
-    published: Sequence[PublishedCell] = (),
-) -> None:
-    """Draw the matrices of Pearson coefficients with the numbers in their cells.
+@styled
+def transfer_figure(
+    result: Transfer, species: str, published: Sequence[PublishedCell] = ()
+) -> Figure:
+    """The matrices of Pearson coefficients, with the numbers in their cells.
 
-    Above the two of these models (``all`` and ``mean``), below any published ones, all on one
-    colour scale. A star marks cells with configurations that the model has seen in training.
+    The upper two are those of these models (``all`` and ``mean``), the lower ones published, all on
+    one colour scale. A star marks cells with configurations that the model has seen in training.
 
     Args:
         result: of `glassml.studies.transfer.transfer`.
-        path: PNG (or other image) file to write.
         species: the species that is shown.
         published: coefficients to compare with.
 
     Raises:
         InputError: no dataset has such a species.
     """
-    known = list(dict.fromkeys(cell.species for cell in result.cells))
+    known = list(dict.fromkeys(s.species for cell in result.cells for s in cell.scores))
     if species not in known:
         raise InputError(f"species: {not_one_of(species, known)}")
-    stars = {(c.model, c.dataset) for c in result.cells if c.seen}
-    seen = np.array([[(m, d) in stars for d in result.datasets] for m in result.models])
-    own = [
+    seen = np.array(
+        [[result.cell(m, d).seen_in_training > 0 for d in result.datasets] for m in result.models]
+    )
+    panels: list[_Matrix] = [
         (
             f"these models: {text}",
             result.models,
@@ -56,15 +54,14 @@ def transfer_picture(
             result.matrix(kind, species),
             seen,
         )
-        for kind, text in _KINDS.items()
+        for kind, text in KINDS.items()
     ]
-    theirs = _published_matrices(published)
-    panels = [*own, *theirs]
+    panels += _published_matrices(published)
     rows = -(-len(panels) // 2)
-    wide = 2.2 + 0.85 * max(len(p[2]) for p in panels)
-    high = [1.5 + 0.55 * max(len(p[1]) for p in panels[2 * r : 2 * r + 2]) for r in range(rows)]
-    figure = Figure(figsize=(2 * wide + 1.0, sum(high) + 0.4), layout="constrained")
-    grid = figure.subplots(rows, 2, squeeze=False, height_ratios=high)
+    width = 2.2 + 0.85 * max(len(p[2]) for p in panels)
+    heights = [1.5 + 0.55 * max(len(p[1]) for p in panels[2 * r : 2 * r + 2]) for r in range(rows)]
+    figure = Figure(figsize=(2 * width + 1.0, sum(heights) + 0.4), layout="constrained")
+    grid = figure.subplots(rows, 2, squeeze=False, height_ratios=heights)
     values = np.concatenate([p[3].ravel() for p in panels])
     finite = values[np.isfinite(values)]
     norm = Normalize(*((finite.min(), finite.max()) if len(finite) else (0.0, 1.0)))
@@ -72,20 +69,18 @@ def transfer_picture(
         _draw_matrix(axes, *panel, norm)
     for axes in grid.ravel()[len(panels) :]:
         axes.axis("off")
-    figure.colorbar(ScalarMappable(norm, "viridis"), ax=grid, label="Pearson coefficient")
+    figure.colorbar(ScalarMappable(norm, COLOUR_MAP), ax=grid, label="Pearson coefficient")
     note = "; *: the model has seen configurations of this dataset" if seen.any() else ""
-    figure.suptitle(f"Transfer, species {species}{note}", fontsize="medium")
-    save_figure(figure, path)
+    figure.suptitle(f"Transfer, species {species}{note}")
+    return figure
 
 
-def few_shot_picture(
-    results: Sequence[FewShot], path: str | Path, species: str, time: float
-) -> None:
-    """Draw accuracy against the number of configurations that decoders are refitted to.
+@styled
+def few_shot_figure(results: Sequence[FewShot], species: str, time: float) -> Figure:
+    """Accuracy against the number of configurations that decoders are refitted to.
 
     Args:
         results: few-shot curves of one or several models.
-        path: PNG (or other image) file to write.
         species: the species that is shown.
         time: time [time] of the labels that is shown.
 
@@ -94,58 +89,62 @@ def few_shot_picture(
     """
     figure = Figure(figsize=(9.6, 4.2), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
-    colours = colormaps["tab10"].colors  # type: ignore[attr-defined]
-    sizes: set[int] = set()
-    for result, colour in zip(results, colours * len(results), strict=False):
-        chosen = [s for s in result.scores if s.species == species and s.time == time]
-        if not any(score.configurations for score in chosen):
-            known = dict.fromkeys((s.species, s.time) for s in result.scores)
-            shown = ", ".join(f"{name} at {t:g}" for name, t in known)
-            raise InputError(
-                f"expected a species and time of the labels ({shown}); found {species} at {time:g}"
-            )
-        fitted = [s for s in chosen if s.configurations]
-        sizes |= {s.configurations for s in fitted}
-        for axes, kind in zip(panels, _KINDS, strict=True):
+    for k, result in enumerate(results):
+        _check_shown(result, species, time)
+        for axes, kind in zip(panels, KINDS, strict=True):
+            found = [
+                (point.size, score)
+                for point in result.points
+                if (score := find_score(point.scores, species, time, "pearson", kind)) is not None
+            ]
+            fitted = [(size, score) for size, score in found if size > 0]
             axes.errorbar(
-                [s.configurations for s in fitted],
-                [getattr(s, f"pearson_{kind}") for s in fitted],
-                [np.nan_to_num(getattr(s, f"pearson_{kind}_std")) for s in fitted],
-                fmt="o-", ms=4, lw=1.4, capsize=3, color=colour, label=f"{result.model}, refitted",
+                [size for size, _ in fitted],
+                [score.value for _, score in fitted],
+                [score.error or 0.0 for _, score in fitted],
+                fmt="o-", color=series_colour(k), label=f"{result.model}, refitted",
             )  # fmt: skip
-            for score in chosen:
-                value = getattr(score, f"pearson_{kind}")
-                if score.configurations == 0 and np.isfinite(value):
-                    label = f"{result.model}, as it is{' (has seen them)' if result.seen else ''}"
-                    axes.axhline(value, color=colour, lw=1.2, ls="--", label=label)
-    for axes, text in zip(panels, _KINDS.values(), strict=True):
-        axes.set(xscale="log", xlabel="configurations that decoders are fitted to", title=text)
-        axes.xaxis.set_major_locator(FixedLocator(sorted(sizes)))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
-        axes.grid(alpha=0.25)
+            for _, score in found[: len(found) - len(fitted)]:
+                label = f"{result.model}, as it is"
+                label += " (has seen them)" if result.seen_in_training else ""
+                style = REFERENCE | {"color": series_colour(k), "lw": 1.2}
+                if np.isfinite(score.value):
+                    axes.axhline(score.value, **style, label=label)
+    sizes = {point.size for result in results for point in result.points if point.size > 0}
+    for axes, text in zip(panels, KINDS.values(), strict=True):
+        log_x_axis(axes, sizes, always=True)
+        axes.set(xlabel="configurations that decoders are fitted to", title=text)
+        axes.grid()
     panels[0].set_ylabel("Pearson coefficient")
-    panels[0].legend(frameon=False, fontsize="small")
+    panels[0].legend()
     first = results[0]
     on = first.test or "the other configurations"
-    figure.suptitle(
-        f"{first.dataset}, species {species}, t = {time:g}; tested on {on}; bars: over choices",
-        fontsize="medium",
-    )
-    save_figure(figure, path)
+    points = itertools.chain.from_iterable(result.points for result in results)
+    kinds = error_kinds(score for point in points for score in point.scores)
+    bars = f"; bars: {kinds}" if kinds else ""
+    figure.suptitle(f"{first.dataset}, species {species}, $t$ = {time:g}; tested on {on}{bars}")
+    return figure
 
 
-def _published_matrices(
-    cells: Sequence[PublishedCell],
-) -> list[tuple[str, tuple[str, ...], tuple[str, ...], np.ndarray, np.ndarray]]:
-    panels = []
+def _check_shown(result: FewShot, species: str, time: float) -> None:
+    known = dict.fromkeys((s.species, s.time) for p in result.points if p.size for s in p.scores)
+    if (species, time) not in known:
+        shown = ", ".join(f"{name} at {t:g}" for name, t in known)
+        raise InputError(
+            f"expected a species and time of the labels ({shown}); found {species} at {time:g}"
+        )
+
+
+def _published_matrices(cells: Sequence[PublishedCell]) -> list[_Matrix]:
+    descriptions: dict[str, str] = dict(KINDS.items())
+    panels: list[_Matrix] = []
     for model, kind in dict.fromkeys((c.model, c.kind) for c in cells):
         chosen = {
             (c.trained, c.tested): c.pearson for c in cells if (c.model, c.kind) == (model, kind)
         }
         trained, tested = (sorted({key[k] for key in chosen}) for k in (0, 1))
         matrix = np.array([[chosen.get((a, b), np.nan) for b in tested] for a in trained])
-        title = f"published, {model}: {_KINDS.get(kind, kind)}"
+        title = f"published, {model}: {descriptions.get(kind, kind)}"
         labels = (tuple(f"T = {t}" for t in trained), tuple(f"T = {t}" for t in tested))
         panels.append((title, *labels, matrix, np.zeros(matrix.shape, dtype=bool)))
     return panels
@@ -160,7 +159,7 @@ def _draw_matrix(
     starred: np.ndarray,
     norm: Normalize,
 ) -> None:
-    axes.imshow(values, norm=norm, cmap="viridis", aspect="auto")
+    axes.imshow(values, norm=norm, cmap=COLOUR_MAP, aspect="auto")
     for (i, j), value in np.ndenumerate(values):
         if np.isfinite(value):
             text = f"{value:.3f}{'*' if starred[i, j] else ''}"
@@ -177,5 +176,4 @@ def _draw_matrix(
     axes.set_yticks(range(len(rows)), rows)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set(xlabel="tested on", ylabel="model")
-    axes.set_title(title, fontsize="medium")
+    axes.set(xlabel="tested on", ylabel="model", title=title)

@@ -1,10 +1,9 @@
-"""The figure of a run: loss and Pearson coefficient against epochs."""
+"""The learning curves of a run: loss and Pearson coefficient against epochs."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from matplotlib import colormaps
@@ -14,27 +13,28 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from glassml.files import atomic_write
+from glassml.plotting import COLOUR_MAP, point_marker, series_colour, styled
+from glassml.scores import KINDS
 from glassml.training.pearson_metric import metric_name
 
-__all__ = ["curves_picture"]
+__all__ = ["curves_figure"]
 
 _TRAIN: dict[str, Any] = {"ls": "--", "lw": 1.0, "alpha": 0.7}
 _VALIDATION: dict[str, Any] = {"ls": "-", "lw": 1.6}
 _MOST_TIMES_IN_LEGEND = 6
 
 
-def curves_picture(
-    rows: Sequence[Mapping[str, float]], path: str | Path, species: str, times: Sequence[float]
-) -> None:
-    """Draw the learning curves of a run.
+@styled
+def curves_figure(
+    rows: Sequence[Mapping[str, float]], species: str, times: Sequence[float]
+) -> Figure:
+    """The learning curves of a run.
 
-    Left the loss, right the Pearson coefficient of one species at each time, averaged over
-    configurations. Lines are dashed for training (with dropout) and solid for validation.
+    On the left the loss; on the right the Pearson coefficient of one species at each time, averaged
+    over configurations. Dashed lines: training (with dropout); solid lines: validation.
 
     Args:
         rows: one mapping per epoch, as in ``metrics.csv``.
-        path: PNG file to write.
         species: the species whose coefficients are shown.
         times: times [time] of the labels.
     """
@@ -45,19 +45,18 @@ def curves_picture(
     for axes in (left, right):
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(alpha=0.25)
+        axes.grid()
         axes.margins(x=0.02)
-    with atomic_write(path) as partial:
-        figure.savefig(partial, dpi=150)
+    return figure
 
 
 def _draw_loss(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
     epochs = [row["epoch"] for row in rows]
     for stage, style in (("train", _TRAIN), ("validation", _VALIDATION)):
         loss = [row.get(f"{stage}/loss", math.nan) for row in rows]
-        axes.plot(epochs, loss, color="tab:blue", marker=_marker(rows), ms=3, label=stage, **style)
-    axes.set_ylabel("loss")
-    axes.set_title("mean squared error, summed over times", fontsize="medium")
+        marker = point_marker(len(rows))
+        axes.plot(epochs, loss, color=series_colour(0), marker=marker, ms=3, label=stage, **style)
+    axes.set(ylabel="loss", title="mean squared error, summed over times")
     axes.legend()
 
 
@@ -66,28 +65,23 @@ def _draw_pearson(
 ) -> None:
     epochs = [row["epoch"] for row in rows]
     norm = LogNorm(times[0] / 1.2, times[-1] * 2)  # wider than the times: no pale yellow lines
-    colours = [colormaps["viridis"](norm(time)) for time in times]
+    colours = [colormaps[COLOUR_MAP](norm(time)) for time in times]
     for time, colour in zip(times, colours, strict=True):
         for stage, style in (("train", _TRAIN), ("validation", _VALIDATION)):
             name = metric_name(stage, "mean", species, time)
             values = [row.get(name, math.nan) for row in rows]
-            axes.plot(epochs, values, color=colour, marker=_marker(rows), ms=3, **style)
-    axes.set_ylabel("Pearson coefficient")
-    axes.set_title(f"species {species}, mean over configurations", fontsize="medium")
+            axes.plot(epochs, values, color=colour, marker=point_marker(len(rows)), ms=3, **style)
+    axes.set(ylabel="Pearson coefficient", title=f"species {species}, {KINDS['mean']}")
     stages = [
         Line2D([], [], color="black", label="train", **_TRAIN),
         Line2D([], [], color="black", label="validation", **_VALIDATION),
     ]
     if len(times) <= _MOST_TIMES_IN_LEGEND:
         lines = [
-            Line2D([], [], color=colour, label=f"t = {time:g}")
+            Line2D([], [], color=colour, label=f"$t$ = {time:g}")
             for time, colour in zip(times, colours, strict=True)
         ]
         axes.legend(handles=[*stages, *lines])
         return
     axes.legend(handles=stages)
-    axes.figure.colorbar(ScalarMappable(norm, "viridis"), ax=axes, label="time t")
-
-
-def _marker(rows: Sequence[Mapping[str, float]]) -> str | None:
-    return "o" if len(rows) <= 20 else None
+    axes.figure.colorbar(ScalarMappable(norm, COLOUR_MAP), ax=axes, label="time $t$")

@@ -13,7 +13,8 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 
 from glassml.files import atomic_write
-from glassml.training.curves import curves_picture
+from glassml.plotting import save_figure
+from glassml.training.curves import curves_figure
 
 __all__ = ["History", "write_table"]
 
@@ -78,7 +79,8 @@ class History(Callback):
             return
         write_table(self.rows, self.folder / "metrics.csv")
         if final or time.monotonic() - self._drawn > _SECONDS_BETWEEN_PICTURES:
-            curves_picture(self.rows, self.folder / "curves.png", self.species[0], self.times)
+            figure = curves_figure(self.rows, self.species[0], self.times)
+            save_figure(figure, self.folder / "curves.png")
             self._drawn = time.monotonic()
 
 

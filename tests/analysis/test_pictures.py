@@ -1,4 +1,4 @@
-"""Pictures: written whole, with the particles where they are, and refused for unfit input."""
+"""Figures: complete, with every particle in its place, and refused for unsuitable input."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from systems import liquid, moved
 
-from glassml.analysis import slice_picture, thermo_picture
+from glassml.analysis import slice_figure, thermo_figure
 from glassml.analysis.pictures import draw_slab
 from glassml.data import Configuration
 from glassml.errors import InputError
-from glassml.training.curves import curves_picture
+from glassml.plotting import log_x_axis, save_figure
+from glassml.training.curves import curves_figure
 from glassml.training.pearson_metric import metric_name
 
 
@@ -65,7 +66,8 @@ def test_a_disc_on_an_edge_is_drawn_on_both_sides() -> None:
 def test_a_slice_is_written_as_a_picture(tmp_path: Path, triclinic: bool) -> None:
     configuration = liquid(300, triclinic=triclinic)
     values = np.random.default_rng(0).random(300)
-    slice_picture(configuration, values, tmp_path / "slice.png", label="x", title="y")
+    figure = slice_figure(configuration, values, label="x", title="y")
+    save_figure(figure, tmp_path / "slice.png")
     image = imread(tmp_path / "slice.png")
     assert image.shape[:2] == (900, 1080)
     assert len(np.unique(image.reshape(-1, image.shape[2]), axis=0)) > 100  # many colours
@@ -73,15 +75,15 @@ def test_a_slice_is_written_as_a_picture(tmp_path: Path, triclinic: bool) -> Non
 
 
 @pytest.mark.parametrize("values", [np.ones(3), np.full(60, np.nan), np.ones((60, 2))])
-def test_values_that_do_not_fit_are_refused(tmp_path: Path, values: np.ndarray) -> None:
+def test_values_that_do_not_fit_are_refused(values: np.ndarray) -> None:
     with pytest.raises(InputError, match="values: expected 60 finite numbers"):
-        slice_picture(liquid(60), values, tmp_path / "slice.png")
-    assert not list(tmp_path.iterdir())
+        slice_figure(liquid(60), values)
 
 
 def test_thermo_curves_are_written(tmp_path: Path) -> None:
     step = np.arange(100)
-    thermo_picture(step, {"T": np.sin(step), "E": np.cos(step)}, tmp_path / "thermo.png")
+    figure = thermo_figure(step, {"T": np.sin(step), "E": np.cos(step)})
+    save_figure(figure, tmp_path / "thermo.png")
     assert imread(tmp_path / "thermo.png").shape[0] > 600
 
 
@@ -90,10 +92,10 @@ def test_thermo_curves_are_written(tmp_path: Path) -> None:
     [({}, "columns: expected at least one"), ({"T": np.ones(3)}, "T: expected 5 values")],
 )
 def test_thermo_columns_that_do_not_fit_are_refused(
-    tmp_path: Path, columns: dict[str, np.ndarray], message: str
+    columns: dict[str, np.ndarray], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        thermo_picture(np.arange(5), columns, tmp_path / "thermo.png")
+        thermo_figure(np.arange(5), columns)
 
 
 @pytest.mark.parametrize("n_times", [1, 10])
@@ -104,5 +106,23 @@ def test_learning_curves_are_written(tmp_path: Path, n_times: int) -> None:
         | {metric_name("validation", "mean", "A", t): 1 - 1 / epoch for t in times}
         for epoch in range(1, 6)
     ]
-    curves_picture(rows, tmp_path / "curves.png", "A", times)
+    save_figure(curves_figure(rows, "A", times), tmp_path / "curves.png")
     assert imread(tmp_path / "curves.png").shape[:2] == (630, 1500)
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_the_same_figure_gives_the_same_file(tmp_path: Path, ending: str) -> None:
+    step = np.arange(9)
+    for name in ("one", "other"):
+        save_figure(thermo_figure(step, {"T": np.sin(step)}), tmp_path / f"{name}.{ending}")
+    one, other = (tmp_path / f"{name}.{ending}" for name in ("one", "other"))
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_narrow_logarithmic_axis_names_its_values() -> None:
+    for values, expected in (((2.0, 5.0), ["2", "5"]), ((2.0, 50.0), [])):
+        axes = Figure().subplots()
+        log_x_axis(axes, values)
+        named = [text.get_text() for text in axes.get_xticklabels()]
+        assert axes.get_xscale() == "log"
+        assert [name for name in named if name in {"2", "5", "50"}] == expected

@@ -1,4 +1,4 @@
-"""Predictions from a file, and what is refused."""
+"""Predictions from a file, and which files are refused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def dataset(tmp_path: Path) -> Dataset:
 
 
 def _arrays(dataset: Dataset) -> dict[str, np.ndarray]:
-    """Rows of both configurations in disorder."""
+    """Rows of both configurations in random order."""
     names = np.repeat(dataset.names, N)
     particles = np.tile(np.arange(N), 2)
     order = np.random.default_rng(1).permutation(2 * N)
@@ -63,10 +63,10 @@ def test_rows_in_any_order_find_their_particles(
     dataset: Dataset, tmp_path: Path, name: str, write: Callable
 ) -> None:
     write(tmp_path / name, _arrays(dataset))
-    given = PredictionFile(tmp_path / name, dataset)
+    file = PredictionFile(tmp_path / name, dataset)
     for k, configuration in enumerate(dataset):
         expected = N * k + np.arange(float(N))[:, None] + np.array([0.0, 0.5])
-        np.testing.assert_array_equal(given.of(configuration), expected)
+        np.testing.assert_array_equal(file.of(configuration), expected)
 
 
 @each_format
@@ -93,7 +93,7 @@ def test_configurations_species_and_times_may_be_left_out(
     [
         (lambda a: a["configuration"].__setitem__(0, "x9"), "expected names of .*found 'x9'"),
         (lambda a: a["particle"].__setitem__(0, N), f"from 0 to {N - 1}; found {N}"),
-        (lambda a: a["particle"].__setitem__(slice(None), 3), "one row a particle"),
+        (lambda a: a["particle"].__setitem__(slice(None), 3), "one row per particle"),
         (lambda a: a["times"].__setitem__(0, 10.0), "different positive times"),
         (lambda a: a["times"].__setitem__(slice(None), [3.0, 4.0]), r"predicts \(3, 4\); found 1"),
         (lambda a: a["propensity"].__setitem__((0, 1), np.nan), "finite predictions"),
@@ -118,9 +118,9 @@ def test_a_particle_that_is_missing_is_noticed(
     arrays = _arrays(dataset)
     rows = {key: arrays[key][1:] for key in ("configuration", "particle", "propensity")}
     write(tmp_path / name, {**rows, "times": TIMES})
-    given = PredictionFile(tmp_path / name, dataset)
+    file = PredictionFile(tmp_path / name, dataset)
     with pytest.raises(InputError, match=r"expected rows of all \d+ particles of species"):
-        given.of(dataset[str(arrays["configuration"][0])])
+        file.of(dataset[str(arrays["configuration"][0])])
 
 
 @pytest.mark.parametrize(

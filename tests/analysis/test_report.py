@@ -1,4 +1,4 @@
-"""`glassml evaluate -o`: everything in one folder, and a page that needs nothing else."""
+"""`glassml evaluate -o`: everything in one folder, and a page that needs no other file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DOCUMENTATION = (Path(__file__).parents[2] / "docs" / "evaluate.md").read_text(e
 
 
 class WithSpread(Analytic):
-    """Stands in for a committee: the analytic model, with a spread that differs a lot."""
+    """Stands in for a committee: the analytic model, with spreads that differ a lot."""
 
     def __init__(self) -> None:
         super().__init__(times=TIMES)
@@ -89,17 +89,17 @@ def report(
     models: tuple[Path, Path], dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    given = folder / "given.npz"
+    file = folder / "given.npz"
     labels = [np.asarray(c.propensity) for c in dataset]
     np.savez(
-        given,
+        file,
         configuration=np.repeat(dataset.names, N),
         particle=np.tile(np.arange(N), len(dataset)),
         times=np.array(TIMES),
         propensity=np.concatenate(labels) + 1.0,
     )
     options = ["--seeds", "--published", "0.64", "--resamples", "20", "--threshold", "40"]
-    options += ["--predictions", f"given={given}", "-o", str(folder / "out")]
+    options += ["--predictions", f"given={file}", "-o", str(folder / "out")]
     options += ["--species", "B", "--time", "10"]
     result = _run(*models, dataset.path, *options)
     assert result.exit_code == 0, result.output
@@ -164,25 +164,33 @@ def test_the_numbers(report: Path, dataset: Dataset) -> None:
     assert content["sha256"] == dataset.sha256
     assert [source["kind"] for source in content["models"]] == ["model", "model", "file", "stored"]
     assert content["seeds"] == ["spread.pt", "other.pt"]
-    rows = {(r["model"], r["species"], r["time"]): r for r in content["scores"]}
-    given = rows["given", "A", 10.0]
-    assert given["pearson_all"] == pytest.approx(1.0)
-    assert given["r2_all"] < 1.0  # it is off by one everywhere
-    assert rows["stored", "B", 10.0]["pearson_all"] is None
-    one, other = (rows[name, "A", 1.0] for name in ("spread.pt", "other.pt"))
-    average = rows["mean of 2 seeds", "A", 1.0]
-    assert average["pearson_mean"] == pytest.approx(
-        (one["pearson_mean"] + other["pearson_mean"]) / 2
+    names = ("model", "species", "time", "statistic", "kind")
+    rows = {tuple(row[name] for name in names): row for row in content["scores"]}
+    assert rows["given", "A", 10.0, "pearson", "all"]["value"] == pytest.approx(1.0)
+    assert rows["given", "A", 10.0, "r2", "all"]["value"] < 1.0  # it is off by one everywhere
+    assert rows["stored", "B", 10.0, "pearson", "all"]["value"] is None
+    one, other, average = (
+        rows[name, "A", 1.0, "pearson", "mean"]
+        for name in ("spread.pt", "other.pt", "mean of 2 seeds")
     )
-    assert one["pearson_mean_error"] > 0
-    assert one["noise_ceiling_all"] == pytest.approx(1.0)  # the halves are proportional
+    assert average["value"] == pytest.approx((one["value"] + other["value"]) / 2)
+    assert average["error_kind"] == "standard deviation over seeds"
+    assert one["error"] > 0
+    assert one["error_kind"] == "bootstrap over configurations"
+    assert len(content["noise_ceilings"]) == 2 * 2
+    for ceiling in content["noise_ceilings"]:
+        assert ceiling["all"] == pytest.approx(1.0)  # the halves are proportional
     with (report / "scores.csv").open(encoding="utf-8") as stream:
         table = list(csv.DictReader(stream))
-    assert len(table) == len(content["scores"]) == 5 * 2 * 2
-    assert float(table[0]["pearson_all"]) == content["scores"][0]["pearson_all"]
+    assert len(table) == len(content["scores"]) == 5 * 2 * 2 * 6
+    assert float(table[0]["value"]) == content["scores"][0]["value"]
+    assert table[0]["error_kind"] == content["scores"][0]["error_kind"]
+    overlaps = {(s["model"], s["species"], s["time"]): s for s in content["samples"]}
+    assert overlaps["stored", "A", 1.0]["overlap"] == pytest.approx(1.0)  # they are the labels
+    assert overlaps["stored", "B", 1.0]["particles"] == 0
     assert {row["source"] for row in content["four_point"]["chi4"]} >= {"labels", "given"}
     assert {p.name for p in report.glob("*.csv")} == {
-        "scores.csv", "chi4.csv", "g4.csv", "calibration.csv",
+        "scores.csv", "overlaps.csv", "chi4.csv", "g4.csv", "calibration.csv",
     }  # fmt: skip
 
 
@@ -190,10 +198,10 @@ def test_a_spread_that_tells_the_error_is_seen(report: Path) -> None:
     content = json.loads((report / "scores.json").read_text(encoding="utf-8"))
     (entry,) = (s for s in content["spread"] if (s["species"], s["time"]) == ("A", 1.0))
     assert entry["model"] == "spread.pt"
-    # About 40 particles a bin know a root mean square to 11 %; four times that.
+    # With about 40 particles per bin a root mean square is known to 11 %; four times that.
     np.testing.assert_allclose(entry["error"], entry["spread"], rtol=0.45)
     assert entry["spread"][-1] > 2 * entry["spread"][0]
-    # The spread varies by half of its mean; of 380 unrelated pairs it would be 0 within 0.05.
+    # The spread varies by half of its mean; for 380 unrelated pairs it would be 0 within 0.05.
     assert entry["spearman"] > 0.15
 
 
@@ -278,7 +286,7 @@ def make_source(dataset: Dataset, models: tuple[Path, Path]) -> Callable[[str], 
 def test_the_page_of_the_documentation(
     models: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its Python, on the least that there is: one configuration, in two dimensions."""
+    """Its Python code, on a minimal dataset: one configuration, in two dimensions."""
     monkeypatch.chdir(tmp_path)
     with DatasetWriter("test.h5") as writer:
         writer.add(_flat())
@@ -286,9 +294,9 @@ def test_the_page_of_the_documentation(
     (snippet,) = re.findall(r"```python\n(.*?)```", DOCUMENTATION, flags=re.DOTALL)
     names: dict = {}
     exec(compile(snippet, "docs/evaluate.md", "exec"), names)
-    assert np.isnan(
-        [score.pearson_all_error for score in names["result"].evaluations[0].scores]
-    ).all()
+    scores = names["result"].evaluations[0].scores
+    assert len(scores) == 2 * 2 * 6
+    assert {score.error for score in scores} == {None}
     assert names["result"].four_point.r is not None
     page = Path("report/report.html").read_text(encoding="utf-8")
     assert "no error bars" in page

@@ -1,24 +1,30 @@
-"""Scores and their error bars, against the same made by hand."""
+"""Scores and their error bars, compared with direct calculations."""
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from scipy import stats
+from scoring import find
 
 from glassml.analysis import r2_all, r2_mean
 from glassml.analysis.metrics import (
+    averaged_samples,
     averaged_scores,
     calibration,
     mean_errors,
     overlap_coefficient,
     pooled_errors,
     resampled_counts,
+    samples,
     scores,
     spread_agreement,
 )
+from glassml.scores import Score, error_kinds
 
 
 def _configurations(n: int = 5, seed: int = 0) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -73,20 +79,35 @@ def test_the_bootstrap_finds_the_scatter_of_a_mean() -> None:
     assert found == pytest.approx(each.std() / math.sqrt(40), rel=0.06)
 
 
-def _scored(predictions: list, labels: list, **options: int):
+def _columns(predictions: list, labels: list) -> tuple:
     columns = [None if x is None else x[:, None] for x in predictions]
-    kinds = [np.zeros(len(y), dtype=int) for y in labels]
-    (score,) = scores(columns, [y[:, None] for y in labels], kinds, ["A"], [1.0], **options)
-    return score
+    species = [np.zeros(len(y), dtype=int) for y in labels]
+    return columns, [y[:, None] for y in labels], species, ["A"], [1.0]
+
+
+def _scored(predictions: list, labels: list, **options: int) -> tuple[Score, ...]:
+    return scores(*_columns(predictions, labels), **options)
 
 
 def test_one_configuration_has_no_error_bar() -> None:
     predictions, labels = _configurations(1)
-    score = _scored(predictions, labels, resamples=20)
-    assert math.isfinite(score.pearson_all)
-    assert score.pearson_mean == pytest.approx(score.pearson_all)
-    for name in ("pearson_all", "pearson_mean", "spearman_mean", "r2_all"):
-        assert math.isnan(getattr(score, f"{name}_error"))
+    found = _scored(predictions, labels, resamples=20)
+    assert math.isfinite(find(found, "all").value)
+    assert find(found, "mean").value == pytest.approx(find(found, "all").value)
+    assert len(found) == 6
+    assert {(score.error, score.error_kind) for score in found} == {(None, None)}
+
+
+def test_error_bars_are_those_of_the_bootstrap() -> None:
+    predictions, labels = _configurations()
+    found = _scored(predictions, labels, resamples=30, seed=1)
+    counts = resampled_counts(5, resamples=30, seed=1)
+    for statistic, error in pooled_errors(predictions, labels, counts).items():
+        assert find(found, "all", statistic=statistic).error == error
+    each = [np.corrcoef(x, y)[0, 1] for x, y in zip(predictions, labels, strict=True)]
+    expected = mean_errors(np.ma.masked_array(each), counts)
+    assert find(found, "mean").error == pytest.approx(expected, rel=1e-9)
+    assert {score.error_kind for score in found} == {"bootstrap over configurations"}
 
 
 def test_configurations_without_predictions_are_left_out() -> None:
@@ -95,16 +116,19 @@ def test_configurations_without_predictions_are_left_out() -> None:
     absent = np.full(len(labels[3]), np.nan)
     found = _scored([predictions[0], None, predictions[2], absent], labels, resamples=20)
     assert found == expected
-    assert found.configurations == 2
+    assert {score.configurations for score in found} == {2}
+    (sample,) = samples(*_columns([predictions[0], None, predictions[2], absent], labels))
+    assert (sample.configurations, sample.particles) == (2, len(labels[0]) + len(labels[2]))
 
 
 def test_a_prediction_that_is_not_finite_counts() -> None:
     predictions, labels = _configurations(3)
     predictions[1][4] = np.nan
-    score = _scored(predictions, labels, resamples=20)
-    assert math.isnan(score.pearson_all)
-    assert math.isnan(score.pearson_mean)
-    assert math.isnan(score.overlap)
+    found = _scored(predictions, labels, resamples=20)
+    assert math.isnan(find(found, "all").value)
+    assert math.isnan(find(found, "mean").value)
+    (sample,) = samples(*_columns(predictions, labels))
+    assert math.isnan(sample.overlap)
 
 
 def test_r2_of_the_mean_is_zero_and_of_the_labels_one() -> None:
@@ -121,22 +145,51 @@ def test_r2_of_the_mean_is_zero_and_of_the_labels_one() -> None:
 def test_seeds_are_averaged_with_their_standard_deviation() -> None:
     predictions, labels = _configurations(3)
     rng = np.random.default_rng(1)
-    models = [
-        scores(
-            [(x + rng.normal(0, 0.3, len(x)))[:, None] for x in predictions],
-            [y[:, None] for y in labels],
-            [np.zeros(len(y), dtype=int) for y in labels],
-            ["A"],
-            [1.0],
-            resamples=20,
-        )
-        for _ in range(3)
+    columns = [
+        _columns([x + rng.normal(0, 0.3, len(x)) for x in predictions], labels) for _ in range(3)
     ]
-    (average,) = averaged_scores(models)
-    each = [model[0].pearson_all for model in models]
-    assert average.pearson_all == pytest.approx(np.mean(each))
-    assert average.pearson_all_error == pytest.approx(np.std(each, ddof=1))
-    assert average.particles == models[0][0].particles
+    models = [scores(*arguments, resamples=20) for arguments in columns]
+    average = averaged_scores(models)
+    assert len(average) == len(models[0])
+    for k, score in enumerate(average):
+        each = [model[k].value for model in models]
+        assert score.value == pytest.approx(np.mean(each))
+        assert score.error == pytest.approx(np.std(each, ddof=1))
+        assert score.error_kind == "standard deviation over seeds"
+        assert score.configurations == 3
+    of_models = [samples(*arguments)[0] for arguments in columns]
+    (sample,) = averaged_samples([[one] for one in of_models])
+    assert sample.overlap == pytest.approx(np.mean([one.overlap for one in of_models]))
+    assert sample.particles == of_models[0].particles
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"error": 0.1}, "error_kind: expected one with an error"),
+        ({"error_kind": "standard deviation over folds"}, "error_kind: expected one with an error"),
+        ({"value": 1.01}, "value: expected at most 1; found 1.01"),
+        ({"kind": "best"}, "kind"),
+        ({"error": -0.1, "error_kind": "standard deviation over folds"}, "error"),
+    ],
+)
+def test_scores_that_contradict_themselves_are_refused(fields: dict, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Score(**{"species": "A", "time": 1.0, "kind": "all", "value": 0.5} | fields)
+
+
+def test_a_score_as_text_and_as_json() -> None:
+    score = Score(
+        species="A", time=1.0, kind="all", value=0.4671, error=0.0123,
+        error_kind="standard deviation over folds",
+    )  # fmt: skip
+    assert (str(score), score.concise()) == ("0.467 ± 0.012", "0.467(12)")
+    undefined = Score(species="A", time=1.0, kind="all", value=math.nan)
+    assert (str(undefined), undefined.concise()) == ("-", "-")
+    text = undefined.model_dump_json()
+    assert json.loads(text)["value"] is None
+    assert math.isnan(Score.model_validate_json(text).value)
+    assert error_kinds([undefined, score, score]) == "standard deviation over folds"
 
 
 def test_overlap_of_equal_of_shifted_and_of_distant_distributions() -> None:

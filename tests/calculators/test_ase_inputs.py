@@ -67,7 +67,7 @@ def test_scalar_from_the_atoms(with_scalar: Path, source: object) -> None:
     calculator = GlassMLCalculator(
         with_scalar, species=("A", "B"), scalars={"potential_energy": source}
     )
-    # the density that the first particle sees, of the second
+    # the density of the second particle at the first
     expected = pytest.approx(weight(1.2) * (2 + 0.25), rel=1e-14)
     assert calculator.get_descriptors(atoms)[0, 0] == expected
 
@@ -87,12 +87,12 @@ def test_scalar_from_the_base(with_scalar: Path) -> None:
 def test_lengths_are_converted(analytic: MakeModel) -> None:
     model = analytic(length_unit="nm", cutoff=0.2)
     nanometres = GlassMLCalculator(model, species=("A", "B"))
-    # ASE's 1.2 Angstrom are its 0.12 nm.
+    # ASE's 1.2 Angstrom are 0.12 nm.
     assert nanometres.get_descriptors(dimer())[0, 0] == pytest.approx(2 * weight(1.2))
-    given = GlassMLCalculator(model, species=("A", "B"), length_unit="nm")
-    assert given.get_descriptors(dimer(0.12))[0, 0] == pytest.approx(2 * weight(1.2))
+    in_nanometres = GlassMLCalculator(model, species=("A", "B"), length_unit="nm")
+    assert in_nanometres.get_descriptors(dimer(0.12))[0, 0] == pytest.approx(2 * weight(1.2))
     lj_atoms = dimer(info={"length_unit": "lj"})
-    with pytest.raises(InputError, match=r"'lj'.*trained with lengths in 'nm'"):
+    with pytest.raises(InputError, match=r"length unit: expected 'nm'.*; found 'lj'"):
         nanometres.get_propensity(lj_atoms)
 
 
@@ -132,7 +132,7 @@ def test_bad_arguments_are_refused(analytic: MakeModel, calculator: GlassMLCalcu
         GlassMLCalculator(analytic(), species=("A", "C"))
     with pytest.raises(InputError, match="expected chemical symbols to map from; found 'A'"):
         GlassMLCalculator(analytic(), species={"A": "A", "B": "B"})
-    with pytest.raises(InputError, match="'charge' is not an input"):
+    with pytest.raises(InputError, match=r"scalars: expected inputs of .*found 'charge'"):
         GlassMLCalculator(analytic(), scalars={"charge": "q"})
     with pytest.raises(InputError, match=r"propensity, descriptors, equivariant.*'dipole'"):
         calculator.predict([dimer()], outputs=["dipole"])
@@ -147,7 +147,7 @@ def test_bad_arguments_are_refused(analytic: MakeModel, calculator: GlassMLCalcu
 @pytest.mark.parametrize(
     ("positions", "read"), [("inherent", "at a minimum"), ("cage", "cage centres")]
 )
-def test_other_positions_than_thermal_ones_are_told_of(
+def test_a_model_of_other_than_thermal_positions_warns(
     tmp_path: Path, positions: str, read: str
 ) -> None:
     model = build("analytic")

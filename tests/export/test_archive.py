@@ -114,13 +114,17 @@ def test_manifest_describes_the_model(small: Path) -> None:
 
 def test_no_species_of_the_file_may_be_unknown(small: Path) -> None:
     other = dataclasses.replace(liquid(10), species_names=("A", "C"))
-    with pytest.raises(InputError, match=r"species 'C' is unknown to small\.pt, which knows A, B"):
+    with pytest.raises(
+        InputError, match=r"species: expected those of small\.pt \(A, B\); found 'C'"
+    ):
         Predictor(small, device="cpu").predict([other])
 
 
 def test_lengths_in_another_unit_are_refused(small: Path) -> None:
     other = dataclasses.replace(liquid(10), length_unit="angstrom")
-    with pytest.raises(InputError, match=r"lengths in 'angstrom'.*trained with lengths in 'lj'"):
+    with pytest.raises(
+        InputError, match=r"length unit: expected 'lj'.*trained.*; found 'angstrom'"
+    ):
         Predictor(small, device="cpu").predict([other])
 
 
@@ -137,7 +141,9 @@ def test_outputs_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 
 
 def test_unknown_output_is_refused(small: Path) -> None:
-    with pytest.raises(InputError, match="gives propensity, descriptors, equivariant; found 'x'"):
+    with pytest.raises(
+        InputError, match=r"expected one of propensity, descriptors, equivariant, .*; found 'x'"
+    ):
         Predictor(small, device="cpu").predict([liquid(10)], outputs=["x"])
 
 

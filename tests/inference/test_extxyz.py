@@ -1,4 +1,4 @@
-"""Written frames are read back by ASE as they were, digit for digit, whatever the unit."""
+"""Frames are read back by ASE with the same digits, in any unit of length."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""Predictions for files: the right numbers, frame by frame, whole or not at all."""
+"""Predictions for files: the right numbers, frame by frame, in complete files or none."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import ase.io
@@ -23,6 +24,7 @@ from glassml.errors import InputError
 from glassml.export import save_model
 from glassml.inference import ModelInputs, Predictor, annotate_atoms, predict_file
 from glassml.models import build
+from glassml.progress import Advance, Progress
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +33,19 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     path = tmp_path_factory.mktemp("model") / "analytic.pt"
     save_model(build("analytic"), path, dtype="float64")
     return Predictor(path, device="cpu")
+
+
+class Counted(Progress):
+    """Counts what is reported as done."""
+
+    done = 0
+
+    @contextmanager
+    def stage(self, what: str, total: float | None = None) -> Iterator[Advance]:
+        def advance(amount: float = 1.0, note: str = "") -> None:
+            self.done += 1
+
+        yield advance
 
 
 def trajectory(n_frames: int = 5) -> list[Configuration]:
@@ -56,7 +71,7 @@ def assert_predictions(
     assert len(found) == len(expected)
     for atoms, configuration in zip(found, expected, strict=True):
         values = predictor.predict([configuration])[0]["propensity"]
-        # 1e-7: some of the inputs are extxyz files of ASE, with eight decimals of positions
+        # 1e-7: some of the inputs are extxyz files of ASE, whose positions have eight decimals
         np.testing.assert_allclose(atoms.arrays["propensity"], values, atol=1e-7)
 
 
@@ -120,20 +135,19 @@ def test_unit_that_lammps_states_is_checked(predictor: Predictor, tmp_path: Path
     lines = source.read_text().split("\n")
     lines[0] = "LAMMPS data file via write_data, version 22 Jul 2025, timestep = 0, units = metal"
     source.write_text("\n".join(lines))
-    with pytest.raises(InputError, match=r"'angstrom', but .* trained with lengths in 'lj'"):
+    with pytest.raises(
+        InputError, match=r"length unit: expected 'lj', .* trained with; found 'angstrom'"
+    ):
         predicted(predictor, source)
 
 
 def test_report(predictor: Predictor, tmp_path: Path) -> None:
     source = write_trajectory(tmp_path / "run.extxyz", trajectory(3))
-    ticks: list[int] = []
+    progress = Counted()
     report = predict_file(
-        predictor,
-        open_frames(source),
-        tmp_path / "new" / "out.extxyz",
-        on_frame=lambda: ticks.append(1),
+        predictor, open_frames(source), tmp_path / "new" / "out.extxyz", progress=progress
     )
-    assert (report.frames, report.particles, len(ticks)) == (3, 40 + 45 + 50, 3)
+    assert (report.frames, report.particles, progress.done) == (3, 40 + 45 + 50, 3)
     assert report.output.is_file()
 
 
@@ -141,12 +155,12 @@ def test_frames_are_predicted_one_at_a_time(predictor: Predictor, tmp_path: Path
     source, output = tmp_path / "run.dump", tmp_path / "out.extxyz"
     source.write_text("")
     output.write_text("an earlier result")
-    ticks: list[int] = []
+    progress = Counted()
     written_before: list[int] = []
 
     def frames() -> Iterator[tuple[str, Configuration]]:
         for k, configuration in enumerate(trajectory(3)):
-            written_before.append(len(ticks))
+            written_before.append(progress.done)
             yield f"frame {k}", configuration
         raise InputError("frame 3: cut off")
 
@@ -155,9 +169,9 @@ def test_frames_are_predicted_one_at_a_time(predictor: Predictor, tmp_path: Path
             predictor,
             Frames(source, "any", None, frames()),
             output,
-            on_frame=lambda: ticks.append(1),
+            progress=progress,
         )
-    assert (written_before, len(ticks)) == ([0, 1, 2], 3)
+    assert (written_before, progress.done) == ([0, 1, 2], 3)
     assert output.read_text() == "an earlier result"
     assert sorted(tmp_path.iterdir()) == [output, source]
 
@@ -210,6 +224,8 @@ def test_bad_arguments(predictor: Predictor, tmp_path: Path) -> None:
         predict_file(predictor, open_frames(source), source)
     with pytest.raises(InputError, match="batch: expected a positive number"):
         predict_file(predictor, open_frames(source), output, batch=0)
-    with pytest.raises(InputError, match=r"gives propensity, descriptors, .* 'colour'"):
+    with pytest.raises(
+        InputError, match=r"expected one of propensity, descriptors, .* found 'colour'"
+    ):
         predict_file(predictor, open_frames(source), output, outputs=["colour"])
     assert list(tmp_path.iterdir()) == [source]

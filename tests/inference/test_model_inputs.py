@@ -1,4 +1,4 @@
-"""What a model is given of the species, scalars and lengths of Atoms, and what is refused."""
+"""How species, scalars and lengths of Atoms become the input of a model; what is refused."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_species_by_symbol_or_type(species: object, expected: list[str]) -> None
     assert species_of(inputs.configuration(dimer())) == expected
 
 
-def test_a_species_map_may_hold_what_does_not_occur() -> None:
+def test_a_species_map_may_hold_species_that_do_not_occur() -> None:
     for species in (("A", "B", "B"), {"H": "A", "He": "B", "Li": "B"}):
         inputs = ModelInputs(manifest(), species)
         assert species_of(inputs.configuration(dimer())) == ["A", "B"]
@@ -67,7 +67,7 @@ def test_a_species_map_may_hold_what_does_not_occur() -> None:
         ({1: "A", 2: "B"}, r"found 1, .*give their species alone, such as \['A', 'B'\]"),
     ],
 )
-def test_species_maps_that_cannot_be_meant(species: object, message: str) -> None:
+def test_species_maps_that_make_no_sense(species: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
         ModelInputs(manifest(), species)
 
@@ -80,7 +80,7 @@ def test_chemical_symbols_need_no_map() -> None:
         inputs.configuration(Atoms("NiCu", positions))
 
 
-def test_atoms_may_bring_their_species() -> None:
+def test_atoms_may_name_their_species() -> None:
     atoms = atoms_from_configuration(liquid())  # its species_names are A,B
     inputs = ModelInputs(manifest(species=("B", "A")))
     assert species_of(inputs.configuration(atoms)) == species_of(liquid())
@@ -121,7 +121,7 @@ def test_scalar_sources(with_scalar: Manifest, source: object) -> None:
     assert set(atoms.arrays) == before
 
 
-def test_scalar_from_a_calculator_goes_before_the_array(with_scalar: Manifest) -> None:
+def test_scalar_from_a_calculator_takes_precedence_over_the_array(with_scalar: Manifest) -> None:
     base = LennardJones(rc=2.5)
     atoms = dimer()
     atoms.set_array("energies", np.zeros(2))  # of the configuration that was read from a file
@@ -147,9 +147,11 @@ def test_wrong_scalars_are_refused(with_scalar: Manifest) -> None:
     missing = ModelInputs(with_scalar, ("A", "B"), {"potential_energy": "c_pe"})
     with pytest.raises(InputError, match="'potential_energy': expected an array 'c_pe'"):
         missing.configuration(dimer())
-    with pytest.raises(InputError, match=r"'charge' is not an input .*expected potential_energy"):
+    with pytest.raises(
+        InputError, match=r"expected inputs of .*\(potential_energy\); found 'charge'"
+    ):
         ModelInputs(with_scalar, scalars={"charge": "q"})
-    with pytest.raises(InputError, match="expected none"):
+    with pytest.raises(InputError, match=r"expected inputs of .*\(none\); found 'charge'"):
         ModelInputs(manifest(), scalars={"charge": "q"})
     short = ModelInputs(with_scalar, ("A", "B"), {"potential_energy": lambda atoms: np.zeros(1)})
     with pytest.raises(InputError, match=r"potential_energy.*shape \[2\]"):
@@ -186,10 +188,10 @@ def test_lengths_are_converted(unit: str | None, model_unit: str, factor: float)
 
 
 @pytest.mark.parametrize("unit", LENGTH_UNITS)
-def test_lj_lengths_and_others_are_not_mixed_up(unit: str) -> None:
+def test_lj_lengths_are_not_converted(unit: str) -> None:
     atoms = dimer(info={"length_unit": unit})
     found = ModelInputs(manifest(), ("A", "B")).configuration(atoms)
-    assert (found.length_unit, found.positions[1, 0]) == (unit, 1.2)  # the predictor compares
+    assert (found.length_unit, found.positions[1, 0]) == (unit, 1.2)  # the predictor compares them
 
 
 def test_every_unit_can_be_converted() -> None:

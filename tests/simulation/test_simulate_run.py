@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 from simulation.simulations import LIQUID, liquid_config
 
-from glassml.analysis import simulation_picture
+from glassml.analysis import simulation_figure
 from glassml.data import Configuration, Dataset
 from glassml.physics import ballistic_displacement
+from glassml.plotting import save_figure
 from glassml.simulation import find_lammps, kob_andersen
 from glassml.simulation.exchange import read_snapshot
 from glassml.simulation.pipeline import SimulationResult, simulate, write_inputs
@@ -167,7 +168,7 @@ def test_what_only_an_average_needed_is_removed(simulated):
 
 
 def test_picture(simulated, tmp_path: Path):
-    simulation_picture(simulated.datasets, tmp_path / "summary.png")
+    save_figure(simulation_figure(simulated.datasets), tmp_path / "summary.png")
     with Image.open(tmp_path / "summary.png") as image:
         assert image.size == (1500, 1170)
         colours = image.convert("RGB").getcolors(1 << 24)

@@ -1,4 +1,4 @@
-"""Labelled datasets and a small network for studies of what a model is worth elsewhere."""
+"""A small network, and labels that it can be refitted to."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from systems import liquid, moved
 
-from glassml.data import Configuration, DatasetWriter
+from glassml.data import Configuration
 from glassml.export import save_model
 from glassml.inference import Predictor
 from glassml.models import build
@@ -19,7 +18,7 @@ from glassml.provenance import TrainingRecord
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """Sums over threads come in any order, which comparisons to the last bit would see."""
+    """The order of sums over threads varies, and with it the last bit of results."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -34,43 +33,6 @@ def small_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("network") / "small.pt"
     save_model(model, path, dtype="float64", training=TrainingRecord(epoch=7))
     return path
-
-
-MakeDataset = Callable[..., Path]
-
-
-@pytest.fixture
-def make_dataset(tmp_path: Path) -> MakeDataset:
-    """Writes configurations of 60 particles.
-
-    Their labels are those of a function of (configuration, predicted outputs of a model or None).
-    """
-
-    def make(
-        name: str,
-        labels: Callable[[Configuration, np.random.Generator], np.ndarray],
-        times: tuple[float, ...] = (3.0, 30.0),
-        seeds: range = range(6),
-        description: dict | None = None,
-        **provenance: float,
-    ) -> Path:
-        path = tmp_path / name
-        with DatasetWriter(path, description) as writer:
-            for seed in seeds:
-                bare = liquid(60, seed=seed)
-                writer.add(
-                    moved(
-                        bare,
-                        name=f"c{seed}",
-                        times=np.array(times),
-                        propensity=labels(bare, np.random.default_rng(seed)),
-                        n_runs=8,
-                        provenance=provenance,
-                    )
-                )
-        return path
-
-    return make
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Few-shot curves: what a refit to the drawn configurations gives on the others."""
+"""Few-shot curves: how a refit to the drawn configurations predicts the others."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scoring import find, scores_of
 from typer.testing import CliRunner
 
-from glassml.analysis import evaluate
 from glassml.cli import app
 from glassml.data import Dataset
 from glassml.errors import InputError, ModelFileError
 from glassml.inference import Predictor
-from glassml.studies.few_shot import FewShot, FewShotScore, _choices, few_shot
+from glassml.scores import Score
+from glassml.studies.few_shot import FewShot, FewShotPoint, _choices, few_shot
 from glassml.studies.refit import refit
-from glassml.studies.transfer_pictures import few_shot_picture
+from glassml.studies.transfer_pictures import few_shot_figure
 
 
 @pytest.fixture
@@ -41,14 +42,15 @@ def test_all_configurations_give_what_a_refit_gives(
 ) -> None:
     result = few_shot(network, Dataset(there), [6], test=Dataset(unseen), draws=3)
     refit(network, Dataset(there), tmp_path / "new.pt")
-    direct = evaluate(Predictor(tmp_path / "new.pt", device="cpu"), Dataset(unseen))
-    assert len(result.scores) == len(direct.scores) == 4
-    for found, expected in zip(result.scores, direct.scores, strict=True):
-        assert (found.species, found.time) == (expected.species, expected.time)
-        assert found.draws == 1  # there is one choice of six out of six
-        assert found.pearson_all == pytest.approx(expected.pearson_all, rel=1e-9)
-        assert found.pearson_mean == pytest.approx(expected.pearson_mean, rel=1e-9)
-        assert np.isnan(found.pearson_all_std)
+    direct = scores_of(Predictor(tmp_path / "new.pt", device="cpu"), Dataset(unseen))
+    (point,) = result.points
+    assert (point.size, point.draws) == (6, 1)  # there is one choice of six out of six
+    assert len(point.scores) == 2 * 2 * 2
+    for found in point.scores:
+        expected = find(direct, found.kind, found.species, found.time)
+        assert found.value == pytest.approx(expected.value, rel=1e-9)
+        assert found.configurations == expected.configurations == 3
+        assert found.error is None
 
 
 def test_every_choice_is_tested_on_the_others(
@@ -62,13 +64,15 @@ def test_every_choice_is_tested_on_the_others(
         train = make_dataset("train.h5", linear_labels, seeds=rest)
         test = make_dataset("test.h5", linear_labels, seeds=[left_out])
         refit(network, Dataset(train), tmp_path / "new.pt")
-        scores = evaluate(Predictor(tmp_path / "new.pt", device="cpu"), Dataset(test)).scores
-        values.append([s.pearson_all for s in scores])
-    # Three choices exist, and forty draws find all of them.
-    assert [s.draws for s in result.scores] == [3] * 4
-    found = [(s.pearson_all, s.pearson_all_std) for s in result.scores]
+        scores = scores_of(Predictor(tmp_path / "new.pt", device="cpu"), Dataset(test))
+        values.append([find(scores, "all", s, t).value for s in "AB" for t in (3.0, 30.0)])
+    (point,) = result.points
+    assert point.draws == 3  # three choices exist, and forty draws find all of them
+    pooled = [score for score in point.scores if score.kind == "all"]
+    found = [(score.value, score.error) for score in pooled]
     expected = np.stack([np.mean(values, axis=0), np.std(values, axis=0, ddof=1)], axis=1)
     np.testing.assert_allclose(found, expected, rtol=1e-7)
+    assert {score.error_kind for score in pooled} == {"standard deviation over draws"}
 
 
 def test_choices_are_different_and_follow_the_seed() -> None:
@@ -86,28 +90,36 @@ def test_the_model_as_it_is_stands_beside_them(
 ) -> None:
     path = make_dataset("here.h5", linear_labels, times=(1.0, 10.0))
     result = few_shot(network, Dataset(path), [1])
-    found = [s for s in result.scores if s.configurations == 0]
-    for score, expected in zip(found, evaluate(network, Dataset(path)).scores, strict=True):
-        assert score.pearson_all == pytest.approx(expected.pearson_all, rel=1e-9)
-        assert score.pearson_mean == pytest.approx(expected.pearson_mean, rel=1e-9)
+    as_it_is, _ = result.points
+    assert (as_it_is.size, len(as_it_is.scores)) == (0, 2 * 2 * 2)
+    direct = scores_of(network, Dataset(path))
+    for score in as_it_is.scores:
+        expected = find(direct, score.kind, score.species, score.time)
+        assert score.value == pytest.approx(expected.value, rel=1e-9)
 
 
-def test_the_picture_shows_the_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from matplotlib.figure import Figure
+def _point(size: int, draws: int, pooled: float, mean: float) -> FewShotPoint:
+    error = {"error": 0.05, "error_kind": "standard deviation over draws"} if draws > 1 else {}
+    scores = (
+        Score(species="A", time=3.0, kind=kind, value=value, **error)
+        for kind, value in (("all", pooled), ("mean", mean))
+    )
+    return FewShotPoint(size, draws, tuple(scores))
 
-    scores = [FewShotScore(0, "A", 3.0, 1, 0.1, np.nan, 0.2, np.nan)]
-    scores += [FewShotScore(n, "A", 3.0, 5, 0.3 + n / 10, 0.05, 0.4, 0.02) for n in (1, 2, 5)]
-    result = FewShot("m.pt", "d.h5", "", None, None, 0, 0, tuple(scores))
-    drawn = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *a, **k: drawn.append(figure))
-    few_shot_picture([result], tmp_path / "f.png", "A", 3.0)
-    left = drawn[0].axes[0]
-    curve = left.containers[0].lines[0]
+
+def test_the_figure_shows_the_numbers() -> None:
+    points = [_point(0, 1, 0.1, 0.2), *(_point(n, 5, 0.3 + n / 10, 0.4) for n in (1, 2, 5))]
+    result = FewShot("m.pt", "d.h5", "", None, None, 0, 0, tuple(points))
+    figure = few_shot_figure([result], "A", 3.0)
+    left = figure.axes[0]
+    curve, _, (bars,) = left.containers[0].lines
     np.testing.assert_allclose(curve.get_xydata(), [[1, 0.4], [2, 0.5], [5, 0.8]])
+    np.testing.assert_allclose(bars.get_segments()[0], [[1, 0.35], [1, 0.45]])
+    assert figure.get_suptitle().endswith("bars: standard deviation over draws")
     labels = [text.get_text() for text in left.get_legend().get_texts()]
     assert sorted(labels) == ["m.pt, as it is", "m.pt, refitted"]
     with pytest.raises(InputError, match=r"\(A at 3\); found B at 3"):
-        few_shot_picture([result], tmp_path / "f.png", "B", 3.0)
+        few_shot_figure([result], "B", 3.0)
 
 
 def test_command(small_network: Path, there: Path, unseen: Path, tmp_path: Path) -> None:
@@ -121,10 +133,13 @@ def test_command(small_network: Path, there: Path, unseen: Path, tmp_path: Path)
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     content = json.loads(outputs["json"].read_text())
-    assert (content["test"], content["seen"]) == ("unseen.h5", 0)
+    assert (content["test"], content["seen_in_training"]) == ("unseen.h5", 0)
     with outputs["csv"].open() as stream:
         rows = list(csv.DictReader(stream))
-    assert [int(row["configurations"]) for row in rows] == [1] * 4 + [3] * 4
+    assert [int(row["size"]) for row in rows] == [1] * 8 + [3] * 8
+    assert {row["error_kind"] for row in rows} == {"standard deviation over draws"}
+    assert len(content["scores"]) == len(rows)
+    assert "±: standard deviation over draws" in " ".join(result.stdout.split())
     assert outputs["picture"].read_bytes().startswith(b"\x89PNG")
 
 
@@ -135,7 +150,7 @@ def test_usual_sizes_go_as_far_as_the_dataset(
     result = CliRunner().invoke(app, [*arguments, "--table", str(tmp_path / "f.csv")])
     assert result.exit_code == 0, result.output
     with (tmp_path / "f.csv").open() as stream:
-        found = {int(row["configurations"]) for row in csv.DictReader(stream)}
+        found = {int(row["size"]) for row in csv.DictReader(stream)}
     assert found == {1, 2, 5}  # six configurations, one of which is left to predict
 
 

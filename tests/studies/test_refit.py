@@ -1,4 +1,4 @@
-"""Refitted models: the decoders are those of ridge regression, and the file says where from."""
+"""Refitted models: the decoders are those of ridge regression, and the file names their origin."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from glassml_ase import GlassMLCalculator
+from scoring import find, scores_of
 from systems import liquid, moved
 from typer.testing import CliRunner
 
-from glassml.analysis import evaluate, pearson_all, pearson_mean
+from glassml.analysis import pearson_all, pearson_mean
 from glassml.cli import app
 from glassml.data import Dataset, DatasetWriter, atoms_from_configuration
 from glassml.errors import InputError, ModelFileError
@@ -55,9 +56,10 @@ def test_the_new_file_is_ridge_regression_in_ase_and_offline(
     x = np.concatenate(columns_of(small_network, dataset))
     y = np.concatenate([c.propensity for c in dataset])
     here = Predictor(small_network, device="cpu").predict([unseen], ("descriptors",))[0]
-    for score in result.scores:
-        s, t = "AB".index(score.species), (3.0, 30.0).index(score.time)
-        weight, bias = ridge(x[species == s], y[species == s, t], score.penalty)
+    assert len(result.decoders) == 4
+    for decoder in result.decoders:
+        s, t = "AB".index(decoder.species), (3.0, 30.0).index(decoder.time)
+        weight, bias = ridge(x[species == s], y[species == s, t], decoder.penalty)
         mine = unseen.species == s
         expected = here["descriptors"][mine] @ weight + bias
         np.testing.assert_allclose(offline[mine, t], expected, rtol=1e-10)
@@ -70,8 +72,8 @@ def test_scores_are_of_the_configurations_left_out(
     dataset = Dataset(make_dataset("there.h5", linear_labels))
     result = refit(Predictor(small_network, device="cpu"), dataset, tmp_path / "new.pt")
     columns, configurations = columns_of(small_network, dataset), list(dataset)
-    for score in result.scores:
-        s, t = "AB".index(score.species), (3.0, 30.0).index(score.time)
+    for decoder in result.decoders:
+        s, t = "AB".index(decoder.species), (3.0, 30.0).index(decoder.time)
         predicted, labels = [], []
         for k, configuration in enumerate(configurations):
             others = [i for i in range(len(configurations)) if i != k]
@@ -80,18 +82,15 @@ def test_scores_are_of_the_configurations_left_out(
             y = np.concatenate(
                 [configurations[i].propensity[m, t] for i, m in zip(others, chosen, strict=True)]
             )
-            weight, bias = ridge(x, y, score.penalty)
+            weight, bias = ridge(x, y, decoder.penalty)
             mine = configuration.species == s
             predicted.append((columns[k][mine] @ weight + bias)[:, None])
             labels.append(configuration.propensity[mine, t][:, None])
         species = [np.zeros(len(y), dtype=int) for y in labels]
-        for found, statistic in (
-            (score.pearson_all, pearson_all),
-            (score.pearson_mean, pearson_mean),
-        ):
+        for score, statistic in zip(decoder.refitted, (pearson_all, pearson_mean), strict=True):
             expected = statistic(predicted, labels, species, 1)[0, 0]
-            assert found == pytest.approx(expected, rel=1e-9)
-            assert found > 0.95  # the labels are linear in the descriptors, but for a little noise
+            assert score.value == pytest.approx(expected, rel=1e-9)
+            assert score.value > 0.95  # the labels are linear in the descriptors, plus some noise
 
 
 def test_before_is_the_model_as_it_was(
@@ -100,16 +99,19 @@ def test_before_is_the_model_as_it_was(
     path = make_dataset("there.h5", linear_labels, times=(1.0, 7.0))
     predictor = Predictor(small_network, device="cpu")
     result = refit(predictor, Dataset(path), tmp_path / "new.pt")
-    first = {s.species: s for s in result.scores if s.time == 1.0}
-    second = [s for s in result.scores if s.time == 7.0]
-    assert np.isnan([s.before_all for s in second] + [s.before_mean for s in second]).all()
+    first = {d.species: d for d in result.decoders if d.time == 1.0}
+    second = [score for d in result.decoders if d.time == 7.0 for score in d.before]
+    assert len(second) == 2 * 2
+    assert np.isnan([score.value for score in second]).all()
     with DatasetWriter(tmp_path / "one_time.h5") as writer:
         for c in Dataset(path):
             writer.add(moved(c, times=c.times[:1], propensity=c.propensity[:, :1]))
-    for expected in evaluate(predictor, Dataset(tmp_path / "one_time.h5")).scores:
-        found = first[expected.species]
-        assert found.before_all == pytest.approx(expected.pearson_all, rel=1e-9)
-        assert found.before_mean == pytest.approx(expected.pearson_mean, rel=1e-9)
+    direct = scores_of(predictor, Dataset(tmp_path / "one_time.h5"))
+    for species in "AB":
+        assert [score.kind for score in first[species].before] == ["all", "mean"]
+        for score in first[species].before:
+            expected = find(direct, score.kind, species).value
+            assert score.value == pytest.approx(expected, rel=1e-9)
 
 
 def test_one_configuration_is_checked_on_its_slabs(
@@ -117,7 +119,9 @@ def test_one_configuration_is_checked_on_its_slabs(
 ) -> None:
     dataset = Dataset(make_dataset("one.h5", linear_labels, seeds=range(1)))
     result = refit(Predictor(small_network, device="cpu"), dataset, tmp_path / "new.pt")
-    assert all(s.pearson_all == s.pearson_mean > 0.9 for s in result.scores if s.species == "A")
+    for decoder in (d for d in result.decoders if d.species == "A"):
+        pooled, mean = decoder.refitted
+        assert pooled.value == mean.value > 0.9
     ridge = read_manifest(tmp_path / "new.pt").training.ridge
     assert ridge is not None
     assert ridge.chosen_by == "slabs of the configuration left out in turn"
@@ -198,10 +202,13 @@ def test_command(small_network: Path, make_dataset, linear_labels, tmp_path: Pat
     assert result.exit_code == 0, result.output
     assert f"written: {new}" in result.stdout
     content = json.loads(outputs["json"].read_text())
-    assert content["scores"][0]["before_all"] is None
+    assert [row["model"] for row in content["scores"]] == 4 * (["before"] * 2 + ["refitted"] * 2)
+    assert content["scores"][0]["value"] is None
+    assert content["scores"][2]["value"] > 0.9
     with outputs["csv"].open() as stream:
         rows = list(csv.DictReader(stream))
-    assert [float(row["penalty"]) for row in rows] == [s["penalty"] for s in content["scores"]]
+    for row, expected in zip(rows, content["scores"], strict=True):
+        assert row["penalty"] == ("" if row["model"] == "before" else str(expected["penalty"]))
     assert read_manifest(new).times == (3.0, 30.0)
 
 

@@ -1,4 +1,4 @@
-"""Ridge regression on reversed runs too: weights, and nothing of what is left out."""
+"""Ridge regression that includes reversed runs: their weights, and what is left out."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ def weighted_ridge(
 def test_fit_is_weighted_ridge_over_both_datasets(folder: Path):
     predictor = Predictor(folder / "structural.pt", device="cpu")
     dataset, back = Dataset(folder / "runs.h5"), Dataset(folder / "back.h5")
-    material = read_descriptor_moments(predictor, dataset, reversed_runs=back, label_noise=NOISE)
+    moments = read_descriptor_moments(predictor, dataset, reversed_runs=back, label_noise=NOISE)
     chosen = [0, 2, 3]
-    decoders = material.decoders(chosen)
+    decoders = moments.decoders(chosen)
     starts = [dataset.names[i] for i in chosen]
     used = [dataset[name] for name in starts]
     used += [c for c in back if c.name.split("_reversed")[0] in starts]
@@ -93,7 +93,7 @@ def test_fit_is_weighted_ridge_over_both_datasets(folder: Path):
         np.testing.assert_allclose(fitted.bias[0], bias, rtol=1e-6)
 
 
-def test_what_is_left_out_takes_its_runs_along(folder: Path):
+def test_a_configuration_is_left_out_with_its_runs(folder: Path):
     predictor = Predictor(folder / "structural.pt", device="cpu")
     dataset, back = Dataset(folder / "runs.h5"), Dataset(folder / "back.h5")
     everything = read_descriptor_moments(predictor, dataset, reversed_runs=back, label_noise=NOISE)
@@ -108,13 +108,13 @@ def test_what_is_left_out_takes_its_runs_along(folder: Path):
 def test_runs_of_a_single_configuration_are_fitted_to(folder: Path):
     predictor = Predictor(folder / "structural.pt", device="cpu")
     dataset, back = Dataset(folder / "runs.h5"), Dataset(folder / "back.h5")
-    material = read_descriptor_moments(predictor, dataset, reversed_runs=back, label_noise=NOISE)
+    moments = read_descriptor_moments(predictor, dataset, reversed_runs=back, label_noise=NOISE)
     plain = read_descriptor_moments(predictor, dataset)
-    decoders, without = material.decoders([1]), plain.decoders([1])
-    # They know all slabs of the configuration, so the penalty is chosen without them.
+    decoders, without = moments.decoders([1]), plain.decoders([1])
+    # Runs hold all slabs of the configuration, so the penalty is chosen without them.
     np.testing.assert_array_equal(decoders.penalties, without.penalties)
     for s in range(2):
-        expected = fit(material.fitted(1, s), decoders.penalties[s][None, :])[0]
+        expected = fit(moments.fitted(1, s), decoders.penalties[s][None, :])[0]
         np.testing.assert_allclose(decoders.fits[s].weight, expected.weight, rtol=1e-12)
         assert not np.allclose(decoders.fits[s].weight, without.fits[s].weight, rtol=0.1)
 
@@ -136,10 +136,12 @@ def test_command(folder: Path, tmp_path: Path):
     assert record.ridge is not None
     assert record.ridge.label_noise == 12
     assert record.seen(Dataset(folder / "back.h5")) == Dataset(folder / "back.h5").names
-    # What predicted nothing before has no accuracy before.
+    # A model that predicted nothing before the refit has no coefficient before.
     scores = json.loads((tmp_path / "new.json").read_text())["scores"]
-    assert [score["before_all"] for score in scores] == [None, None]
-    assert all(isinstance(score["pearson_all"], float) for score in scores)
+    assert [row["value"] for row in scores if row["model"] == "before"] == [None] * 4
+    refitted = [row["value"] for row in scores if row["model"] == "refitted"]
+    assert len(refitted) == 4
+    assert all(isinstance(value, float) for value in refitted)
     refit(
         Predictor(folder / "structural.pt", device="cpu"),
         Dataset(folder / "runs.h5"),
@@ -155,7 +157,7 @@ def test_command(folder: Path, tmp_path: Path):
     np.testing.assert_array_equal(*values)
 
 
-def test_runs_of_other_configurations_are_no_help(folder: Path, tmp_path: Path):
+def test_runs_of_other_configurations_are_refused(folder: Path, tmp_path: Path):
     with Dataset(folder / "runs.h5") as dataset, DatasetWriter(tmp_path / "one.h5") as writer:
         writer.add(dataset.read("liquid_0", final_positions=True))
     reverse_dataset(tmp_path / "one.h5", tmp_path / "one_back.h5")

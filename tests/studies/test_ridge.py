@@ -1,4 +1,4 @@
-"""Ridge regression from sums: the same as with the particles at hand."""
+"""Ridge regression from sums gives the same as ridge regression on particles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transfer matrices: the right columns of the right models on the right labels."""
+"""Transfer matrices: the right columns of the right models are compared with the right labels."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scoring import find, scores_of
 from typer.testing import CliRunner
 
-from glassml.analysis import evaluate
 from glassml.analysis.times import relaxation_time_of, trained_relaxation_time
 from glassml.cli import app
-from glassml.data import Dataset
+from glassml.data import Dataset, DatasetWriter
 from glassml.errors import InputError
 from glassml.export import Manifest, read_manifest, save_model
 from glassml.inference import Predictor
 from glassml.models import build
 from glassml.provenance import DataFile, KnownConfiguration, Side, TrainingRecord
 from glassml.studies.transfer import read_published_transfer, transfer
-from glassml.studies.transfer_pictures import transfer_picture
+from glassml.studies.transfer_pictures import transfer_figure
 
 
 @pytest.fixture
@@ -77,11 +77,15 @@ def test_a_cell_is_what_evaluate_finds(two_models, two_datasets) -> None:
     """Where model and labels have the same times."""
     models, datasets = opened(two_models, Predictor)[:1], opened(two_datasets, Dataset)
     result = transfer(models, datasets[:1], time=1.0)
-    expected = {s.species: s for s in evaluate(models[0], datasets[0]).scores if s.time == 1.0}
-    for cell in result.cells:
-        assert cell.pearson_all == pytest.approx(expected[cell.species].pearson_all, abs=1e-12)
-        assert cell.pearson_mean == pytest.approx(expected[cell.species].pearson_mean, abs=1e-12)
-        assert cell.configurations == 3
+    direct = scores_of(models[0], datasets[0])
+    (cell,) = result.cells
+    assert [(s.species, s.kind) for s in cell.scores] == [
+        (species, kind) for species in "AB" for kind in ("all", "mean")
+    ]
+    for score in cell.scores:
+        expected = find(direct, score.kind, score.species, 1.0)
+        assert score.value == pytest.approx(expected.value, abs=1e-12)
+        assert score.configurations == 3
 
 
 def test_error_is_that_of_the_mean_over_configurations(two_models, two_datasets) -> None:
@@ -92,8 +96,21 @@ def test_error_is_that_of_the_mean_over_configurations(two_models, two_datasets)
         chosen = configuration.species == 0
         predicted = models[0].predict([configuration])[0]["propensity"][chosen, 1]
         each.append(np.corrcoef(predicted, configuration.propensity[chosen, 1])[0, 1])
-    assert cell.pearson_mean == pytest.approx(np.mean(each), rel=1e-9)
-    assert cell.pearson_mean_error == pytest.approx(np.std(each, ddof=1) / np.sqrt(3), rel=1e-9)
+    pooled, mean = (cell.find("A", kind) for kind in ("all", "mean"))
+    assert mean.value == pytest.approx(np.mean(each), rel=1e-9)
+    assert mean.error == pytest.approx(np.std(each, ddof=1) / np.sqrt(3), rel=1e-9)
+    assert mean.error_kind == "standard error over configurations"
+    assert pooled.error is None
+
+
+def test_one_configuration_has_no_error(two_models, two_datasets, tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "one.h5") as writer:
+        writer.copy(Dataset(two_datasets["cold"]), "c0")
+    (cell,) = transfer(
+        opened(two_models, Predictor)[:1], [Dataset(tmp_path / "one.h5")], time=1.0
+    ).cells
+    assert len(cell.scores) == 4
+    assert {score.error for score in cell.scores} == {None}
 
 
 def manifest_at(path: Path, times: tuple[float, ...], training: TrainingRecord) -> Manifest:
@@ -157,7 +174,7 @@ def test_what_a_model_has_seen_is_marked(two_datasets, tmp_path: Path) -> None:
     training = TrainingRecord(data=(file,), **sides)
     save_model(build("analytic", times=(0.5, 4.0)), tmp_path / "m.pt", training=training)
     result = transfer([Predictor(tmp_path / "m.pt", "cpu")], opened(two_datasets, Dataset))
-    assert {(c.dataset, c.seen) for c in result.cells} == {("cold", 0), ("hot", 2)}
+    assert {(c.dataset, c.seen_in_training) for c in result.cells} == {("cold", 0), ("hot", 2)}
 
 
 def test_the_time_of_a_committee(tmp_path: Path) -> None:
@@ -177,23 +194,17 @@ def texts_of(figure) -> list[list[str]]:
     return [[text.get_text() for text in axes.texts] for axes in figure.axes if axes.images]
 
 
-def test_the_picture_holds_the_numbers(
-    two_models, two_datasets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from matplotlib.figure import Figure
-
+def test_the_figure_holds_the_numbers(two_models, two_datasets, tmp_path: Path) -> None:
     result = transfer(opened(two_models, Predictor), opened(two_datasets, Dataset))
     published = tmp_path / "published.csv"
     published.write_text("model,T_train,T_test,pearson\nX,0.44,0.44,0.75\nX,0.44,0.64,0.25\n")
-    drawn = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *a, **k: drawn.append(figure))
-    transfer_picture(result, tmp_path / "t.png", "A", read_published_transfer(published))
-    own, mean, theirs = texts_of(drawn[0])[:3]
+    figure = transfer_figure(result, "A", read_published_transfer(published))
+    own, mean, theirs = texts_of(figure)[:3]
     assert own == [f"{v:.3f}" for v in result.matrix("all", "A").ravel()]
     assert mean == [f"{v:.3f}" for v in result.matrix("mean", "A").ravel()]
     assert theirs == ["0.750", "0.250"]
     with pytest.raises(InputError, match="species: expected one of A, B; found 'C'"):
-        transfer_picture(result, tmp_path / "t.png", "C")
+        transfer_figure(result, "C")
 
 
 def test_command(two_models, two_datasets, tmp_path: Path) -> None:
@@ -206,7 +217,9 @@ def test_command(two_models, two_datasets, tmp_path: Path) -> None:
     content = json.loads(outputs["json"].read_text())
     with outputs["csv"].open() as stream:
         rows = list(csv.DictReader(stream))
-    assert len(rows) == len(content["cells"]) == 8
+    assert len(rows) == len(content["scores"]) == 2 * 2 * 2 * 2
+    kinds = {(row["kind"], row["error_kind"]) for row in rows}
+    assert kinds == {("all", ""), ("mean", "standard error over configurations")}
     times = {
         (row["model"], row["dataset"]): (row["model_time"], row["dataset_time"]) for row in rows
     }

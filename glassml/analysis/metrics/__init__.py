@@ -10,19 +10,28 @@ from glassml.analysis.metrics.agreement import (
     spread_agreement,
 )
 from glassml.analysis.metrics.bootstrap import mean_errors, pooled_errors, resampled_counts
-from glassml.analysis.metrics.scores import METRICS, Score, averaged_scores, scores
+from glassml.analysis.metrics.scores import (
+    Sample,
+    averaged_samples,
+    averaged_scores,
+    pearson_scores,
+    samples,
+    scores,
+)
 
 __all__ = [
-    "METRICS",
     "Calibration",
-    "Score",
+    "Sample",
     "SpreadAgreement",
+    "averaged_samples",
     "averaged_scores",
     "calibration",
     "mean_errors",
     "overlap_coefficient",
+    "pearson_scores",
     "pooled_errors",
     "resampled_counts",
+    "samples",
     "scores",
     "spread_agreement",
 ]

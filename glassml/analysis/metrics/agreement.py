@@ -1,4 +1,4 @@
-"""Beyond correlation: calibration, distributions, and whether a spread tells of errors."""
+"""Beyond correlation: calibration, distributions, and errors against predicted spreads."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class SpreadAgreement:
-    """Whether a predicted spread tells how large the error is.
+    """How well a predicted spread agrees with the size of the errors.
 
     Attributes:
         spread: mean predicted spread in each bin [n_bins] [length].
@@ -53,12 +53,12 @@ class SpreadAgreement:
 
 
 def calibration(predictions: np.ndarray, labels: np.ndarray, n_bins: int = 12) -> Calibration:
-    """Labels against predictions, in bins of as many particles each.
+    """Labels against predictions, in bins of equally many particles.
 
     Args:
         predictions: [n] [length].
         labels: [n] [length].
-        n_bins: bins, or as many as there are particles.
+        n_bins: number of bins; at most as many as there are particles.
     """
     parts = _equal_parts(predictions, n_bins)
     return Calibration(
@@ -70,10 +70,10 @@ def calibration(predictions: np.ndarray, labels: np.ndarray, n_bins: int = 12) -
 
 
 def overlap_coefficient(predictions: np.ndarray, labels: np.ndarray, n_bins: int = 60) -> float:
-    """What the distributions of predictions and of labels have in common: from 0 to 1.
+    """Overlap of the distributions of predictions and of labels, from 0 to 1.
 
-    The integral of min(p, q) over two densities, here histograms with the same equal bins from the
-    smallest to the largest value of both. The distribution of a model that
+    The integral of min(p, q) over the two densities p and q: histograms with the same bins, of
+    equal width, from the smallest to the largest value of both. The distribution of a model that
     regresses to the mean is too narrow.
 
     Args:
@@ -91,13 +91,13 @@ def overlap_coefficient(predictions: np.ndarray, labels: np.ndarray, n_bins: int
 def spread_agreement(
     spread: np.ndarray, predictions: np.ndarray, labels: np.ndarray, n_bins: int = 10
 ) -> SpreadAgreement:
-    """Errors against the spread that the model gives, in bins of as many particles each.
+    """Errors against the spread that the model predicts, in bins of equally many particles.
 
     Args:
         spread: predicted standard deviations [n] [length].
         predictions: [n] [length].
         labels: [n] [length].
-        n_bins: bins, or as many as there are particles.
+        n_bins: number of bins; at most as many as there are particles.
     """
     error = np.abs(predictions - labels)
     parts = _equal_parts(spread, n_bins)
@@ -112,6 +112,6 @@ def spread_agreement(
 
 
 def _equal_parts(values: np.ndarray, n_bins: int) -> list[np.ndarray]:
-    """Indices of the particles in ascending order of a value, in parts of the same size."""
+    """Indices of the particles in ascending order of a value, in parts of equal size."""
     order = np.argsort(values, kind="stable")
     return np.array_split(order, min(n_bins, len(order)))

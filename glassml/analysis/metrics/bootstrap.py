@@ -1,9 +1,9 @@
 """Error bars by bootstrap over configurations.
 
-Particles of one configuration are correlated, so configurations are drawn, with replacement, and
-not particles. An error bar is the standard deviation of a coefficient over the resamples (B. Efron,
-Ann. Statist. 7, 1 (1979)). One configuration cannot tell how configurations differ: there is no
-error bar then.
+Particles of one configuration are correlated, so whole configurations are drawn, with replacement.
+An error bar is the standard deviation of a coefficient over the resamples (B. Efron, Ann. Statist.
+7, 1 (1979)). A single configuration does not show how configurations differ, so it gives no error
+bar.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ def pooled_errors(
     """Error bars of the coefficients of all particles pooled.
 
     Args:
-        predictions: one array [n] [length] a configuration, of one species and time.
+        predictions: one array [n] [length] per configuration, of one species and time.
         labels: the same.
         counts: [B, C], see `resampled_counts`.
 
     Returns:
-        "pearson", "spearman" and "r2" to an error bar, NaN for fewer than two configurations.
+        The error bars of "pearson", "spearman" and "r2", NaN for fewer than two configurations.
     """
     n = len(labels)
     x, y = np.concatenate(predictions), np.concatenate(labels)
@@ -64,7 +64,7 @@ def pooled_errors(
 
 
 def _spread(resampled: np.ndarray, n_configurations: np.ndarray) -> np.ndarray:
-    """Standard deviation over the resamples; those without a value do not count."""
+    """Standard deviation over those resamples that have a value."""
     masked = np.ma.masked_invalid(resampled)
     return np.where(n_configurations > 1, np.ma.filled(masked.std(axis=0), np.nan), np.nan)
 
@@ -87,10 +87,11 @@ def _moment_coefficients(
 def _spearman(x: np.ndarray, y: np.ndarray, which: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Spearman's coefficient of each resample [B].
 
-    A particle drawn w times is w particles with one rank; values are sorted once for all resamples.
+    A particle that is drawn w times counts as w particles of one rank. Values are sorted once for
+    all resamples.
     """
     of_x, of_y = (np.unique(values, return_inverse=True)[1] for values in (x, y))
-    order = np.argsort(of_x, kind="stable")  # one of the two is then read and written in order
+    order = np.argsort(of_x, kind="stable")  # so that one of the two is read and written in order
     of_x, of_y, which = of_x[order], of_y[order], which[order]
     result = np.empty(len(counts))
     for b, count in enumerate(counts):
@@ -104,6 +105,6 @@ def _spearman(x: np.ndarray, y: np.ndarray, which: np.ndarray, counts: np.ndarra
 
 
 def _midranks(levels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Ranks of particles of which there are ``weights`` each; those of one level share theirs."""
+    """Ranks of particles that count ``weights`` times each; those of one level share a rank."""
     of_level = np.bincount(levels, weights)
     return (np.cumsum(of_level) - (of_level - 1) / 2)[levels]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,52 +11,32 @@ import numpy as np
 from glassml.analysis.correlation import coefficients
 from glassml.analysis.metrics.agreement import overlap_coefficient
 from glassml.analysis.metrics.bootstrap import mean_errors, pooled_errors, resampled_counts
+from glassml.scores import KINDS, STATISTICS, ErrorKind, Kind, Score, Statistic, error_bar
 
-__all__ = ["METRICS", "Score", "averaged_scores", "scores"]
+__all__ = ["Sample", "averaged_samples", "averaged_scores", "pearson_scores", "samples", "scores"]
 
-_STATISTICS = ("pearson", "spearman", "r2")
-METRICS = tuple(f"{statistic}_{kind}" for statistic in _STATISTICS for kind in ("all", "mean"))
+# Predictions and labels [n] [length] of one species at one time, one pair per configuration.
+_Pairs = list[tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
-class Score:
-    """Agreement for one species and time; what is not defined is NaN.
-
-    Each coefficient has an error bar of the same name with ``_error``: the standard deviation over
-    resamples of the configurations, NaN if there is one configuration; or over models, where the
-    score is an average over models.
+class Sample:
+    """The particles of one species at one time for which there are predictions.
 
     Attributes:
         species: name of the species.
         time: time of the labels [time].
         configurations: number of configurations with predictions.
-        particles: number of particles of the species in those.
-        pearson_all: Pearson coefficient of all particles pooled [-].
-        pearson_mean: Pearson coefficient per configuration, averaged [-].
-        spearman_all: Spearman rank coefficient of all particles pooled [-].
-        spearman_mean: Spearman rank coefficient per configuration, averaged [-].
-        r2_all: R2 of all particles pooled [-].
-        r2_mean: R2 per configuration, averaged [-].
-        overlap: of the distributions of predictions and of labels (`overlap_coefficient`) [-].
+        particles: number of particles of the species in these.
+        overlap: of the distributions of predictions and of labels (`overlap_coefficient`) [-], NaN
+            if there is no prediction or one that is not finite.
     """
 
     species: str
     time: float
     configurations: int
     particles: int
-    pearson_all: float = np.nan
-    pearson_mean: float = np.nan
-    spearman_all: float = np.nan
-    spearman_mean: float = np.nan
-    r2_all: float = np.nan
-    r2_mean: float = np.nan
-    overlap: float = np.nan
-    pearson_all_error: float = np.nan
-    pearson_mean_error: float = np.nan
-    spearman_all_error: float = np.nan
-    spearman_mean_error: float = np.nan
-    r2_all_error: float = np.nan
-    r2_mean_error: float = np.nan
+    overlap: float
 
 
 def scores(
@@ -68,89 +49,154 @@ def scores(
     resamples: int = 0,
     seed: int = 0,
 ) -> tuple[Score, ...]:
-    """Scores of one set of predictions, one a species and time.
+    """All coefficients of one set of predictions.
 
-    A configuration counts for a species and time unless there are no predictions for it: None, or
-    NaN for all particles. Among others a prediction that is not finite makes the coefficients NaN.
+    A configuration counts for a species and time unless it has no predictions for them: None, or
+    NaN for all particles. A prediction that is not finite, among others that are, makes the
+    coefficients NaN.
 
     Args:
-        predictions: one array [N, T] [length] a configuration.
+        predictions: one array [N, T] [length] per configuration.
         labels: the same.
-        species: one int array [N] a configuration.
+        species: one int array [N] per configuration.
         species_names: names of the species.
         times: [T] [time].
         resamples: how often the configurations are drawn for the error bars; 0: no error bars.
         seed: of these draws.
+
+    Returns:
+        For each species and time one score per statistic and kind.
     """
+    columns = _columns(predictions, labels, species, species_names, times)
     return tuple(
-        _score(_column(predictions, labels, species, s, t), name, float(time), resamples, seed)
-        for s, name in enumerate(species_names)
-        for t, time in enumerate(times)
+        score
+        for name, time, pairs in columns
+        for score in _scores(pairs, name, time, resamples, seed)
     )
+
+
+def samples(
+    predictions: Sequence[np.ndarray | None],
+    labels: Sequence[np.ndarray],
+    species: Sequence[np.ndarray],
+    species_names: Sequence[str],
+    times: Sequence[float],
+) -> tuple[Sample, ...]:
+    """What the scores of the same arguments are based on: one entry per species and time."""
+    result = []
+    for name, time, pairs in _columns(predictions, labels, species, species_names, times):
+        x, y = _pooled(pairs)
+        defined = len(x) > 0 and np.isfinite(x).all()
+        overlap = overlap_coefficient(x, y) if defined else math.nan
+        result.append(Sample(name, time, len(pairs), len(x), overlap))
+    return tuple(result)
 
 
 def averaged_scores(models: Sequence[Sequence[Score]]) -> tuple[Score, ...]:
     """Mean over models of each coefficient, with the standard deviation over them as its error bar.
 
     Args:
-        models: the scores of each of two or more models, of the same species and times.
+        models: the scores of each of two or more models that differ in their seed, of the same
+            species, times, statistics and kinds.
     """
     result = []
     for same in zip(*models, strict=True):
-        values: dict[str, float] = {"overlap": float(np.mean([s.overlap for s in same]))}
-        for metric in METRICS:
-            each = [getattr(score, metric) for score in same]
-            values[metric] = float(np.mean(each))
-            values[f"{metric}_error"] = float(np.std(each, ddof=1))
-        result.append(replace(same[0], **values))
+        values = [score.value for score in same]
+        error = error_bar(float(np.std(values, ddof=1)), "standard deviation over seeds")
+        changes = {"error": None, "error_kind": None, "value": float(np.mean(values)), **error}
+        result.append(same[0].model_copy(update=changes))
     return tuple(result)
 
 
-def _column(
+def averaged_samples(models: Sequence[Sequence[Sample]]) -> tuple[Sample, ...]:
+    """The samples of models that predict the same particles, with the mean of their overlaps."""
+    return tuple(
+        replace(same[0], overlap=float(np.mean([sample.overlap for sample in same])))
+        for same in zip(*models, strict=True)
+    )
+
+
+def pearson_scores(
+    values: np.ndarray,
+    species_names: Sequence[str],
+    times: Sequence[float],
+    configurations: int,
+    errors: np.ndarray | None = None,
+    error_kind: ErrorKind = "unspecified",
+) -> tuple[Score, ...]:
+    """Pearson coefficients that are known as arrays, as scores.
+
+    Args:
+        values: [2, n_species, T] [-], the kinds ``all`` and ``mean``.
+        species_names: names of the species.
+        times: [T] [time].
+        configurations: number of configurations behind them.
+        errors: the same shape, NaN where there is none; None: no error bars.
+        error_kind: what the errors are.
+    """
+    errors = np.full(values.shape, np.nan) if errors is None else errors
+    return tuple(
+        Score(
+            species=name, time=float(time), kind=kind, value=float(values[k, s, t]),
+            configurations=configurations, **error_bar(float(errors[k, s, t]), error_kind),
+        )
+        for s, name in enumerate(species_names)
+        for t, time in enumerate(times)
+        for k, kind in enumerate(KINDS)
+    )  # fmt: skip
+
+
+def _columns(
     predictions: Sequence[np.ndarray | None],
     labels: Sequence[np.ndarray],
     species: Sequence[np.ndarray],
-    s: int,
-    t: int,
-) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """Predictions and labels of a species at a time, by the index of the configuration."""
-    result = {}
-    for c, (x, y, kinds) in enumerate(zip(predictions, labels, species, strict=True)):
-        mine = kinds == s
-        if x is None or not mine.any() or np.isnan(x[mine, t]).all():
-            continue
-        result[c] = (x[mine, t].astype(np.float64), y[mine, t].astype(np.float64))
-    return result
+    species_names: Sequence[str],
+    times: Sequence[float],
+) -> Iterator[tuple[str, float, _Pairs]]:
+    """Each species and time with the configurations that count for it."""
+    for s, name in enumerate(species_names):
+        for t, time in enumerate(times):
+            pairs = []
+            for x, y, of_particle in zip(predictions, labels, species, strict=True):
+                mine = of_particle == s
+                if x is None or not mine.any() or np.isnan(x[mine, t]).all():
+                    continue
+                pairs.append((x[mine, t].astype(np.float64), y[mine, t].astype(np.float64)))
+            yield name, float(time), pairs
 
 
-def _score(
-    column: dict[int, tuple[np.ndarray, np.ndarray]],
-    species: str,
-    time: float,
-    resamples: int,
-    seed: int,
-) -> Score:
-    if not column:
-        return Score(species, time, 0, 0)
-    predictions, labels = map(list, zip(*column.values(), strict=True))
-    x, y = np.concatenate(predictions), np.concatenate(labels)
-    finite = bool(np.isfinite(x).all())
-    # Only configurations that have predictions are drawn: the others have nothing to say.
-    counts = resampled_counts(len(column), resamples, seed) if resamples and finite else None
-    values = {}
-    for statistic in _STATISTICS:
-        values[f"{statistic}_all"] = float(_one(statistic, x, y).filled(np.nan))
-        pairs = zip(predictions, labels, strict=True)
-        each = np.ma.stack([_one(statistic, *pair) for pair in pairs])
-        values[f"{statistic}_mean"] = float(each.mean()) if each.count() else np.nan
-        if counts is not None:
-            values[f"{statistic}_mean_error"] = float(mean_errors(each, counts))
+def _pooled(pairs: _Pairs) -> tuple[np.ndarray, np.ndarray]:
+    if not pairs:
+        return np.empty(0), np.empty(0)
+    x, y = zip(*pairs, strict=True)
+    return np.concatenate(x), np.concatenate(y)
+
+
+def _scores(pairs: _Pairs, species: str, time: float, resamples: int, seed: int) -> Iterator[Score]:
+    x, y = _pooled(pairs)
+    values: dict[tuple[Statistic, Kind], float] = {}
+    errors: dict[tuple[Statistic, Kind], float] = {}
+    # Only configurations that have predictions are drawn: the others say nothing.
+    draw = resamples > 0 and len(pairs) > 1 and np.isfinite(x).all()
+    counts = resampled_counts(len(pairs), resamples, seed) if draw else None
+    pooled = {}
     if counts is not None:
-        errors = pooled_errors(predictions, labels, counts)
-        values |= {f"{name}_all_error": error for name, error in errors.items()}
-    if finite:
-        values["overlap"] = overlap_coefficient(x, y)
-    return Score(species, time, len(column), len(x), **values)
+        pooled = pooled_errors([p for p, _ in pairs], [label for _, label in pairs], counts)
+    for statistic in STATISTICS if pairs else ():
+        values[statistic, "all"] = float(_one(statistic, x, y).filled(np.nan))
+        each = np.ma.stack([_one(statistic, *pair) for pair in pairs])
+        values[statistic, "mean"] = float(each.mean()) if each.count() else math.nan
+        if counts is not None:
+            errors[statistic, "all"] = pooled[statistic]
+            errors[statistic, "mean"] = float(mean_errors(each, counts))
+    for statistic in STATISTICS:
+        for kind in KINDS:
+            key = (statistic, kind)
+            error = error_bar(errors.get(key, math.nan), "bootstrap over configurations")
+            yield Score(
+                species=species, time=time, statistic=statistic, kind=kind,
+                value=values.get(key, math.nan), configurations=len(pairs), **error,
+            )  # fmt: skip
 
 
 def _one(statistic: str, x: np.ndarray, y: np.ndarray) -> np.ma.MaskedArray:

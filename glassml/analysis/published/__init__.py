@@ -1,4 +1,4 @@
-"""Published accuracies of other models, to be drawn beside one's own."""
+"""Published accuracies of other models, for comparison with one's own."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from glassml.errors import InputError
+from glassml.scores import KINDS
 
 __all__ = [
-    "METRICS",
     "SIMULATIONS",
     "Curve",
     "PublishedCurves",
@@ -19,8 +19,7 @@ __all__ = [
     "published_temperatures",
 ]
 
-METRICS = ("all", "mean")
-SIMULATIONS = "MD"  # stands among the models for what they predict
+SIMULATIONS = "MD"  # stands among the models for the simulations that they predict
 
 _FOLDER = Path(__file__).parent
 _CITATION = (
@@ -38,7 +37,7 @@ Curve = tuple[tuple[float, ...], tuple[float, ...]]
 
 @dataclass(frozen=True)
 class PublishedCurves:
-    """What others have reported, against time.
+    """Published accuracies against time.
 
     Attributes:
         name: what the curves are, for captions.
@@ -46,7 +45,7 @@ class PublishedCurves:
         pearson: (model, "all" or "mean") -> times [time] and Pearson coefficients [-].
         noise_ceiling: times [time] and the highest pooled coefficient [-], if known.
         chi4: source -> times [time] and chi4 [-]; `SIMULATIONS` or a model.
-        descriptors: those of the models that are single structural descriptors.
+        descriptors: which of the models are single structural descriptors.
     """
 
     name: str
@@ -58,7 +57,7 @@ class PublishedCurves:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Names of the models, trained ones first, each group in the order of the file."""
+        """Names of the models: trained ones, then descriptors, each in the order of the file."""
         names = dict.fromkeys(model for model, _ in self.pearson)
         return tuple(sorted(names, key=lambda name: name in self.descriptors))
 
@@ -121,9 +120,9 @@ def _from_file(path: Path) -> PublishedCurves:
 def _pearson(rows: list[dict[str, str]], path: Path) -> dict[tuple[str, str], Curve]:
     points: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for number, row in enumerate(rows, start=2):  # the first line is the header
-        if row["metric"] not in METRICS:
+        if row["metric"] not in KINDS:
             raise InputError(
-                f"{path}: line {number}: metric: expected {' or '.join(METRICS)}; found "
+                f"{path}: line {number}: metric: expected {' or '.join(KINDS)}; found "
                 f"{row['metric']!r}"
             )
         try:

@@ -5,54 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from glassml.analysis.comparison import Comparison
-from glassml.analysis.evaluation import Evaluation
+from glassml.analysis.comparison import Comparison, Evaluation
 from glassml.analysis.four_point_curves import LABELS
 from glassml.analysis.metrics import calibration, overlap_coefficient
-from glassml.analysis.published import METRICS, SIMULATIONS, Curve, PublishedCurves
+from glassml.analysis.published import SIMULATIONS, Curve, PublishedCurves
+from glassml.plotting import (
+    MARKERS,
+    PUBLISHED,
+    REFERENCE,
+    Colour,
+    legend_below,
+    log_x_axis,
+    series_colour,
+    styled,
+)
+from glassml.scores import KINDS, Kind
 
 __all__ = [
     "calibration_figure",
-    "colour_of",
     "distribution_figure",
     "four_point_figure",
     "pearson_figure",
     "spread_figure",
-    "style",
 ]
 
 _LABEL_COLOUR = "0.15"
-_MARKERS = "osD^vP*X"
 _DASHES = ("--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (6, 2)))
 
-# For matplotlib.rc_context: figures look the same in every file and carry no date.
-style: dict[Any, Any] = {
-    "font.family": "serif",
-    "font.serif": ["STIXGeneral"],
-    "mathtext.fontset": "stix",
-    "font.size": 11,
-    "axes.titlesize": 12,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.8,
-    "legend.frameon": False,
-    "legend.fontsize": 9.5,
-    "svg.hashsalt": "glassml",
-}
 
-
-def colour_of(comparison: Comparison, name: str) -> tuple[float, float, float, float]:
-    """The colour that stands for a set of predictions in all figures."""
-    names = [evaluation.model for evaluation in comparison.evaluations]
-    return tuple(mpl.colormaps["tab10"](names.index(name) % 10))  # type: ignore[return-value]
-
-
+@styled
 def pearson_figure(
     comparison: Comparison, published: Sequence[PublishedCurves], species: str
 ) -> Figure:
@@ -64,23 +50,23 @@ def pearson_figure(
     figure = Figure(figsize=(9.6, 0.9 + 3.3 * len(order)), layout="constrained")
     panels = figure.subplots(len(order), 2, sharex=True, squeeze=False)
     for row, name in zip(panels, order, strict=True):
-        for axes, kind in zip(row, METRICS, strict=True):
+        for axes, kind in zip(row, KINDS, strict=True):
             if name == species:
                 _draw_published(axes, published, kind)
             _draw_ceiling(axes, comparison, name, kind)
             for evaluation in comparison.evaluations:
                 _draw_scores(axes, comparison, evaluation, name, kind)
-            axes.set_title(f"{name}, {kind}")
-            axes.set(xscale="log", ylabel="Pearson coefficient")
-            axes.grid(alpha=0.2, lw=0.6)
+            axes.set(title=f"{name}, {kind}", ylabel="Pearson coefficient")
+            axes.grid()
             axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1.02)
-            _time_axis(axes, comparison.times if not published else ())
+            log_x_axis(axes, comparison.times if not published else ())
     for axes in panels[-1]:
         axes.set_xlabel("time $t$")
-    _legend_below(figure, [*panels[0], *panels[-1]])
+    legend_below(figure, [*panels[0], *panels[-1]])
     return figure
 
 
+@styled
 def four_point_figure(
     comparison: Comparison, published: Sequence[PublishedCurves], time: float
 ) -> Figure:
@@ -98,24 +84,25 @@ def four_point_figure(
         panels[0].errorbar(
             curves.times, heights, curves.chi4_errors[name], **_line(comparison, name)
         )
-    panels[0].set(xscale="log", xlabel="time $t$", ylabel=r"$\chi_4(t)$")
-    _time_axis(panels[0], curves.times if not published else ())
+    panels[0].set(xlabel="time $t$", ylabel=r"$\chi_4(t)$")
+    log_x_axis(panels[0], curves.times if not published else ())
     if has_g4:
         t = curves.times.index(time)
         for name, g4 in curves.g4.items():
             errors = curves.g4_errors[name][:, t]
-            options = _line(comparison, name) | {"marker": "", "capsize": 0}
-            panels[1].plot(curves.r, g4[:, t], **_without(options, "capsize"))
+            options = _line(comparison, name) | {"marker": ""}
+            panels[1].plot(curves.r, g4[:, t], **options)
             panels[1].fill_between(
                 curves.r, g4[:, t] - errors, g4[:, t] + errors,
                 color=options["color"], alpha=0.2, lw=0,
             )  # fmt: skip
         panels[1].axhline(0.0, color="0.6", lw=0.7)
         panels[1].set(xlabel="distance $r$", ylabel=rf"$G_4(r,\ t = {time:g})$", xlim=(0, None))
-    _legend_below(figure, panels)
+    legend_below(figure, panels)
     return figure
 
 
+@styled
 def calibration_figure(comparison: Comparison, species: str, time: float) -> Figure:
     """Labels against predictions, a panel for each set of predictions."""
     s, t = _indices(comparison, species, time)
@@ -129,10 +116,9 @@ def calibration_figure(comparison: Comparison, species: str, time: float) -> Fig
         bins = calibration(x, y)
         limits = _inner(x), _inner(y)
         axes.hist2d(x, y, 60, range=limits, cmap="Greys", norm=LogNorm(0.4), rasterized=True)
-        axes.axline((y.mean(), y.mean()), slope=1, color="0.4", lw=0.8, ls="--")
+        axes.axline((y.mean(), y.mean()), slope=1, **REFERENCE)
         axes.errorbar(
-            bins.predicted, bins.true, bins.spread, fmt="o", ms=4, lw=1.2, capsize=2,
-            color=colour_of(comparison, name),
+            bins.predicted, bins.true, bins.spread, fmt="o", color=_colour(comparison, name)
         )  # fmt: skip
         axes.set_title(_shortened(name))
         axes.set(xlabel="predicted propensity", ylabel="true propensity")
@@ -142,6 +128,7 @@ def calibration_figure(comparison: Comparison, species: str, time: float) -> Fig
     return figure
 
 
+@styled
 def distribution_figure(comparison: Comparison, species: str, time: float) -> Figure:
     """Histograms of the labels and of each set of predictions."""
     s, t = _indices(comparison, species, time)
@@ -155,7 +142,7 @@ def distribution_figure(comparison: Comparison, species: str, time: float) -> Fi
     )
     figure = Figure(figsize=(6.6, 3.8), layout="constrained")
     axes = figure.subplots()
-    # Bins from the labels: a model that is far off would leave one bin to them.
+    # Bins follow the labels: with a model that is far off, the labels would fall into one bin.
     low, high = (float(value) for value in np.percentile(labels, [0, 99.9]))
     margin = 0.25 * (high - low) or 0.1  # all labels may be equal
     edges = np.linspace(low - margin, high + margin, 90)
@@ -168,13 +155,14 @@ def distribution_figure(comparison: Comparison, species: str, time: float) -> Fi
             continue
         density = np.histogram(x, edges)[0] / (len(x) * width)
         label = f"{_shortened(name)}, overlap {overlap_coefficient(x, y):.2f}"
-        axes.stairs(density, edges, color=colour_of(comparison, name), lw=1.6, label=label)
+        axes.stairs(density, edges, color=_colour(comparison, name), label=label)
     axes.set(xlabel=f"propensity of {species}, $t = {time:g}$", ylabel="density")
     axes.margins(x=0)
     axes.legend()
     return figure
 
 
+@styled
 def spread_figure(comparison: Comparison, species: str, time: float) -> Figure:
     """Root mean square error against predicted spread, for each model that gives one."""
     figure = Figure(figsize=(5.0, 4.0), layout="constrained")
@@ -183,11 +171,11 @@ def spread_figure(comparison: Comparison, species: str, time: float) -> Figure:
         if (entry.species, entry.time) != (species, time):
             continue
         axes.plot(
-            entry.spread, entry.error, "o-", ms=5, lw=1.3,
-            color=colour_of(comparison, entry.model), label=_shortened(entry.model),
+            entry.spread, entry.error, "o-",
+            color=_colour(comparison, entry.model), label=_shortened(entry.model),
         )  # fmt: skip
     top = max(axes.get_xlim()[1], axes.get_ylim()[1])
-    axes.axline((0, 0), slope=1, color="0.4", lw=0.8, ls="--")
+    axes.axline((0, 0), slope=1, **REFERENCE)
     axes.set(xlim=(0, axes.get_xlim()[1]), ylim=(0, top))
     axes.set(xlabel="predicted spread", ylabel="root mean square error")
     axes.legend()
@@ -195,20 +183,21 @@ def spread_figure(comparison: Comparison, species: str, time: float) -> Figure:
 
 
 def _draw_scores(
-    axes: Axes, comparison: Comparison, evaluation: Evaluation, species: str, kind: str
+    axes: Axes, comparison: Comparison, evaluation: Evaluation, species: str, kind: Kind
 ) -> None:
-    scores = [s for s in evaluation.scores if s.species == species]
-    values = [getattr(s, f"pearson_{kind}") for s in scores]
-    errors = [getattr(s, f"pearson_{kind}_error") for s in scores]
+    wanted = (species, "pearson", kind)
+    scores = [s for s in evaluation.scores if (s.species, s.statistic, s.kind) == wanted]
+    values = [score.value for score in scores]
+    errors = [np.nan if score.error is None else score.error for score in scores]
     if np.isnan(values).all():
         return
     options = _line(comparison, evaluation.model)
     if evaluation.model in comparison.seed_models:
         options |= {"lw": 0.7, "alpha": 0.6, "ms": 3}
-    axes.errorbar([s.time for s in scores], values, errors, **options)
+    axes.errorbar([score.time for score in scores], values, errors, **options)
 
 
-def _draw_ceiling(axes: Axes, comparison: Comparison, species: str, kind: str) -> None:
+def _draw_ceiling(axes: Axes, comparison: Comparison, species: str, kind: Kind) -> None:
     ceilings = [c for c in comparison.ceilings if c.species == species]
     values = [getattr(c, kind) for c in ceilings]
     if not np.isnan(values).all():
@@ -218,7 +207,7 @@ def _draw_ceiling(axes: Axes, comparison: Comparison, species: str, kind: str) -
         )  # fmt: skip
 
 
-def _draw_published(axes: Axes, published: Sequence[PublishedCurves], kind: str) -> None:
+def _draw_published(axes: Axes, published: Sequence[PublishedCurves], kind: Kind) -> None:
     for curves in published:
         for model in curves.models:
             if model not in curves.descriptors and (model, kind) in curves.pearson:
@@ -237,7 +226,7 @@ def _draw_curve(
 ) -> None:
     """Draw a published curve, with the same dashes for the same model in every panel.
 
-    Whose curves they are stands in the legend only where that is not clear from the caption.
+    The legend names their origin only if curves of several origins are drawn.
     """
     names = [(c.name, m) for c in published for m in c.models if m not in c.descriptors]
     label = "simulations" if model == SIMULATIONS else model
@@ -245,39 +234,26 @@ def _draw_curve(
     if (curves.name, model) in names:
         dash = _DASHES[names.index((curves.name, model)) % len(_DASHES)]
     axes.plot(
-        *curve, ls=dash, color="0.55", lw=1.1,
+        *curve, ls=dash, **PUBLISHED,
         label=label if len(published) == 1 else f"{label} ({curves.name})",
     )  # fmt: skip
 
 
 def _line(comparison: Comparison, name: str) -> dict[str, Any]:
-    """How a curve is drawn; the labels are not among the predictions."""
+    """How the curve of some predictions, or that of the labels, is drawn."""
     if name == LABELS:
-        return {"color": _LABEL_COLOUR, "marker": "o", "mfc": "white", "ms": 5, "lw": 1.6,
-                "capsize": 2, "label": LABELS}  # fmt: skip
-    names = [evaluation.model for evaluation in comparison.evaluations]
-    marker = _MARKERS[names.index(name) % len(_MARKERS)]
-    return {"color": colour_of(comparison, name), "marker": marker, "ms": 4.5, "lw": 1.5,
-            "capsize": 2, "label": _shortened(name)}  # fmt: skip
+        return {"color": _LABEL_COLOUR, "marker": "o", "mfc": "white", "label": LABELS}
+    marker = MARKERS[_place(comparison, name) % len(MARKERS)]
+    return {"color": _colour(comparison, name), "marker": marker, "label": _shortened(name)}
 
 
-def _legend_below(figure: Figure, panels: Sequence[Axes]) -> None:
-    """One legend for all panels, each entry once."""
-    entries: dict[str, Any] = {}
-    for axes in panels:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            entries.setdefault(label, handle)
-    figure.legend(
-        handles=list(entries.values()), labels=list(entries), loc="outside lower center",
-        ncols=min(3, max(1, len(entries))),
-    )  # fmt: skip
+def _colour(comparison: Comparison, name: str) -> Colour:
+    """The colour that stands for a set of predictions in all figures."""
+    return series_colour(_place(comparison, name))
 
 
-def _time_axis(axes: Axes, times: Sequence[float]) -> None:
-    """Name the times themselves on a logarithmic axis that spans little."""
-    if times and max(times) / min(times) < 10:
-        axes.set_xticks(list(times), [f"{t:g}" for t in times])
-        axes.minorticks_off()
+def _place(comparison: Comparison, name: str) -> int:
+    return [evaluation.model for evaluation in comparison.evaluations].index(name)
 
 
 def _indices(comparison: Comparison, species: str, time: float) -> tuple[int, int]:
@@ -285,7 +261,7 @@ def _indices(comparison: Comparison, species: str, time: float) -> tuple[int, in
 
 
 def _inner(values: np.ndarray) -> tuple[float, float]:
-    """Limits of an axis without the outermost particles; apart even if all values are equal."""
+    """Limits of an axis that leave out the outermost particles; distinct even for equal values."""
     low, high = (float(value) for value in np.percentile(values, [0.2, 99.8]))
     margin = 0.02 * (high - low) or 0.01 * abs(high) or 1.0
     return low - margin, high + margin
@@ -293,7 +269,3 @@ def _inner(values: np.ndarray) -> tuple[float, float]:
 
 def _shortened(name: str) -> str:
     return name if len(name) <= 32 else "..." + name[-29:]
-
-
-def _without(options: dict, key: str) -> dict:
-    return {name: value for name, value in options.items() if name != key}

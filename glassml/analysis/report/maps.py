@@ -9,24 +9,26 @@ import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from glassml.analysis.pictures import COLOUR_MAP, draw_slab, drawn_diameters, drawn_limits
+from glassml.analysis.pictures import draw_slab, drawn_diameters, drawn_limits
 from glassml.data import Configuration
+from glassml.plotting import COLOUR_MAP, DIFFERENCE_MAP, styled
 
-__all__ = ["slice_figure"]
+__all__ = ["map_figure"]
 
 _THICKNESS = 1.0  # in mean distances of neighbours: about one layer
 _PANEL = 3.3  # inches
 
 
-def slice_figure(configuration: Configuration, predicted: np.ndarray, time: int) -> Figure:
+@styled
+def map_figure(configuration: Configuration, predicted: np.ndarray, time: int) -> Figure:
     """A slab of the box: true propensity, prediction on the same colour scale, and error.
 
     Args:
         configuration: N labelled particles.
-        predicted: [N] [length], NaN where there is no prediction.
+        predicted: [N] [length], NaN for particles without a prediction.
         time: index of the time of the labels.
     """
-    assert configuration.propensity is not None, "the caller has looked"
+    assert configuration.propensity is not None, "a comparison needs labels"
     true = configuration.propensity[:, time]
     known = np.isfinite(predicted)
     low, high = drawn_limits(configuration, true)
@@ -34,7 +36,7 @@ def slice_figure(configuration: Configuration, predicted: np.ndarray, time: int)
     panels = (
         ("true", true, COLOUR_MAP, Normalize(low, high)),
         ("predicted", predicted, COLOUR_MAP, Normalize(low, high)),
-        ("predicted - true", predicted - true, "RdBu_r", Normalize(-span, span)),
+        ("predicted - true", predicted - true, DIFFERENCE_MAP, Normalize(-span, span)),
     )
     diameters = drawn_diameters(configuration)
     figure = Figure(figsize=(3 * _PANEL, _PANEL + 1.2), layout="constrained")

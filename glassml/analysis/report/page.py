@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 import glassml
 from glassml.analysis.comparison import Comparison
-from glassml.analysis.evaluation import no_test
-from glassml.analysis.metrics import Score
+from glassml.analysis.evaluation_table import training_overlap
 from glassml.analysis.published import PublishedCurves
 from glassml.data import Dataset
 from glassml.physics import same_time
+from glassml.scores import KINDS, STATISTICS, Score, error_kinds, find_score
 
 __all__ = ["Picture", "Section", "render"]
 
@@ -33,7 +34,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """Figures under a heading; the one on predicted spreads has a table too."""
+    """Figures under a heading, followed by the table of predicted spreads if ``spreads`` is set."""
 
     title: str
     pictures: list[Picture] = field(default_factory=list)
@@ -49,16 +50,16 @@ def render(
     command: str,
     made: str,
 ) -> str:
-    """The page as HTML; it holds everything that it shows.
+    """The page as HTML, which needs no other file.
 
     Args:
         comparison: what was evaluated.
         dataset: the same dataset.
-        published: curves of others that are drawn.
+        published: published curves that are drawn.
         sections: figures.
         species: species of the figures.
-        command: how the report was made.
-        made: when, as text.
+        command: the command that made the report.
+        made: date and time, as text.
     """
     environment = Environment(
         loader=PackageLoader("glassml.analysis.report", "."),
@@ -68,6 +69,7 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters["number"] = _number
+    environment.filters["score"] = _score
     citations = list(dict.fromkeys(curves.citation for curves in published))
     return environment.get_template("report.html.j2").render(
         comparison=comparison,
@@ -75,7 +77,11 @@ def render(
         has_ceiling=any(math.isfinite(c.all) for c in comparison.ceilings),
         warnings=[
             *dataset.description.get("warnings", []),
-            *(f"{e.model}: {no_test(e)}." for e in comparison.evaluations if e.seen),
+            *(
+                f"{evaluation.model}: {training_overlap(comparison, evaluation)}."
+                for evaluation in comparison.evaluations
+                if evaluation.seen_in_training
+            ),
         ],
         published=_published_table(published, comparison.times),
         sections=[section for section in sections if section.pictures],
@@ -84,21 +90,21 @@ def render(
         made=made,
         version=glassml.__version__,
         citations=citations,
-        coefficient=_coefficient,
+        coefficients=[(statistic, kind) for statistic in STATISTICS for kind in KINDS],
+        find_score=find_score,
+        error_kinds={e.model: error_kinds(e.scores) for e in comparison.evaluations},
     )
 
 
-def _coefficient(score: Score, name: str) -> Mapping[str, str]:
-    """A coefficient and its error bar as texts; empty if there is none."""
-    value, error = getattr(score, name), getattr(score, f"{name}_error", math.nan)
-    return {
-        "value": "" if math.isnan(value) else _number(value),
-        "error": "" if math.isnan(value) or math.isnan(error) else f"{error:.3f}",
-    }
+def _score(score: Score) -> Markup:
+    """A coefficient with its error bar; a dash if it is not defined."""
+    if score.error is None or math.isnan(score.value):
+        return Markup(_number(score.value))
+    return Markup(f'{_number(score.value)} <span class="error">± {score.error:.3f}</span>')
 
 
 def _number(value: float, digits: int = 3) -> str:
-    """A number with a true minus sign; one too large for its column in powers of ten."""
+    """A number with a true minus sign, in powers of ten if it is too large for its column."""
     if math.isnan(value):
         return "\N{EN DASH}"
     text = f"{value:.{digits}f}" if abs(value) < 1000 else f"{value:.2g}"
@@ -108,13 +114,13 @@ def _number(value: float, digits: int = 3) -> str:
 def _published_table(
     published: Sequence[PublishedCurves], times: Sequence[float]
 ) -> list[dict[str, Any]]:
-    """Published coefficients at the times of the dataset, those that there are."""
+    """Those published coefficients that are at a time of the dataset."""
     rows = []
     for curves in published:
         for model in curves.models:
             for time in times:
                 row: dict[str, Any] = {"curves": curves.name, "model": model, "time": time}
-                for kind in ("all", "mean"):
+                for kind in KINDS:
                     known, values = curves.pearson.get((model, kind), ((), ()))
                     row[kind] = next(
                         (

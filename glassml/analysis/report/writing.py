@@ -1,16 +1,14 @@
-"""Writes a report into a folder."""
+"""Writing a report into a folder."""
 
 from __future__ import annotations
 
 import base64
-import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -19,17 +17,17 @@ from glassml.analysis.four_point_curves import LABELS
 from glassml.analysis.metrics import calibration
 from glassml.analysis.published import PublishedCurves
 from glassml.analysis.report import figures
-from glassml.analysis.report.maps import slice_figure
+from glassml.analysis.report.maps import map_figure
 from glassml.analysis.report.page import Picture, Section, render
 from glassml.data import Configuration, Dataset
 from glassml.errors import InputError, not_one_of
 from glassml.files import atomic_write
 from glassml.physics import column_of
+from glassml.plotting import save_figure
+from glassml.scores import error_kinds
 from glassml.tables import write_csv
 
 __all__ = ["ReportOptions", "write_report"]
-
-_PNG_DPI = 150
 
 
 @dataclass(frozen=True)
@@ -38,11 +36,11 @@ class ReportOptions:
 
     Attributes:
         species: species of the figures; None: the first.
-        times: times of the labels [time] of those figures that show one; none: that of the largest
-            chi4 of the labels, or without chi4 that at which the labels of the species vary most,
-            relative to their mean.
-        published: curves of others, beside one's own.
-        command: how the report was made, for its header.
+        times: times of the labels [time] for those figures that show a single time. If empty: the
+            time of the largest chi4 of the labels; without chi4, the time at which the labels of
+            the species vary most, relative to their mean.
+        published: published curves, to be drawn beside one's own.
+        command: the command that made the report, for its header.
     """
 
     species: str | None = None
@@ -51,7 +49,7 @@ class ReportOptions:
     command: str = ""
 
     def check(self, dataset: Dataset, folder: str | Path) -> None:
-        """Refuse what `write_report` would refuse, before anything is computed.
+        """Refuse what `write_report` would refuse, before the work begins.
 
         Raises:
             InputError: an unknown species or time, or the folder is a file.
@@ -86,16 +84,17 @@ def write_report(
     options.check(dataset, folder)
     target = Path(folder)
     species = _chosen_species(options, comparison.species_names)
-    times = _chosen_times(options, comparison.times) or (_telling_time(comparison, species),)
+    times = _chosen_times(options, comparison.times) or (
+        _time_of_most_variation(comparison, species),
+    )
     _write_numbers(comparison, target, species)
     sections = []
-    with mpl.rc_context(figures.style):
-        for section in _sections(comparison, dataset, options, species, times):
-            pictures = [
-                Picture(name, _saved(figure, target / "figures" / name), caption)
-                for name, figure, caption in section.drawn
-            ]
-            sections.append(Section(section.title, pictures, section.spreads))
+    for section in _sections(comparison, dataset, options, species, times):
+        pictures = [
+            Picture(name, _saved(figure, target / "figures" / name), caption)
+            for name, figure, caption in section.drawn
+        ]
+        sections.append(Section(section.title, pictures, section.spreads))
     page = target / "report.html"
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     text = render(comparison, dataset, options.published, sections, species, options.command, made)
@@ -132,8 +131,8 @@ def _chosen_times(options: ReportOptions, known: Sequence[float]) -> tuple[float
     return tuple(times)
 
 
-def _telling_time(comparison: Comparison, species: str) -> float:
-    """The time at which labels differ most, of those for which there is a prediction."""
+def _time_of_most_variation(comparison: Comparison, species: str) -> float:
+    """Of the times that are predicted, the one at which labels differ most."""
     s = comparison.species_names.index(species)
     found = comparison.collected
     labels = np.concatenate(
@@ -144,14 +143,14 @@ def _telling_time(comparison: Comparison, species: str) -> float:
             f"{comparison.dataset}: expected particles of species {species}; found none"
         )
     with np.errstate(invalid="ignore"):
-        telling = np.nan_to_num(labels.std(axis=0) / labels.mean(axis=0))
+        variation = np.nan_to_num(labels.std(axis=0) / labels.mean(axis=0))
     if comparison.four_point is not None:
-        telling = comparison.four_point.chi4[LABELS]
+        variation = comparison.four_point.chi4[LABELS]
     predicted = [
         any(len(found.pooled(name, s, t)[0]) for name in comparison.names)
         for t in range(len(comparison.times))
     ]
-    return comparison.times[int(np.argmax(np.where(predicted, telling, -1.0)))]
+    return comparison.times[int(np.argmax(np.where(predicted, variation, -1.0)))]
 
 
 def _sections(
@@ -179,8 +178,8 @@ def _sections(
     if comparison.spreads:
         caption = (
             f"Root mean square error of {species} particles against the standard deviation that "
-            "the model predicts, in bins of as many particles each. On the dashed line the spread "
-            "is the error. Labels are averages over a finite number of runs, so errors do not "
+            "the model predicts, in bins of equally many particles. On the dashed line the spread "
+            "equals the error. Labels are averages over a finite number of runs, so errors do not "
             "vanish with the spread."
         )
         drawn = [
@@ -202,9 +201,9 @@ def _of_times(
                 f"calibration_t{time:g}",
                 figures.calibration_figure(comparison, species, time),
                 f"True against predicted propensity of {at}. Dots: mean of the labels in bins of "
-                "as many particles each; bars: their standard deviation. Dots on the dashed "
-                "diagonal mean that predictions are right on average. Grey: number of particles, "
-                "logarithmic.",
+                "equally many particles; bars: their standard deviation. Where dots lie on the "
+                "dashed diagonal, predictions are right on average. Grey: number of particles, "
+                "on a logarithmic scale.",
             ),
             (
                 f"distribution_t{time:g}",
@@ -222,7 +221,7 @@ def _maps(
     drawn = []
     for name in comparison.names:
         if name in comparison.seed_models[1:]:
-            continue  # seeds look alike; one of them is enough
+            continue  # maps of different seeds look alike, so one is enough
         for time in times:
             t = comparison.times.index(time)
             found = _first_predicted(comparison, dataset, name, t)
@@ -232,7 +231,7 @@ def _maps(
             drawn.append(
                 (
                     f"map_{_file_name(name)}_t{time:g}",
-                    slice_figure(configuration, predicted, t),
+                    map_figure(configuration, predicted, t),
                     f"{name}: a layer through the middle of configuration {configuration.name} at "
                     f"t = {time:g}. Left and centre: true and predicted propensity on the same "
                     "scale, from the 2nd to the 98th percentile of the labels of the most numerous "
@@ -263,13 +262,11 @@ def _pearson_caption(comparison: Comparison, options: ReportOptions, species: st
             f"{comparison.resamples} bootstrap resamples of the {comparison.configurations} "
             "configurations"
         )
-        text += (
-            "; of the mean of seeds: standard deviation over its models. "
-            if comparison.seed_models
-            else ". "
-        )
+        if comparison.seed_models:
+            text += f"; for the mean of seeds: {error_kinds(comparison.evaluations[0].scores)}"
+        text += ". "
     elif comparison.configurations == 1:
-        text += "One configuration does not tell how configurations differ: no error bars. "
+        text += "One configuration does not show how configurations differ: no error bars. "
     if any(np.isfinite(c.all) for c in comparison.ceilings):
         text += (
             "Noise ceiling: the highest coefficient that the finite number of isoconfigurational "
@@ -283,17 +280,17 @@ def _pearson_caption(comparison: Comparison, options: ReportOptions, species: st
 
 def _four_point_caption(comparison: Comparison, options: ReportOptions) -> str:
     curves = comparison.four_point
-    assert curves is not None, "the caller has looked"
+    assert curves is not None, "the caption belongs to a figure of these curves"
     text = (
         f"Four-point functions of {curves.species} particles, of "
         f"c = (tanh(20 (m \N{MINUS SIGN} {curves.threshold:g})) + 1)/2 with the propensity m. "
-        "χ₄ = N (⟨Q²⟩ \N{MINUS SIGN} ⟨Q⟩²), Q being the mean of c in a configuration of N "
+        "χ₄ = N (⟨Q²⟩ \N{MINUS SIGN} ⟨Q⟩²), where Q is the mean of c in a configuration of N "
         "particles. "
     )
     if curves.r is not None:
         text += (
-            "G₄: correlation of c \N{MINUS SIGN} ⟨c⟩ of particles at distance r, counted like g(r) "
-            "(an ideal gas has g = 1). "
+            "G₄: correlation of c \N{MINUS SIGN} ⟨c⟩ of particles at distance r, normalised like "
+            "g(r), which is 1 for an ideal gas. "
         )
     else:
         text += "No G₄: it needs periodic cells of about the same size. "
@@ -309,6 +306,7 @@ def _four_point_caption(comparison: Comparison, options: ReportOptions) -> str:
 def _write_numbers(comparison: Comparison, folder: Path, species: str) -> None:
     comparison.write_json(folder / "scores.json")
     comparison.write_csv(folder / "scores.csv")
+    write_csv(comparison.sample_rows(), folder / "overlaps.csv")
     if comparison.four_point is not None:
         for name, rows in comparison.four_point.rows().items():
             if rows:
@@ -332,17 +330,18 @@ def _write_numbers(comparison: Comparison, folder: Path, species: str) -> None:
 
 
 def _saved(figure: Figure, path: Path) -> str:
-    """Write a figure as PNG and SVG; the SVG as the address of an image that holds it."""
-    with atomic_write(path.parent / f"{path.name}.png") as partial:
-        figure.savefig(partial, dpi=_PNG_DPI)
-    figure.set_layout_engine("none")  # it is laid out, which takes longer than to draw it
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", dpi=_PNG_DPI, metadata={"Date": None})
-    with atomic_write(path.parent / f"{path.name}.svg") as partial:
-        partial.write_bytes(buffer.getvalue())
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    """Write a figure as PNG and SVG.
+
+    Returns:
+        The SVG as a data address, for a page that holds its images.
+    """
+    png, svg = (path.parent / f"{path.name}.{ending}" for ending in ("png", "svg"))
+    save_figure(figure, png)
+    figure.set_layout_engine("none")  # its layout is done, and takes longer than drawing
+    save_figure(figure, svg)
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode("ascii")
 
 
 def _file_name(name: str) -> str:
-    """A name as part of a file's."""
+    """A name of predictions as part of the name of a file."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", name)

@@ -8,10 +8,11 @@ import time
 from rich.table import Table
 
 from glassml.errors import ConfigError
+from glassml.plotting import save_figure
 from glassml.progress import SILENT, Progress
 from glassml.settings import write_yaml
 from glassml.studies.sweep.sweep_config import SweepConfig
-from glassml.studies.sweep.sweep_picture import shown, sweep_picture
+from glassml.studies.sweep.sweep_picture import shown, sweep_figure
 from glassml.studies.sweep.sweep_plan import Plan, plan
 from glassml.studies.sweep.sweep_results import SweepResults, sweep_results
 from glassml.studies.sweep.sweep_runs import with_threads
@@ -108,7 +109,9 @@ class _Report:
         """Write tables and picture of what is done so far."""
         results = sweep_results(self.planned, self.store.folder)
         results.write(self.folder)
-        sweep_picture(self.config, self.planned, results, self.folder / "results.png")
+        figure = sweep_figure(self.config, self.planned, results)
+        if figure is not None:
+            save_figure(figure, self.folder / "results.png")
         self.written = time.monotonic()
         return results
 

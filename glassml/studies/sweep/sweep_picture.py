@@ -1,23 +1,22 @@
-"""The picture of a sweep: learning curves, or what each setting is worth."""
+"""The figure of a sweep: learning curves, or the accuracy of each setting."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
 
 from glassml.physics import same_time
-from glassml.plotting import save_figure
+from glassml.plotting import REFERENCE, log_x_axis, series_colour, styled
+from glassml.scores import KINDS, ErrorKind, Kind, Score
 from glassml.studies.sweep.sweep_config import SweepConfig
 from glassml.studies.sweep.sweep_plan import BASE, Plan
-from glassml.studies.sweep.sweep_results import SweepResults, SweepScore
+from glassml.studies.sweep.sweep_results import SettingScores, SweepResults
 
-__all__ = ["Shown", "shown", "sweep_picture"]
+__all__ = ["Shown", "shown", "sweep_figure"]
 
 _NAMED = "named variants"  # their panel
 _NOTES = {
@@ -27,97 +26,100 @@ _NOTES = {
 
 
 class Shown:
-    """One number a setting and size: of one species, at one time or averaged over times.
+    """One number per setting and size: of one species, at one time or averaged over times.
+
+    Args:
+        setting: what was found for a setting and size.
+        scores: those of its scores that are averaged.
 
     Attributes:
         setting: name of the settings.
         size: number of training configurations.
-        values: ``all`` and ``mean`` -> coefficient.
-        spreads: ``all`` and ``mean`` -> standard deviation over seeds; over folds, if there is a
-            single seed.
         seeds: number of seeds that count.
+        values: ``all`` and ``mean`` -> coefficient.
+        spreads: ``all`` and ``mean`` -> its error bar: the standard deviation over seeds; that over
+            folds, if there is a single seed; NaN if there is no error bar.
+        error_kind: what the error bars are.
     """
 
-    def __init__(self, scores: Sequence[SweepScore]) -> None:
-        first = scores[0]
-        self.setting, self.size, self.seeds = first.setting, first.size, first.seeds
-        self.values, self.spreads = {}, {}
-        which = "seeds" if first.seeds > 1 else "folds"
-        for kind in ("all", "mean"):
-            self.values[kind] = float(np.mean([getattr(s, f"pearson_{kind}") for s in scores]))
-            self.spreads[kind] = float(
-                np.mean([getattr(s, f"pearson_{kind}_{which}") for s in scores])
-            )
+    def __init__(self, setting: SettingScores, scores: Sequence[Score]) -> None:
+        self.setting, self.size, self.seeds = setting.setting, setting.size, setting.seeds
+        self.error_kind: ErrorKind | None = scores[0].error_kind
+        first = [score for score in scores if score.error_kind == self.error_kind]
+        self.values: dict[Kind, float] = {}
+        self.spreads: dict[Kind, float] = {}
+        for kind in KINDS:
+            same = [score for score in first if score.kind == kind]
+            errors = [math.nan if score.error is None else score.error for score in same]
+            self.values[kind] = float(np.mean([score.value for score in same]))
+            self.spreads[kind] = float(np.mean(errors))
 
 
 def shown(config: SweepConfig, plan: Plan, results: SweepResults) -> list[Shown]:
-    """What tables and picture show: the species, time and epoch that the sweep names."""
+    """What table and figure show: the species, time and epoch that the sweep names."""
     species = config.species or plan.species[0]
-    groups: dict[tuple[str, float], list[SweepScore]] = {}
-    for score in results.scores:
-        at = config.time is None or same_time(score.time, config.time)
-        if score.species == species and score.epoch == config.epoch and at:
-            groups.setdefault((score.setting, score.size), []).append(score)
-    return [Shown(scores) for scores in groups.values()]
+    found = []
+    for setting in results.settings:
+        scores = [
+            score
+            for score in setting.scores
+            if score.species == species
+            and (config.time is None or same_time(score.time, config.time))
+        ]
+        if setting.epoch == config.epoch:
+            found.append(Shown(setting, scores))
+    return found
 
 
-def sweep_picture(config: SweepConfig, plan: Plan, results: SweepResults, path: str | Path) -> None:
-    """Draw the coefficients of the held-out configurations.
+@styled
+def sweep_figure(config: SweepConfig, plan: Plan, results: SweepResults) -> Figure | None:
+    """The coefficients of the held-out configurations.
 
-    With several numbers of training configurations, learning curves, one a setting; else one panel
-    for each axis, and one for named variants, with the base as a dashed line.
+    With several numbers of training configurations: learning curves, one per setting. Otherwise one
+    panel per axis and one for named variants, with the base as a dashed line.
 
     Args:
         config: the sweep.
         plan: its runs.
         results: what is known so far; settings without a result are left out.
-        path: PNG (or other image) file to write.
+
+    Returns:
+        None as long as there is no result.
     """
     known = [s for s in shown(config, plan, results) if np.isfinite(s.values["mean"])]
     if not known:
-        return
+        return None
     figure = _curves(known) if len({s.size for s in known}) > 1 else _bars(plan, known)
     species = config.species or plan.species[0]
-    time = "averaged over times" if config.time is None else f"t = {config.time:g}"
+    time = "averaged over times" if config.time is None else f"$t$ = {config.time:g}"
     if len(plan.times) == 1:
-        time = f"t = {plan.times[0]:g}"
+        time = f"$t$ = {plan.times[0]:g}"
     held = f"{plan.folds}-fold cross-validation" if plan.folds > 1 else "held-out configurations"
-    spread = "seeds" if known[0].seeds > 1 else "folds"
-    bars = f"; bars: standard deviation over {spread}" if _has_bars(known) else ""
-    figure.suptitle(
-        f"species {species}, {time}; {held}, {_NOTES[config.epoch]}{bars}", fontsize="medium"
-    )
-    save_figure(figure, path)
-
-
-def _has_bars(known: Sequence[Shown]) -> bool:
-    return any(np.isfinite(s.spreads["mean"]) for s in known)
+    kinds = "; ".join(dict.fromkeys(s.error_kind for s in known if s.error_kind is not None))
+    bars = f"; bars: {kinds}" if kinds else ""
+    figure.suptitle(f"species {species}, {time}; {held}, {_NOTES[config.epoch]}{bars}")
+    return figure
 
 
 def _curves(known: Sequence[Shown]) -> Figure:
     figure = Figure(figsize=(9.6, 4.4), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
-    colours = colormaps["tab10"].colors  # type: ignore[attr-defined]
     names = list(dict.fromkeys(s.setting for s in known))
-    sizes = sorted({s.size for s in known})
-    titles = {"all": "all particles pooled", "mean": "mean over configurations"}
-    for axes, (kind, title) in zip(panels, titles.items(), strict=True):
+    for axes, (kind, title) in zip(panels, KINDS.items(), strict=True):
         for k, name in enumerate(names):
             mine = sorted((s for s in known if s.setting == name), key=lambda s: s.size)
             axes.errorbar(
                 [s.size for s in mine],
                 [s.values[kind] for s in mine],
                 [np.nan_to_num(s.spreads[kind]) for s in mine],
-                fmt="o-", ms=4, lw=1.4, capsize=3, color=colours[k % len(colours)], label=name,
+                fmt="o-", color=series_colour(k), label=name,
             )  # fmt: skip
-        axes.set(xscale="log", xlabel="training configurations", title=title)
-        axes.xaxis.set_major_locator(FixedLocator(sizes))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(lambda x, _: f"{x:.3g}")
-        axes.grid(alpha=0.25)
+        axes.set(xlabel="training configurations", title=title)
+        log_x_axis(axes, {s.size for s in known}, always=True)
+        axes.grid()
     panels[0].set_ylabel("Pearson coefficient")
     if len(names) > 1:
-        panels[1].legend(frameon=False, fontsize="small")
+        panels[1].legend()
     return figure
 
 
@@ -136,26 +138,24 @@ def _bars(plan: Plan, known: Sequence[Shown]) -> Figure:
     for axes, (title, entries) in zip(grid[:, 0], panels.items(), strict=False):
         _draw_entries(axes, title if len(panels) > 1 or title != _NAMED else "", entries)
         if base is not None:
-            axes.axvline(base.values["mean"], color="grey", lw=1.0, ls="--", label="base, mean")
+            axes.axvline(base.values["mean"], **REFERENCE, label="base, mean")
     grid[-1, 0].set_xlabel("Pearson coefficient")
     if len(panels):
-        grid[0, 0].legend(frameon=False, fontsize="small", loc="best")
+        grid[0, 0].legend()
     return figure
 
 
 def _draw_entries(axes: Axes, title: str, entries: Sequence[tuple[str, Shown]]) -> None:
     places = np.arange(len(entries))[::-1]
-    for kind, shift, marker, colour in (
-        ("mean", 0.12, "o", "tab:blue"),
-        ("all", -0.12, "s", "tab:orange"),
-    ):
+    kinds: tuple[tuple[Kind, float, str], ...] = (("mean", 0.12, "o"), ("all", -0.12, "s"))
+    for k, (kind, shift, marker) in enumerate(kinds):
         axes.errorbar(
             [s.values[kind] for _, s in entries],
             places + shift,
             xerr=[np.nan_to_num(s.spreads[kind]) for _, s in entries],
-            fmt=marker, ms=5, capsize=3, color=colour, label=kind,
+            fmt=marker, color=series_colour(k), label=kind,
         )  # fmt: skip
     axes.set_yticks(places, [label for label, _ in entries])
     axes.set_ylim(-0.6, len(entries) - 0.4)
-    axes.set_title(title, fontsize="medium", loc="left")
-    axes.grid(alpha=0.25, axis="x")
+    axes.set_title(title, loc="left")
+    axes.grid(axis="x")

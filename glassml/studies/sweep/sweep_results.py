@@ -1,29 +1,33 @@
-"""What the runs of a sweep come to: coefficients of held-out configurations, and their spread."""
+"""The results of a sweep: coefficients of held-out configurations, and their spread."""
 
 from __future__ import annotations
 
 import csv
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from glassml.analysis.correlation import pearson_all, pearson_mean
+from glassml.analysis.metrics import pearson_scores
 from glassml.errors import InputError
+from glassml.scores import SCORE_COLUMNS, ErrorKind, Score
 from glassml.studies.sweep.sweep_plan import Plan, Point
 from glassml.studies.sweep.sweep_runs import EPOCHS, PREDICTIONS, failure, is_done
 from glassml.tables import write_csv, write_json
 
-__all__ = ["RunScore", "SweepResults", "SweepScore", "sweep_results"]
+__all__ = ["RunScores", "SettingScores", "SweepResults", "sweep_results"]
 
-_STATISTICS = {"all": pearson_all, "mean": pearson_mean}
+_RUN_COLUMNS = ("run", "setting", "size", "seed", "fold", "epoch", *SCORE_COLUMNS, "seconds")
+_SETTING_COLUMNS = ("setting", "size", "epoch", "seeds", "folds", *SCORE_COLUMNS)
 
 
 @dataclass(frozen=True)
-class RunScore:
-    """One run, epoch, species and time, on the configurations that the run held out.
+class RunScores:
+    """One epoch of one run.
 
     Attributes:
         run: folder of the run.
@@ -32,11 +36,9 @@ class RunScore:
         seed: of the training.
         fold: which part was held out, from 1.
         epoch: ``last``, or ``best`` (chosen on the held-out configurations themselves).
-        species: name of the species.
-        time: time of the labels [time].
-        pearson_all: of the particles of all held-out configurations pooled [-].
-        pearson_mean: within each held-out configuration, averaged [-].
-        seconds: that the training took, of all its starts.
+        seconds: that the training took, over all its starts.
+        scores: on the configurations that the run held out, for each species and time the kinds
+            ``all`` and ``mean``.
     """
 
     run: str
@@ -45,46 +47,62 @@ class RunScore:
     seed: int
     fold: int
     epoch: str
-    species: str
-    time: float
-    pearson_all: float
-    pearson_mean: float
     seconds: float
+    scores: tuple[Score, ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per score."""
+        return [
+            {
+                "run": self.run,
+                "setting": self.setting,
+                "size": self.size,
+                "seed": self.seed,
+                "fold": self.fold,
+                "epoch": self.epoch,
+                **score.model_dump(),
+                "seconds": self.seconds,
+            }
+            for score in self.scores
+        ]
 
 
 @dataclass(frozen=True)
-class SweepScore:
-    """One setting over its seeds and folds; NaN where there is nothing to tell.
+class SettingScores:
+    """One epoch of one setting, over its seeds and folds.
 
     Attributes:
         setting: name of the settings.
         size: number of training configurations, averaged over folds.
         epoch: ``last`` or ``best``.
-        species: name of the species.
-        time: time of the labels [time].
         seeds: number of seeds all of whose folds are done; only these count.
         folds: number of folds.
-        pearson_all: of all held-out particles of all folds pooled, averaged over seeds.
-        pearson_all_seeds: its standard deviation over seeds.
-        pearson_all_folds: standard deviation over folds, averaged over seeds.
-        pearson_mean: within each held-out configuration, averaged over all of them and over seeds.
-        pearson_mean_seeds: its standard deviation over seeds.
-        pearson_mean_folds: standard deviation over folds, averaged over seeds.
+        scores: on the held-out configurations of all folds together, averaged over seeds; NaN if
+            no seed counts. For each species and time the kinds ``all`` and ``mean``; and each of
+            them once per kind of error bar: the standard deviation over seeds if there are
+            several, and that over folds (averaged over seeds) if there are several.
     """
 
     setting: str
     size: float
     epoch: str
-    species: str
-    time: float
     seeds: int
     folds: int
-    pearson_all: float
-    pearson_all_seeds: float
-    pearson_all_folds: float
-    pearson_mean: float
-    pearson_mean_seeds: float
-    pearson_mean_folds: float
+    scores: tuple[Score, ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per score."""
+        return [
+            {
+                "setting": self.setting,
+                "size": self.size,
+                "epoch": self.epoch,
+                "seeds": self.seeds,
+                "folds": self.folds,
+                **score.model_dump(),
+            }
+            for score in self.scores
+        ]
 
 
 @dataclass(frozen=True)
@@ -92,24 +110,23 @@ class SweepResults:
     """All that is known so far.
 
     Attributes:
-        runs: one entry a run, epoch, species and time.
-        scores: one entry a setting, size, epoch, species and time.
+        runs: one entry per run and epoch.
+        settings: one entry per setting, size and epoch.
         failed: run -> why it failed.
         missing: number of runs that are not done.
     """
 
-    runs: tuple[RunScore, ...]
-    scores: tuple[SweepScore, ...]
+    runs: tuple[RunScores, ...]
+    settings: tuple[SettingScores, ...]
     failed: dict[str, str]
     missing: int
 
     def write(self, folder: Path) -> None:
         """Write ``runs.csv``, ``results.csv`` and ``results.json``."""
-        names = [field.name for field in fields(RunScore)]
-        write_csv([asdict(run) for run in self.runs], folder / "runs.csv", names)
-        names = [field.name for field in fields(SweepScore)]
-        rows = [asdict(score) for score in self.scores]
-        write_csv(rows, folder / "results.csv", names)
+        runs = [row for run in self.runs for row in run.rows()]
+        write_csv(runs, folder / "runs.csv", _RUN_COLUMNS)
+        rows = [row for setting in self.settings for row in setting.rows()]
+        write_csv(rows, folder / "results.csv", _SETTING_COLUMNS)
         write_json(
             {"scores": rows, "failed": self.failed, "missing": self.missing},
             folder / "results.json",
@@ -118,7 +135,7 @@ class SweepResults:
 
 @dataclass(frozen=True)
 class _Held:
-    """What one run predicted: a list over its held-out configurations."""
+    """The predictions of one run: lists over its held-out configurations."""
 
     predictions: dict[str, list[np.ndarray]]
     labels: list[np.ndarray]
@@ -130,27 +147,27 @@ def sweep_results(plan: Plan, folder: Path) -> SweepResults:
 
     Args:
         plan: of the sweep.
-        folder: holds one folder a run.
+        folder: holds one folder per run.
 
     Raises:
         InputError: the results of a run are damaged.
     """
     done = {p.key: _read(folder / p.key) for p in plan.points if is_done(folder / p.key)}
     runs = [
-        score
+        scores
         for point in plan.points
         if point.key in done
-        for score in _run_scores(plan, point, done[point.key], _seconds(folder / point.key))
+        for scores in _run_scores(plan, point, done[point.key], _seconds(folder / point.key))
     ]
     groups: dict[tuple[str, int | None], list[Point]] = {}
     for point in plan.points:
         groups.setdefault((point.variant, point.asked), []).append(point)
     order = {variant.name: k for k, variant in enumerate(plan.variants)}
     chosen = sorted(groups, key=lambda key: (order[key[0]], key[1] or 0))
-    scores = [s for key in chosen for s in _group_scores(plan, groups[key], done)]
+    settings = [s for key in chosen for s in _setting_scores(plan, groups[key], done)]
     keys = {point.key for point in plan.points}
     failed = {key: why for key in sorted(keys) if (why := failure(folder / key)) is not None}
-    return SweepResults(tuple(runs), tuple(scores), failed, len(keys - set(done)))
+    return SweepResults(tuple(runs), tuple(settings), failed, len(keys - set(done)))
 
 
 def _read(folder: Path) -> _Held:
@@ -167,63 +184,62 @@ def _read(folder: Path) -> _Held:
     return _Held({kind: parts[kind] for kind in EPOCHS}, parts["labels"], parts["species"])
 
 
-def _coefficients(held: Sequence[_Held], kind: str, n_species: int) -> np.ndarray:
+def _coefficients(held: Sequence[_Held], epoch: str, n_species: int) -> np.ndarray:
     """Coefficients ``all`` and ``mean`` [2, species, T] of the particles of several runs."""
     predictions, labels, species = (
         [array for h in held for array in arrays(h)]
-        for arrays in (lambda h: h.predictions[kind], lambda h: h.labels, lambda h: h.species)
+        for arrays in (lambda h: h.predictions[epoch], lambda h: h.labels, lambda h: h.species)
     )
-    return np.stack([f(predictions, labels, species, n_species) for f in _STATISTICS.values()])
+    arguments = (predictions, labels, species, n_species)
+    return np.stack([pearson_all(*arguments), pearson_mean(*arguments)])
 
 
-def _run_scores(plan: Plan, point: Point, held: _Held, seconds: float) -> Iterator[RunScore]:
-    for kind in EPOCHS:
-        values = _coefficients([held], kind, len(plan.species))
-        for s, species in enumerate(plan.species):
-            for t, time in enumerate(plan.times):
-                yield RunScore(
-                    point.key, point.variant, point.size, point.seed, point.fold + 1, kind,
-                    species, time, float(values[0, s, t]), float(values[1, s, t]), seconds,
-                )  # fmt: skip
+def _run_scores(plan: Plan, point: Point, held: _Held, seconds: float) -> Iterator[RunScores]:
+    for epoch in EPOCHS:
+        values = _coefficients([held], epoch, len(plan.species))
+        scores = pearson_scores(values, plan.species, plan.times, len(held.labels))
+        yield RunScores(
+            point.key, point.variant, point.size, point.seed, point.fold + 1, epoch, seconds, scores
+        )
 
 
-def _group_scores(
+def _setting_scores(
     plan: Plan, points: Sequence[Point], done: dict[str, _Held]
-) -> Iterator[SweepScore]:
+) -> Iterator[SettingScores]:
     by_seed: dict[int, list[Point]] = {}
     for point in points:
         by_seed.setdefault(point.seed, []).append(point)
     complete = [ps for ps in by_seed.values() if all(p.key in done for p in ps)]
+    of_seed = [[done[p.key] for p in ps] for ps in complete]
     size = float(np.mean([p.size for p in points]))
-    for kind in EPOCHS:
-        pooled = np.full((1, 2, len(plan.species), len(plan.times)), np.nan)
-        folds = pooled[None]
-        if complete:
-            n = len(plan.species)
-            each = [[done[p.key] for p in ps] for ps in complete]
-            pooled = np.stack([_coefficients(held, kind, n) for held in each])
-            folds = np.stack([[_coefficients([h], kind, n) for h in held] for held in each])
-        mean = pooled.mean(axis=0)
-        over_seeds = _spread(pooled, 0)
-        over_folds = _spread(folds, 1).mean(axis=0)
-        for s, species in enumerate(plan.species):
-            for t, time in enumerate(plan.times):
-                numbers = [v[k, s, t] for k in (0, 1) for v in (mean, over_seeds, over_folds)]
-                yield SweepScore(
-                    points[0].variant, size, kind, species, time, len(complete), plan.folds,
-                    *map(float, numbers),
-                )  # fmt: skip
+    for epoch in EPOCHS:
+        scores = _averaged(plan, of_seed, epoch)
+        yield SettingScores(points[0].variant, size, epoch, len(complete), plan.folds, scores)
 
 
-def _spread(values: np.ndarray, axis: int) -> np.ndarray:
-    """Standard deviation along an axis, NaN for a single value."""
-    if values.shape[axis] < 2:
-        return np.full(values.mean(axis=axis).shape, np.nan)
-    return values.std(axis=axis, ddof=1)
+def _averaged(plan: Plan, of_seed: Sequence[Sequence[_Held]], epoch: str) -> tuple[Score, ...]:
+    """Scores of runs [seed][fold], averaged over seeds, once per kind of error bar."""
+    n = len(plan.species)
+    if not of_seed:
+        nothing = np.full((2, n, len(plan.times)), np.nan)
+        return pearson_scores(nothing, plan.species, plan.times, 0)
+    pooled = np.stack([_coefficients(held, epoch, n) for held in of_seed])
+    folds = np.stack([[_coefficients([h], epoch, n) for h in held] for held in of_seed])
+    errors: dict[ErrorKind, np.ndarray] = {}
+    if len(of_seed) > 1:
+        errors["standard deviation over seeds"] = pooled.std(axis=0, ddof=1)
+    if plan.folds > 1:
+        errors["standard deviation over folds"] = folds.std(axis=1, ddof=1).mean(axis=0)
+    configurations = sum(len(held.labels) for held in of_seed[0])
+    about = (pooled.mean(axis=0), plan.species, plan.times, configurations)
+    tables = [pearson_scores(*about, error, kind) for kind, error in errors.items()]
+    if not tables:
+        return pearson_scores(*about)
+    return tuple(score for same in zip(*tables, strict=True) for score in same)
 
 
 def _seconds(folder: Path) -> float:
-    """The time that the epochs of a run took."""
+    """The time that all epochs of a run took."""
     try:
         with (folder / "metrics.csv").open(newline="", encoding="utf-8") as stream:
             return sum(float(row["seconds"]) for row in csv.DictReader(stream))

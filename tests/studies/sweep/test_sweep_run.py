@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from matplotlib.figure import Figure
+from scoring import find
 from training.tiny_dataset import sweep_settings
 from typer.testing import CliRunner
 
@@ -22,6 +24,7 @@ from glassml.cli import app
 from glassml.data import Dataset
 from glassml.export import save_model
 from glassml.inference import Predictor
+from glassml.scores import Score
 from glassml.studies.sweep import (
     SweepResults,
     load_sweep_config,
@@ -29,8 +32,8 @@ from glassml.studies.sweep import (
     plan,
     sweep,
 )
-from glassml.studies.sweep.sweep_picture import sweep_picture
-from glassml.studies.sweep.sweep_results import SweepScore
+from glassml.studies.sweep.sweep_picture import sweep_figure
+from glassml.studies.sweep.sweep_results import SettingScores
 from glassml.studies.sweep.sweep_runs import PREDICTIONS
 from glassml.training import load_trained_model
 
@@ -61,10 +64,14 @@ def test_numbers_are_those_of_the_checkpoints(done, dataset, tmp_path: Path) -> 
     configurations = {c.name: c for c in Dataset(dataset)}
     for kind in ("last", "best"):
         found = [r for r in rows_of(folder / "results.csv") if r["epoch"] == kind]
-        assert [(r["species"], r["time"]) for r in found] == [
-            (s, t) for s in "AB" for t in ("0.5", "100.0")
+        assert [(r["species"], r["time"], r["kind"], r["error_kind"]) for r in found] == [
+            (species, time, kind_of_mean, f"standard deviation over {spread}")
+            for species in "AB"
+            for time in ("0.5", "100.0")
+            for kind_of_mean in ("all", "mean")
+            for spread in ("seeds", "folds")
         ]
-        expected: dict[str, list[np.ndarray]] = {"pearson_all": [], "pearson_mean": []}
+        expected: dict[str, list[np.ndarray]] = {"all": [], "mean": []}
         for seed in (0, 1):
             predicted, labels, species = [], [], []
             for point in (p for p in plan(config).points if p.seed == seed):
@@ -76,27 +83,40 @@ def test_numbers_are_those_of_the_checkpoints(done, dataset, tmp_path: Path) -> 
                     labels.append(configurations[name].propensity)
                     species.append(configurations[name].species)
             assert len(predicted) == 6
-            for name, statistic in (("pearson_all", pearson_all), ("pearson_mean", pearson_mean)):
+            for name, statistic in (("all", pearson_all), ("mean", pearson_mean)):
                 expected[name].append(statistic(predicted, labels, species, 2).ravel())
         for name, values in expected.items():
             # The runs compute in float32.
-            numbers = [float(r[name]) for r in found]
-            np.testing.assert_allclose(numbers, np.mean(values, axis=0), atol=1e-5)
+            for spread in ("seeds", "folds"):
+                key = (name, f"standard deviation over {spread}")
+                numbers = [float(r["value"]) for r in found if (r["kind"], r["error_kind"]) == key]
+                np.testing.assert_allclose(numbers, np.mean(values, axis=0), atol=1e-5)
 
 
 def test_spread_over_seeds_and_folds(done) -> None:
     _, results = done
-    chosen = [r for r in results.runs if (r.epoch, r.species, r.time) == ("last", "A", 100.0)]
-    score = next(s for s in results.scores if (s.epoch, s.species, s.time) == ("last", "A", 100.0))
-    assert (score.seeds, score.folds, len(chosen)) == (2, 2, 4)
-    by_seed = [[r.pearson_mean for r in chosen if r.seed == seed] for seed in (0, 1)]
+    chosen = [run for run in results.runs if run.epoch == "last"]
+    (setting,) = (s for s in results.settings if s.epoch == "last")
+    assert (setting.seeds, setting.folds, len(chosen)) == (2, 2, 4)
+    by_seed = [
+        [find(run.scores, "mean", "A", 100.0).value for run in chosen if run.seed == seed]
+        for seed in (0, 1)
+    ]
+    over_seeds, over_folds = (
+        score
+        for score in setting.scores
+        if (score.species, score.time, score.kind) == ("A", 100.0, "mean")
+    )
     # Folds of three configurations each, so averages of folds are averages of configurations.
-    assert score.pearson_mean == pytest.approx(np.mean(by_seed), rel=1e-9)
-    over_seeds = np.std(np.mean(by_seed, axis=1), ddof=1)
-    assert score.pearson_mean_seeds == pytest.approx(over_seeds, rel=1e-9)
-    over_folds = np.std(by_seed, axis=1, ddof=1).mean()
-    assert score.pearson_mean_folds == pytest.approx(over_folds, rel=1e-9)
-    assert score.pearson_mean_seeds > 0
+    assert over_seeds.value == over_folds.value == pytest.approx(np.mean(by_seed), rel=1e-9)
+    expected = np.std(np.mean(by_seed, axis=1), ddof=1)
+    assert over_seeds.error == pytest.approx(expected, rel=1e-9)
+    assert over_seeds.error_kind == "standard deviation over seeds"
+    expected = np.std(by_seed, axis=1, ddof=1).mean()
+    assert over_folds.error == pytest.approx(expected, rel=1e-9)
+    assert over_folds.error_kind == "standard deviation over folds"
+    assert over_seeds.error > 0
+    assert over_seeds.configurations == 6
 
 
 def without_seconds(path: Path) -> list[dict[str, str]]:
@@ -172,8 +192,8 @@ def test_a_failing_run_does_not_stop_the_others(settings, tmp_path: Path) -> Non
     assert content["missing"] == 2
     scores = {s["setting"]: s for s in content["scores"] if s["epoch"] == "last"}
     assert (scores["base"]["seeds"], scores["broken"]["seeds"]) == (1, 0)
-    assert scores["base"]["pearson_all"] is not None
-    assert scores["broken"]["pearson_all"] is None
+    assert scores["base"]["value"] is not None
+    assert scores["broken"]["value"] is None
 
 
 def test_learning_curve_on_a_fixed_validation_set(settings, tmp_path: Path) -> None:
@@ -193,37 +213,44 @@ def test_learning_curve_on_a_fixed_validation_set(settings, tmp_path: Path) -> N
     assert "2 runs of 2 points, 2 of them done" in again.stdout
 
 
-def score(setting: str, size: float, value: float) -> SweepScore:
-    return SweepScore(
-        setting, size, "last", "A", 0.5, 1, 2, value, np.nan, 0.1, value + 0.1, np.nan, 0.2
-    )
+def found(setting: str, size: float, value: float) -> SettingScores:
+    scores = (
+        Score(
+            species="A", time=0.5, kind=kind, value=value + shift, error=0.1 + shift,
+            error_kind="standard deviation over folds",
+        )
+        for kind, shift in (("all", 0.0), ("mean", 0.1))
+    )  # fmt: skip
+    return SettingScores(setting, size, "last", 1, 2, tuple(scores))
 
 
-def drawn_figure(monkeypatch, settings: dict[str, Any], scores: list[SweepScore]):
-    from matplotlib.figure import Figure
-
+def figure_of(settings: dict[str, Any], found: list[SettingScores]) -> Figure:
     config = parse_sweep_config(settings | {"time": 0.5})
-    figures = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *a, **k: figures.append(figure))
-    results = SweepResults((), tuple(scores), {}, 0)
-    sweep_picture(config, plan(config), results, Path(settings["output"]) / "p.png")
-    return figures[0]
+    figure = sweep_figure(config, plan(config), SweepResults((), tuple(found), {}, 0))
+    assert figure is not None
+    assert figure.get_suptitle().endswith("bars: standard deviation over folds")
+    return figure
 
 
-def test_the_picture_of_an_ablation(settings, monkeypatch) -> None:
+def test_there_is_no_figure_before_there_are_results(settings) -> None:
+    config = parse_sweep_config(settings)
+    assert sweep_figure(config, plan(config), SweepResults((), (), {}, 4)) is None
+
+
+def test_the_figure_of_an_ablation(settings) -> None:
     names = ("base", "model.channels=2", "model.channels=3")
-    scores = [score(name, 3.0, 0.1 * k) for k, name in enumerate(names)]
-    (axes,) = drawn_figure(monkeypatch, settings, scores).axes
+    values = [found(name, 3.0, 0.1 * k) for k, name in enumerate(names)]
+    (axes,) = figure_of(settings, values).axes
     mean, pooled = (c.lines[0].get_xydata()[:, 0] for c in axes.containers)
     np.testing.assert_allclose(mean, [0.2, 0.3])
     np.testing.assert_allclose(pooled, [0.1, 0.2])
     assert [label.get_text() for label in axes.get_yticklabels()] == ["2", "3"]
 
 
-def test_the_picture_of_a_learning_curve(settings, monkeypatch) -> None:
+def test_the_figure_of_a_learning_curve(settings) -> None:
     settings |= {"axes": {}, "sizes": [1, 2]}
-    scores = [score("base", size, 0.2 * size) for size in (1.0, 2.0)]
-    pooled, mean = drawn_figure(monkeypatch, settings, scores).axes
+    values = [found("base", size, 0.2 * size) for size in (1.0, 2.0)]
+    pooled, mean = figure_of(settings, values).axes
     assert pooled.get_xscale() == mean.get_xscale() == "log"
     curve = mean.containers[0].lines[0].get_xydata()
     np.testing.assert_allclose(curve, [[1, 0.3], [2, 0.5]])
