@@ -67,7 +67,7 @@ def run_tasks(
                     failures[task.key] = error
                 on_end(task)
     except BaseException:
-        workers.abandon(running)
+        workers.abandon()
         raise
     if failures:
         raise failures[min(failures, key=started.index)]

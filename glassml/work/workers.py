@@ -5,9 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -21,6 +22,7 @@ from glassml.errors import ConfigError, GlassMLError
 
 __all__ = ["ClusterConfig", "Workers", "available_cores", "open_workers"]
 
+_PATIENCE = 0.1  # [s]
 _INSTALL = 'install it with `pip install "glassml[cluster]"`'
 
 
@@ -45,20 +47,12 @@ class Workers:
     Attributes:
         executor: takes calls.
         count: how many calls run at a time.
-        stop: makes calls that run end soon; None where closing the executor ends them.
+        abandon: stops at once what runs; the executor takes no more calls then.
     """
 
     executor: Executor
     count: int
-    stop: Callable[[], None] | None = None
-
-    def abandon(self, running: Iterable[Future[None]]) -> None:
-        """Stop at once what runs, and wait until it has ended."""
-        futures = list(running)
-        for future in futures:
-            future.cancel()
-        while self.stop is not None and wait(futures, timeout=0.2).not_done:
-            self.stop()
+    abandon: Callable[[], None]
 
 
 @contextmanager
@@ -86,14 +80,14 @@ def open_workers(
         with _dask_workers(count, cluster) as workers:
             yield workers
     elif kind == "threads":
-        with ThreadPoolExecutor(count) as threads:
-            yield Workers(threads, count, stop or (lambda: None))
+        with _Threads(count, stop or (lambda: None)) as threads:
+            yield Workers(threads, count, threads.abandon)
     elif count == 1:
         with _ThisProcess() as here:
-            yield Workers(here, 1)
+            yield Workers(here, 1, lambda: None)
     else:
         with _NewProcesses(count) as processes:
-            yield Workers(processes, count, processes.terminate)
+            yield Workers(processes, count, processes.abandon)
 
 
 def available_cores() -> int:
@@ -116,30 +110,60 @@ class _ThisProcess(Executor):
         return future
 
 
-class _NewProcesses(ThreadPoolExecutor):
+class _Threads(ThreadPoolExecutor):
+    """Threads whose calls can be made to end soon."""
+
+    def __init__(self, count: int, stop: Callable[[], None]) -> None:
+        super().__init__(count)
+        self._stop = stop
+        self._calling: set[threading.Thread] = set()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return super().submit(self._watched, fn, *args, **kwargs)
+
+    def abandon(self) -> None:
+        """Stop what runs and wait until it has ended.
+
+        An interruption may have kept the caller from its future, and even the executor from its new
+        thread, so the calls themselves are watched.
+        """
+        self.shutdown(wait=False, cancel_futures=True)
+        time.sleep(_PATIENCE)  # for a call that is just about to begin
+        while self._calling:
+            self._stop()
+            time.sleep(_PATIENCE)
+
+    def _watched(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self._calling.add(threading.current_thread())
+        try:
+            return self._call(function, *args, **kwargs)
+        finally:
+            self._calling.discard(threading.current_thread())
+
+    def _call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+
+class _NewProcesses(_Threads):
     """Runs each call in a new process, for which a thread waits.
 
     The death of a process then fails one call, where `ProcessPoolExecutor` would lose them all.
     """
 
     def __init__(self, count: int) -> None:
-        super().__init__(count)
+        super().__init__(count, self._terminate)
         self._context = multiprocessing.get_context("spawn")  # torch does not survive a fork
         self._running: set[BaseProcess] = set()
         self._lock = threading.Lock()  # multiprocessing reaps children in any thread
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        return super().submit(self._call, fn, *args, **kwargs)
-
-    def terminate(self) -> None:
-        """End all processes."""
+    def _terminate(self) -> None:
         with self._lock:
             for process in self._running:
                 process.terminate()
 
-    def _call(self, function: Callable[..., None], *args: Any) -> None:
+    def _call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         receiver, sender = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_report, args=(sender, function, args))
+        process = self._context.Process(target=_report, args=(sender, function, args, kwargs))
         with self._lock:
             process.start()
             self._running.add(process)
@@ -162,10 +186,15 @@ class _NewProcesses(ThreadPoolExecutor):
             )
 
 
-def _report(sender: Connection, function: Callable[..., None], args: tuple[Any, ...]) -> None:
+def _report(
+    sender: Connection,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> None:
     """Call a function in a new process and send its error, or None."""
     try:
-        function(*args)
+        function(*args, **kwargs)
         sender.send(None)
     except GlassMLError as error:
         sender.send(error)
@@ -193,11 +222,13 @@ def _dask_workers(count: int, cluster: ClusterConfig) -> Iterator[Workers]:
             # One task at a time in each worker, as every task keeps a core busy.
             defaults = {"n_workers": count, "threads_per_worker": 1}
             opened = LocalCluster(**{"dashboard_address": None, **defaults, **cluster.options})
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"cluster.options: Dask refuses them: {error}") from None
+    except (RuntimeError, TypeError, ValueError) as error:
+        reason = error.__cause__ or error  # a cluster "failed to start" for another error's sake
+        raise ConfigError(f"cluster.options: Dask refuses them: {reason}") from None
     with opened, Client(opened) as client, client.get_executor(pure=False) as executor:
         if cluster.kind == "slurm":  # its workers appear when SLURM starts the jobs
             cores = cluster.options.get("cores") or dask.config.get("jobqueue.slurm.cores")
-            yield Workers(executor, cluster.jobs * int(cores))
+            threads = cluster.jobs * int(cores)
         else:
-            yield Workers(executor, sum(client.nthreads().values()))
+            threads = sum(client.nthreads().values())
+        yield Workers(executor, threads, lambda: executor.shutdown(wait=False))

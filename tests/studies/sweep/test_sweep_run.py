@@ -174,6 +174,18 @@ def test_killed_and_gone_on_with_two_jobs_is_as_never_interrupted(settings, tmp_
     assert_identical(folder, tmp_path / "other")
 
 
+def test_dask_trains_the_same_models(done, settings) -> None:
+    pytest.importorskip("distributed", reason='needs pip install "glassml[cluster]"')
+    results = run(settings | {"axes": {}, "cluster": {"kind": "local"}}, jobs=2, threads=1)
+    assert (results.missing, results.failed) == (0, {})
+    paths = list(Path(settings["output"]).glob(f"runs/*/{PREDICTIONS}"))
+    assert len(paths) == 2
+    for path in paths:
+        expected = done[0] / "runs" / path.parent.name / PREDICTIONS
+        for kind in ("last", "best"):
+            np.testing.assert_array_equal(np.load(path)[kind], np.load(expected)[kind])
+
+
 def test_a_failing_run_does_not_stop_the_others(settings, tmp_path: Path) -> None:
     settings |= {"axes": {}, "variants": {"broken": {"training.optimiser.lr": 1e30}}}
     points = plan(parse_sweep_config(settings)).points
