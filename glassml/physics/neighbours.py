@@ -27,7 +27,7 @@ class Neighbours(NamedTuple):
     Attributes:
         sender: int [E], particle j of each pair.
         receiver: int [E], particle i of each pair, ascending.
-        vector: float64 [E, 3] [length], x_j - x_i of the nearest or another image.
+        vector: float64 [E, 3] [length], x_j - x_i, where x_j is one of the images of j.
     """
 
     sender: np.ndarray

@@ -262,12 +262,12 @@ def write_files(folder: Path) -> None:
     [
         ("absent.dump", ":", "absent.dump: expected a file of configurations; found no such file"),
         (".", ":", "expected a file of configurations; found a folder"),
-        ("noise.bin", ":", r"noise.bin: format: expected one that ASE reads .* \(.h5\); found non"),
+        ("noise.bin", ":", r"noise.bin: format: expected one that ASE reads .* \(.h5\); found an"),
         ("noise.gz", ":", "noise.gz: expected a file that can be read; found: Not a gzipped file"),
         ("noise.dump.gz", ":", "noise.dump.gz: expected a .*; found: Not a gzipped file"),
         ("empty.xyz", ":", "empty.xyz: format: expected one that ASE reads"),
         ("blank.extxyz", ":", r"blank.extxyz: expected frames in this file \(extxyz\); found none"),
-        ("names.xyz", ":", "names.xyz: frame 0: .*'A'.* chemical symbols only"),
+        ("names.xyz", ":", "names.xyz: frame 0: .*'A'.* only chemical symbols"),
         (
             "broken.extxyz",
             ":",
