@@ -5,7 +5,7 @@ configuration as its particles' average positions while rearrangements are forbi
 by Monte Carlo. Here molecular dynamics with a Langevin thermostat samples the same kind of
 restricted ensemble: each particle moves freely within a sphere around its initial position and is
 driven back by a stiff spring once it is outside. What forbids rearrangements is our own choice: the
-radius is a parameter, and the published cage states need not agree with these to all digits.
+radius is a parameter, and the results need not agree exactly with the published cage states.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def cage_commands(
     """LAMMPS commands that average positions, starting from the present ones.
 
     They write the mean displacements over the first and the second half of the run to the files
-    ``cage_1.dump`` and ``cage_2.dump``, after a tenth of ``n_steps`` to forget the start.
+    ``cage_1.dump`` and ``cage_2.dump``, after ``n_steps / 10`` steps to forget the start.
 
     Args:
         system: for its timestep and masses.

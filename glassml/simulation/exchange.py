@@ -16,13 +16,13 @@ __all__ = ["LammpsFrame", "dump_commands", "read_snapshot", "start_commands", "w
 
 @dataclass(frozen=True)
 class LammpsFrame:
-    """How LAMMPS sees a cell: turned so that its vectors are the rows of a lower triangle.
+    """LAMMPS' view of a cell: rotated so that its vectors are the rows of a lower triangle.
 
-    For a cell that has this form already, such as every orthogonal one, nothing is turned and no
-    digit changes. A left-handed cell is also mirrored.
+    A cell that has this form already, such as every orthogonal one, is not rotated, and no digit
+    changes. A left-handed cell is also mirrored.
 
     Attributes:
-        cell: float64 [3, 3] [length], the turned lattice vectors in rows.
+        cell: float64 [3, 3] [length], the rotated lattice vectors in rows.
         rotation: float64 [3, 3] [-], orthogonal; a vector v is v @ rotation for LAMMPS.
     """
 
@@ -42,7 +42,7 @@ class LammpsFrame:
         normal = np.cross(one, other)
         frame = cls.of(np.stack([one, other, normal / np.sqrt(np.linalg.norm(normal))]))
         flat = frame.cell.copy()
-        flat[2, :2] = 0.0  # but for rounding it is, which LAMMPS does not forgive
+        flat[2, :2] = 0.0  # LAMMPS does not accept rounding errors here
         return cls(flat, frame.rotation)
 
     @classmethod
@@ -72,7 +72,7 @@ def write_data(path: str | Path, configuration: Configuration, system: System) -
         system: its species names become the types 1, 2, ...
 
     Returns:
-        The frame in which LAMMPS' vectors are.
+        The frame of LAMMPS' vectors.
 
     Raises:
         InputError: the configuration has a species that the system lacks or another length unit,
@@ -138,9 +138,12 @@ def read_snapshot(path: str | Path) -> dict[str, np.ndarray]:
         names = lines[header].split()[2:]
         table = np.array([line.split() for line in lines[header + 1 :]], dtype=np.float64)
         if table.shape != (int(lines[3]), len(names)):
-            raise ValueError(f"{lines[3]} particles are announced, there are {len(table)} rows")
+            raise ValueError(f"{len(table)} rows for {lines[3]} particles")
     except (OSError, StopIteration, IndexError, ValueError) as error:
-        raise SimulationError(f"{path}: expected a snapshot that LAMMPS wrote; {error}") from None
+        found = str(error) or "no columns"
+        raise SimulationError(
+            f"{path}: expected a snapshot that LAMMPS wrote; found {found}"
+        ) from None
     table = table[np.argsort(table[:, names.index("id")])]
     return {name: table[:, column].copy() for column, name in enumerate(names)}
 

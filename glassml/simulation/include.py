@@ -46,14 +46,14 @@ def from_include(
 
     The file holds the commands that follow the creation of the box in a LAMMPS input: ``mass``,
     ``pair_style``, ``pair_coeff`` and what belongs to them, and if wished ``timestep``. It is
-    tried out on one particle of each type, so what LAMMPS finds wrong is reported in its words.
-    Names of files in it are relative to its own folder.
+    tried out on one particle of each type, and errors are reported in LAMMPS' own words. Names of
+    files in it are relative to its own folder.
 
     Args:
         path: the include file.
         species_names: the names of the types 1, 2, ...
-        composition: fraction of the particles of each species; they may be unnormalised, such as
-            ``(80, 20)``. Default: equal ones.
+        composition: fraction of the particles of each species; the sum need not be 1, as in
+            ``(80, 20)``. Default: equal fractions.
         number_density: [1 / length^3].
         timestep: [time]. Default: that of the file, or else LAMMPS' own for these units.
         units: LAMMPS' unit system; the file cannot set it, as the box exists already.
@@ -100,7 +100,9 @@ def _with_whole_paths(file: Path) -> str:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: expected LAMMPS commands; cannot be read: {error}") from None
+        raise InputError(
+            f"{file}: expected LAMMPS commands; found a file that cannot be read ({error})"
+        ) from None
 
     def whole(match: re.Match[str]) -> str:
         word = match.group()
@@ -135,9 +137,7 @@ def _probe(
         try:
             run_lammps(script, cwd=folder, env={"OMP_NUM_THREADS": "1"})
         except SimulationError as error:
-            raise SimulationError(
-                f"{file}: LAMMPS does not take this include file: {error}"
-            ) from None
+            raise SimulationError(f"{file}: LAMMPS refuses this include file: {error}") from None
         lines = (Path(folder) / "masses.txt").read_text(encoding="utf-8").splitlines()
         masses = tuple(float(line.split()[1]) for line in lines[-n_types:])
         timestep = float((Path(folder) / "timestep.txt").read_text(encoding="utf-8"))

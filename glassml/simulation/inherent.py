@@ -39,7 +39,7 @@ def quench_commands(
     Args:
         system: its timestep is the first one of FIRE.
         force_tolerance: [energy / length].
-        max_iterations: LAMMPS stops there without an error; look at the forces.
+        max_iterations: LAMMPS stops there without an error, so the forces must be checked.
     """
     return (
         f"{system.plane_commands}min_style fire\n"
@@ -113,7 +113,7 @@ _Columns = dict[str, np.ndarray]
 def _run(
     configuration: Configuration, system: System, force_tolerance: float, max_iterations: int
 ) -> tuple[np.ndarray, _Columns, _Columns, int]:
-    """Each particle's way [N, 3], the snapshots before and after it, and the iterations."""
+    """Displacements [N, 3], the snapshots before and after, and the number of iterations."""
     with tempfile.TemporaryDirectory(prefix="glassml-quench-") as name:
         folder = Path(name)
         frame = write_data(folder / "start.data", configuration, system)

@@ -1,4 +1,4 @@
-"""Run LAMMPS as a program or load it as a library, with errors that name LAMMPS' own words."""
+"""Run LAMMPS as a program or load it as a library, with errors in LAMMPS' own words."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def run_lammps(
     if ranks < 1:
         raise InputError(f"ranks: expected at least 1; found {ranks}")
     if isinstance(script, Path) and not script.is_file():
-        raise InputError(f"script: there is no file {script}")
+        raise InputError(f"script: expected a file of LAMMPS commands; found no file {script}")
     found = find_lammps()
     if ranks > 1 and found.mpiexec is None:
         raise SimulationError(
@@ -148,7 +148,7 @@ def stop_running() -> None:
     """Stop every LAMMPS that `run_lammps` waits for in any thread; those calls then raise."""
     for process in list(_running):
         if process.poll() is None:
-            with suppress(ProcessLookupError):  # it has ended this moment
+            with suppress(ProcessLookupError):  # it has just ended
                 os.killpg(process.pid, signal.SIGKILL)
 
 
@@ -176,7 +176,7 @@ def read_thermo(log: str | Path) -> list[dict[str, list[float]]]:
         SimulationError: the Python package of LAMMPS is missing.
     """
     if not Path(log).is_file():
-        raise InputError(f"{log}: no such log file")
+        raise InputError(f"{log}: expected a log file of LAMMPS; found no file")
     with _environment_kept():
         runs: list[dict[str, list[float]]] = _import("lammps.formats").LogFile(str(log)).runs
     return runs
@@ -279,9 +279,7 @@ def _variable_args(variables: Mapping[str, object]) -> list[str]:
     args: list[str] = []
     for name, value in variables.items():
         if not re.fullmatch(r"\w+", name):
-            raise InputError(
-                f"variables: {name!r} is no name of a LAMMPS variable (letters, 0-9, _)"
-            )
+            raise InputError(f"variables: expected names of letters, digits and _; found {name!r}")
         values = value if isinstance(value, (list, tuple)) else (value,)
         args += ["-var", name, *map(str, values)]
     return args

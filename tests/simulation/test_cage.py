@@ -1,4 +1,4 @@
-"""Cage centres: averages within the cage, and the known ones of a particle in a well."""
+"""Cage centres: averages within the cage, and the known averages of a particle in a well."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def test_the_centre_of_a_harmonic_well(wells: System):
     )
     centres = after.structures["cage"] - after.positions
     expected = np.array([-offset, 0, 0])
-    # T / k = 0.032^2: nobody comes near the wall, and the mean over 216 particles is that exact.
+    # T / k = 0.032^2: no particle comes near the wall; the mean over 216 particles is this exact.
     error = after.provenance["cage_error"]
     assert 0 < error < 0.03
     np.testing.assert_allclose(centres.mean(axis=0), expected, atol=4 * error / np.sqrt(3 * 216))
-    # The error that is told is the one that is made.
+    # The reported error is the true one.
     made = np.sqrt(np.square(centres - expected).sum(axis=1).mean())
     assert error == pytest.approx(made, rel=0.15)
 
@@ -112,7 +112,7 @@ def test_a_run_repeats_and_its_seed_matters(minimum: Configuration):
 
 @pytest.mark.parametrize("units", UNIT_STYLES)
 def test_the_wall_is_as_stiff_in_all_units(units: str, tmp_path):
-    """Its force must be m (0.2 / dt)^2 d in the units that LAMMPS' own kinetic energy tells."""
+    """Its force must be m (0.2 / dt)^2 d in units that follow from LAMMPS' own kinetic energy."""
     system = System(
         name="free",
         species_names=("A",),

@@ -1,4 +1,4 @@
-"""Inherent structures: at a minimum, near where they came from, with the energies they say."""
+"""Inherent structures: at a minimum, near the start, with the right energies."""
 
 from __future__ import annotations
 

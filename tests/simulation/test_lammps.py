@@ -35,7 +35,7 @@ ENDLESS = "variable i loop 1000000000\nlabel again\nnext i\njump SELF again\n"
 
 @pytest.fixture
 def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Neither LAMMPS nor MPI in the environment; returns the folder that is on PATH."""
+    """No LAMMPS or MPI in the environment; returns the folder that is on PATH."""
     folder = tmp_path / "path"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:/bin")  # /bin for the shell of small programs
@@ -54,7 +54,7 @@ def commands_with(text: str) -> list[str]:
     """The command lines of the running programs that contain a text."""
     found = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
+        with contextlib.suppress(OSError):  # it has ended by now
             found.append(file.read_bytes().decode(errors="replace").replace("\0", " "))
     return [command for command in found if text in command]
 
@@ -103,7 +103,7 @@ def test_run(tmp_path: Path, ranks: int):
     assert first["Temp"][0] == pytest.approx(1.5)
 
 
-def test_script_file_is_run_where_it_is_told(tmp_path: Path):
+def test_script_file_is_run_in_the_given_folder(tmp_path: Path):
     script = tmp_path / "in.liquid"
     script.write_text("include other.in\nprint ${first}-${second} file out.txt\n")
     (tmp_path / "run").mkdir()
@@ -150,8 +150,8 @@ def test_timeout_leaves_no_rank_behind(tmp_path: Path, ranks: int):
     ("arguments", "message"),
     [
         ({"ranks": 0}, "ranks: expected at least 1; found 0"),
-        ({"script": Path("/none/in.lammps")}, "there is no file /none/in.lammps"),
-        ({"variables": {"a b": 1}}, "'a b' is no name of a LAMMPS variable"),
+        ({"script": Path("/none/in.lammps")}, "found no file /none/in.lammps"),
+        ({"variables": {"a b": 1}}, "expected names of letters, digits and _; found 'a b'"),
     ],
 )
 def test_wrong_arguments(tmp_path: Path, arguments: dict[str, object], message: str):
@@ -160,7 +160,7 @@ def test_wrong_arguments(tmp_path: Path, arguments: dict[str, object], message: 
 
 
 def test_thermo_of_a_missing_log(tmp_path: Path):
-    with pytest.raises(InputError, match=r"no\.log: no such log file"):
+    with pytest.raises(InputError, match=r"no\.log: expected a log file of LAMMPS; found no file"):
         read_thermo(tmp_path / "no.log")
 
 

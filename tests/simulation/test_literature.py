@@ -1,4 +1,4 @@
-"""The script that holds Kob-Andersen data against the literature."""
+"""The script that compares Kob-Andersen data with the literature."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dataset that ships with the package: made by its recipe, and physically what it says."""
+"""The dataset that ships with the package: made by its recipe, and physically right."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_motion_is_nearly_ballistic_at_first_and_slows_down(configurations):
     ballistic = ballistic_displacement(times, TEMPERATURE)
     mean = np.mean([c.propensity.mean(axis=0) for c in configurations], axis=0)
     ratio = mean / ballistic
-    assert 0.75 < ratio[0] < 1  # cages are felt already at t = 0.1
+    assert 0.75 < ratio[0] < 1  # cages matter already at t = 0.1
     assert np.all(np.diff(ratio) < 0)
     assert np.all(np.diff(mean) > 0)
 
@@ -114,7 +114,7 @@ def test_inherent_energies_are_below_thermal_ones(configurations):
 
 
 def test_labels_are_reproducible_between_halves_of_the_runs(configurations):
-    """The noise ceiling: what one half of the runs says of the other, at the longest time."""
+    """The noise ceiling: how well one half of the runs predicts the other, at the longest time."""
     for c in configurations:
         halves = c.statistics["propensity_halves"][c.species == 0, -1]
         assert np.corrcoef(halves.T)[0, 1] > 0.3

@@ -27,7 +27,7 @@ def test_dask_does_the_same(tmp_path):
     assert files_of(tmp_path / "dask") == expected
 
 
-def test_mistake_in_a_worker_is_told_as_elsewhere(tmp_path):
+def test_mistake_in_a_worker_is_reported_as_elsewhere(tmp_path):
     config = liquid_config(tmp_path, "cluster={kind: local}", "particles=100")
     with pytest.raises(Exception, match=r"stage melt, melt-replica.*twice the cutoff") as caught:
         simulate(config, until="melt")

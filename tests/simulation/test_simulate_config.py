@@ -86,7 +86,7 @@ def test_numbers_of_particles_add_up(tmp_path):
         ("ensemble.runs=1", ["ensemble.runs: expected a number greater than or equal to 2", "1"]),
         (
             "ensemble.times=soon",
-            ['ensemble.times: expected a positive time, or such as "5 tau', "soon"],
+            ['ensemble.times: expected a positive time, or a multiple such as "5 tau', "soon"],
         ),
         ("ensemble.times=[1 tau]", ["ensemble.times", '"5 tau_alpha"']),
         ("ensemble.times=[]", ["ensemble.times: expected a list of times, or first, last"]),
@@ -100,7 +100,7 @@ def test_numbers_of_particles_add_up(tmp_path):
         ("cluster.kind=pbs", ["cluster.kind: expected 'local' or 'slurm'", "'pbs'"]),
     ],
 )
-def test_mistakes_are_told(override: str, parts: list[str], tmp_path):
+def test_mistakes_are_reported(override: str, parts: list[str], tmp_path):
     with pytest.raises(ConfigError) as caught:
         liquid_config(tmp_path, override)
     text = str(caught.value)

@@ -32,7 +32,7 @@ def start(config: Path, output: Path) -> subprocess.Popen[str]:
 
 
 def running_scripts(work: Path) -> str:
-    """First lines of the scripts that LAMMPS is at just now, from its logs."""
+    """First lines of the scripts that LAMMPS runs just now, from its logs."""
     texts = []
     for log in work.glob(".partial-*/log.lammps"):
         with contextlib.suppress(OSError):

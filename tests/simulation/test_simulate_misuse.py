@@ -1,4 +1,4 @@
-"""Mistakes and bad luck: reported with stage and cause, and nothing that is done is lost."""
+"""Mistakes and bad luck: reported with stage and cause; finished tasks are not lost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from glassml.simulation.pipeline.lammps_task import lammps_task
 from glassml.simulation.pipeline.measurements import collect_frames
 from glassml.work import Store, Task, evaluator
 
-GLASS = (  # far from equilibrium, and never to come there
+GLASS = (  # far from equilibrium, which it never reaches
     "temperatures=[0.3]",
     "replicas=1",
     "configurations=1",
@@ -48,13 +48,13 @@ def test_box_too_small_for_the_cutoff(tmp_path):
 
 
 def test_liquid_that_does_not_equilibrate_is_used_with_a_warning(tmp_path):
-    told = io.StringIO()
+    printed = io.StringIO()
     result = simulate(
-        liquid_config(tmp_path, *GLASS), progress=TerminalProgress(Console(file=told))
+        liquid_config(tmp_path, *GLASS), progress=TerminalProgress(Console(file=printed))
     )
     (warning,) = result.warnings
     assert warning.startswith("T = 0.3: not equilibrated: F_s(k = 7.25, t) has not decayed")
-    assert f"WARNING: {warning}" in plain(told.getvalue())
+    assert f"WARNING: {warning}" in plain(printed.getvalue())
     dataset = Dataset(result.datasets[0])
     assert dataset.description["warnings"] == [warning]
     assert not dataset.description["equilibration"]["equilibrated"]

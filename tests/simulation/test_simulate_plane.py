@@ -1,4 +1,4 @@
-"""Two-dimensional mixtures: all stages of a simulation, quenches, and what comes out."""
+"""Two-dimensional mixtures: all stages of a simulation, quenches, and their results."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def test_a_dataset_of_the_plane_is_quenched(flat: Configuration, tmp_path: Path)
     np.testing.assert_array_equal(done.cell, flat.cell)
 
 
-def test_dimensions_that_do_not_fit_are_told(flat: Configuration, tmp_path: Path):
+def test_dimensions_that_do_not_fit_are_reported(flat: Configuration, tmp_path: Path):
     own = tmp_path / "own.in"
     own.write_text("mass * 1\npair_style zero 2\npair_coeff * *\n")
     solid = moved(liquid(30), species_names=("A", "B"), name="solid")

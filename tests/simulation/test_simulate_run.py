@@ -1,4 +1,4 @@
-"""A whole simulation: the physics of what comes out, and what is said about it."""
+"""A whole simulation: the physics of the datasets, and their descriptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How trajectories are cut into pieces, and what is read from the pieces."""
+"""How trajectories are cut into pieces, and how the pieces are measured."""
 
 from __future__ import annotations
 

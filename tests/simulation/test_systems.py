@@ -1,4 +1,4 @@
-"""The mixtures as LAMMPS gets them, built in and of a user's own."""
+"""The mixtures as LAMMPS commands, built-in ones and a user's own."""
 
 from __future__ import annotations
 

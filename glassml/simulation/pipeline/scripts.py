@@ -28,7 +28,7 @@ _FORMAT = "sort id format float %.17g"
 
 
 def create_script(liquid: Liquid, name: str, seed: int) -> str:
-    """From a data file of particles on a lattice to a state that can be melted."""
+    """Make a state that can be melted from a data file of particles on a lattice."""
     return (
         _head(f"{name}: bring particles apart, give them velocities", liquid)
         + f"read_data {name}.data\n"
@@ -52,12 +52,12 @@ def dynamics_script(
 
     Args:
         liquid: what is simulated.
-        name: of the task, of which the names of its files are made.
+        name: of the task; the names of its files begin with it.
         start: restart file to begin from.
         steps: number of time steps.
         temperatures: at the beginning and at the end.
         thermo: time steps between lines of thermo output.
-        frames: steps at which positions are written, perhaps 0; None: no positions.
+        frames: steps at which positions are written, 0 included; None: no positions.
     """
     low, high = temperatures
     what = f"at T = {low:g}" if low == high else f"from T = {low:g} to {high:g}"

@@ -78,7 +78,7 @@ def _duration(value: Any) -> Duration:
     except (TypeError, ValueError):
         number = math.nan
     if not (0 < number < math.inf):
-        raise ValueError('expected a positive time, or such as "5 tau_alpha"')
+        raise ValueError('expected a positive time, or a multiple such as "5 tau_alpha"')
     return Duration(number, match is not None)
 
 
@@ -141,18 +141,18 @@ class EquilibrationConfig(_Section):
 
     length: _Duration = Field(
         default=Duration(20.0, True),
-        description="of the two windows together; a time, or a multiple of tau_alpha",
+        description="of the two windows together: a time, or a multiple of tau_alpha",
     )
     budget: PositiveFloat | None = Field(
         default=None,
-        description="time spent at most at each temperature; null: 10^6 time steps. What is not "
-        "equilibrated by then is used nevertheless, with a warning in the dataset",
+        description="largest time spent at each temperature; null: 10^6 time steps. A liquid that "
+        "is not equilibrated by then is used nevertheless, with a warning in the dataset",
     )
     wave_number: PositiveFloat | None = Field(
         default=None,
-        description="k [1 / length] of the self-intermediate scattering function F_s(k, t), which "
-        "says tau_alpha; at the first peak of the structure factor. null: 7.25, that of the "
-        "Kob-Andersen liquid, for built-in mixtures; needed with system.include",
+        description="k [1 / length] of the self-intermediate scattering function F_s(k, t), from "
+        "which tau_alpha is taken; usually the first peak of the structure factor. null: 7.25, "
+        "that of the Kob-Andersen liquid, for built-in mixtures; needed with system.include",
     )
     species: str | None = Field(
         default=None, description="species whose F_s is measured; null: the first one"
@@ -202,7 +202,7 @@ class EnsembleConfig(_Section):
 
     @property
     def durations(self) -> list[Duration]:
-        """The times that are given: all of them, or the first and the last."""
+        """The durations in the settings: all times, or the first and the last."""
         times = self.times
         return [times.first, times.last] if isinstance(times, LogTimes) else list(times)
 
@@ -213,7 +213,7 @@ class EnsembleConfig(_Section):
             return value
         value = _listed(value)
         if isinstance(value, dict):
-            # Checked here: a union would answer with the complaints of both its members.
+            # Checked here, as a union would report the errors of both its members.
             return LogTimes.model_validate(value)
         if not isinstance(value, list | tuple) or not value:
             raise ValueError("expected a list of times, or first, last and count")
@@ -254,8 +254,8 @@ class SimulateConfig(_Section):
     barostat_time: PositiveFloat | None = Field(default=None, description="null: 1000 time steps")
     replicas: PositiveInt = Field(
         default=1,
-        description="independent liquids, each melted and cooled on its own; they run side by side "
-        "and share the configurations among them",
+        description="independent liquids, each melted and cooled on its own; they run in parallel, "
+        "and the configurations are divided among them",
     )
     configurations: PositiveInt = Field(default=10, description="per temperature")
     separation: _Duration = Field(
@@ -271,12 +271,12 @@ class SimulateConfig(_Section):
     cage: CageConfig | None = Field(default=None, description="null: no cage centres")
     seed: NonNegativeInt = Field(default=0, description="of everything that is random")
     workers: PositiveInt | None = Field(
-        default=None, description="LAMMPS processes at a time; null: one a core"
+        default=None, description="LAMMPS processes at a time; null: one per core"
     )
     cluster: ClusterConfig | None = Field(default=None, description="null: this machine, no Dask")
     segment: PositiveInt = Field(
         default=100_000,
-        description="time steps in a piece of a long run; what a killed run may lose",
+        description="time steps in a piece of a long run; a killed run loses no more than a piece",
     )
     output: Path | None = Field(
         default=None, description="folder of the results; null: runs/<name of the config file>"

@@ -56,8 +56,8 @@ class Sample(NamedTuple):
     Attributes:
         name: such as "T0.64-0001".
         temperature: at which it was equilibrated.
-        replica: which liquid it is from, 1, 2, ...
-        state: where it is.
+        replica: the liquid it is from, 1, 2, ...
+        state: the restart file that holds it.
     """
 
     name: str
@@ -73,8 +73,8 @@ class Chain:
     Attributes:
         liquid: what is simulated.
         replica: 1, 2, ...
-        state: its end.
-        temperature: at its end.
+        state: the end of the trajectory.
+        temperature: at this end.
     """
 
     liquid: Liquid
@@ -83,13 +83,13 @@ class Chain:
     temperature: float
 
     def prefix(self, temperature: float) -> str:
-        """How names of tasks begin."""
+        """The beginning of the names of tasks."""
         return f"T{temperature:g}-replica{self.replica}"
 
     def extend(
         self, stage: str, name: str, steps: int, temperature: float | None = None
     ) -> list[Task]:
-        """Pieces that continue the trajectory, cooling linearly if the temperature is another."""
+        """Pieces that continue the trajectory, cooling linearly to a temperature if it is given."""
         first = self.temperature
         last = first if temperature is None else temperature
         tasks = []
@@ -273,7 +273,7 @@ def label_tasks(liquid: Liquid, sample: Sample, frames: Sequence[int]) -> tuple[
 
 
 def window_steps(steps: int) -> tuple[list[int], list[int]]:
-    """Origins of time in a window, and the lags for which F_s is measured: up to half of it."""
+    """Origins of time in a window, and the lags of F_s, up to half of its length."""
     longest = max(1, steps // 2)
     origins = sorted({i * longest // _ORIGINS for i in range(_ORIGINS)})
     count = 1 + int(np.ceil(_LAGS_PER_DECADE * np.log10(longest)))
@@ -282,14 +282,14 @@ def window_steps(steps: int) -> tuple[list[int], list[int]]:
 
 
 def trajectory_pieces(steps: int, longest: int) -> tuple[list[tuple[int, int]], int]:
-    """Where a run of some steps is cut, and the time steps between its lines of thermo output.
+    """How to cut a run into pieces, and the time steps between its lines of thermo output.
 
-    Pieces are as equal as can be with cuts at multiples of the interval, so that the lines of all
-    pieces are evenly spaced in the whole run: no piece weighs more than another in its means.
+    Cuts are at multiples of the interval, so the lines are evenly spaced in the whole run and every
+    piece has its proper weight in means; apart from that, the pieces are as equal as possible.
 
     Args:
-        steps: of the whole run.
-        longest: steps in a piece, perhaps an interval more.
+        steps: time steps of the whole run.
+        longest: time steps of a piece at most; an interval more is possible.
 
     Returns:
         The first and the last step of each piece, and the interval.
@@ -328,5 +328,5 @@ def _lattice(liquid: Liquid, seed: int) -> str:
 
 
 def _dimension(liquid: Liquid) -> dict[str, int]:
-    """For the parameters of a task, where three dimensions go without saying."""
+    """The number of dimensions, for the parameters of a task; omitted if it is three."""
     return {"dimension": 2} if liquid.system.dimension == 2 else {}

@@ -32,7 +32,7 @@ def sweep(
     threads: int | None = None,
     progress: Progress = SILENT,
 ) -> SweepResults:
-    """Do all runs of a sweep that are not done, and write tables and picture.
+    """Do the runs of a sweep that are not done yet, and write tables and picture.
 
     The folder gets ``sweep.yaml``, ``runs/<key>`` for each run, ``runs.csv``, ``results.csv``,
     ``results.json`` and ``results.png``. A run that fails, for instance as its loss diverges, does
