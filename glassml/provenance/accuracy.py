@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from glassml.provenance.parts import Part, Scores
-from glassml.scores import Score
+from glassml.scores import Kind, Score, Statistic, find_score
 
 __all__ = ["Accuracy"]
 
@@ -29,13 +27,7 @@ class Accuracy(Part):
         return cls(protocol=protocol, scores=scores)
 
     def find(
-        self, species: str, time: float, kind: str, statistic: str = "pearson"
+        self, species: str, time: float, kind: Kind, statistic: Statistic = "pearson"
     ) -> Score | None:
         """One of the scores, None if it was not measured."""
-        for score in self.scores:
-            # Records of format 1 know times to ten digits.
-            same_time = math.isclose(score.time, time, rel_tol=1e-9)
-            found = (score.species, score.kind, score.statistic)
-            if same_time and found == (species, kind, statistic):
-                return score
-        return None
+        return find_score(self.scores, species, time, statistic, kind)

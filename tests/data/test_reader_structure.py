@@ -229,5 +229,7 @@ def test_unreadable_files(text_file, tmp_path):
 
 
 def test_unknown_format_name(tmp_path):
-    with pytest.raises(InputError, match=r"format: expected one of \['auto', .*'botan', .*'hoomd'"):
+    with pytest.raises(
+        InputError, match=r"format: expected one of auto, .*botan, .*; found 'hoomd'"
+    ):
         list(read_configurations(tmp_path / "x.gsd", "hoomd"))
