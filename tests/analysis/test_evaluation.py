@@ -106,8 +106,8 @@ def test_the_command_shows_a_table_and_writes_the_numbers(model: Path, tmp_path:
     _write(tmp_path / "d.h5", labels, TIMES)
     files = {name: tmp_path / f"scores.{name}" for name in ("json", "csv")}
     command = ["evaluate", str(model), str(tmp_path / "d.h5"), "--device", "cpu"]
-    for name, path in files.items():
-        command += [f"--{name}", str(path)]
+    for path in files.values():
+        command += ["--table", str(path)]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
     assert "model.pt on d.h5 (3 configurations)" in result.stdout

@@ -113,7 +113,8 @@ def test_the_picture_shows_the_numbers(tmp_path: Path, monkeypatch: pytest.Monke
 def test_command(small_network: Path, there: Path, unseen: Path, tmp_path: Path) -> None:
     outputs = {k: tmp_path / f"few.{v}" for k, v in
                (("json", "json"), ("csv", "csv"), ("picture", "png"))}  # fmt: skip
-    options = [word for k, path in outputs.items() for word in (f"--{k}", str(path))]
+    names = {"json": "--table", "csv": "--table", "picture": "--picture"}
+    options = [word for k, path in outputs.items() for word in (names[k], str(path))]
     result = CliRunner().invoke(
         app,
         ["few-shot", str(small_network), str(there), "--test", str(unseen), "--draws", "3",

@@ -205,7 +205,8 @@ def test_the_picture_holds_the_numbers(
 def test_command(two_models, two_datasets, tmp_path: Path) -> None:
     outputs = {k: tmp_path / f"t.{v}" for k, v in
                (("json", "json"), ("csv", "csv"), ("picture", "png"))}  # fmt: skip
-    options = [word for k, path in outputs.items() for word in (f"--{k}", str(path))]
+    names = {"json": "--table", "csv": "--table", "picture": "--picture"}
+    options = [word for k, path in outputs.items() for word in (names[k], str(path))]
     files = [str(p) for p in (*two_models.values(), *two_datasets.values())]
     result = CliRunner().invoke(app, ["transfer", *files, "--time", "cold.pt=1", *options])
     assert result.exit_code == 0, result.output
