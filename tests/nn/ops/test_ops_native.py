@@ -183,7 +183,7 @@ def test_every_vector_extension_gives_the_same_numbers(
         arguments, (result, *gradients) = torch.load(sys.argv[2], weights_only=True)
         leaves = [arguments[k].requires_grad_() for k in (0, 2, 8) if arguments[k] is not None]
         found = torch.ops.glassml.equivariant_convolution(*arguments)
-        direction = torch.linspace(-1, 1; found.numel()).view(found.shape)
+        direction = torch.linspace(-1, 1, found.numel()).view(found.shape)
         found_gradients = torch.autograd.grad(found, leaves, direction)
         for a, b in ((found, result), *zip(found_gradients, gradients, strict=True)):
             torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-4)
