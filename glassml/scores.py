@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from glassml.physics import same_time
+from glassml.physics import column_of
 
 __all__ = [
     "KINDS",
@@ -112,9 +112,7 @@ def error_kinds(scores: Iterable[Score]) -> str:
 def find_score(
     scores: Iterable[Score], species: str, time: float, statistic: Statistic, kind: Kind
 ) -> Score | None:
-    """The first score of these properties, None if there is none."""
-    for score in scores:
-        properties = (score.species, score.statistic, score.kind)
-        if same_time(score.time, time) and properties == (species, statistic, kind):
-            return score
-    return None
+    """The score of these properties at the nearest time, None if there is none."""
+    alike = [s for s in scores if (s.species, s.statistic, s.kind) == (species, statistic, kind)]
+    column = column_of(time, [score.time for score in alike])
+    return None if column is None else alike[column]

@@ -68,7 +68,6 @@ LONG_FILES = {
     "lammps_plugin/src/fix_glassml.cpp": "one class, and most of its functions are LAMMPS' own",
 }
 LONG_FUNCTIONS = {
-    "glassml/cli/simulate.py: simulate": "half of it is the signature, which is its options",
     "glassml/cli/sweep.py: sweep": "half of it is the signature, which is its options",
 }
 

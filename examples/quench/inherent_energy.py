@@ -15,10 +15,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from matscipy.neighbours import neighbour_list
 
 from glassml.analysis.correlation import pearson_all, pearson_mean
 from glassml.data import Configuration, Dataset, convert, find_inputs
+from glassml.physics import find_neighbours
 from glassml.progress import TerminalProgress
 from glassml.simulation import TRUNCATIONS, kob_andersen, quench_file
 
@@ -29,13 +29,10 @@ def neighbours(
     configuration: Configuration, cutoff: float, own: bool = True
 ) -> tuple[np.ndarray, ...]:
     """Pairs i, j and distances in the inherent structure, with ``own`` also i, i at distance 0."""
-    i, j, r = neighbour_list(
-        "ijd",
-        cutoff=cutoff,
-        positions=configuration.structures["inherent"],
-        cell=configuration.cell,
-        pbc=configuration.pbc,
+    j, i, vector = find_neighbours(
+        configuration.structures["inherent"], configuration.cell, configuration.pbc, cutoff
     )
+    r = np.linalg.norm(vector, axis=1)
     if own:
         everyone = np.arange(configuration.n_particles)
         i, j, r = np.append(i, everyone), np.append(j, everyone), np.append(r, 0.0 * everyone)

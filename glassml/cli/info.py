@@ -82,7 +82,7 @@ def _output_table(manifest: Manifest) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("output", "dimension", "columns", title="Outputs", title_justify="left")
+    table = Table("quantity", "dimension", "columns", title="Quantities", title_justify="left")
     for entry in manifest.outputs:
         shown = _plain(entry.columns)
         if entry.irreps:

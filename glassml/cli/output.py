@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
 
-__all__ = ["check_absent", "check_tables", "say_written", "write_tables"]
+__all__ = ["check_absent", "check_tables", "continued_later", "say_written", "write_tables"]
 
 _ENDINGS = (".csv", ".json")
 
@@ -62,3 +63,13 @@ def say_written(path: Path | None) -> None:
     """Name a file that was written, if there is one."""
     if path is not None:
         typer.echo(f"written: {path}")
+
+
+@contextmanager
+def continued_later() -> Iterator[None]:
+    """Say that the same command continues, if the user interrupts what is done here."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command continues", err=True)
+        raise typer.Exit(130) from None

@@ -14,7 +14,7 @@ from glassml.cli.options import (
     SpeciesNames,
     jobs_option,
 )
-from glassml.cli.output import check_absent
+from glassml.cli.output import check_absent, continued_later
 
 if TYPE_CHECKING:
     from glassml.data import ReadOptions
@@ -92,17 +92,18 @@ def quench(
     check_absent(output, overwrite)
     options = ReadOptions(species=SpeciesMap.parse(species) if species else None)
     chosen = _chosen_system(system, include, truncation, units, source, file_format, options)
-    report = quench_file(
-        source,
-        output,
-        chosen,
-        file_format=file_format,
-        options=options,
-        force_tolerance=force_tolerance,
-        max_iterations=max_iterations,
-        jobs=jobs,
-        progress=TerminalProgress(),
-    )
+    with continued_later():
+        report = quench_file(
+            source,
+            output,
+            chosen,
+            file_format=file_format,
+            options=options,
+            force_tolerance=force_tolerance,
+            max_iterations=max_iterations,
+            jobs=jobs,
+            progress=TerminalProgress(),
+        )
     typer.echo(
         f"{report.output}: {report.configurations} configurations"
         + (f" ({report.resumed} from an earlier run)" if report.resumed else "")

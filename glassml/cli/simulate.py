@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from glassml.cli.output import continued_later, say_written
 from glassml.errors import ConfigError
 
 __all__ = ["simulate"]
@@ -75,15 +76,12 @@ def simulate(
         if missing is not None:
             typer.echo(f"the other scripts depend on results that do not exist yet ({missing})")
         return
-    try:
+    with continued_later():
         result = pipeline.simulate(config, until=until, progress=TerminalProgress(Console()))
-    except KeyboardInterrupt:
-        typer.echo("interrupted; the same command continues", err=True)
-        raise typer.Exit(130) from None
     if result.datasets:
         from glassml.analysis import simulation_figure  # loads torch
         from glassml.plotting import save_figure
 
         picture = result.folder / "summary.png"
         save_figure(simulation_figure(result.datasets), picture)
-        typer.echo(f"wrote {picture}")
+        say_written(picture)

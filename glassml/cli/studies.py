@@ -235,7 +235,7 @@ def few_shot(
     """
     from rich.console import Console
 
-    from glassml.analysis.times import relaxation_time_of
+    from glassml.analysis.relaxation_times import relaxation_time_of
     from glassml.data import Dataset
     from glassml.plotting import check_image, save_figure
     from glassml.progress import TerminalProgress

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from glassml.cli.options import jobs_option
-from glassml.cli.output import say_written
+from glassml.cli.output import continued_later, say_written
 from glassml.errors import ConfigError
 
 __all__ = ["sweep"]
@@ -70,13 +70,10 @@ def sweep(
         for point in planned.points:
             typer.echo(f"{point.key}  {point}")
         return
-    try:
+    with continued_later():
         results = sweeping.sweep(
-            config, jobs=jobs, threads=threads, progress=TerminalProgress(Console())
+            config, planned, jobs=jobs, threads=threads, progress=TerminalProgress(Console())
         )
-    except KeyboardInterrupt:
-        typer.echo("interrupted; the same command continues", err=True)
-        raise typer.Exit(130) from None
     Console().print(sweeping.sweep_table(config, planned, results))
     say_written(config.output)
     for key, why in results.failed.items():

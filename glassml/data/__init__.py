@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from glassml.data.atoms import atoms_from_configuration, configuration_from_atoms
-from glassml.data.configuration import Configuration
+from glassml.data.configuration import REVERSED_FROM, Configuration
 from glassml.data.conversion import convert, find_inputs
 from glassml.data.dataset import Dataset, DatasetWriter
 from glassml.data.model_view import POSITIONS, THERMAL, view_of
@@ -14,7 +14,7 @@ from glassml.data.rearranging import (
     parts_by_size,
     split_dataset,
 )
-from glassml.data.reversal import REVERSED_FROM, reverse_dataset, reversed_runs
+from glassml.data.reversal import reverse_dataset, reversed_runs
 from glassml.data.shipped import dataset_path, shipped_names, shipped_path
 from glassml.data.species import SpeciesMap
 from glassml.data.summary import DatasetSummary, LabelStatistics, summarise

@@ -14,7 +14,10 @@ from glassml.errors import InputError
 from glassml.physics import cells
 from glassml.physics.units import LENGTH_UNITS
 
-__all__ = ["Configuration"]
+__all__ = ["REVERSED_FROM", "Configuration", "sha256_of_positions"]
+
+# Entry of the provenance of a reversed run: `Configuration.positions_sha256` of its start.
+REVERSED_FROM = "reversed_from"
 
 # Smallest |volume| / (product of the edge lengths) of a cell: below this its three vectors lie in
 # one plane to within rounding, and fractional coordinates have lost all their digits.
@@ -120,7 +123,7 @@ class Configuration:
     @property
     def positions_sha256(self) -> str:
         """Checksum of the positions alone: configurations with equal positions share it."""
-        return hashlib.sha256(self.positions.tobytes()).hexdigest()
+        return sha256_of_positions(self.positions)
 
     @property
     def plane(self) -> int | None:
@@ -330,3 +333,8 @@ class Configuration:
 
 def _shape(array: Sequence | np.ndarray) -> str:
     return f"shape {list(np.shape(array))}"
+
+
+def sha256_of_positions(positions: np.ndarray) -> str:
+    """Checksum of positions [N, 3] [length], in double precision."""
+    return hashlib.sha256(np.ascontiguousarray(positions, np.float64).tobytes()).hexdigest()

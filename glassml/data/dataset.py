@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,7 +19,7 @@ import h5py
 import numpy as np
 
 import glassml
-from glassml.data.configuration import Configuration
+from glassml.data.configuration import REVERSED_FROM, Configuration, sha256_of_positions
 from glassml.data.shipped import dataset_path, shipped_names
 from glassml.data.storage import (
     FORMAT,
@@ -253,6 +254,18 @@ class Dataset:
         if name not in self.names:
             raise InputError(f"{self.path}: expected the name of a configuration; found {name!r}")
         return str(self.stored(name).attrs["sha256"])
+
+    @cached_property
+    def positions_sha256(self) -> dict[str, str]:
+        """Name -> `Configuration.positions_sha256`; nothing but the positions is read."""
+        return {
+            name: sha256_of_positions(self.stored(name)["positions"][()]) for name in self.names
+        }
+
+    def reversed_from(self, name: str) -> str | None:
+        """Of a reversed run: `Configuration.positions_sha256` of its start; of others None."""
+        start = self.stored(name)["provenance"].attrs.get(REVERSED_FROM)
+        return None if start is None else str(start)
 
     def has_final_positions(self, name: str) -> bool:
         """Whether the dataset holds the final positions of a configuration's runs."""

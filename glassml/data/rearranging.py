@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from glassml.data.configuration import REVERSED_FROM
 from glassml.data.dataset import Dataset, DatasetWriter
-from glassml.data.reversal import REVERSED_FROM
 from glassml.errors import InputError
 from glassml.physics import same_times
 

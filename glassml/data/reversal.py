@@ -29,16 +29,15 @@ from pathlib import Path
 
 import numpy as np
 
-from glassml.data.configuration import Configuration
+from glassml.data.configuration import REVERSED_FROM, Configuration
 from glassml.data.dataset import Dataset, DatasetWriter
 from glassml.errors import InputError
 from glassml.physics import column_of
 from glassml.progress import SILENT, Progress
 
-__all__ = ["REVERSED_FROM", "reverse_dataset", "reversed_runs"]
+__all__ = ["reverse_dataset", "reversed_runs"]
 
 _ROUNDING = 1e-3  # of the largest label; labels of another definition differ by far more
-REVERSED_FROM = "reversed_from"  # entry of the provenance: checksum of the start's positions
 
 
 def reversed_runs(

@@ -6,7 +6,6 @@ the manifest and stands between two marks.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 from glassml.errors import InputError
 from glassml.export.archive import model_path, read_manifest
 from glassml.export.manifest import Manifest
-from glassml.files import atomic_write
+from glassml.files import atomic_write, sha256_of
 from glassml.pretrained import card_path, pretrained_names
 from glassml.provenance import TrainingRecord
 
@@ -52,7 +51,7 @@ class ModelSummary:
         temperature: of the training data.
         times: times of the propensity [time].
         input: positions, and the scalars that it needs.
-        pearson: accuracy for the first species, one text a time.
+        pearson: accuracy for the first species, one text per time.
         kilobytes: size of the file.
     """
 
@@ -205,9 +204,8 @@ def _validated_on(record: TrainingRecord) -> str:
 
 
 def _file_rows(path: Path, manifest: Manifest) -> Rows:
-    content = path.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    yield "file", f"{len(content) / 1000:.0f} kB, {manifest.dtype}, SHA-256 `{digest}`"
+    size = path.stat().st_size / 1000
+    yield "file", f"{size:.0f} kB, {manifest.dtype}, SHA-256 `{sha256_of(path)}`"
     table = manifest.radial_table
     if table is not None:
         within = f"outputs within {table.measured_error:.1e} of the trained network's"

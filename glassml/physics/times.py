@@ -29,5 +29,8 @@ def same_times(one: Sequence[float] | np.ndarray, other: Sequence[float] | np.nd
 
 
 def column_of(time: float, times: Sequence[float] | np.ndarray) -> int | None:
-    """The index of a time in ``times`` [T] [time]; None if it is not one of them."""
-    return next((index for index, known in enumerate(times) if same_time(known, time)), None)
+    """The index of a time in ``times`` [T] [time], the nearest one; None if it is not there."""
+    if not len(times):
+        return None
+    nearest = int(np.argmin(np.abs(np.asarray(times) - time)))
+    return nearest if same_time(float(times[nearest]), time) else None

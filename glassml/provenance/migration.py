@@ -1,6 +1,6 @@
 """Records of format 1, as model files and checkpoints had them, and what they become.
 
-The classes below list every entry that was ever written, so that an unknown one is named.
+The classes below list every entry that glassml ever wrote. Entries of other names become notes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def migrated_training(values: Any) -> TrainingRecord:
         values: the entry as JSON has it. A checkpoint of format 1 has the same entries.
 
     Raises:
-        ValidationError: an entry is unknown or has another form.
+        ValidationError: an entry has another form.
     """
     return _Training.model_validate(values).record()
 
@@ -114,8 +114,12 @@ class _Network(_Entry):
 class _Training(_Entry):
     """Entries of a training run, of a refit (from ``reversed_data`` on), and of a committee.
 
+    People could add entries of their own: these become notes, as no file may become useless by them.
+
     A committee has in ``members`` what each has of its own, and beside it what all share.
     """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     data: tuple[_DataFile, ...] = ()
     train_configurations: int | None = None
@@ -144,11 +148,6 @@ class _Training(_Entry):
                     f"{field}_configurations: expected the number of names in {field} "
                     f"({len(names)}); found {number}"
                 )
-        unknown = [name for name in self.metrics if not _METRIC.match(name)]
-        if unknown:
-            raise ValueError(
-                f"metrics.{unknown[0]}: expected no such field; found {self.metrics[unknown[0]]}"
-            )
         return self
 
     def record(self) -> TrainingRecord:
@@ -156,7 +155,7 @@ class _Training(_Entry):
         accuracy = None if self.accuracy is None else self.accuracy.accuracy()
         if self.members:
             members = tuple(self._with_what_is_shared(member).record() for member in self.members)
-            return TrainingRecord(members=members, accuracy=accuracy)
+            return TrainingRecord(members=members, accuracy=accuracy, notes=self._notes())
         return TrainingRecord(
             data=self._data_files(),
             train=self._side("train", self.train, self.train_configurations),
@@ -170,7 +169,12 @@ class _Training(_Entry):
             epoch=self.epoch,
             accuracy=accuracy or self._cross_validation(),
             network=None if self.network is None else self.network.record(),
+            notes=self._notes(),
         )
+
+    def _notes(self) -> dict[str, Any]:
+        metrics = {k: v for k, v in self.metrics.items() if not _METRIC.match(k)}
+        return {**(self.model_extra or {}), **({"metrics": metrics} if metrics else {})}
 
     def _with_what_is_shared(self, member: _Training) -> _Training:
         shared = self.model_fields_set - member.model_fields_set - {"members", "accuracy"}

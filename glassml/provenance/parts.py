@@ -107,6 +107,14 @@ class KnownConfiguration(Part):
             reversed_from=None if start is None else str(start),
         )
 
+    @classmethod
+    def all_of(cls, dataset: Dataset) -> tuple[KnownConfiguration, ...]:
+        """What identifies each configuration of a dataset; little of the file is read."""
+        return tuple(
+            cls(name=name, positions_sha256=positions, reversed_from=dataset.reversed_from(name))
+            for name, positions in dataset.positions_sha256.items()
+        )
+
     @property
     def hashes(self) -> set[str]:
         """Of its positions and of those that it began from, as far as they are known."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from glassml.data import Configuration, Dataset
+from glassml.data import Dataset
 from glassml.provenance.accuracy import Accuracy
 from glassml.provenance.parts import (
     DataFile,
@@ -50,6 +50,7 @@ class TrainingRecord(Part):
         accuracy: what was measured afterwards, None if nothing was.
         members: of a committee, the record of each.
         network: of a model with refitted decoders, the network behind them.
+        notes: entries of a record of format 1 that glassml does not know; format 1 took any.
     """
 
     data: tuple[DataFile, ...] = ()
@@ -65,6 +66,7 @@ class TrainingRecord(Part):
     accuracy: Accuracy | None = None
     members: tuple[TrainingRecord, ...] = ()
     network: NetworkRecord | None = None
+    notes: dict[str, Any] = Field(default={})
 
     @property
     def parts(self) -> tuple[TrainingRecord, ...]:
@@ -76,9 +78,10 @@ class TrainingRecord(Part):
 
         In training or in validation, which chooses the epoch; by a member of it, or by the network
         behind its decoders. A reversed run counts as seen if the configuration that it began from
-        does, and the other way round. Configurations are recognised by their positions, in any
-        dataset. Records of format 1 know only names: then the dataset must be the one that the
-        model was trained on, of which all reversed runs count as seen.
+        does, and the other way round. Configurations are recognised in any dataset by their
+        positions to the last bit; a copy that was wrapped or rounded is another configuration.
+        Records of format 1 know only names: then the dataset must be the one that the model was
+        trained on, of which all reversed runs count as seen.
         """
         trainings = list(self._trainings())
         hashes = {value for one in trainings for value in one._hashes}
@@ -90,10 +93,9 @@ class TrainingRecord(Part):
         if not hashes and not by_name:
             return ()
         return tuple(
-            configuration.name
-            for configuration in dataset
-            if hashes & KnownConfiguration.of(configuration).hashes
-            or any(one._names(configuration) for one in by_name)
+            known.name
+            for known in KnownConfiguration.all_of(dataset)
+            if hashes & known.hashes or any(one._names(known) for one in by_name)
         )
 
     def coefficients(self) -> Accuracy | None:
@@ -169,10 +171,10 @@ class TrainingRecord(Part):
         complete = all(side.configurations or not side.number for side in sides)
         return complete and all(c.positions_sha256 is not None for c in self._known)
 
-    def _names(self, configuration: Configuration) -> bool:
+    def _names(self, configuration: KnownConfiguration) -> bool:
         """Whether it has seen a configuration of one of its own datasets, judged by its name."""
         return (
-            KnownConfiguration.of(configuration).reversed_from is not None
+            configuration.reversed_from is not None
             or any(
                 side.number and not side.configurations for side in (self.train, self.validation)
             )

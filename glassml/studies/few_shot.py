@@ -13,6 +13,7 @@ from glassml.analysis.metrics import pearson_scores
 from glassml.data import Dataset
 from glassml.errors import InputError
 from glassml.inference import Predictor
+from glassml.physics import same_times
 from glassml.progress import SILENT, Progress
 from glassml.scores import KINDS, Score, error_kinds, find_score
 from glassml.studies.descriptor_moments import DescriptorMoments, read_descriptor_moments
@@ -116,7 +117,7 @@ def few_shot(
         _check_apart(dataset, test)
     moments = read_descriptor_moments(predictor, dataset, progress=progress)
     unseen = None if test is None else read_descriptor_moments(predictor, test, progress=progress)
-    if unseen is not None and unseen.times != moments.times:
+    if unseen is not None and not same_times(unseen.times, moments.times):
         raise InputError(
             f"{unseen.dataset.path}: times: expected those of {dataset.path} "
             f"({', '.join(f'{t:g}' for t in moments.times)}); found "

@@ -18,7 +18,7 @@ from rich.table import Table
 
 import glassml
 from glassml.analysis.metrics import pearson_scores
-from glassml.data import POSITIONS, REVERSED_FROM, Dataset
+from glassml.data import POSITIONS, Dataset
 from glassml.errors import InputError
 from glassml.export import replace_decoder, save_model
 from glassml.inference import Predictor
@@ -282,7 +282,7 @@ def _record(
 def _runs_of(known: Sequence[KnownConfiguration], runs: Dataset) -> ReversedRuns:
     """Those of a dataset that began from the configurations, which all have some."""
     starts = [configuration.positions_sha256 for configuration in known]
-    began = [run.provenance.get(REVERSED_FROM) for run in runs]
+    began = [runs.reversed_from(name) for name in runs.names]
     return ReversedRuns(
         number=sum(start in starts for start in began),
         starts=tuple(start for start in starts if start is not None),

@@ -15,7 +15,7 @@ from scipy.stats import mstats
 from glassml.analysis.correlation import pearson_all, pearson_each
 from glassml.analysis.metrics import pearson_scores
 from glassml.analysis.predictions import predict_each
-from glassml.analysis.times import relaxation_time_of, trained_relaxation_time
+from glassml.analysis.relaxation_times import relaxation_time_of, trained_relaxation_time
 from glassml.data import Configuration, Dataset
 from glassml.errors import InputError
 from glassml.inference import Predictor
@@ -43,7 +43,7 @@ class TransferCell:
         model_time: time [time] of the predictions.
         dataset_time: time [time] of the labels.
         seen_in_training: number of configurations of the dataset that the model was trained or
-            validated on, by name and checksum.
+            validated on.
         scores: for each species the kinds ``all`` and ``mean``; the latter with its standard error.
     """
 
@@ -144,7 +144,7 @@ def transfer(
         models: exported models.
         datasets: labelled configurations.
         times: file name (with or without its ending) of a model or dataset -> time [time] to use.
-            Default: see `glassml.analysis.times`.
+            Default: see `glassml.analysis.relaxation_times`.
         time: for all that have no entry in ``times``; None: the default.
         progress: shows how many configurations of each dataset are done.
 

@@ -12,6 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from glassml.errors import InputError, not_one_of
+from glassml.physics import same_time
 from glassml.plotting import COLOUR_MAP, REFERENCE, log_x_axis, series_colour, styled
 from glassml.scores import KINDS, error_kinds, find_score
 from glassml.studies.few_shot import FewShot
@@ -128,7 +129,7 @@ def few_shot_figure(results: Sequence[FewShot], species: str, time: float) -> Fi
 
 def _check_shown(result: FewShot, species: str, time: float) -> None:
     known = dict.fromkeys((s.species, s.time) for p in result.points if p.size for s in p.scores)
-    if (species, time) not in known:
+    if not any(name == species and same_time(t, time) for name, t in known):
         shown = ", ".join(f"{name} at {t:g}" for name, t in known)
         raise InputError(
             f"expected a species and time of the labels ({shown}); found {species} at {time:g}"

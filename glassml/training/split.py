@@ -40,7 +40,7 @@ class ConfigurationSource:
     @property
     def reversed_from(self) -> str | None:
         """Of a reversed run: hash of the positions that it started from."""
-        return self.dataset.stored(self.name)["provenance"].attrs.get(REVERSED_FROM)
+        return self.dataset.reversed_from(self.name)
 
     def __str__(self) -> str:
         return f"{self.dataset.path}: configuration {self.name!r}"

@@ -19,6 +19,7 @@ class Evaluator(Protocol):
     """A function that writes outputs of a task, and states its version; see `evaluator`."""
 
     __name__: str
+    __qualname__: str
     version: int
 
     def __call__(self, task: Task, folder: Path, /) -> None:
@@ -35,8 +36,7 @@ def evaluator(*, version: int) -> Callable[[Callable[[Task, Path], None]], Evalu
     """Declare a function to be an evaluator, and its version.
 
     Raise the version when you change the function so that it computes something else: tasks of the
-    earlier version are then done again. The name of the function must be unique among the
-    evaluators that share a store.
+    earlier version are then done again.
 
     Args:
         version: a positive number.
@@ -55,8 +55,8 @@ class Task:
     """A piece of work with outputs that follow from what is hashed into its key, and nothing else.
 
     Attributes:
-        evaluators: functions that do it, one after the other; their names and versions are in the
-            key.
+        evaluators: functions that do it, one after the other; their modules, names and versions
+            are in the key.
         outputs: files that are kept.
         facts: plain values that decide what the outputs are; in the key.
         inputs: files of other tasks: name -> key of the task that writes it.
@@ -96,10 +96,14 @@ class Task:
     def key(self) -> str:
         """Hash of everything that decides what the outputs are."""
         parts = {
-            "evaluators": [[function.__name__, function.version] for function in self.evaluators],
+            "evaluators": [[_name(function), function.version] for function in self.evaluators],
             "facts": dict(self.facts),
             "inputs": dict(self.inputs),
             "outputs": self.outputs,
         }
         text = json.dumps(parts, sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:_KEY_LENGTH]
+
+
+def _name(function: Evaluator) -> str:
+    return f"{function.__module__}.{function.__qualname__}"

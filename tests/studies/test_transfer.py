@@ -11,7 +11,7 @@ import pytest
 from scoring import find, scores_of
 from typer.testing import CliRunner
 
-from glassml.analysis.times import relaxation_time_of, trained_relaxation_time
+from glassml.analysis.relaxation_times import relaxation_time_of, trained_relaxation_time
 from glassml.cli import app
 from glassml.data import Dataset, DatasetWriter
 from glassml.errors import InputError

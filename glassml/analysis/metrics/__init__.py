@@ -10,7 +10,7 @@ from glassml.analysis.metrics.agreement import (
     spread_agreement,
 )
 from glassml.analysis.metrics.bootstrap import mean_errors, pooled_errors, resampled_counts
-from glassml.analysis.metrics.scores import (
+from glassml.analysis.metrics.coefficients import (
     Sample,
     averaged_samples,
     averaged_scores,

@@ -11,7 +11,7 @@ from glassml.simulation.pipeline.simulate_config import STAGES
 from glassml.simulation.pipeline.stage_runner import StagePlanner
 from glassml.simulation.pipeline.stage_tasks import (
     Chain,
-    Sample,
+    LiquidSample,
     cage_task,
     label_tasks,
     melt,
@@ -34,7 +34,7 @@ class Labelled:
         steps: time steps at which the labels are measured.
     """
 
-    sample: Sample
+    sample: LiquidSample
     structure: Task
     cage: Task | None = None
     labels: Task | None = None
@@ -121,7 +121,7 @@ def _sample(campaign: Campaign, ends: dict[float, list[Chain]], runner: StagePla
                 tasks += pieces
                 wanted.append(pieces[-1])
             name = f"T{temperature:g}-{index + 1:04d}"
-            samples.append(Sample(name, temperature, chain.replica, chain.state))
+            samples.append(LiquidSample(name, temperature, chain.replica, chain.state))
         cage = liquid.config.cage
         campaign.configurations += [
             Labelled(

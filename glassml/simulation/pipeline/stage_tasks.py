@@ -31,7 +31,7 @@ from glassml.simulation.pipeline.scripts import (
 from glassml.simulation.pipeline.simulate_config import CageConfig
 from glassml.work import Task
 
-__all__ = ["Chain", "Sample", "State", "cage_task", "label_tasks", "melt", "structure_task"]
+__all__ = ["Chain", "LiquidSample", "State", "cage_task", "label_tasks", "melt", "structure_task"]
 
 _ORIGINS = 8  # of time in a window, in its first half
 _LAGS_PER_DECADE = 8
@@ -50,7 +50,7 @@ class State(NamedTuple):
     key: str
 
 
-class Sample(NamedTuple):
+class LiquidSample(NamedTuple):
     """A configuration of the dataset.
 
     Attributes:
@@ -186,7 +186,7 @@ def melt(liquid: Liquid, replica: int) -> tuple[Chain, list[Task]]:
     return chain, [create, *chain.extend("melt", prefix, steps)]
 
 
-def structure_task(liquid: Liquid, sample: Sample) -> Task:
+def structure_task(liquid: Liquid, sample: LiquidSample) -> Task:
     """Positions, energies and the inherent structure of a configuration."""
     name = f"{sample.name}-structure"
     dumps = [f"{name}.thermal.dump"]
@@ -203,7 +203,7 @@ def structure_task(liquid: Liquid, sample: Sample) -> Task:
     )
 
 
-def cage_task(liquid: Liquid, sample: Sample, cage: CageConfig) -> Task:
+def cage_task(liquid: Liquid, sample: LiquidSample, cage: CageConfig) -> Task:
     """The cage centres of a configuration."""
     name = f"{sample.name}-cage"
     script = cage_script(
@@ -220,7 +220,9 @@ def cage_task(liquid: Liquid, sample: Sample, cage: CageConfig) -> Task:
     )
 
 
-def label_tasks(liquid: Liquid, sample: Sample, frames: Sequence[int]) -> tuple[list[Task], Task]:
+def label_tasks(
+    liquid: Liquid, sample: LiquidSample, frames: Sequence[int]
+) -> tuple[list[Task], Task]:
     """The runs of an isoconfigurational ensemble, and the task that averages over them.
 
     Velocities of a run are those of the Maxwell-Boltzmann distribution in the frame in which the

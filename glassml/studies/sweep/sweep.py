@@ -27,6 +27,7 @@ _SECONDS_BETWEEN_TABLES = 60.0
 
 def sweep(
     config: SweepConfig,
+    planned: Plan | None = None,
     *,
     jobs: int = 1,
     threads: int | None = None,
@@ -40,6 +41,7 @@ def sweep(
 
     Args:
         config: the sweep; its ``output`` is the folder, which may hold earlier runs.
+        planned: its runs, as `plan` gives them; None: they are planned here.
         jobs: runs at a time, each in a process of its own if there are several. With a SLURM
             cluster its jobs decide.
         threads: CPU threads per run; None: all cores, shared out among the jobs. With a SLURM
@@ -55,26 +57,30 @@ def sweep(
     for name, value in (("jobs", jobs), ("threads", threads)):
         if value is not None and value < 1:
             raise ConfigError(f"{name}: expected a positive number; found {value}")
-    planned = plan(config)
+    planned = planned or plan(config)
     write_yaml(config, config.output / "sweep.yaml")
     store = Store((config.output / "runs").absolute())
     store.folder.mkdir(exist_ok=True)
     report = _Report(config, planned, store, progress)
-    on_slurm = config.cluster is not None and config.cluster.kind == "slurm"
-    if threads is None and not on_slurm and (jobs > 1 or config.cluster is not None):
-        threads = max(1, available_cores() // jobs)
-    tasks = [with_threads(point.task, threads) for point in planned.points]
     with (
         progress.stage("runs", len(report.keys)) as advance,
         open_workers("processes", jobs, config.cluster) as workers,
     ):
         advance(len(report.done))
+        on_slurm = config.cluster is not None and config.cluster.kind == "slurm"
+        if threads is None and not on_slurm and (workers.count > 1 or config.cluster is not None):
+            threads = max(1, available_cores() // workers.count)
+        tasks = [with_threads(point.task, threads) for point in planned.points]
 
         def on_end(task: Task) -> None:
             report.after(task)
             advance()
 
-        run_tasks(tasks, store, workers, on_failure="note", on_end=on_end)
+        try:
+            run_tasks(tasks, store, workers, on_failure="note", on_end=on_end)
+        except KeyboardInterrupt:
+            report.write()
+            raise
     return report.write()
 
 
