@@ -114,7 +114,7 @@ class _Network(_Entry):
 class _Training(_Entry):
     """Entries of a training run, of a refit (from ``reversed_data`` on), and of a committee.
 
-    People could add entries of their own: these become notes, as no file may become useless by them.
+    People could add entries of their own. These become notes: no file may become useless by them.
 
     A committee has in ``members`` what each has of its own, and beside it what all share.
     """

@@ -43,7 +43,7 @@ class TransferCell:
         model_time: time [time] of the predictions.
         dataset_time: time [time] of the labels.
         seen_in_training: number of configurations of the dataset that the model was trained or
-            validated on.
+            validated on (see `TrainingRecord.seen`).
         scores: for each species the kinds ``all`` and ``mean``; the latter with its standard error.
     """
 

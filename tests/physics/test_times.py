@@ -24,6 +24,12 @@ def test_other_times_are_told_apart() -> None:
     assert column_of(math.nan, [1.0]) is None
 
 
+def test_the_nearest_of_close_times_is_found() -> None:
+    """100000 and 100001 differ by no more than the rounding of a printed time."""
+    assert column_of(100001.0, [100000.0, 100001.0]) == 1
+    assert column_of(1.0, []) is None
+
+
 def test_lists_of_times() -> None:
     times = np.array([0.3, 4.0])
     assert same_times(times, (0.1 + 0.2, 4.0))

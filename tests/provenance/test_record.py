@@ -163,7 +163,7 @@ def test_what_was_measured_comes_before_the_validation_of_the_run() -> None:
     assert TrainingRecord(members=(record, record)).coefficients() is None
 
 
-def test_a_score_is_found_by_its_time_to_ten_digits() -> None:
+def test_a_score_is_found_by_its_time() -> None:
     accuracy = Accuracy(protocol="x", scores=(score(0.5), score(0.4, "all")))
     found = accuracy.find("A", 1.6500000000000001, "all")
     assert found is not None
