@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from glassml.data import Configuration, Dataset, DatasetWriter, summarise
+from glassml.data import REVERSED_FROM, Configuration, Dataset, DatasetWriter, summarise
 from glassml.data.storage import content_hash
 from glassml.errors import InputError
 
@@ -33,6 +33,15 @@ def write(tmp_path):
 @pytest.fixture
 def configurations(make_complete):
     return [make_complete(name=name, n=n) for name, n in (("ten", 10), ("two", 2), ("b", 3))]
+
+
+def test_what_identifies_a_configuration_is_read_without_it(write, configurations):
+    start = replace(configurations[0], provenance={REVERSED_FROM: "f" * 64}, name="run")
+    with Dataset(write([*configurations, start])) as dataset:
+        expected = {c.name: c.positions_sha256 for c in dataset}
+        assert dataset.positions_sha256 == expected
+        assert len(set(expected.values())) == 3  # "run" has the positions of "ten"
+        assert [dataset.reversed_from(name) for name in dataset.names] == [None] * 3 + ["f" * 64]
 
 
 def test_round_trip_is_exact(write, configurations, same):
