@@ -28,7 +28,7 @@ def check_tables(paths: Sequence[Path] | None) -> None:
     """Refuse names of tables before any work is done.
 
     Raises:
-        InputError: a name has another ending than those of `write_tables`.
+        InputError: a name does not end in .csv or .json.
     """
     from glassml.errors import InputError
 
@@ -45,7 +45,7 @@ def write_tables(
     csv: Callable[[Path], None],
     json: Callable[[Path], None],
 ) -> None:
-    """Write tables in the format that their names end in, and say so.
+    """Write tables in the formats that the names end in, and report each file.
 
     Args:
         paths: files that `check_tables` has accepted.

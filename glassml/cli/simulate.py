@@ -55,8 +55,8 @@ def simulate(
         glassml simulate liquid.yaml
 
     The output folder (`runs/<name of the file>` by default) receives one dataset per temperature,
-    `T<temperature>.h5`, and `summary.png`. The same command again continues a run that was stopped
-    or killed. docs/simulate.md explains every field.
+    `T<temperature>.h5`, and `summary.png`. To continue a run that was stopped or killed, run the
+    same command again. docs/simulate.md explains every field.
     """
     if "=" in arguments[0]:
         raise ConfigError(
@@ -78,7 +78,7 @@ def simulate(
     try:
         result = pipeline.simulate(config, until=until, progress=TerminalProgress(Console()))
     except KeyboardInterrupt:
-        typer.echo("interrupted; the same command continues", err=True)
+        typer.echo("interrupted; run the same command again to continue", err=True)
         raise typer.Exit(130) from None
     if result.datasets:
         from glassml.analysis import simulation_figure  # loads torch

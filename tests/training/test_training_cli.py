@@ -61,9 +61,9 @@ def trained(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("options", "tolerance", "says"),
     [
-        ([], 1e-4, "(asked for: 1.0e-04)"),
-        (["--tolerance", "1e-2"], 1e-2, "(asked for: 1.0e-02)"),
-        (["--tolerance", "1e-6", "--dtype", "float64"], 1e-6, "(asked for: 1.0e-06)"),
+        ([], 1e-4, "(tolerance: 1.0e-04)"),
+        (["--tolerance", "1e-2"], 1e-2, "(tolerance: 1.0e-02)"),
+        (["--tolerance", "1e-6", "--dtype", "float64"], 1e-6, "(tolerance: 1.0e-06)"),
     ],
 )
 def test_tables_are_as_fine_as_asked_for(
