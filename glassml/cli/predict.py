@@ -105,7 +105,7 @@ def predict(
         f"{report.output}: {report.frames} frame{'s' if report.frames != 1 else ''}, "
         f"{report.particles} particles, {report.seconds:.1f} s"
     )
-    # From a dataset, which may hold several structures per configuration, the right one is taken.
+    # Datasets may hold several structures per configuration; there the right one is chosen.
     if predictor.manifest.positions_note and frames.format != "glassml-dataset":
         typer.echo(f"note: {predictor.manifest.positions_note}", err=True)
     if report.unused_species:
