@@ -146,6 +146,6 @@ def _check_outputs(
         np.abs(found - expected).max() <= _ROUNDING[manifest.dtype] * scale
     ):
         raise ModelFileError(
-            f"{file}: expected propensity as a linear function of the descriptors; found another "
-            "one; export the model again with this glassml"
+            f"{file}: expected propensity as a linear function of the descriptors; found other "
+            "values; export the model again with this glassml"
         )

@@ -93,7 +93,9 @@ def predict_file(
                 n_particles += len(atoms)
                 advance()
         if n_frames == 0:
-            raise InputError(f"{frames.path}: expected one or more frames; the choice has none")
+            raise InputError(
+                f"{frames.path}: expected one or more frames; found none in this choice"
+            )
     unused = () if inputs.species is None else inputs.species.unused
     return PredictionReport(target, n_frames, n_particles, time.perf_counter() - start, unused)
 
