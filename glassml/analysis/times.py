@@ -13,7 +13,7 @@ from glassml.physics import column_of
 
 __all__ = ["relaxation_time_of", "trained_relaxation_time"]
 
-# The labels nearest to tau_alpha stand for it if they are no further than this factor away.
+# The labels nearest to tau_alpha stand for it if their time is within this factor of it.
 _FURTHEST = 2.0
 
 

@@ -93,9 +93,7 @@ def predict_file(
                 n_particles += len(atoms)
                 advance()
         if n_frames == 0:
-            raise InputError(
-                f"{frames.path}: expected one or more frames; found none in this choice"
-            )
+            raise InputError(f"{frames.path}: expected one or more frames; found none chosen")
     unused = () if inputs.species is None else inputs.species.unused
     return PredictionReport(target, n_frames, n_particles, time.perf_counter() - start, unused)
 
