@@ -36,11 +36,11 @@ class Evaluation:
 
     Attributes:
         model: file name of the model, or another name of the predictions.
-        source_kind: where the predictions come from: "model", "stored" (in the dataset), "file", or
+        source_kind: source of the predictions: "model", "stored" (in the dataset), "file", or
             "seeds" (the average over models that differ in their seed).
         seen_in_training: number of configurations of the dataset that the model was trained or
-            validated on, as far as its file tells: no test for these.
-        scores: for each species and time one per statistic and kind.
+            validated on, as far as its file records this; these are no test of it.
+        scores: for each species and time, one per statistic and kind.
         samples: the particles behind them, one entry per species and time.
     """
 
@@ -55,8 +55,8 @@ class Evaluation:
 class Ceiling:
     """The highest Pearson coefficients that the noise of the labels allows [-], NaN if unknown.
 
-    From the halves of the isoconfigurational runs (`glassml.physics.noise_ceiling`): of all
-    particles pooled, and of the mean over configurations of the coefficient of the halves.
+    Estimated from the correlation of labels from the two halves of the isoconfigurational runs
+    (`glassml.physics.noise_ceiling`), over all particles pooled and as a mean over configurations.
     """
 
     species: str
@@ -84,7 +84,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Comparison(ScoreTable):
-    """What `compare` found.
+    """The result of `compare`.
 
     Attributes:
         dataset: file name of the dataset.
@@ -94,15 +94,14 @@ class Comparison(ScoreTable):
         times: times of the labels [time].
         length_unit: unit of the labels.
         resamples: number of resamples behind the error bars.
-        seed: of the resamples.
+        seed: seed of the resamples.
         sources: name, kind and origin of each set of predictions, and the number of configurations
             that were seen in its training.
-        evaluations: one per set of predictions; before them, if asked for, that of the average over
-            seeds.
+        evaluations: one per set of predictions; the average over seeds, if requested, comes first.
         ceilings: one per species and time.
-        spreads: one per species and time, of those models that predict a spread.
+        spreads: one per species and time, for each model that predicts a spread.
         collected: labels and predictions of each particle.
-        four_point: chi4 and G4, if asked for.
+        four_point: chi4 and G4, None if they were not requested.
     """
 
     dataset: str
@@ -149,7 +148,7 @@ class Comparison(ScoreTable):
         ]
 
     def facts(self) -> dict[str, Any]:
-        """All numbers but the scores and those of single particles."""
+        """All numbers except the scores and those of single particles."""
         result: dict[str, Any] = {
             "glassml": glassml.__version__,
             "dataset": self.dataset,
@@ -186,7 +185,7 @@ def compare(
         seeds: treat the models among them as trained with different seeds, and add the mean of
             their scores, with the standard deviation over models as error bars.
         resamples: of the configurations, for error bars; 0: none.
-        seed: of the resamples.
+        seed: seed of the resamples.
         four_point: also compute chi4 and G4, with these settings.
         progress: shows how many configurations are done.
 
@@ -249,7 +248,7 @@ def _check(
         )
     if LABELS in names:
         raise InputError(
-            f"predictions: expected another name than {LABELS!r}, which stands for the labels"
+            f"predictions: expected a name other than {LABELS!r}, which stands for the labels"
         )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

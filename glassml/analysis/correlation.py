@@ -1,11 +1,11 @@
-"""Agreement of predicted with true propensity, as the field reports it.
+"""Agreement between predicted and true propensity, in the measures of the field.
 
 ``all`` pools the particles of one species over all configurations; ``mean`` is the coefficient
 within each configuration, averaged over configurations. The two rank models differently, since
 only the first rewards telling mobile configurations from slow ones. A coefficient that is not
-defined (fewer than two particles, or all values equal) is NaN and left out of averages. A
-coefficient of numbers that are not finite is NaN too, but is not left out: it makes every average
-that it is part of NaN.
+defined (fewer than two particles, or all values equal) is NaN, and averages leave it out. If some
+numbers are not finite, the coefficient is NaN too, but then it makes every average NaN that it
+enters.
 
 Arguments of all functions: ``predictions`` and ``labels`` hold one array [N, T] [length] per
 configuration, ``species`` one int array [N] per configuration; results are [n_species, T].

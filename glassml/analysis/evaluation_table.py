@@ -35,7 +35,7 @@ def evaluation_table(comparison: Comparison, evaluation: Evaluation) -> Table:
         title=f"{evaluation.model} on {comparison.dataset} "
         f"({comparison.configurations} configurations)",
         caption=". ".join(notes),
-        box=SIMPLE_HEAD,  # without lines between columns, which leave no room for error bars
+        box=SIMPLE_HEAD,  # lines between columns would leave no room for error bars
         pad_edge=False,
         collapse_padding=True,
     )

@@ -16,7 +16,7 @@ from glassml.physics.four_point import THRESHOLD
 
 __all__ = ["LABELS", "FourPointCollector", "FourPointCurves"]
 
-LABELS = "labels"  # the name of the labels, which predictions must not have
+LABELS = "labels"  # the name of the labels; predictions must have other names
 
 # G4 reaches this many mean distances between particles, if the box is large enough.
 _REACH = 5.0
@@ -29,7 +29,7 @@ class FourPointCurves:
 
     Attributes:
         species: its name.
-        threshold: propensity at which a particle counts half as mobile [length].
+        threshold: propensity at which a particle counts as half mobile [length].
         times: [T] [time].
         chi4: "labels" and names of predictions -> chi4 [T] [-].
         chi4_errors: the same names -> standard deviations over resamples [T] [-].
@@ -76,7 +76,7 @@ class FourPointCollector:
 
     Args:
         species: index of the species whose particles count.
-        threshold: propensity at which a particle counts half as mobile [length].
+        threshold: propensity at which a particle counts as half mobile [length].
         distances: whether to compute G4 too, which takes longer and needs periodic systems.
     """
 
@@ -101,8 +101,8 @@ class FourPointCollector:
         Args:
             dataset: labelled configurations.
             species: name of the species; None: the first.
-            threshold: propensity at which a particle counts half as mobile [length]; None: 0.44 if
-                lengths are in LJ units, else there is none.
+            threshold: propensity at which a particle counts as half mobile [length]; None: 0.44 if
+                lengths are in LJ units, otherwise there is no threshold.
 
         Raises:
             InputError: an unknown species, or a threshold that is not positive.
@@ -126,7 +126,7 @@ class FourPointCollector:
         self._name = configuration.species_names[self.species]
         self._times = tuple(configuration.times.tolist())
         if chosen.sum() < 2:
-            return  # no pairs, and hardly a mean
+            return  # no pairs
         columns = [labels, *predictions]
         missing = np.full(labels.shape, np.nan)
         values = mobility(
@@ -142,9 +142,9 @@ class FourPointCollector:
         """The curves, None if no configuration has two particles of the species.
 
         Args:
-            names: of the sets of predictions.
+            names: names of the sets of predictions.
             resamples: number of resamples of the configurations, for error bars; 0: none.
-            seed: of the resamples.
+            seed: seed of the resamples.
         """
         if not self._means:
             return None
@@ -182,9 +182,9 @@ class FourPointCollector:
         box = configuration.cell, configuration.pbc
         limit = largest_distance(*box, configuration.plane)
         if self._sums is None and limit is not None:
-            # Cells may differ by some percent, at constant pressure.
+            # At constant pressure, cells may differ by a few per cent.
             self._sums = PairSums(min(_REACH * configuration.spacing, 0.9 * limit), _BINS)
         if self._sums is None or limit is None or limit < self._sums.r_max:
-            self._distances, self._sums = False, None  # G4 of a part of them would mislead
+            self._distances, self._sums = False, None  # G4 of some configurations would mislead
             return
         self._sums.add(configuration.positions, *box, chosen, values)

@@ -33,7 +33,7 @@ def slice_figure(
 ) -> Figure:
     """A slab of the box seen from above, with particles coloured by a value.
 
-    The slab is parallel to the first two lattice vectors and lies in the middle of the third; of a
+    The slab is parallel to the first two lattice vectors and lies in the middle of the third. For a
     two-dimensional system all particles are drawn. Particles are to scale, and are repeated across
     periodic boundaries.
 
@@ -154,7 +154,7 @@ def draw_slab(
     normal = np.cross(cell[0], cell[1])
     height = abs(cell[2] @ normal) / np.linalg.norm(normal)
     if flat is not None:
-        fractions[:, 2] = 0.5  # all of them lie in one plane, wherever that is
+        fractions[:, 2] = 0.5  # all particles lie in one plane
     chosen = np.flatnonzero(np.abs(fractions[:, 2] - 0.5) * height <= thickness / 2)
     chosen = chosen[np.argsort(fractions[chosen, 2])]  # the highest are drawn last, on top
     # Images beyond the edges, so that discs on an edge appear on both sides of the box.

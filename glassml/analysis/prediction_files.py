@@ -160,7 +160,7 @@ def _read_npz(path: Path) -> _Columns:
     values = arrays["propensity"]
     if names.dtype.kind != "U" or particle.dtype.kind not in "iu" or values.dtype.kind not in "fiu":
         raise InputError(
-            f"{path}: expected texts in configuration, whole numbers in particle and numbers in "
+            f"{path}: expected text in configuration, whole numbers in particle and numbers in "
             f"propensity; found {names.dtype}, {particle.dtype} and {values.dtype}"
         )
     expected = (len(names), len(times))

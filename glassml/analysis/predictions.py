@@ -1,4 +1,4 @@
-"""Where predictions come from: a model, the dataset itself, or a file."""
+"""Sources of predictions: a model, the dataset itself, or a file."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Prediction(NamedTuple):
 
 
 class PredictionSource(Protocol):
-    """Predictions under a name.
+    """A named source of predictions.
 
     Attributes:
-        name: stands for the predictions in tables and figures.
+        name: name of the predictions in tables and figures.
         kind: "model", "stored" (in the dataset) or "file".
-        origin: where they come from: the path and checksum of a file, if there is one.
+        origin: path and checksum of the file that they come from, if there is one.
         seen_in_training: number of configurations of the dataset that the model was trained or
             validated on, as far as is known.
     """
@@ -68,7 +68,7 @@ class ModelPredictions:
     Args:
         predictor: the model. Its output ``propensity_std``, if it has one, is its spread.
         dataset: labelled configurations.
-        name: stands for the model; None: its file name.
+        name: name of the predictions; None: the model's file name.
 
     Raises:
         InputError: the model predicts none of the times of the labels.
@@ -106,7 +106,7 @@ class StoredPredictions:
     """Another model's predictions that the dataset holds.
 
     Args:
-        name: of the predictions, in `Configuration.predictions`.
+        name: name of the predictions in `Configuration.predictions`.
     """
 
     kind = "stored"
@@ -126,7 +126,7 @@ class FilePredictions:
     """Predictions from a file (see `PredictionFile`).
 
     Args:
-        name: stands for the predictions.
+        name: name of the predictions.
         path: npz or CSV file.
         dataset: labelled configurations.
 
@@ -151,7 +151,7 @@ class FilePredictions:
 
 @dataclass
 class Collected:
-    """Columns of numbers for each particle, which are kept of configurations as they pass by.
+    """Labels and predictions of all particles, collected configuration by configuration.
 
     Attributes:
         labels: one array [N, T] [length] per configuration.
@@ -159,7 +159,7 @@ class Collected:
         halves: one array [N, T, 2] [length] per configuration: labels from each half of the runs;
             None if a configuration lacks them.
         predictions: name of the source -> one array [N, T] [length] per configuration, or None.
-        spreads: the same of predicted spreads, of those sources that give them.
+        spreads: the same for predicted spreads, for those sources that give them.
     """
 
     labels: list[np.ndarray] = field(default_factory=list)
@@ -171,7 +171,7 @@ class Collected:
     def add(
         self, configuration: Configuration, predictions: Mapping[str, Prediction | None]
     ) -> None:
-        """Keep the labels of a configuration, and what each source predicts for it."""
+        """Keep the labels of a configuration and the predictions of each source for it."""
         self.labels.append(np.asarray(configuration.propensity))
         self.species.append(configuration.species)
         halves = configuration.statistics.get("propensity_halves")
@@ -240,7 +240,7 @@ def open_sources(
         models: model files or names of shipped models. The name of each is its file name, or its
             path where file names are the same.
         predictions: name -> npz or CSV file (`FilePredictions`).
-        device: where the models run.
+        device: device on which the models run.
 
     Raises:
         InputError: predictions do not fit the dataset.

@@ -1,4 +1,4 @@
-"""Which time of a model and which time of a dataset stand for the structural relaxation."""
+"""The time of a model, and the time of a dataset, that stand for the structural relaxation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from glassml.physics import column_of
 
 __all__ = ["relaxation_time_of", "trained_relaxation_time"]
 
-# The labels nearest to tau_alpha stand for it if they are no further than this factor away.
+# The labels nearest to tau_alpha stand for it if their time is within this factor of it.
 _FURTHEST = 2.0
 
 
@@ -29,8 +29,8 @@ def relaxation_time_of(
         by_name: whether the user could ask for a time of this dataset alone; for messages.
 
     Raises:
-        InputError: no labels at the time that is asked for, or none is asked for and it is not
-            clear which stand for tau_alpha.
+        InputError: there are no labels at ``asked``; or it is None, and it is not clear which
+            labels stand for tau_alpha.
     """
     tau = dataset.description.get("equilibration", {}).get("tau_alpha")
     if tau is None:
@@ -81,6 +81,6 @@ def _chosen(
         known = "nothing that says which is tau_alpha"
     whose = f"{name.rpartition('/')[2]}=" if by_name else ""
     raise InputError(
-        f"time: {name}: expected to know which of the times {shown} to use; found {known}. Name "
-        f"one, such as --time {whose}{times[-1]:g}"
+        f"time: {name}: expected a choice among the times {shown}; found {known}. Choose one, such "
+        f"as --time {whose}{times[-1]:g}"
     )

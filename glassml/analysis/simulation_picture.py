@@ -27,7 +27,7 @@ def simulation_figure(datasets: Sequence[str | Path]) -> Figure:
 
     Panels: the self-intermediate scattering function at each temperature; the inherent against the
     thermal energy of each particle; and for each temperature the distribution of the propensity of
-    the first species at each time. What a dataset does not hold is left out.
+    the first species at each time. Data that a dataset lacks are left out.
 
     Args:
         datasets: files, one per temperature.
@@ -108,7 +108,7 @@ def _draw_energies(
                 thermal[points], inherent[points], s=7, color=colour, marker=marker, alpha=0.25,
                 lw=0, rasterized=True,
             )  # fmt: skip
-            # The mean stands for the species: its name would be lost among the points.
+            # The name of a species stands at the mean of its points.
             axes.annotate(
                 dataset.species_names[kind],
                 (thermal[species == kind].mean(), inherent[species == kind].mean()),
@@ -131,7 +131,7 @@ def _draw_propensity(axes: Axes, found: Sequence[Configuration], temperature: fl
     values = np.concatenate([c.propensity[c.species == 0] for c in found])  # type: ignore[index]
     positive = values[values > 0]
     bins = np.geomspace(positive.min(), positive.max() * (1 + 1e-9), _BINS).tolist()
-    # Another colour map than that of the temperatures.
+    # A different colour map from that of the temperatures.
     for i, (time, colour) in enumerate(
         zip(times, graded_colours(len(times), "plasma"), strict=True)
     ):

@@ -1,4 +1,4 @@
-"""`glassml data`: convert published and own data into a dataset, and show what one holds.
+"""`glassml data`: convert published data or your own into a dataset, and show what a dataset holds.
 
 The commands that work on datasets alone are in `glassml.cli.datasets`.
 """

@@ -132,13 +132,13 @@ def reverse(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Make more training data: the ends of runs, labelled by the same runs backwards.
+    """Make more training data: final positions of runs, labelled by the same runs backwards.
 
     Equilibrium dynamics are the same backwards in time, so each run from A to B is also a run from
-    B to A. The labels are noisy (one run each), but there are many. `data.reversed` gives the new
-    dataset to a training, which leaves out what came from its validation configurations.
+    B to A. The labels are noisy (one run each), but there are many. To train on the new dataset,
+    name it in `data.reversed`; runs that started from validation configurations are left out.
 
-    The runs are those of `glassml data convert ... --final-positions -o runs.h5`.
+    Make the input with `glassml data convert ... --final-positions -o runs.h5`.
 
     For example:
 
@@ -168,7 +168,8 @@ def validate(
 ) -> None:
     """Check that datasets are undamaged and physically possible.
 
-    Prints every complaint, also about final positions; the exit status is 1 if there are any.
+    Prints every complaint, including those about final positions; the exit status is 1 if there are
+    any.
 
     For example:
 

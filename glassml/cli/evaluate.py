@@ -62,7 +62,7 @@ _Threshold = Annotated[
     typer.Option(
         metavar="LENGTH",
         help="Propensity at which a particle counts as half mobile, for chi4 and G4.",
-        show_default="0.44 in LJ units; without LJ units no chi4 and G4",
+        show_default="0.44 in LJ units; in other units there is no chi4 or G4",
     ),
 ]
 
@@ -130,12 +130,12 @@ def evaluate(
 
 
 def _refuse(options: dict[str, Any]) -> None:
-    """Options that would have no effect."""
+    """Refuse options that would have no effect without a report."""
     from glassml.errors import InputError
 
     given = ", ".join(f"--{name}" for name, value in options.items() if value not in (None, []))
     if given:
-        raise InputError(f"{given}: expected a folder for the report, too (-o FOLDER); found none")
+        raise InputError(f"{given}: expected a folder for the report (-o FOLDER); found none")
 
 
 def _paths(texts: list[str]) -> dict[str, Path]:

@@ -34,7 +34,7 @@ _Tolerance = Annotated[
     float | None,
     typer.Option(
         metavar="ERROR",
-        help="Largest relative error of the outputs that tables may cause, with rounding.",
+        help="Largest relative error that tables and rounding may cause in the outputs.",
         show_default="1e-4 in float32, no tables in float64",
     ),
 ]
@@ -105,12 +105,12 @@ def export(
         table = manifest.radial_table
         typer.echo(
             f"radial tables with {table.knots} knots: outputs within {table.measured_error:.1e} "
-            f"of the trained model's in float64 (asked for: {table.tolerance:.1e})"
+            f"of the trained model's in float64 (tolerance: {table.tolerance:.1e})"
         )
 
 
 def _load(runs: list[Path], weights: list[float] | None) -> tuple[GlassModel, TrainingRecord, str]:
-    """The model, the record of its training, and the same in words."""
+    """The model, the record of its training, and a description of where it comes from."""
     from glassml.training import load_trained_committee, load_trained_model
 
     if len(runs) > 1 or weights is not None:

@@ -119,8 +119,8 @@ def _table(models: list[ModelSummary]) -> Table:
     table.add_column("Pearson", no_wrap=True)
     for model in models:
         about = (
-            model.system or "system not said",
-            f"T = {model.temperature or 'not said'}",
+            model.system or "unknown system",
+            f"T = {model.temperature or 'unknown'}",
             model.input,
             f"{model.kilobytes:.0f} kB",
         )

@@ -29,7 +29,7 @@ def check_tables(paths: Sequence[Path] | None) -> None:
     """Refuse names of tables before any work is done.
 
     Raises:
-        InputError: a name has another ending than those of `write_tables`.
+        InputError: a name does not end in .csv or .json.
     """
     from glassml.errors import InputError
 
@@ -46,7 +46,7 @@ def write_tables(
     csv: Callable[[Path], None],
     json: Callable[[Path], None],
 ) -> None:
-    """Write tables in the format that their names end in, and say so.
+    """Write tables in the formats that the names end in, and report each file.
 
     Args:
         paths: files that `check_tables` has accepted.
@@ -71,5 +71,5 @@ def continued_later() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("interrupted; the same command continues", err=True)
+        typer.echo("interrupted; run the same command again to continue", err=True)
         raise typer.Exit(130) from None

@@ -48,7 +48,7 @@ _Format = Annotated[
     typer.Option(
         "--format",
         metavar="NAME",
-        help="ASE's name of the input's format.",
+        help="ASE's name for the input format.",
         show_default="recognised from the file",
     ),
 ]
@@ -74,7 +74,7 @@ def predict(
     A trajectory is read, predicted and written frame by frame. Each quantity becomes an array of
     its name in the file; `propensity` has one column per time.
 
-    Examples, a trajectory of LAMMPS and the dataset that ships with glassml:
+    Examples, a LAMMPS trajectory and the dataset that ships with glassml:
 
         glassml predict run.lammpstrj -m kob_andersen_T0.44 -o run.extxyz --species A,B
         glassml predict kob_andersen_T0.64 -m kob_andersen_T0.64_multitime -o predicted.extxyz
@@ -105,7 +105,7 @@ def predict(
         f"{report.output}: {report.frames} frame{'s' if report.frames != 1 else ''}, "
         f"{report.particles} particles, {report.seconds:.1f} s"
     )
-    # A dataset may hold several structures of a configuration; the right one is taken there.
+    # Datasets may hold several structures per configuration; there the right one is chosen.
     if predictor.manifest.positions_note and frames.format != "glassml-dataset":
         typer.echo(f"note: {predictor.manifest.positions_note}", err=True)
     if report.unused_species:

@@ -43,8 +43,8 @@ _Include = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Interactions of another system: LAMMPS commands for after the box exists (mass, "
-        "pair_style, pair_coeff). Their types 1, 2, ... are the species of INPUT in their order.",
+        help="Interactions of another system: LAMMPS commands to run once the box exists (mass, "
+        "pair_style, pair_coeff). Their types 1, 2, ... are the species of INPUT, in order.",
     ),
 ]
 _Truncation = Annotated[
@@ -55,7 +55,7 @@ _Truncation = Annotated[
         show_default="the published one",
     ),
 ]
-_Units = Annotated[str, typer.Option(metavar="NAME", help="For --include: units of LAMMPS.")]
+_Units = Annotated[str, typer.Option(metavar="NAME", help="For --include: LAMMPS units.")]
 _Tolerance = Annotated[
     float, typer.Option(metavar="FORCE", help="Largest force that may remain on any particle.")
 ]
@@ -78,8 +78,8 @@ def quench(
 ) -> None:
     """Add inherent structures, and potential energies before and after, to configurations.
 
-    LAMMPS brings every configuration to the nearest minimum of its potential energy. The same
-    command again continues after it was stopped or killed.
+    LAMMPS brings every configuration to the nearest minimum of its potential energy. To continue
+    after an interruption, run the same command again.
 
     For example:
 

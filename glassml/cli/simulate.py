@@ -56,8 +56,8 @@ def simulate(
         glassml simulate liquid.yaml
 
     The output folder (`runs/<name of the file>` by default) receives one dataset per temperature,
-    `T<temperature>.h5`, and `summary.png`. The same command again continues a run that was stopped
-    or killed. docs/simulate.md explains every field.
+    `T<temperature>.h5`, and `summary.png`. To continue a run that was stopped or killed, run the
+    same command again. docs/simulate.md explains every field.
     """
     if "=" in arguments[0]:
         raise ConfigError(

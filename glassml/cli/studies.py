@@ -43,7 +43,7 @@ _Times = Annotated[
     list[str] | None,
     typer.Option(
         metavar="[NAME=]TIME",
-        help="Time to use of one model or dataset (NAME: its file), or of all that are not named. "
+        help="Time to use for one model or dataset (NAME: its file), or for all others. "
         "May be repeated.",
         show_default="the only one, or the one nearest to tau_alpha",
     ),
@@ -52,8 +52,8 @@ _Published = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE.csv",
-        help="Draw published coefficients below: columns model, T_train, T_test, pearson and "
-        "metric (all or mean).",
+        help="Published coefficients to draw below the matrix: columns model, T_train, T_test, "
+        "pearson and metric (all or mean).",
     ),
 ]
 _Positions = Annotated[
@@ -94,7 +94,7 @@ _Sizes = Annotated[
     typer.Option(
         metavar="N1,N2,...",
         help="Numbers of configurations to fit to.",
-        show_default="1, 2, 5, 10, 20, ... as far as the dataset goes",
+        show_default="1, 2, 5, 10, 20, ... up to the size of the dataset",
     ),
 ]
 _Draws = Annotated[
@@ -303,7 +303,7 @@ def _linear(model: Path, device: str) -> Predictor:
 
 
 def _shown_species(asked: str | None, known: Sequence[str]) -> str:
-    """The species to show; an unknown one is refused before any data are read."""
+    """The species to show; an unknown name is refused before any data are read."""
     if asked is not None and asked not in known:
         raise InputError(f"--species: {not_one_of(asked, known)}")
     return asked or known[0]

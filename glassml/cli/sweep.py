@@ -27,8 +27,8 @@ def sweep(
         int | None,
         typer.Option(
             metavar="N",
-            help="CPU threads of each run. With another number, an interrupted run does not "
-            "continue to the same last bit.",
+            help="CPU threads of each run. If the number changes, the result of a resumed run is "
+            "not identical to the last bit.",
             show_default="all cores, shared among the jobs",
         ),
     ] = None,
@@ -38,8 +38,8 @@ def sweep(
 ) -> None:
     """Train many models that differ in some settings and compare them: ablations, learning curves.
 
-    Every run has its own folder, named by a hash of its settings and data. The same command again
-    does what is left: it skips finished runs and continues interrupted ones. The tables
+    Every run has its own folder, named by a hash of its settings and data. If you run the same
+    command again, it skips finished runs and continues interrupted ones. The tables
     (`results.csv`, `results.json`, `runs.csv`) and `results.png` cover all finished runs.
 
     A small sweep file, which compares three values by 5-fold cross-validation:
@@ -50,7 +50,7 @@ def sweep(
         axes: {model.l_max: [0, 1, 2]}
         folds: 5
 
-    Examples, the first one to see the runs that the second one trains:
+    Examples: list the runs, then train them:
 
         glassml sweep l_max.yaml --list
         glassml sweep l_max.yaml --jobs 2

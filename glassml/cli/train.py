@@ -46,9 +46,7 @@ def train(
     if resume is None and (not given or "=" in given[0]):
         raise ConfigError("expected a configuration file, or --resume with a run folder")
     if resume is not None and given and "=" not in given[0]:
-        raise ConfigError(
-            f"--resume: a run has its own configuration; found {given[0]!r} besides it"
-        )
+        raise ConfigError(f"--resume: a run has its own configuration; found {given[0]!r} as well")
     from rich.console import Console
 
     import glassml.training as training

@@ -60,8 +60,8 @@ def save_model(
             several times faster; "exact" (the default in float64) keeps it. A model that was
             trained with ``radial_table`` keeps its tables in any case.
         tolerance: largest relative error of the outputs that tables and their rounding may cause,
-            on a fixed test system; it and the error found go into the manifest.
-        training: how it came about, for the manifest; None for a model that was never trained.
+            on fixed test systems. The manifest records the tolerance and the measured error.
+        training: its training record, for the manifest; None if it was never trained.
 
     Returns:
         The manifest that was written.
@@ -93,14 +93,14 @@ def write_archive(script: torch.jit.ScriptModule, manifest: Manifest, path: str 
 def rewrite_manifest(
     path: str | Path, output: str | Path, *, training: TrainingRecord | None = None
 ) -> Manifest:
-    """Write a copy of a model file whose manifest is of the present format.
+    """Write a copy of a model file with a manifest of the current format.
 
     Code and tensors are copied byte by byte.
 
     Args:
         path: model file, or the name of a model that ships with glassml.
         output: the file to write (complete, or not at all); may be ``path``.
-        training: what to say of its training; None: what the file says.
+        training: the training record to write; None: that of the file.
 
     Returns:
         The manifest that was written.
@@ -132,7 +132,7 @@ def _copy_with_manifest(archive: io.BytesIO, manifest: Manifest, path: Path) -> 
 
 
 def model_path(path: str | Path) -> Path:
-    """The file itself, or that of a model that ships with glassml, given by its name."""
+    """The path as given, or the file of the shipped model of that name."""
     file = Path(path)
     return (
         pretrained_path(str(path))
@@ -144,7 +144,7 @@ def model_path(path: str | Path) -> Path:
 def read_manifest(path: str | Path) -> Manifest:
     """The manifest of a model file; reads no code and no parameters.
 
-    What files of format 1 say of their training is turned into the present form.
+    The training record of a file of format 1 is converted to the current format.
 
     Raises:
         ModelFileError: the file is missing, truncated, not a glassml model, or of a format
@@ -178,7 +178,7 @@ def _parse(file: Path, text: bytes) -> Manifest:
         content = json.loads(text)
     except ValueError as error:
         raise ModelFileError(
-            f"{file}: {_MANIFEST}: expected JSON; found something else or a part ({error}); "
+            f"{file}: {_MANIFEST}: expected JSON; found other or truncated text ({error}); "
             "export the model again"
         ) from None
     if not isinstance(content, dict) or "format_version" not in content:

@@ -34,13 +34,13 @@ def bake(
     rounding remains as an error.
 
     Args:
-        model: left alone. One without radial networks comes back as a copy.
+        model: not changed. If it has no radial networks, the result is a plain copy.
         tolerance: of `largest_error` on each of `trial_systems`, between the outputs in ``dtype``
             and those of ``model`` in float64.
         dtype: of the file that is to be written.
 
     Returns:
-        The copy, and what the manifest says of the tables.
+        The copy, and the manifest's entry about the tables.
 
     Raises:
         ConfigError: a tolerance that is not positive.
@@ -71,9 +71,10 @@ def bake(
     # A model that was trained on a table has no networks to keep.
     keep = "" if trained else "keep the networks (radial='exact', --exact), "
     raise ModelFileError(
-        f"tolerance: with {knots if trained else _MOST_KNOTS} knots the outputs in "
-        f"{str(dtype).removeprefix('torch.')} still differ by {error:.1e}, expected at most "
-        f"{tolerance:.1e}; ask for less, {keep}or write float64 (--dtype float64)"
+        f"tolerance: expected outputs within {tolerance:.1e} of the trained model's; found an "
+        f"error of {error:.1e} in {str(dtype).removeprefix('torch.')} with "
+        f"{knots if trained else _MOST_KNOTS} knots; raise the tolerance, {keep}or write float64 "
+        "(--dtype float64)"
     )
 
 
@@ -85,7 +86,8 @@ def largest_error(
     Args:
         found: by name of the output.
         expected: the same.
-        units: name of the output whose largest value is taken, for each; default: its own.
+        units: output -> the output whose largest absolute value it is divided by; default: its
+            own.
     """
     largest = {name: expected[(units or {}).get(name, name)].abs().max() for name in expected}
     return max(

@@ -1,4 +1,4 @@
-"""Giving a model file another linear decoder, for other times or another state point."""
+"""Replacing the linear decoder of a model file, for other times or another state point."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def replace_decoder(
         times: times [time] of the new propensity columns.
         weight: [species, T, D] [length], for the columns of ``descriptors``.
         bias: [species, T] [length].
-        training: how the decoder came about, for the new manifest.
+        training: the training record of the decoder, for the new manifest.
 
     Returns:
         The manifest that was written.
 
     Raises:
-        ModelFileError: the model has no linear decoder over descriptors, or its file is not of the
-            form that this glassml knows.
+        ModelFileError: the model has no linear decoder over descriptors, or this glassml does not
+            know the form of its file.
     """
     file = model_path(path)
     manifest = read_manifest(path)
@@ -74,7 +74,7 @@ def replace_decoder(
     _take_over(file, module, changed, getattr(torch, manifest.dtype))
     _check_outputs(file, module, changed.model, manifest, weight, bias)
     described = manifest_of(changed.model, manifest.dtype, training)
-    # Whatever else the file says of its network stays.
+    # All other entries of the manifest stay as they are.
     renewed = ("glassml_version", "hyperparameters", "n_parameters", "outputs", "training")
     written = manifest.model_copy(update={name: getattr(described, name) for name in renewed})
     write_archive(module, written, output)
@@ -140,12 +140,12 @@ def _check_outputs(
         columns = module.descriptors(state).double().numpy()
     terms = weight[species] * columns[:, None, :]
     expected = bias[species] + terms.sum(axis=2)
-    # Terms of both signs may cancel: what is lost then is relative to them.
+    # Terms of both signs may cancel; the rounding error is relative to the terms.
     scale = np.abs(terms).sum(axis=2).max() + np.abs(bias).max()
     if found.shape != expected.shape or not (
         np.abs(found - expected).max() <= _ROUNDING[manifest.dtype] * scale
     ):
         raise ModelFileError(
-            f"{file}: its propensity is no linear function of its descriptors that this glassml "
-            "can replace; export the model again with this glassml"
+            f"{file}: expected propensity as a linear function of the descriptors; found other "
+            "values; export the model again with this glassml"
         )

@@ -1,4 +1,4 @@
-"""The manifest: what an exported model says of itself. Engines know nothing else of it."""
+"""The manifest: the description of an exported model, on which all engines rely."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ class RadialTableEntry(_Entry):
     ``measured_error`` is the largest difference of an output of this file, in its own precision,
     from that of the trained model in float64, over the largest value of that output (for
     ``propensity_std`` over that of ``propensity``), on fixed test systems
-    (`glassml.export.baking`). The trained model has a network on every edge, or the same tables if
-    it was trained on such (hyperparameter ``radial_table``). In a committee ``knots`` is of the
-    tables that were made at export, else the most that a member was trained with.
+    (`glassml.export.baking`). The trained model evaluates a network on every edge, or the same
+    tables if it was trained with tables (hyperparameter ``radial_table``). In a committee ``knots``
+    is that of the tables made at export or, if there are none, the largest of any member.
     """
 
     knots: int = Field(ge=2)
@@ -72,8 +72,8 @@ class Manifest(_Entry):
     ``state_widths`` holds W_0..W_n: the width of the node state that an engine must forward to
     ghosts before step k is W_k; W_n is the width of the final state. ``positions`` says which
     positions the model reads: the particles' own, or those of their inherent structure or cage.
-    ``format_version`` is that of the file; `read_manifest` turns older contents into present ones,
-    and what is written is of `FORMAT_VERSION`. The keys of ``hyperparameters`` are the model's own.
+    ``format_version`` is that of the file: `read_manifest` converts the contents of older files,
+    and files are written in `FORMAT_VERSION`. The model defines the keys of ``hyperparameters``.
     """
 
     format: Literal["glassml-model"] = "glassml-model"
@@ -111,7 +111,7 @@ class Manifest(_Entry):
         return self
 
     def output(self, name: str) -> OutputEntry:
-        """The output of that name.
+        """The output of this name.
 
         Raises:
             KeyError: the model has none.
@@ -128,13 +128,13 @@ class Manifest(_Entry):
 
     @property
     def positions_note(self) -> str:
-        """What to mind where a model is given positions as they are; "" for thermal ones."""
+        """Warning for uses that pass positions as they are; "" for models of thermal positions."""
         if self.positions == THERMAL:
             return ""
         how = {"inherent": "an inherent structure, that is at a minimum of the potential energy"}
         return (
-            f"the model reads positions of {how.get(self.positions, 'cage centres')}; those that "
-            "it is given are taken for them as they are"
+            f"the model reads positions of {how.get(self.positions, 'cage centres')}; the given "
+            "positions are used as they are, without a check"
         )
 
 
@@ -149,7 +149,7 @@ def manifest_of(
     Args:
         model: the model.
         dtype: precision that it is exported in.
-        training: how it came about.
+        training: its training record.
         radial_table: the tables of its radial networks, None if it keeps the networks.
     """
     outputs = tuple(

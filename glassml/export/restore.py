@@ -1,4 +1,4 @@
-"""From a model file back to the model, where deployment has changed nothing."""
+"""From a model file back to the model, if export left its parameters unchanged."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def restored_model(path: str | Path) -> GlassModel:
 
     Returns:
         The model in evaluation mode, in the precision of the file. Only models whose parameters
-        are exported as they are can be restored: `structural`, and not networks, which are
-        exported in another form (those come from their run folders).
+        are exported as they are can be restored, such as `structural`. Networks are exported in
+        another form; load them from their run folders.
 
     Raises:
         ModelFileError: it cannot be restored; or see `read_manifest`.

@@ -15,9 +15,9 @@ __all__ = ["load_script", "reloaded", "save_script", "script_model"]
 
 
 def script_model(model: GlassModel, dtype: torch.dtype) -> torch.jit.ScriptModule:
-    """The model as TorchScript in evaluation mode, on the CPU; the model itself is left alone.
+    """The model as TorchScript in evaluation mode, on the CPU; the model itself is not changed.
 
-    It is turned into its form for deployment first (`GlassModel.deploy`), and rounded last.
+    A copy is converted to its form for deployment (`GlassModel.deploy`), then rounded to ``dtype``.
     """
     copied = copy.deepcopy(model).eval().to(device="cpu", dtype=torch.float64)
     copied.deploy()
@@ -27,7 +27,7 @@ def script_model(model: GlassModel, dtype: torch.dtype) -> torch.jit.ScriptModul
 
 
 def save_script(script: torch.jit.ScriptModule, extra: dict[str, str]) -> io.BytesIO:
-    """An archive of the script, with further files in it by name."""
+    """An archive of the script with further files, given as name -> content."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         _ignore_deprecation()
@@ -44,7 +44,7 @@ def load_script(source: Any, device: torch.device) -> torch.jit.ScriptModule:
 
 
 def reloaded(model: GlassModel, dtype: torch.dtype) -> torch.jit.ScriptModule:
-    """What comes back from a file that the model is written to."""
+    """The module that results from exporting the model and loading it again, in memory."""
     return load_script(save_script(script_model(model, dtype), {}), torch.device("cpu"))
 
 

@@ -1,4 +1,4 @@
-"""extxyz files that hold every digit of their numbers."""
+"""extxyz files with numbers at full precision."""
 
 from __future__ import annotations
 

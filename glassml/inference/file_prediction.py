@@ -64,7 +64,7 @@ def predict_file(
     Args:
         predictor: the model.
         frames: see `glassml.data.open_frames`.
-        output: extxyz file; `annotate_atoms` says what it holds. Numbers have all their digits.
+        output: extxyz file with the arrays of `annotate_atoms`, at full precision.
         inputs: how species, scalars and lengths of the frames are translated for this model; not
             needed for frames of a dataset. Default: what `ModelInputs` assumes.
         outputs: names of outputs in the manifest.
@@ -93,7 +93,7 @@ def predict_file(
                 n_particles += len(atoms)
                 advance()
         if n_frames == 0:
-            raise InputError(f"{frames.path}: expected frames to predict on; found none chosen")
+            raise InputError(f"{frames.path}: expected one or more frames; found none chosen")
     unused = () if inputs.species is None else inputs.species.unused
     return PredictionReport(target, n_frames, n_particles, time.perf_counter() - start, unused)
 
@@ -129,7 +129,7 @@ def _predicted(
         frame if isinstance(frame, Configuration) else inputs.configuration(frame, name)
         for name, frame in group
     ]
-    # A dataset holds several structures of each configuration, a file of frames only one.
+    # A dataset may hold several structures of a configuration; a file of frames holds one.
     as_given = not any(isinstance(frame, Configuration) for _, frame in group)
     predictions = predictor.predict(configurations, outputs, as_given=as_given)
     result = []
@@ -151,5 +151,5 @@ def _output_path(output: str | Path, source: Path) -> Path:
     if target.suffix not in (".extxyz", ".xyz"):
         raise InputError(f"output: expected a name that ends in .extxyz; found {target}")
     if target.exists() and target.samefile(source):
-        raise InputError(f"output: expected another file than the input; found {target}")
+        raise InputError(f"output: expected a file other than the input; found {target}")
     return target

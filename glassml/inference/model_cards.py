@@ -1,7 +1,7 @@
-"""Model cards: what a person should know of a model file before trusting it.
+"""Model cards: what to know about a model file before trusting it.
 
-A card is a Markdown page beside the file, written by people but for one table, which is made from
-the manifest and stands between two marks.
+A card is a Markdown page beside the file. People write it, except for one table between two marks,
+which is made from the manifest.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _BEGIN = "<!-- made from the manifest by `glassml models card`: do not edit -->"
 _END = "<!-- end of what is made from the manifest -->"
 _TO_WRITE = "(to be written)"
 
-# What people write, in this order.
+# The headings under which people write, in this order.
 CARD_SECTIONS = (
     "Data",
     "Training",
@@ -70,7 +70,7 @@ def shipped_models() -> list[ModelSummary]:
 
 
 def summary_of(model: str | Path) -> ModelSummary:
-    """What a model is for, in short.
+    """The line of a model in `glassml models list`.
 
     Args:
         model: model file, or name of a shipped model.
@@ -94,7 +94,7 @@ def summary_of(model: str | Path) -> ModelSummary:
 
 
 def card_facts(model: str | Path) -> str:
-    """What a manifest and its file say, as a Markdown table between the marks of a card.
+    """The facts in a manifest and about its file, as a Markdown table between a card's marks.
 
     Raises:
         ModelFileError: see `summary_of`.
@@ -114,14 +114,14 @@ def facts_in(card: str) -> str:
 def write_card(model: str | Path) -> Path:
     """Write or renew the table in the card beside a model file.
 
-    A card that is not there yet gets the headings under which people write.
+    If there is no card yet, it also writes the headings for the text that people add.
 
     Returns:
         The card.
 
     Raises:
         ModelFileError: see `summary_of`.
-        InputError: there is a file of the card's name without the marks of such a table.
+        InputError: a file of the card's name exists and lacks the marks of the table.
     """
     path = model_path(model)
     card, facts = card_path(path), card_facts(path)
@@ -179,7 +179,7 @@ def _training_rows(record: TrainingRecord) -> Rows:
 
 
 def _trained_on(record: TrainingRecord) -> str:
-    """How many configurations and reversed runs; of a committee each member's, and all together."""
+    """Numbers of configurations and reversed runs; for a committee per member and in all."""
     numbers = sorted({part.train.number for part in record.parts} - {0})
     if not numbers:
         return ""
@@ -194,7 +194,7 @@ def _trained_on(record: TrainingRecord) -> str:
 
 
 def _validated_on(record: TrainingRecord) -> str:
-    """How many configurations chose the epoch, unless other members were trained on all of them."""
+    """Number of configurations that chose the epoch; "" if other members trained on them all."""
     numbers = sorted({part.validation.number for part in record.parts} - {0})
     trained = {name for part in record.parts for name in part.train.names}
     held_out = {name for part in record.parts for name in part.validation.names}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelInputs", "ScalarSource"]
 
-# Where a scalar comes from: the name of an array or of a property of a calculator, or a function.
+# Source of a scalar: the name of an array or of a calculator's property, or a function.
 ScalarSource: TypeAlias = "str | Callable[[Atoms], np.ndarray]"
 
 

@@ -88,7 +88,7 @@ def build(
         jobs: number of compilers that run at the same time; default: as cores and memory allow.
         mpicxx: MPI compiler wrapper that LAMMPS was built with.
         tests: compile the C++ tests too (they stay in the folder ``cmake`` of the build).
-        progress: is told how far the build has come.
+        progress: shows how far the build has come.
 
     Raises:
         BuildError: something is missing, does not compile, or does not load once built.

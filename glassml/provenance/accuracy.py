@@ -21,7 +21,7 @@ class Accuracy(Part):
 
     @classmethod
     def cross_validated(cls, chosen_by: str | None, scores: tuple[Score, ...]) -> Accuracy:
-        """Scores of a ridge fit on what was left out to choose its penalties."""
+        """Scores of a ridge fit on the data that were left out to choose its penalties."""
         left_out = chosen_by or "parts of the data left out in turn"
         protocol = f"cross-validation: {left_out}, which also chose the ridge penalty"
         return cls(protocol=protocol, scores=scores)

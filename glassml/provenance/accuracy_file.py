@@ -16,7 +16,7 @@ __all__ = ["read_accuracy"]
 
 
 def read_accuracy(path: str | Path) -> Accuracy:
-    """An accuracy from a JSON file of the form that `Accuracy` describes, or of that of format 1.
+    """An accuracy from a JSON file with the fields of `Accuracy`, or in the form of format 1.
 
     Raises:
         InputError: the file cannot be read, or has another form.

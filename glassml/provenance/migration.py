@@ -1,4 +1,4 @@
-"""Records of format 1, as model files and checkpoints had them, and what they become.
+"""Conversion of records of format 1, from model files and checkpoints.
 
 The classes below list every entry that glassml ever wrote. Entries of other names become notes.
 """
@@ -38,7 +38,7 @@ _KINDS: dict[str, Literal["all", "mean"]] = {"all": "all", "mean": "mean"}
 
 
 def migrated_training(values: Any) -> TrainingRecord:
-    """The record that the entry ``training`` of a manifest of format 1 stands for.
+    """The record that corresponds to the entry ``training`` of a manifest of format 1.
 
     Args:
         values: the entry as JSON has it. A checkpoint of format 1 has the same entries.
@@ -50,7 +50,7 @@ def migrated_training(values: Any) -> TrainingRecord:
 
 
 def migrated_accuracy(values: Any) -> Accuracy:
-    """The accuracy that its form in format 1 stands for; what its errors are is not known.
+    """The accuracy that corresponds to its form in format 1; the kind of its errors is unknown.
 
     Raises:
         ValidationError: an entry is unknown or has another form.
@@ -114,9 +114,9 @@ class _Network(_Entry):
 class _Training(_Entry):
     """Entries of a training run, of a refit (from ``reversed_data`` on), and of a committee.
 
-    People could add entries of their own. These become notes: no file may become useless by them.
-
-    A committee has in ``members`` what each has of its own, and beside it what all share.
+    In a committee, ``members`` holds the entries of each member; entries that all share stand
+    beside it. People could add entries of their own. These become notes: they must not make a file
+    useless.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -181,7 +181,7 @@ class _Training(_Entry):
         return member.model_copy(update={name: getattr(self, name) for name in shared})
 
     def _data_files(self) -> tuple[DataFile, ...]:
-        """With their roles: datasets of reversed runs stood last, but not how many they were."""
+        """With their roles. Datasets of reversed runs came last; their number was not recorded."""
         roles: list[Role | None] = ["configurations"] * len(self.data)
         if self.reversed_runs and len(self.data) > 1:
             roles[1:] = [*([None] * (len(self.data) - 2)), "reversed runs"]
@@ -222,7 +222,7 @@ class _Training(_Entry):
         return ReversedRuns(number=number, starts=starts) if number else None
 
     def _origin(self) -> dict[str, tuple[OriginValue, ...]]:
-        """Without what is said of reversed runs: where they began, and that each is one run."""
+        """Without the entries about reversed runs: their starts, and that each is one run."""
         origin = {key: values for key, values in self.origin.items() if key != REVERSED_FROM}
         if self.reversed_runs and "n_runs" in origin:
             origin["n_runs"] = tuple(number for number in origin["n_runs"] if number != 1)
@@ -231,7 +231,7 @@ class _Training(_Entry):
     def _ridge(self) -> RidgeFit | None:
         if not isinstance(self.recipe, RidgeFit):
             return None
-        # A refit noted it beside the recipe.
+        # Refits recorded it beside the recipe.
         noise = self.label_noise or self.recipe.label_noise
         return self.recipe.model_copy(update={"label_noise": noise})
 

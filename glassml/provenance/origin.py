@@ -1,4 +1,4 @@
-"""What the configurations of a dataset say of where they come from."""
+"""The provenance that the configurations of a dataset have in common."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ __all__ = [
 
 
 def _short(score: Score, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-    """A score without the entries that are not known; a value that is not defined stays null."""
+    """A score without unknown entries; an undefined value stays null."""
     return {k: v for k, v in handler(score).items() if v is not None or k == "value"}
 
 
@@ -46,7 +46,7 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def stated(self) -> dict[str, Any]:
-        """The fields that say something: field -> value, where it is not the default."""
+        """The fields that differ from their defaults: field -> value."""
         fields = type(self).model_fields.items()
         values = {name: getattr(self, name) for name, _ in fields}
         return {name: values[name] for name, field in fields if values[name] != field.default}
@@ -74,7 +74,7 @@ class DataFile(Part):
 
     @classmethod
     def of(cls, dataset: Dataset, role: Role) -> DataFile:
-        """What identifies a dataset."""
+        """The entry that identifies a dataset."""
         return cls(
             file=dataset.path.name,
             sha256=dataset.sha256,
@@ -87,10 +87,10 @@ class KnownConfiguration(Part):
     """A configuration that a model has seen.
 
     Attributes:
-        name: in its dataset.
+        name: its name in its dataset.
         positions_sha256: `Configuration.positions_sha256`, by which it is recognised in any
             dataset; None in records of model files of format 1.
-        reversed_from: of a reversed run: hash of the positions that it began from.
+        reversed_from: for a reversed run, the hash of the positions that it began from.
     """
 
     name: str
@@ -99,7 +99,7 @@ class KnownConfiguration(Part):
 
     @classmethod
     def of(cls, configuration: Configuration) -> KnownConfiguration:
-        """What identifies a configuration."""
+        """The entry that identifies a configuration."""
         start = configuration.provenance.get(REVERSED_FROM)
         return cls(
             name=configuration.name,
@@ -117,7 +117,7 @@ class KnownConfiguration(Part):
 
     @property
     def hashes(self) -> set[str]:
-        """Of its positions and of those that it began from, as far as they are known."""
+        """The known hashes: of its positions, and of those that it began from."""
         return {value for value in (self.positions_sha256, self.reversed_from) if value}
 
 
@@ -128,7 +128,7 @@ class Side(Part):
         number: how many there are; reversed runs do not count.
         configurations: which ones; empty in records that give their number alone.
         loss: the loss on them in the epoch that was kept [-]; None if it is not known.
-        scores: coefficients in that epoch, those that are defined.
+        scores: the coefficients in that epoch that are defined.
     """
 
     number: int = Field(default=0, ge=0)
@@ -174,7 +174,7 @@ class SplitSettings(Part):
 
     Attributes:
         validation: a fraction, their names, or the name of a dataset of their own.
-        split_seed: of the draw of a fraction.
+        split_seed: seed of the random choice of a fraction.
     """
 
     validation: float | str | tuple[str, ...]
@@ -182,7 +182,7 @@ class SplitSettings(Part):
 
 
 class RidgeFit(Part):
-    """Ridge regression that linear decoders were fitted by.
+    """The ridge regression that fitted linear decoders.
 
     Attributes:
         decoders: what was fitted to what, in words.

@@ -1,4 +1,4 @@
-"""What is wrong with a record that does not validate, in words."""
+"""Messages about a record that is not valid."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def first_problem(error: ValidationError, inside: str = "") -> tuple[str, str]:
     """The first field that is wrong, and what is wrong with it.
 
     Args:
-        error: of pydantic.
+        error: raised by pydantic.
         inside: the field that holds what was validated, such as ``training``.
 
     Returns:
-        The field with those that it is in, such as ``training.train.number``; and a text of the
+        The full name of the field, such as ``training.train.number``; and a text of the
         form "expected ...; found ...", followed by the number of further problems if there are any.
     """
     problems = error.errors()

@@ -1,4 +1,4 @@
-"""The record of a training, and the questions that are asked of it."""
+"""The record of a training, and what can be derived from it."""
 
 from __future__ import annotations
 
@@ -29,28 +29,29 @@ _OF_THE_RUN = (
 
 
 class TrainingRecord(Part):
-    """How a model came about. That of an untrained model has no field set.
+    """How a model was trained. For an untrained model no field is set.
 
-    Of a committee only ``members`` and ``accuracy`` are set. Of a model whose decoders were
-    refitted the record is that of the refit, and ``network`` has that of the network behind them.
+    For a committee only ``members`` and ``accuracy`` are set. For a model with refitted decoders
+    this is the record of the refit, and ``network`` holds the record of the network behind them.
 
     Attributes:
         data: the datasets.
         train: the configurations that the parameters were fitted to.
         validation: the configurations that chose the epoch.
         reversed_runs: further training data, None if there were none.
-        split: how training and validation were told apart, None if nothing was split.
-        origin: what the configurations say of themselves: entry of their provenance (and
-            ``n_runs``) -> its distinct values, for entries that have few of them.
-        recipe: settings of the training by their names in its configuration file. Later versions
-            may have others, so nothing but people should rely on them.
+        split: how the configurations were split into training and validation, None if they were
+            not.
+        origin: provenance of the configurations: entry (or ``n_runs``) -> its distinct values, for
+            entries that have few of them.
+        recipe: settings of the training by their names in its configuration file, for people:
+            later versions may have other settings, so programs should not rely on them.
         ridge: the fit of linear decoders, None if they were trained.
         versions: package -> its version.
         epoch: the epoch that was kept, counted from 1; None if there were none.
-        accuracy: what was measured afterwards, None if nothing was.
-        members: of a committee, the record of each.
-        network: of a model with refitted decoders, the network behind them.
-        notes: entries of a record of format 1 that glassml does not know; format 1 took any.
+        accuracy: scores that were measured after the training, None if there are none.
+        members: for a committee, the record of each member.
+        network: for a model with refitted decoders, the network behind them.
+        notes: entries of a record of format 1 that glassml does not know.
     """
 
     data: tuple[DataFile, ...] = ()
@@ -70,18 +71,18 @@ class TrainingRecord(Part):
 
     @property
     def parts(self) -> tuple[TrainingRecord, ...]:
-        """The records of the members of a committee; of any other model its own."""
+        """The records of the members of a committee; for any other model, its own record."""
         return self.members or (self,)
 
     def seen(self, dataset: Dataset) -> tuple[str, ...]:
         """Names of the configurations of a dataset that the model has seen.
 
-        In training or in validation, which chooses the epoch; by a member of it, or by the network
-        behind its decoders. A reversed run counts as seen if the configuration that it began from
-        does, and the other way round. Configurations are recognised in any dataset by their
-        positions to the last bit; a copy that was wrapped or rounded is another configuration.
-        Records of format 1 know only names: then the dataset must be the one that the model was
-        trained on, of which all reversed runs count as seen.
+        A configuration counts if it was used in training or in validation (which chooses the
+        epoch), for the model, a member of it, or the network behind its decoders. A reversed run
+        counts if the configuration that it began from does, and the other way round. Configurations
+        are recognised by their positions, in any dataset; a copy with wrapped or rounded positions
+        is another configuration. Records of format 1 hold names only: then configurations count
+        only in the datasets that the model was trained on, where all reversed runs count.
         """
         trainings = list(self._trainings())
         hashes = {value for one in trainings for value in one._hashes}
@@ -95,14 +96,14 @@ class TrainingRecord(Part):
         return tuple(
             known.name
             for known in KnownConfiguration.all_of(dataset)
-            if hashes & known.hashes or any(one._names(known) for one in by_name)
+            if hashes & known.hashes or any(one._seen_by_name(known) for one in by_name)
         )
 
     def coefficients(self) -> Accuracy | None:
-        """How accurate the model is: what was measured, else the validation of its run.
+        """The measured accuracy of the model, or else that of the validation of its run.
 
         Returns:
-            None if the record says nothing about it.
+            None if the record has neither.
         """
         if self.accuracy is None and self.validation.scores:
             return Accuracy(protocol=_OF_THE_RUN, scores=self.validation.scores)
@@ -114,29 +115,29 @@ class TrainingRecord(Part):
         return tuple(dict.fromkeys(file for part in self.parts for file in part.data))
 
     def origin_values(self, entry: str) -> tuple[OriginValue, ...]:
-        """The distinct values of an entry of ``origin``, of all members of a committee."""
+        """The distinct values of an entry of ``origin``, over all members of a committee."""
         return tuple(
             dict.fromkeys(value for part in self.parts for value in part.origin.get(entry, ()))
         )
 
     @property
     def systems(self) -> tuple[str, ...]:
-        """What the data are of."""
+        """Names of the systems in the data."""
         return tuple(str(value) for value in self.origin_values("system"))
 
     @property
     def temperatures(self) -> tuple[float, ...]:
-        """Of the data [energy]."""
+        """Temperatures of the data [energy]."""
         return _numbers(self.origin_values("temperature"))
 
     @property
     def citations(self) -> tuple[str, ...]:
-        """Where the data were published."""
+        """Publications of the data."""
         return tuple(str(value) for value in self.origin_values("citation"))
 
     @property
     def n_runs(self) -> tuple[int, ...]:
-        """Numbers of runs behind a label; that of a reversed run, which is one, does not count."""
+        """Numbers of runs behind a label, without reversed runs (one run each)."""
         return tuple(int(value) for value in _numbers(self.origin_values("n_runs")))
 
     @property
@@ -146,7 +147,7 @@ class TrainingRecord(Part):
         return values[0] if len(values) == 1 else None
 
     def _trainings(self) -> Iterator[TrainingRecord]:
-        """The records of everything that was fitted to data: members, and networks behind them."""
+        """The records of everything that was fitted to data: members, networks behind decoders."""
         for part in self.parts:
             if part is not self:
                 yield from part._trainings()
@@ -166,12 +167,12 @@ class TrainingRecord(Part):
 
     @property
     def _knows_positions(self) -> bool:
-        """Whether it needs no names to recognise what it has seen."""
+        """Whether it can recognise what it has seen by positions alone."""
         sides = (self.train, self.validation)
         complete = all(side.configurations or not side.number for side in sides)
         return complete and all(c.positions_sha256 is not None for c in self._known)
 
-    def _names(self, configuration: KnownConfiguration) -> bool:
+    def _seen_by_name(self, configuration: KnownConfiguration) -> bool:
         """Whether it has seen a configuration of one of its own datasets, judged by its name."""
         return (
             configuration.reversed_from is not None
@@ -187,7 +188,7 @@ class NetworkRecord(Part):
 
     Attributes:
         file: name of the model file that it was taken from.
-        n_parameters: of that file, its own decoders included.
+        n_parameters: number of parameters in that file, its own decoders included.
         times: times that the file predicted [time].
         training: the file's record.
     """

@@ -1,4 +1,4 @@
-"""Sums over a model's descriptors and the labels of a dataset, which decoders are fitted from."""
+"""Sums over a model's descriptors and a dataset's labels, from which decoders are fitted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from glassml.studies.ridge import LinearFit, RidgeMoments, choose_penalty, fit, 
 
 __all__ = ["Decoders", "DescriptorMoments", "read_descriptor_moments"]
 
-SLABS = 5  # parts of a configuration, for checking a fit where there is no second configuration
+SLABS = 5  # parts of a single configuration, which replace folds over configurations
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,12 @@ class DescriptorMoments:
         species: names, in the model's order.
         times: times [time] of the labels.
         slabs: [configuration][slab][species].
-        weights: [configuration], how much its particles count in fits [-].
-        reversed: [configuration][species], of its reversed runs, weighted; empty if there are none.
+        weights: [configuration], weight of its particles in fits [-].
+        reversed: [configuration][species], weighted moments of its reversed runs; empty if there
+            are none.
         own: [configuration][species], with the model's own predictions in place of descriptors, at
             those times of the labels that it predicts.
-        own_times: indices of these among ``times``.
+        own_times: indices of these times in ``times``.
     """
 
     dataset: Dataset
@@ -77,7 +78,7 @@ class DescriptorMoments:
     def decoders(self, chosen: Sequence[int]) -> Decoders:
         """Fit each species and time on some configurations.
 
-        The penalty is the one with the smallest squared error on what is left out of the fit: each
+        The penalty is the one with the smallest squared error on the data left out of the fit: each
         configuration in turn, or each slab of a single configuration.
         """
         fits, penalties, held_out = [], [], []
@@ -85,7 +86,7 @@ class DescriptorMoments:
             folds = [self.of(i, s) for i in chosen]
             fitted = [self.fitted(i, s) for i in chosen]
             everything = RidgeMoments.total(fitted)
-            if len(folds) == 1:  # reversed runs hold all slabs, so they have no part in the choice
+            if len(folds) == 1:  # reversed runs span all slabs, so the choice ignores them
                 folds = fitted = [slab[s] for slab in self.slabs[chosen[0]]]
             penalty, others = choose_penalty(folds, fitted=fitted)
             fits.append(fit(everything, penalty[None, :])[0])
@@ -102,7 +103,7 @@ class DescriptorMoments:
         return np.array(values).transpose(1, 0, 2)
 
     def own_pearson(self, chosen: Sequence[int]) -> np.ndarray:
-        """The same of the model as it is, NaN at times that it does not predict."""
+        """The same coefficients of the original model, NaN at times that it does not predict."""
         result = np.full((2, len(self.species), len(self.times)), np.nan)
         if self.own_times:
             same = LinearFit(np.eye(len(self.own_times)), np.zeros(len(self.own_times)))
@@ -125,8 +126,8 @@ def read_descriptor_moments(
     Args:
         predictor: the model.
         dataset: labelled configurations.
-        reversed_runs: of these configurations, for fits; runs that began elsewhere are ignored.
-        label_noise: of the labels' weights in fits, see `glassml.physics.label_trust`.
+        reversed_runs: reversed runs of these configurations, for fits; others are ignored.
+        label_noise: parameter of the labels' weights in fits, see `glassml.physics.label_trust`.
         progress: shows how many configurations have been read.
 
     Raises:
@@ -176,7 +177,7 @@ def _reversed(
     label_noise: float,
     progress: Progress,
 ) -> tuple[tuple[RidgeMoments, ...], ...]:
-    """Weighted moments [start][species] of the runs that began there."""
+    """Weighted moments [start][species] of the runs that began at each start."""
     species = predictor.manifest.species
     parts: list[list[list[RidgeMoments]]] = [[[] for _ in species] for _ in starts]
 
@@ -214,13 +215,13 @@ def _check_species(moments: DescriptorMoments) -> None:
 
 
 def _masks(configuration: Configuration, species: Sequence[str]) -> list[np.ndarray]:
-    """For each species which particles [N] belong to it."""
+    """For each species, a mask [N] of its particles."""
     names = np.array(configuration.species_names)[configuration.species]
     return [names == name for name in species]
 
 
 def _slab_of(configuration: Configuration) -> np.ndarray:
-    """The slab [N] of each particle: slabs of equally many, along the first lattice vector."""
+    """The slab [N] of each particle: equally populated, along the first lattice vector."""
     along = (configuration.positions @ np.linalg.inv(configuration.cell))[:, 0]
     if configuration.pbc[0]:
         along = along % 1.0

@@ -24,14 +24,14 @@ __all__ = ["FewShot", "FewShotPoint", "few_shot", "few_shot_table"]
 
 @dataclass(frozen=True)
 class FewShotPoint:
-    """Refits to random choices of so many configurations.
+    """Refits to random choices of one number of configurations.
 
     Attributes:
-        size: number of configurations that the decoders were fitted to; 0: the model as it is.
+        size: number of configurations that the decoders were fitted to; 0: the original model.
         draws: number of random choices.
-        scores: of the configurations that the decoders were not fitted to, averaged over draws; the
-            error bars are standard deviations over draws. For each species and time the kinds
-            ``all`` and ``mean``.
+        scores: scores on the configurations that the decoders were not fitted to, averaged over
+            draws; the error bars are standard deviations over draws. For each species and time
+            there are the kinds ``all`` and ``mean``.
     """
 
     size: int
@@ -49,7 +49,7 @@ class FewShot(ScoreTable):
         sha256: checksum of its contents.
         test: name of the file that was predicted; None: the configurations that were not drawn.
         test_sha256: checksum of its contents, None if there is none.
-        seed: of the draws.
+        seed: seed of the draws.
         seen_in_training: number of the predicted configurations that the model was trained or
             validated on.
         points: in ascending order of their size.
@@ -104,7 +104,7 @@ def few_shot(
             be left to predict.
         test: labelled configurations to predict; None: those of ``dataset`` that are not drawn.
         draws: number of choices for each size. They are the same for all models.
-        seed: of the choices.
+        seed: seed of the choices.
         progress: shows how many configurations have been read.
 
     Raises:
@@ -210,7 +210,7 @@ def _choices(total: int, size: int, draws: int, seed: int) -> list[list[int]]:
     """Different choices: ``draws`` of them, or all that exist if they are fewer."""
     rng = np.random.default_rng([seed, size])
     found: dict[tuple[int, ...], None] = {}
-    # There may be fewer choices than draws, and chance finds the last of them late.
+    # There may be fewer choices than draws; random draws would take long to find the last ones.
     for _ in range(50 * draws):
         found[tuple(sorted(rng.permutation(total)[:size].tolist()))] = None
         if len(found) == draws:

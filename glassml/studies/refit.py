@@ -69,7 +69,7 @@ class RefitDecoder:
 
 @dataclass(frozen=True)
 class Refit(ScoreTable):
-    """What `refit` found.
+    """The result of `refit`.
 
     Attributes:
         model: name of the file that the network comes from.
@@ -95,7 +95,7 @@ class Refit(ScoreTable):
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """Per species, time and kind one row of the model before and one of the refitted model."""
+        """Two rows per species, time and kind: for the original and for the refitted model."""
         return [
             {"model": model, "penalty": penalty, **score.model_dump()}
             for decoder in self.decoders
@@ -122,10 +122,10 @@ def refit(
         predictor: the model; it may have been trained on other data and for other times.
         dataset: labelled configurations, all of which the decoders are fitted to.
         output: the model file to write.
-        reversed_runs: of the same configurations (`glassml.data.reverse_dataset`), which the
-            decoders are fitted to as well. A configuration that is left out to choose the penalty
-            is left out together with its runs.
-        label_noise: labels of R runs count R / (R + label_noise).
+        reversed_runs: reversed runs of the same configurations (`glassml.data.reverse_dataset`),
+            to which the decoders are also fitted. A configuration that is left out to choose the
+            penalty is left out together with its runs.
+        label_noise: labels of R runs have the weight R / (R + label_noise).
         progress: shows how many configurations have been read.
 
     Raises:
@@ -168,7 +168,7 @@ def untrained(
     Until it is refitted it predicts 0.
 
     Args:
-        name: of the model in the registry, such as ``structural``.
+        name: name of the model in the registry, such as ``structural``.
         dataset: its species, times and unit of length become those of the model.
         path: the file to write.
         positions: one of `glassml.data.POSITIONS`.
@@ -251,7 +251,7 @@ def _record(
     scores: tuple[RefitDecoder, ...],
     reversed_runs: Dataset | None,
 ) -> TrainingRecord:
-    """What the new manifest says: the decoders' data first, below them those of the network."""
+    """The record for the new manifest: that of the decoders, with that of the network inside."""
     origins, known = Origins(), []
     for configuration in dataset:
         origins.add(configuration)
@@ -280,7 +280,7 @@ def _record(
 
 
 def _runs_of(known: Sequence[KnownConfiguration], runs: Dataset) -> ReversedRuns:
-    """Those of a dataset that began from the configurations, which all have some."""
+    """The runs of a dataset that began from these configurations; each configuration has some."""
     starts = [configuration.positions_sha256 for configuration in known]
     began = [runs.reversed_from(name) for name in runs.names]
     return ReversedRuns(

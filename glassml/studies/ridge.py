@@ -93,7 +93,7 @@ def fit(moments: RidgeMoments, penalties: np.ndarray) -> list[LinearFit]:
     A. E. Hoerl and R. W. Kennard, Technometrics 12, 55 (1970).
 
     Args:
-        moments: of the particles to fit.
+        moments: moments of the particles to fit.
         penalties: [P] or [P, T], dimensionless and positive.
     """
     variance = np.diag(moments.xx) / moments.n
@@ -129,7 +129,7 @@ def choose_penalty(
     Args:
         folds: two or more sets of particles, usually one per configuration.
         penalties: [P], the penalties that are tried.
-        fitted: what replaces each fold where it is fitted to, such as the same particles with
+        fitted: for each fold, the moments to fit to in its place, such as the same particles with
             weights and further data; None: the folds as they are.
 
     Returns:
@@ -157,14 +157,14 @@ def choose_penalty(
 def pearson(
     parts: Sequence[RidgeMoments], fits: Sequence[LinearFit]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pearson coefficients ``all`` and ``mean`` [T] of fits with the labels.
+    """Pearson coefficients ``all`` and ``mean`` [T] between fits and labels.
 
-    As `glassml.analysis.correlation` defines them, but from sums: pooled over the particles of all
-    parts, and averaged over those parts for which the coefficient is defined.
+    They are defined as in `glassml.analysis.correlation`, but computed from sums: pooled over the
+    particles of all parts, and averaged over those parts for which the coefficient is defined.
 
     Args:
         parts: usually one per configuration.
-        fits: for each part the fit that predicts its labels.
+        fits: for each part, the fit that predicts its labels.
     """
     n = np.array([[m.n] for m in parts], np.float64)
     y, yy = np.stack([m.y for m in parts]), np.stack([m.yy for m in parts])

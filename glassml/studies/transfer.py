@@ -62,7 +62,7 @@ class TransferCell:
 
 @dataclass(frozen=True)
 class Transfer(ScoreTable):
-    """What `transfer` found.
+    """The result of `transfer`.
 
     Attributes:
         models: names, in order.
@@ -145,7 +145,7 @@ def transfer(
         datasets: labelled configurations.
         times: file name (with or without its ending) of a model or dataset -> time [time] to use.
             Default: see `glassml.analysis.relaxation_times`.
-        time: for all that have no entry in ``times``; None: the default.
+        time: time [time] for files without an entry in ``times``; None: the default.
         progress: shows how many configurations of each dataset are done.
 
     Raises:
@@ -235,7 +235,7 @@ def transfer_table(result: Transfer, species: str, kind: Kind = "mean") -> Table
 
 
 class _NamedTimes:
-    """The times that the user names, by file name."""
+    """The times that the user chose, by file name."""
 
     def __init__(
         self,
@@ -273,7 +273,7 @@ def _cells(
     dataset_time: float,
     progress: Progress,
 ) -> list[TransferCell]:
-    """The cells of all models on one dataset, each configuration of which is read once."""
+    """The cells of all models on one dataset; each configuration is read once."""
     column = dataset.common_times().tolist().index(dataset_time)
     predict = [_at_time(*pair) for pair in zip(models, model_times, strict=True)]
     labels, species, predictions = [], [], []

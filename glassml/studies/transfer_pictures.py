@@ -20,7 +20,7 @@ from glassml.studies.transfer import PublishedCell, Transfer
 
 __all__ = ["few_shot_figure", "transfer_figure"]
 
-# Title, names of rows and columns, values, and which of these are marked with a star.
+# Title, names of rows, names of columns, values, and a mask of the values to mark with a star.
 _Matrix = tuple[str, Sequence[str], Sequence[str], np.ndarray, np.ndarray]
 
 
@@ -30,11 +30,12 @@ def transfer_figure(
 ) -> Figure:
     """The matrices of Pearson coefficients, with the numbers in their cells.
 
-    The upper two are those of these models (``all`` and ``mean``), the lower ones published, all on
-    one colour scale. A star marks cells with configurations that the model has seen in training.
+    The upper two show these models (``all`` and ``mean``), the lower ones published coefficients,
+    all on one colour scale. A star marks cells with configurations that the model was trained or
+    validated on.
 
     Args:
-        result: of `glassml.studies.transfer.transfer`.
+        result: returned by `glassml.studies.transfer.transfer`.
         species: the species that is shown.
         published: coefficients to compare with.
 
@@ -83,7 +84,7 @@ def few_shot_figure(results: Sequence[FewShot], species: str, time: float) -> Fi
     Args:
         results: few-shot curves of one or several models.
         species: the species that is shown.
-        time: time [time] of the labels that is shown.
+        time: the time [time] of the labels that is shown.
 
     Raises:
         InputError: no curve has this species and time.

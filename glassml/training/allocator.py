@@ -16,8 +16,8 @@ def keep_freed_memory() -> bool:
     """Have glibc keep freed memory for later allocations of this process.
 
     By default glibc returns large arrays to the system when they are freed. Every training step
-    then waits for new pages, for up to a tenth of its time. With this setting the process keeps the
-    largest amount of memory that it has needed until it ends.
+    then waits for new pages, for up to a tenth of its time. With this setting the process keeps its
+    peak memory until it ends.
 
     Returns:
         Whether this C library can do that; otherwise nothing changes.

@@ -37,10 +37,10 @@ LAST = "checkpoints/last.ckpt"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes checkpoints beside their final names.
+    """Writes each checkpoint in its own folder under a temporary name, then renames it.
 
-    Lightning writes them in the folder for temporary files; if that is on another file system, the
-    final name is not given by renaming but by copying, which can be interrupted.
+    Lightning writes it in the folder for temporary files. If that is on another file system, the
+    file is copied to its final place, and the copy can be interrupted.
     """
 
     def save_checkpoint(
@@ -95,7 +95,7 @@ class TrainedModel:
 
     Attributes:
         model: in evaluation mode, on the CPU; it predicts physical units.
-        record: how it came about.
+        record: how it was trained.
         path: the checkpoint.
     """
 
@@ -125,7 +125,7 @@ def load_trained_model(path: str | Path) -> TrainedModel:
     about = checkpoint["glassml"]
     record = _training_record(file, about)
     model = build(about["model"]["name"], **about["model"]["hyperparameters"])
-    model.positions = about["model"].get("positions", THERMAL)  # absent: all were, once
+    model.positions = about["model"].get("positions", THERMAL)  # absent in old ones
     parameters = {
         name.removeprefix("model."): value
         for name, value in checkpoint["state_dict"].items()
@@ -144,7 +144,7 @@ def load_trained_model(path: str | Path) -> TrainedModel:
 
 
 def _training_record(file: Path, about: dict[str, Any]) -> TrainingRecord:
-    """The record in a checkpoint, from what it says of itself."""
+    """The training record in the metadata of a checkpoint."""
     try:
         if about["format_version"] == 1:
             results = {"epoch": about["epoch"], "metrics": about["metrics"]}

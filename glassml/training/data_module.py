@@ -38,7 +38,7 @@ class GraphDataset(TorchDataset):
         cache: keep the graphs in memory.
         on_disk: cache of their edges for later runs; None to search for them in every run.
         stands_for: weight of each configuration: how many it represents in an epoch.
-        label_noise: of the labels' trust, see `glassml.physics.label_trust`.
+        label_noise: parameter of the labels' weights, see `glassml.physics.label_trust`.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class DataModule(pl.LightningDataModule):
         """Read and check every configuration, build its graph, and measure the labels.
 
         Args:
-            progress: is told how far this has come.
+            progress: shows how many configurations have been read.
 
         Raises:
             InputError: a configuration is unlabelled, lacks a scalar, or has other species, times
@@ -194,7 +194,7 @@ class DataModule(pl.LightningDataModule):
             check_fits(source, view, self.split, self.train_set.scalars)
             check_new_positions(source, configuration, seen)
             self.known[source] = KnownConfiguration.of(configuration)
-            if stage is not self.reversed_set:  # they say what their starts do
+            if stage is not self.reversed_set:  # their provenance repeats that of their starts
                 self.origins.add(configuration)
             stage.keep(index, configuration)
             if stage is self.train_set:
@@ -219,7 +219,7 @@ class DataModule(pl.LightningDataModule):
         sampler = _EpochSampler(
             everything, len(self.train_set), self.n_reversed, world, rank, self.training.seed
         )
-        # An own generator: the loader would draw from the global one, which dropout uses too.
+        # A separate generator: the loader would draw from the global one, which dropout uses too.
         return DataLoader(
             everything,
             batch_size=self.training.batch_size,

@@ -1,4 +1,4 @@
-"""The devices that a run is computed on."""
+"""The devices that a run uses."""
 
 from __future__ import annotations
 
@@ -29,14 +29,16 @@ class Devices:
 
 
 def choose_devices(training: TrainingConfig) -> Devices:
-    """The devices to train on. Under torchrun, which starts the processes, it sets their number.
+    """The devices to train on: under torchrun, as many as it has started processes.
 
     Raises:
         ConfigError: the machine does not have these devices.
     """
     cuda = torch.cuda.is_available()
     if training.accelerator == "gpu" and not cuda:
-        raise ConfigError("training.accelerator: expected cpu or auto; found 'gpu', but no GPU")
+        raise ConfigError(
+            "training.accelerator: expected cpu or auto, as torch finds no GPU here; found 'gpu'"
+        )
     # Not Lightning's own "auto": metrics need float64, which Apple's GPUs lack.
     accelerator = "cuda" if cuda and training.accelerator != "cpu" else "cpu"
     if "TORCHELASTIC_RUN_ID" in os.environ:

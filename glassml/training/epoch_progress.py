@@ -19,10 +19,10 @@ __all__ = ["EpochProgress"]
 class EpochProgress(ProgressBar):
     """A stage for the steps of each epoch, then a line with its loss and Pearson coefficients.
 
-    The stage notes the loss of the latest step and the coefficients of the epoch before.
+    The note of the stage has the loss of the latest step and the coefficients of the last epoch.
 
     Args:
-        progress: is told; processes other than the first tell nothing.
+        progress: shows the stages and lines; processes other than the first show nothing.
         species: the species whose coefficients are shown.
         times: times [time] of the labels.
         folder: run folder, named when the run is interrupted.

@@ -1,4 +1,4 @@
-"""The run folder: what a run is made from and what comes out of it.
+"""The run folder: the inputs and the results of a run.
 
 ``config.yaml`` (every default filled in), ``data.json`` (files, checksums, names of the
 configurations on either side), ``versions.json`` (one entry for each start), ``metrics.csv``,
@@ -103,13 +103,13 @@ def versions() -> dict[str, str]:
 
 
 def write_folder(folder: Path, config: TrainConfig, data: RunData, epoch: int) -> None:
-    """Write what a run is made from, or note that it is resumed.
+    """Write the inputs of a run, or note that it is resumed.
 
     Args:
         folder: run folder.
         config: its configuration.
         data: what it trains and validates on.
-        epoch: number of epochs done before.
+        epoch: number of epochs that are done already.
 
     Raises:
         InputError: the run is resumed, but its data have changed.

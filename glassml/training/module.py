@@ -63,7 +63,7 @@ class PropensityModule(pl.LightningModule):
         settings: section ``training`` of the configuration.
         scale: float [S, T] [length], unit of the errors in the loss.
         about: plain values kept in every checkpoint under ``glassml``, for resuming and export.
-        record: how the model comes about, as far as it is known before the first epoch.
+        record: the training record, as far as it is known before the first epoch.
     """
 
     scale: Tensor

@@ -77,7 +77,7 @@ def train(config: TrainConfig, progress: Progress = SILENT) -> RunResult:
 
     Args:
         config: the run; its ``output`` is the folder, which must be new.
-        progress: is told how far the run has come.
+        progress: shows how far the run has come.
 
     Raises:
         ConfigError: a setting does not fit the data, the model or this machine.
@@ -98,7 +98,7 @@ def resume(
     Args:
         folder: run folder.
         overrides: such as ``training.epochs=200``; only settings that keep the run the same.
-        progress: is told how far the run has come.
+        progress: shows how far the run has come.
 
     Raises:
         ConfigError: this is no run folder, or an override changes what was trained.
@@ -285,7 +285,7 @@ def _standardising(model: GlassModel, setting: str) -> _Standardising:
 
 
 def _plain(record: dict[str, Any]) -> dict[str, Any]:
-    """The same in the types of JSON, which can be read from a checkpoint safely."""
+    """The same values in the types of JSON, which can be read from a checkpoint safely."""
     return json.loads(json.dumps(record, default=_listed))
 
 

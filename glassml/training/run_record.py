@@ -1,4 +1,4 @@
-"""What a run says of itself: its data, and the record that goes with its model."""
+"""What a run records: its data, and the training record of its model."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def run_record(config: TrainConfig, data: DataModule, versions: dict[str, str]) 
         validation=Side.of(data.known[source] for source in split.validation),
         reversed_runs=runs,
         split=SplitSettings(
-            # Of a path the name alone, as for the files: the model goes to other machines.
+            # The file name alone, as for the datasets: the model goes to other machines.
             validation=Path(validation).name if isinstance(validation, str) else validation,
             split_seed=config.data.split_seed,
         ),
@@ -100,7 +100,7 @@ def with_results(
     """The record of a run after an epoch.
 
     Args:
-        record: before it.
+        record: the record before the epoch.
         epoch: counted from 1.
         metrics: of that epoch by their names in the run (`metric_name`), those that are finite.
         species: names of the species.

@@ -39,7 +39,7 @@ class ConfigurationSource:
 
     @property
     def reversed_from(self) -> str | None:
-        """Of a reversed run: hash of the positions that it started from."""
+        """Hash of the positions that a reversed run started from; None for other configurations."""
         return self.dataset.reversed_from(self.name)
 
     def __str__(self) -> str:
@@ -251,10 +251,10 @@ def _check_names(field: str, sources: Sequence[ConfigurationSource], names: Sequ
     known = [s.name for s in sources]
     for name in names:
         if known.count(name) != 1:
-            found = f"found {known.count(name)} of that name among {', '.join(known[:8])}"
+            listed = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
             raise ConfigError(
-                f"{field}: expected the name of one configuration of data.train, "
-                f"{found}{', ...' if len(known) > 8 else ''}; asked for {name!r}"
+                f"{field}: expected the name of one configuration of data.train ({listed}); "
+                f"found {name!r}, which {known.count(name)} of them have"
             )
 
 

@@ -16,7 +16,7 @@ __all__ = ["load_trained_committee"]
 def load_trained_committee(
     paths: Sequence[str | Path], weights: Sequence[float] | None = None
 ) -> tuple[Committee, TrainingRecord]:
-    """The models of several runs as one, and how they came about.
+    """The models of several runs as one committee, and its training record.
 
     Args:
         paths: run folders (of which the best epoch is taken) or checkpoints.

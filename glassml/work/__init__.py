@@ -1,4 +1,4 @@
-"""Work that is done once: tasks named by everything they depend on, kept in a folder, resumable."""
+"""Tasks whose results are computed once, kept in a folder under a hash of all their inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running tasks: each after those it depends on, as many at a time as there are workers."""
+"""Running tasks: each after those that it depends on, one per worker at a time."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def run_tasks(
 ) -> None:
     """Run the tasks that are not done yet, each key once.
 
-    What runs when a task fails is brought to its end, so that it is not lost. An interruption
-    (Ctrl-C) stops everything at once.
+    Tasks that are running when another one fails are still finished, so their work is not lost. An
+    interruption (Ctrl-C) stops everything at once.
 
     Args:
-        tasks: each comes after those among them whose outputs it reads. They are taken one by one
-            as workers become free.
+        tasks: in an order in which each task comes after those whose outputs it reads. They are
+            taken one by one as workers become free.
         store: where the outputs are kept.
         workers: see `open_workers`.
-        on_failure: ``stop``: after the first failure nothing new is started, and it is raised;
-            ``note``: the reason is kept (see `Store.failure`), and other tasks go on.
+        on_failure: ``stop``: after the first failure no task is started, and the error is raised;
+            ``note``: the reason is kept (see `Store.failure`), and other tasks continue.
         on_end: called in this thread after each task that was run, whether it failed or not.
 
     Raises:
-        GlassMLError: with ``stop``; of the tasks that failed, the one that was started first.
+        GlassMLError: with ``stop``: the error of the failed task that was started first.
     """
     queue = _Queue(tasks, store)
     running: dict[Future[None], Task] = {}
@@ -74,7 +74,7 @@ def run_tasks(
 
 
 class _Queue:
-    """Gives out tasks whose inputs are there."""
+    """Gives out tasks whose inputs exist."""
 
     def __init__(self, tasks: Iterable[Task], store: Store) -> None:
         self._store = store
@@ -100,7 +100,7 @@ class _Queue:
         return None
 
     def done(self, task: Task) -> None:
-        """Let tasks go on that wait for this one."""
+        """Release the tasks that wait for this one."""
         self._unfinished.discard(task.key)
 
     def _is_ready(self, task: Task) -> bool:

@@ -1,4 +1,4 @@
-"""The folder of tasks: what is done, what was begun, and what failed."""
+"""The folder of tasks: finished, unfinished and failed ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Store:
     folder: Path
 
     def folder_of(self, task: Task) -> Path:
-        """Where the outputs of a task are once it is done."""
+        """The folder of a task's outputs once it is done."""
         return self.folder / task.key
 
     def path(self, task: Task, output: str) -> Path:
@@ -39,7 +39,7 @@ class Store:
         return self.folder_of(task) / output
 
     def is_done(self, task: Task) -> bool:
-        """Whether all outputs of a task are there."""
+        """Whether all outputs of a task exist."""
         return all(self.path(task, name).is_file() for name in task.outputs)
 
     def is_empty(self) -> bool:
@@ -56,7 +56,7 @@ class Store:
         return note.read_text(encoding="utf-8").strip() if note.is_file() else None
 
     def note_failure(self, task: Task, reason: str) -> None:
-        """Keep the reason beside the folder of a task, until it is tried again."""
+        """Keep the reason of a failure beside the folder of a task, until it is tried again."""
         with atomic_write(self._note(task.key)) as partial:
             partial.write_text(reason + "\n", encoding="utf-8")
 
@@ -65,8 +65,8 @@ class Store:
         """Make the folder, and keep other processes out of it for as long as the block runs.
 
         Args:
-            output: what the work is for; messages name it.
-            command: that works here, for messages.
+            output: the final output of the work, for messages.
+            command: the command that does the work, for messages.
 
         Raises:
             InputError: another process is in the block, or the folder cannot be written.
@@ -92,7 +92,7 @@ class Store:
         """The tasks that must still be done for the wanted ones, in the order of the known ones.
 
         Args:
-            wanted: tasks whose outputs are to be there.
+            wanted: tasks whose outputs are needed at the end.
             known: the wanted tasks and those they depend on, by key.
         """
         needed: set[str] = set()
@@ -101,7 +101,7 @@ class Store:
             task = stack.pop()
             if task.key not in needed:
                 needed.add(task.key)
-                # Other outputs of these tasks may have been removed, and are not needed.
+                # The other outputs of these tasks are not needed; they may have been removed.
                 absent = {k for name, k in task.inputs.items() if not self._holds(k, name)}
                 stack += [known[key] for key in absent]
         return [task for key, task in known.items() if key in needed]
@@ -110,7 +110,7 @@ class Store:
         """Do a task, unless it is done already. May be called in any thread, process or machine.
 
         Args:
-            task: what to do; the tasks whose outputs it reads are done.
+            task: the task; those whose outputs it reads must be done.
 
         Raises:
             GlassMLError: an evaluator failed, or a file cannot be read or written.
@@ -131,9 +131,9 @@ class Store:
             raise InputError(label + self._explanation(error)) from None
 
     def clear_unfinished(self, stop_programs_in: Callable[[Path], None] | None = None) -> None:
-        """Remove what killed processes left of tasks that are not resumable.
+        """Remove the remains of killed tasks that are not resumable.
 
-        To be called while no other process works here.
+        Call it only while no other process uses the store.
 
         Args:
             stop_programs_in: stops programs that still run in a folder.
@@ -150,7 +150,7 @@ class Store:
                 (self.folder / key / name).unlink(missing_ok=True)
 
     def _do_afresh(self, task: Task) -> None:
-        """Work in a folder that gets its name when all outputs are there."""
+        """Do a task in a temporary folder, which is renamed when all outputs exist."""
         folder = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{task.key}-", dir=self.folder))
         self._evaluate(task, folder)
         for path in folder.iterdir():
@@ -160,7 +160,7 @@ class Store:
         _rename(folder, self.folder_of(task))
 
     def _resume(self, task: Task) -> None:
-        """Work in the task's own folder; only one process does so at a time."""
+        """Do or continue a task in its own folder, which only one process may use at a time."""
         folder = self.folder_of(task)
 
         def say_waiting() -> None:
@@ -187,12 +187,12 @@ class Store:
         reason = error.strerror or str(error)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return (
-                f"cannot write in {self.folder}: {reason}; what is done is kept, so make room and "
+                f"cannot write in {self.folder}: {reason}; finished work is kept, so make room and "
                 "run the same command again"
             )
         return (
-            f"cannot read or write {error.filename or self.folder}: {reason}; what is done is "
-            "kept, so put this right and run the same command again"
+            f"cannot read or write {error.filename or self.folder}: {reason}; finished work is "
+            "kept, so correct this and run the same command again"
         )
 
     def _note(self, key: str) -> Path:
@@ -208,7 +208,7 @@ def _rename(folder: Path, final: Path) -> None:
     except OSError:
         if not final.is_dir():
             raise
-        # It was done before, and outputs that no task needed any more were removed since.
+        # It was done before; since then, outputs that no task needed any more were removed.
         for path in folder.iterdir():
             path.replace(final / path.name)
         folder.rmdir()

@@ -26,14 +26,14 @@ class Evaluator(Protocol):
         """Do a part of a task.
 
         Args:
-            task: what to do.
-            folder: where the inputs are, and into which the outputs are written.
+            task: the task.
+            folder: contains the inputs; the outputs are written there.
         """
         ...
 
 
 def evaluator(*, version: int) -> Callable[[Callable[[Task, Path], None]], Evaluator]:
-    """Declare a function to be an evaluator, and its version.
+    """Declare a function to be an evaluator of this version.
 
     Raise the version when you change the function so that it computes something else: tasks of the
     earlier version are then done again.
@@ -52,7 +52,7 @@ def evaluator(*, version: int) -> Callable[[Callable[[Task, Path], None]], Evalu
 
 @dataclass(frozen=True)
 class Task:
-    """A piece of work with outputs that follow from what is hashed into its key, and nothing else.
+    """A piece of work whose outputs depend only on values that are hashed into its key.
 
     Attributes:
         evaluators: functions that do it, one after the other; their modules, names and versions
@@ -60,16 +60,16 @@ class Task:
         outputs: files that are kept.
         facts: plain values that decide what the outputs are; in the key.
         inputs: files of other tasks: name -> key of the task that writes it.
-        payload: what the evaluators need besides, but which changes no output, or which the facts
-            identify: a large object, a number of threads. Not in the key.
+        payload: further input of the evaluators that changes no output or that the facts identify,
+            such as a number of threads or a large object. Not in the key.
         label: put before the messages of errors; empty if they name the task themselves.
-        resumable: the evaluators go on from what an earlier attempt left in the folder. Otherwise
-            they start afresh, in a folder that appears only when everything is written.
+        resumable: whether the evaluators continue from the files of an earlier attempt. Otherwise
+            they start from nothing, in a folder that appears only when everything is written.
         consumes: whether the inputs may be removed once it is done, as no other task needs them.
         cost: estimate of the time that it takes, in any unit, for progress.
 
     Raises:
-        TypeError: an evaluator states no version; or, when the key is asked for, the facts are not
+        TypeError: an evaluator has no version; or, when the key is computed, the facts are not
             plain values.
     """
 
@@ -94,7 +94,7 @@ class Task:
 
     @cached_property
     def key(self) -> str:
-        """Hash of everything that decides what the outputs are."""
+        """Hash of everything that the outputs depend on."""
         parts = {
             "evaluators": [[_name(function), function.version] for function in self.evaluators],
             "facts": dict(self.facts),

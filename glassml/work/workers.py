@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 import traceback
@@ -42,12 +43,12 @@ class ClusterConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Workers:
-    """What runs tasks.
+    """An executor that runs tasks.
 
     Attributes:
-        executor: takes calls.
-        count: how many calls run at a time.
-        abandon: stops at once what runs; the executor takes no more calls then.
+        executor: runs the calls that are submitted to it.
+        count: number of calls that run at a time.
+        abandon: stops all running calls at once; the executor accepts no calls after that.
     """
 
     executor: Executor
@@ -68,9 +69,9 @@ def open_workers(
         kind: ``threads`` for tasks that wait for programs; ``processes`` for tasks that compute in
             Python. One process is this one; if there are more, each task gets a new process.
         count: tasks at a time; None: one per core. With SLURM the jobs decide.
-        cluster: Dask instead; None for this machine without Dask.
-        stop: for threads: makes running tasks end soon, for instance by stopping their programs.
-            Called again and again until they have ended.
+        cluster: settings of a Dask cluster to use instead; None: this machine without Dask.
+        stop: for threads: makes running tasks end soon, for instance by stopping their programs. It
+            is called repeatedly until they have ended.
 
     Raises:
         ConfigError: Dask is not installed, or refuses the cluster's options.
@@ -122,10 +123,10 @@ class _Threads(ThreadPoolExecutor):
         return super().submit(self._watched, fn, *args, **kwargs)
 
     def abandon(self) -> None:
-        """Stop what runs and wait until it has ended.
+        """Stop the running calls and wait until they have ended.
 
-        An interruption may have kept the caller from its future, and even the executor from its new
-        thread, so the calls themselves are watched.
+        An interruption may have prevented the caller from receiving a call's future, and even the
+        executor from registering its new thread, so the calls themselves are counted.
         """
         self.shutdown(wait=False, cancel_futures=True)
         time.sleep(_PATIENCE)  # for a call that is just about to begin
@@ -147,7 +148,7 @@ class _Threads(ThreadPoolExecutor):
 class _NewProcesses(_Threads):
     """Runs each call in a new process, for which a thread waits.
 
-    The death of a process then fails one call, where `ProcessPoolExecutor` would lose them all.
+    If a process dies, only its call fails; `ProcessPoolExecutor` would lose all calls.
     """
 
     def __init__(self, count: int) -> None:
@@ -182,7 +183,7 @@ class _NewProcesses(_Threads):
         if process.exitcode:
             raise GlassMLError(
                 f"the process of this task ended with exit status {process.exitcode}; a negative "
-                "one is a signal, and -9 is often a lack of memory"
+                "number is a signal, and -9 often means that memory ran out"
             )
 
 
@@ -198,7 +199,7 @@ def _report(
         sender.send(None)
     except GlassMLError as error:
         sender.send(error)
-    except KeyboardInterrupt:  # the parent says so
+    except KeyboardInterrupt:  # the parent reports it
         raise SystemExit(130) from None
     except Exception:  # as text, since not every exception can be sent
         sender.send(RuntimeError(traceback.format_exc()))
@@ -211,7 +212,8 @@ def _dask_workers(count: int, cluster: ClusterConfig) -> Iterator[Workers]:
         from dask.distributed import Client, LocalCluster
 
         if cluster.kind == "slurm":
-            from dask_jobqueue import SLURMCluster
+            with _own_interrupts():  # dask_jobqueue replaces what Ctrl-C does
+                from dask_jobqueue import SLURMCluster
     except ImportError as error:
         raise ConfigError(f"cluster: Dask is missing ({error}); {_INSTALL}") from None
     try:
@@ -223,7 +225,7 @@ def _dask_workers(count: int, cluster: ClusterConfig) -> Iterator[Workers]:
             defaults = {"n_workers": count, "threads_per_worker": 1}
             opened = LocalCluster(**{"dashboard_address": None, **defaults, **cluster.options})
     except (RuntimeError, TypeError, ValueError) as error:
-        reason = error.__cause__ or error  # a cluster "failed to start" for another error's sake
+        reason = error.__cause__ or error  # "failed to start" has the real error as its cause
         raise ConfigError(f"cluster.options: Dask refuses them: {reason}") from None
     with opened, Client(opened) as client, client.get_executor(pure=False) as executor:
         if cluster.kind == "slurm":  # its workers appear when SLURM starts the jobs
@@ -232,3 +234,14 @@ def _dask_workers(count: int, cluster: ClusterConfig) -> Iterator[Workers]:
         else:
             threads = sum(client.nthreads().values())
         yield Workers(executor, threads, lambda: executor.shutdown(wait=False))
+
+
+@contextmanager
+def _own_interrupts() -> Iterator[None]:
+    """Put back what Ctrl-C does after the block, where this thread may."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)

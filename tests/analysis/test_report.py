@@ -258,7 +258,7 @@ def test_a_dataset_without_predictions_needs_a_model(tmp_path: Path) -> None:
 def test_options_of_the_report_need_one(dataset: Dataset) -> None:
     result = _run(dataset.path, "--time", "10", "--published", "0.64")
     assert isinstance(result.exception, InputError)
-    assert "--published, --time: expected a folder for the report, too (-o FOLDER)" in str(
+    assert "--published, --time: expected a folder for the report (-o FOLDER)" in str(
         result.exception
     )
 

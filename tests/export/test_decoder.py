@@ -154,7 +154,7 @@ def test_a_file_that_does_not_do_what_its_name_says_is_refused(tmp_path: Path) -
     model.name, model.hyperparameters = "se3gnn-v2", build("se3gnn-v2", **SMALL).hyperparameters
     path = written(tmp_path, model)
     weight, bias = random_decoder(1)
-    with pytest.raises(ModelFileError, match="no linear function of its descriptors"):
+    with pytest.raises(ModelFileError, match="linear function of the descriptors; found other"):
         replace_decoder(
             path, tmp_path / "new.pt", times=(1.0,), weight=weight, bias=bias, training=THERE
         )

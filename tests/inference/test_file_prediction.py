@@ -198,7 +198,7 @@ def _flat() -> Atoms:
         ("none.extxyz", ":", "none.extxyz: frame 0: positions: expected at least one particle"),
         ("two.extxyz", ":", "two.extxyz: frame 0: .*two-dimensional"),
         ("cut.dump", ":", "cut.dump: frame 0: expected a header and complete lines"),
-        ("good.extxyz", "7", "good.extxyz: expected frames to predict on; found none chosen"),
+        ("good.extxyz", "7", "good.extxyz: expected one or more frames; found none chosen"),
     ],
 )
 def test_bad_input(
@@ -220,7 +220,7 @@ def test_bad_arguments(predictor: Predictor, tmp_path: Path) -> None:
     output = tmp_path / "out.extxyz"
     with pytest.raises(InputError, match=r"ends in \.extxyz; found .*out\.dump"):
         predict_file(predictor, open_frames(source), tmp_path / "out.dump")
-    with pytest.raises(InputError, match="another file than the input"):
+    with pytest.raises(InputError, match="a file other than the input"):
         predict_file(predictor, open_frames(source), source)
     with pytest.raises(InputError, match="batch: expected a positive number"):
         predict_file(predictor, open_frames(source), output, batch=0)

@@ -82,7 +82,7 @@ def test_interruption_stops_lammps_and_keeps_what_is_done(tmp_path: Path):
     process.send_signal(signal.SIGINT)
     text, _ = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert plain(text).endswith("interrupted; the same command continues")
+    assert plain(text).endswith("interrupted; run the same command again to continue")
     done = list(work.glob("[0-9a-f]*/melt-replica*-created.restart"))
     assert len(done) == 2
     assert programs_in(folders) == []

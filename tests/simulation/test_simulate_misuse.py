@@ -201,7 +201,7 @@ def test_disk_that_is_full_when_results_are_written(tmp_path):
         Store(tmp_path).do(task)
     text = plain(str(caught.value))
     assert text.startswith("stage structure, full: cannot write in")
-    assert "No space left on device; what is done is kept, so make room" in text
+    assert "No space left on device; finished work is kept, so make room" in text
 
 
 def test_file_that_cannot_be_read_is_named(tmp_path):

@@ -161,17 +161,15 @@ def test_the_manifest_tells_of_both_trainings(
     assert record.seen(dataset) == dataset.names
     assert record.ridge is not None
     of_species = {
-        s.species: [p.penalty for p in result.scores if p.species == s.species]
-        for s in result.scores
+        d.species: [p.penalty for p in result.decoders if p.species == d.species]
+        for d in result.decoders
     }
     assert record.ridge.penalties == tuple(map(tuple, of_species.values()))
     assert record.accuracy is not None
     assert "each configuration left out in turn" in record.accuracy.protocol
-    for score in result.scores:
-        for kind in ("all", "mean"):
-            found = record.accuracy.find(score.species, score.time, kind)
-            assert found is not None
-            assert found.value == getattr(score, f"pearson_{kind}")
+    measured = [score for decoder in result.decoders for score in decoder.refitted]
+    assert len(measured) == 2 * len(result.decoders)
+    assert record.accuracy.scores == tuple(measured)
 
 
 def test_what_the_network_has_seen_is_remembered_after_two_refits(

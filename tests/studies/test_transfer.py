@@ -141,7 +141,7 @@ def test_the_time_of_a_model(tmp_path: Path) -> None:
     assert chosen(times, known) == 100.0  # that of the labels it was trained on
     assert chosen(times, at(9.0)) == 10.0  # the nearest
     for training in (at(), at(9.0, 8.0), at(30.0)):
-        with pytest.raises(InputError, match=r"time: m.pt: .*1, 10, 100 .*--time m.pt=100"):
+        with pytest.raises(InputError, match=r"time: m.pt: .*1, 10, 100; .*--time m.pt=100"):
             chosen(times, training)
 
 

@@ -58,7 +58,7 @@ def test_names_and_files_choose_the_validation_set(
 @pytest.mark.parametrize(
     ("validation", "message"),
     [
-        (["sample_99"], "found 0 of that name among sample_0.*'sample_99'"),
+        (["sample_99"], "sample_0.*; found 'sample_99', which 0 of them have"),
         ([f"sample_{k}" for k in range(8)], "none is left to train on"),
         (0.99, "leaves none to train on"),
     ],

@@ -1,4 +1,4 @@
-"""Numbers that say how well predictions agree with labels, with error bars."""
+"""Measures of how well predictions agree with labels, with error bars."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 Particles of one configuration are correlated, so whole configurations are drawn, with replacement.
 An error bar is the standard deviation of a coefficient over the resamples (B. Efron, Ann. Statist.
-7, 1 (1979)). A single configuration does not show how configurations differ, so it gives no error
-bar.
+7, 1 (1979)). A single configuration gives no error bar, as it does not show how configurations
+differ.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _spearman(x: np.ndarray, y: np.ndarray, which: np.ndarray, counts: np.ndarra
     all resamples.
     """
     of_x, of_y = (np.unique(values, return_inverse=True)[1] for values in (x, y))
-    order = np.argsort(of_x, kind="stable")  # so that one of the two is read and written in order
+    order = np.argsort(of_x, kind="stable")  # reads and writes one of the two in order
     of_x, of_y, which = of_x[order], of_y[order], which[order]
     result = np.empty(len(counts))
     for b, count in enumerate(counts):

@@ -62,7 +62,7 @@ def scores(
         species_names: names of the species.
         times: [T] [time].
         resamples: how often the configurations are drawn for the error bars; 0: no error bars.
-        seed: of these draws.
+        seed: seed of the resamples.
 
     Returns:
         For each species and time one score per statistic and kind.
@@ -82,7 +82,7 @@ def samples(
     species_names: Sequence[str],
     times: Sequence[float],
 ) -> tuple[Sample, ...]:
-    """What the scores of the same arguments are based on: one entry per species and time."""
+    """The samples behind `scores` of the same arguments: one per species and time."""
     result = []
     for name, time, pairs in _columns(predictions, labels, species, species_names, times):
         x, y = _pooled(pairs)
@@ -96,7 +96,7 @@ def averaged_scores(models: Sequence[Sequence[Score]]) -> tuple[Score, ...]:
     """Mean over models of each coefficient, with the standard deviation over them as its error bar.
 
     Args:
-        models: the scores of each of two or more models that differ in their seed, of the same
+        models: the scores of two or more models that differ in their seed, each for the same
             species, times, statistics and kinds.
     """
     result = []
@@ -109,7 +109,7 @@ def averaged_scores(models: Sequence[Sequence[Score]]) -> tuple[Score, ...]:
 
 
 def averaged_samples(models: Sequence[Sequence[Sample]]) -> tuple[Sample, ...]:
-    """The samples of models that predict the same particles, with the mean of their overlaps."""
+    """The samples of models that predict the same particles, with the mean of the overlaps."""
     return tuple(
         replace(same[0], overlap=float(np.mean([sample.overlap for sample in same])))
         for same in zip(*models, strict=True)
@@ -124,7 +124,7 @@ def pearson_scores(
     errors: np.ndarray | None = None,
     error_kind: ErrorKind = "unspecified",
 ) -> tuple[Score, ...]:
-    """Pearson coefficients that are known as arrays, as scores.
+    """Scores from arrays of Pearson coefficients.
 
     Args:
         values: [2, n_species, T] [-], the kinds ``all`` and ``mean``.
@@ -176,7 +176,7 @@ def _scores(pairs: _Pairs, species: str, time: float, resamples: int, seed: int)
     x, y = _pooled(pairs)
     values: dict[tuple[Statistic, Kind], float] = {}
     errors: dict[tuple[Statistic, Kind], float] = {}
-    # Only configurations that have predictions are drawn: the others say nothing.
+    # Only configurations that have predictions are drawn.
     draw = resamples > 0 and len(pairs) > 1 and np.isfinite(x).all()
     counts = resampled_counts(len(pairs), resamples, seed) if draw else None
     pooled = {}

@@ -1,4 +1,4 @@
-"""Published accuracies of other models, for comparison with one's own."""
+"""Published accuracies of other models, for comparison."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
     "published_temperatures",
 ]
 
-SIMULATIONS = "MD"  # stands among the models for the simulations that they predict
+SIMULATIONS = "MD"  # among names of models: the simulations that they predict
 
 _FOLDER = Path(__file__).parent
 _CITATION = (
@@ -40,12 +40,12 @@ class PublishedCurves:
     """Published accuracies against time.
 
     Attributes:
-        name: what the curves are, for captions.
-        citation: where they come from.
+        name: name of the curves, for captions.
+        citation: publication of the curves.
         pearson: (model, "all" or "mean") -> times [time] and Pearson coefficients [-].
         noise_ceiling: times [time] and the highest pooled coefficient [-], if known.
         chi4: source -> times [time] and chi4 [-]; `SIMULATIONS` or a model.
-        descriptors: which of the models are single structural descriptors.
+        descriptors: the models that are single structural descriptors.
     """
 
     name: str
@@ -68,7 +68,7 @@ def published_temperatures() -> tuple[float, ...]:
 
 
 def published(choice: str | Path) -> PublishedCurves:
-    """Published curves of a temperature, or those of a file.
+    """The published curves of a temperature or in a file.
 
     Args:
         choice: one of `published_temperatures`, as text; or a CSV file with the columns ``model``,

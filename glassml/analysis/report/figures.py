@@ -42,7 +42,7 @@ _DASHES = ("--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (6, 2)))
 def pearson_figure(
     comparison: Comparison, published: Sequence[PublishedCurves], species: str
 ) -> Figure:
-    """Pearson coefficients against time: a row for each species, `all` left and `mean` right.
+    """Pearson coefficients against time: a row per species, `all` left and `mean` right.
 
     Published curves are drawn for the given species only.
     """
@@ -70,7 +70,7 @@ def pearson_figure(
 def four_point_figure(
     comparison: Comparison, published: Sequence[PublishedCurves], time: float
 ) -> Figure:
-    """chi4 against time, and if there is one G4 against distance at one time."""
+    """chi4 against time and, if it was computed, G4 against distance at one time."""
     curves = comparison.four_point
     if curves is None:
         raise ValueError("a comparison without four-point functions has no such figure")
@@ -240,7 +240,7 @@ def _draw_curve(
 
 
 def _line(comparison: Comparison, name: str) -> dict[str, Any]:
-    """How the curve of some predictions, or that of the labels, is drawn."""
+    """Line style of a set of predictions, or of the labels."""
     if name == LABELS:
         return {"color": _LABEL_COLOUR, "marker": "o", "mfc": "white", "label": LABELS}
     marker = MARKERS[_place(comparison, name) % len(MARKERS)]

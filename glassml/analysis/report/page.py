@@ -59,7 +59,7 @@ def render(
         sections: figures.
         species: species of the figures.
         command: the command that made the report.
-        made: date and time, as text.
+        made: date and time of the report, as text.
     """
     environment = Environment(
         loader=PackageLoader("glassml.analysis.report", "."),
@@ -114,7 +114,7 @@ def _number(value: float, digits: int = 3) -> str:
 def _published_table(
     published: Sequence[PublishedCurves], times: Sequence[float]
 ) -> list[dict[str, Any]]:
-    """Those published coefficients that are at a time of the dataset."""
+    """The published coefficients at times of the dataset."""
     rows = []
     for curves in published:
         for model in curves.models:

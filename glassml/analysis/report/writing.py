@@ -39,7 +39,7 @@ class ReportOptions:
         times: times of the labels [time] for those figures that show a single time. If empty: the
             time of the largest chi4 of the labels; without chi4, the time at which the labels of
             the species vary most, relative to their mean.
-        published: published curves, to be drawn beside one's own.
+        published: published curves for comparison.
         command: the command that made the report, for its header.
     """
 
@@ -132,7 +132,7 @@ def _chosen_times(options: ReportOptions, known: Sequence[float]) -> tuple[float
 
 
 def _time_of_most_variation(comparison: Comparison, species: str) -> float:
-    """Of the times that are predicted, the one at which labels differ most."""
+    """The predicted time at which the labels vary most."""
     s = comparison.species_names.index(species)
     found = comparison.collected
     labels = np.concatenate(
@@ -333,15 +333,15 @@ def _saved(figure: Figure, path: Path) -> str:
     """Write a figure as PNG and SVG.
 
     Returns:
-        The SVG as a data address, for a page that holds its images.
+        The SVG as a data URL, for a self-contained page.
     """
     png, svg = (path.parent / f"{path.name}.{ending}" for ending in ("png", "svg"))
     save_figure(figure, png)
-    figure.set_layout_engine("none")  # its layout is done, and takes longer than drawing
+    figure.set_layout_engine("none")  # the layout is done; repeating it takes longer than drawing
     save_figure(figure, svg)
     return "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode("ascii")
 
 
 def _file_name(name: str) -> str:
-    """A name of predictions as part of the name of a file."""
+    """The name of a set of predictions, as a part of a file name."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", name)

@@ -159,7 +159,7 @@ def _tau(equilibrium: Equilibrium, liquid: Liquid) -> float | None:
         raise ConfigError(
             f"T = {equilibrium.temperature:g}: {setting} is in units of tau_alpha, which was not "
             f"reached within the budget of {budget:g}: {'; '.join(equilibrium.problems)}. Give it "
-            "as a time, or raise equilibration.budget; what is done is kept"
+            "as a time, or raise equilibration.budget; finished work is kept"
         )
     return equilibrium.tau_alpha
 

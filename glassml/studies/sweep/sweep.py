@@ -20,8 +20,8 @@ from glassml.work import Store, Task, available_cores, open_workers, run_tasks
 
 __all__ = ["sweep", "sweep_table"]
 
-# Tables and picture are renewed after a run if they are older than this [s]: the more runs there
-# are, the longer it takes to read them all.
+# Tables and picture are renewed after a run only if they are older than this [s], since it takes
+# long to read many runs.
 _SECONDS_BETWEEN_TABLES = 60.0
 
 
@@ -33,23 +33,23 @@ def sweep(
     threads: int | None = None,
     progress: Progress = SILENT,
 ) -> SweepResults:
-    """Do the runs of a sweep that are not done yet, and write tables and picture.
+    """Do the runs of a sweep that are not done yet, and write the tables and the picture.
 
     The folder gets ``sweep.yaml``, ``runs/<key>`` for each run, ``runs.csv``, ``results.csv``,
-    ``results.json`` and ``results.png``. A run that fails, for instance as its loss diverges, does
-    not stop the others: it leaves ``runs/<key>.failed.txt`` and is tried again the next time.
+    ``results.json`` and ``results.png``. A run that fails, for instance because its loss diverges,
+    does not stop the others: it leaves ``runs/<key>.failed.txt`` and is tried again the next time.
 
     Args:
         config: the sweep; its ``output`` is the folder, which may hold earlier runs.
         planned: its runs, as `plan` gives them; None: they are planned here.
-        jobs: runs at a time, each in a process of its own if there are several. With a SLURM
-            cluster its jobs decide.
-        threads: CPU threads per run; None: all cores, shared out among the jobs. With a SLURM
-            cluster None leaves torch's setting alone.
+        jobs: runs at a time, each in a process of its own if there are several. Ignored with a
+            SLURM cluster, whose jobs set the number.
+        threads: CPU threads per run; None: all cores, shared among the jobs. With a SLURM cluster
+            None keeps torch's setting.
         progress: shows how many runs have ended, and how.
 
     Raises:
-        ConfigError: a setting is wrong; nothing has been run then.
+        ConfigError: a setting is wrong; no run has started.
         InputError: the data cannot be read, or the output cannot be written.
     """
     if config.output is None:
@@ -85,7 +85,7 @@ def sweep(
 
 
 class _Report:
-    """Says which runs have ended, and renews the tables now and then."""
+    """Reports which runs have ended, and renews the tables from time to time."""
 
     def __init__(
         self, config: SweepConfig, planned: Plan, store: Store, progress: Progress
@@ -102,7 +102,7 @@ class _Report:
         )
 
     def after(self, task: Task) -> None:
-        """One more run has ended."""
+        """Report that one more run has ended."""
         reason = self.store.failure(task.key)
         if reason is None:
             self.done.add(task.key)
@@ -112,7 +112,7 @@ class _Report:
             self.write()
 
     def write(self) -> SweepResults:
-        """Write tables and picture of what is done so far."""
+        """Write the tables and the picture of the runs that are done."""
         results = sweep_results(self.planned, self.store.folder)
         results.write(self.folder)
         figure = sweep_figure(self.config, self.planned, results)
@@ -126,7 +126,7 @@ def sweep_table(config: SweepConfig, planned: Plan, results: SweepResults) -> Ta
     """The coefficients that the picture shows, for the terminal."""
     species = config.species or planned.species[0]
     at = "averaged over times" if config.time is None else f"t = {config.time:g}"
-    best = " (chosen on what was held out: too good)" if config.epoch == "best" else ""
+    best = " (chosen on the held-out configurations: too good)" if config.epoch == "best" else ""
     table = Table(
         title=f"held-out configurations, species {species}, {at}, {config.epoch} epoch{best}",
         caption="± standard deviation over seeds, over folds if there is one seed",

@@ -18,7 +18,7 @@ from glassml.studies.sweep.sweep_results import SettingScores, SweepResults
 
 __all__ = ["Shown", "shown", "sweep_figure"]
 
-_NAMED = "named variants"  # their panel
+_NAMED = "named variants"  # title of their panel
 _NOTES = {
     "last": "last epoch",
     "best": "best epoch, chosen on the held-out configurations: too good",
@@ -26,11 +26,11 @@ _NOTES = {
 
 
 class Shown:
-    """One number per setting and size: of one species, at one time or averaged over times.
+    """The shown coefficients of one setting and size, for one time or averaged over times.
 
     Args:
-        setting: what was found for a setting and size.
-        scores: those of its scores that are averaged.
+        setting: the results for a setting and size.
+        scores: the scores among them to average.
 
     Attributes:
         setting: name of the settings.
@@ -56,7 +56,7 @@ class Shown:
 
 
 def shown(config: SweepConfig, plan: Plan, results: SweepResults) -> list[Shown]:
-    """What table and figure show: the species, time and epoch that the sweep names."""
+    """The coefficients in table and figure, for the species, time and epoch of the sweep."""
     species = config.species or plan.species[0]
     found = []
     for setting in results.settings:
@@ -81,7 +81,7 @@ def sweep_figure(config: SweepConfig, plan: Plan, results: SweepResults) -> Figu
     Args:
         config: the sweep.
         plan: its runs.
-        results: what is known so far; settings without a result are left out.
+        results: the results so far; settings without a result are left out.
 
     Returns:
         None as long as there is no result.

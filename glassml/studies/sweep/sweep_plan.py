@@ -30,7 +30,7 @@ class Variant:
     """Settings that a sweep compares.
 
     Attributes:
-        name: for tables.
+        name: name in tables.
         axis: the setting that differs from the base; None if it is not exactly one of the axes.
         value: value of that setting.
         fields: dotted settings that replace those of the base.
@@ -51,9 +51,9 @@ class Point:
         variant: name of the settings.
         size: number of training configurations.
         asked: the number that the sweep asks for; None: all configurations of the fold.
-        seed: of the training.
-        fold: which part is held out, from 0.
-        config: of the run, without its folder.
+        seed: seed of the training.
+        fold: index of the part that is held out, from 0.
+        config: configuration of the run, without its folder.
     """
 
     task: Task
@@ -93,7 +93,7 @@ class Plan:
 
 
 def plan(config: SweepConfig, source: str = "sweep") -> Plan:
-    """Work out the runs of a sweep, and check the settings of each.
+    """The runs of a sweep, with the settings of each checked.
 
     Args:
         config: the sweep.
@@ -133,7 +133,7 @@ def plan(config: SweepConfig, source: str = "sweep") -> Plan:
 
 @dataclass(frozen=True)
 class _HeldOut:
-    """What a fold holds out (None: a separate dataset), and what models may be trained on."""
+    """The configurations that a fold holds out (None: a separate dataset), and all others."""
 
     names: tuple[str, ...] | None
     pool: tuple[str, ...]
@@ -160,7 +160,7 @@ def _variants(config: SweepConfig) -> list[Variant]:
 
 
 def _checksums(split: Split) -> list[str]:
-    """Checksums of the files of the data, which stand for them in keys wherever the files are."""
+    """Checksums of the data files; keys contain these, so they do not depend on paths."""
     return [dataset.sha256 for dataset in split.datasets]
 
 
@@ -211,12 +211,12 @@ def _folds(config: SweepConfig, base: TrainConfig, source: str) -> Iterator[_Hel
             f"{source}: folds: expected null, as base.data.validation is a separate dataset; "
             "remove one of the two"
         )
-    # In the order of the file, whatever fraction the base would have drawn.
+    # In the order of the file: the fraction that the base draws does not matter.
     names = [n for d in split.datasets for n in d.names if n in {*train, *validation}]
     if config.folds > len(names):
         raise ConfigError(
-            f"{source}: folds: expected at most {len(names)}, as there are so many configurations; "
-            f"found {config.folds}"
+            f"{source}: folds: expected at most {len(names)}, the number of configurations; found "
+            f"{config.folds}"
         )
     order = np.random.default_rng(config.fold_seed).permutation(len(names))
     for fold in range(config.folds):
@@ -229,13 +229,13 @@ def _folds(config: SweepConfig, base: TrainConfig, source: str) -> Iterator[_Hel
 def _subsets(
     config: SweepConfig, held_out: _HeldOut, fold: int, seed: int, source: str
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Sizes of the training set, and what each leaves out; smaller sets lie in larger ones."""
+    """Each size of the training set, with the names that it leaves out; the sets are nested."""
     pool = held_out.pool
     order = np.random.default_rng([config.fold_seed, seed, fold]).permutation(len(pool))
     for size in config.sizes or (len(pool),):
         if size > len(pool):
             raise ConfigError(
-                f"{source}: sizes: expected at most {len(pool)}, as there are so many to train on"
+                f"{source}: sizes: expected at most {len(pool)}, the number to train on"
                 f"{f' in fold {fold + 1}' if config.folds else ''}; found {size}"
             )
         left_out = {pool[i] for i in order[size:]}

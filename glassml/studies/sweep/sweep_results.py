@@ -33,12 +33,12 @@ class RunScores:
         run: folder of the run.
         setting: name of the settings.
         size: number of training configurations.
-        seed: of the training.
-        fold: which part was held out, from 1.
+        seed: seed of the training.
+        fold: number of the part that was held out, from 1.
         epoch: ``last``, or ``best`` (chosen on the held-out configurations themselves).
-        seconds: that the training took, over all its starts.
-        scores: on the configurations that the run held out, for each species and time the kinds
-            ``all`` and ``mean``.
+        seconds: time that the training took, over all its starts.
+        scores: scores on the configurations that the run held out; for each species and time the
+            kinds ``all`` and ``mean``.
     """
 
     run: str
@@ -77,10 +77,10 @@ class SettingScores:
         epoch: ``last`` or ``best``.
         seeds: number of seeds all of whose folds are done; only these count.
         folds: number of folds.
-        scores: on the held-out configurations of all folds together, averaged over seeds; NaN if
-            no seed counts. For each species and time the kinds ``all`` and ``mean``; and each of
-            them once per kind of error bar: the standard deviation over seeds if there are
-            several, and that over folds (averaged over seeds) if there are several.
+        scores: scores on the held-out configurations of all folds together, averaged over seeds;
+            NaN if no seed counts. Each species and time has the kinds ``all`` and ``mean``, and
+            each kind once per error bar: the standard deviation over seeds if there are several,
+            and that over folds (averaged over seeds) if there are several.
     """
 
     setting: str
@@ -107,7 +107,7 @@ class SettingScores:
 
 @dataclass(frozen=True)
 class SweepResults:
-    """All that is known so far.
+    """The results of a sweep so far.
 
     Attributes:
         runs: one entry per run and epoch.
@@ -146,7 +146,7 @@ def sweep_results(plan: Plan, folder: Path) -> SweepResults:
     """Read the runs that are done.
 
     Args:
-        plan: of the sweep.
+        plan: plan of the sweep.
         folder: holds one folder per run.
 
     Raises:
@@ -179,7 +179,7 @@ def _read(folder: Path) -> _Held:
     except (OSError, KeyError, ValueError) as error:
         raise InputError(
             f"{path}: expected the predictions of a run; found a damaged file ({error}); delete it "
-            "and give the same command again"
+            "and run the same command again"
         ) from None
     return _Held({kind: parts[kind] for kind in EPOCHS}, parts["labels"], parts["species"])
 

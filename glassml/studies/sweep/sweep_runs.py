@@ -1,4 +1,4 @@
-"""One training run of a sweep as a task: its key, and how it is trained and what it predicts."""
+"""One training run of a sweep as a task: its key, its training and its predictions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["EPOCHS", "PREDICTIONS", "failure", "is_done", "training_task", "with
 PREDICTIONS = "predictions.npz"
 EPOCHS = {"last": LAST, "best": BEST}
 
-# Settings that change where and how fast a run is, but not its outcome.
+# Settings that change where a run takes place and how fast, but not its outcome.
 _NO_DIFFERENCE = {
     "data": ("train", "reversed", "cache", "graph_cache", "graph_cache_gb"),
     "training": ("accelerator", "devices"),
@@ -33,11 +33,11 @@ _NO_DIFFERENCE = {
 def training_task(config: TrainConfig, checksums: Sequence[str]) -> Task:
     """The task of training one model and predicting the configurations that it held out.
 
-    Its folder is a run folder of `glassml.training`, in which an interrupted run goes on.
+    Its folder is a run folder of `glassml.training`, in which an interrupted run continues.
 
     Args:
-        config: of the run, without its folder.
-        checksums: of the files of the data; in the key in place of their paths.
+        config: configuration of the run, without its folder.
+        checksums: checksums of the data files; the key contains them in place of the paths.
     """
     settings = config.model_dump(mode="json", exclude={"output"})
     for section, names in _NO_DIFFERENCE.items():
@@ -55,13 +55,13 @@ def training_task(config: TrainConfig, checksums: Sequence[str]) -> Task:
 
 
 def with_threads(task: Task, threads: int | None) -> Task:
-    """The same task with a number of CPU threads; None leaves torch's setting alone."""
+    """The same task with a number of CPU threads; None keeps torch's setting."""
     return replace(task, payload={**task.payload, "threads": threads})
 
 
 @evaluator(version=1)
 def train_and_predict(task: Task, folder: Path) -> None:
-    """Train from where the folder stands, and predict the configurations that were held out."""
+    """Train, or continue the run in the folder; then predict the held-out configurations."""
     config = parse_config(task.payload["config"])
     with _threads(task.payload["threads"]):
         _train(folder, config.model_copy(update={"output": folder}))
@@ -69,7 +69,7 @@ def train_and_predict(task: Task, folder: Path) -> None:
 
 
 def is_done(folder: Path) -> bool:
-    """Whether the run in a folder has come to its end."""
+    """Whether the run in a folder is finished."""
     return (folder / PREDICTIONS).is_file()
 
 
@@ -92,7 +92,7 @@ def _train(folder: Path, config: TrainConfig) -> None:
     if (folder / "config.yaml").is_file():
         resume(folder)
         return
-    shutil.rmtree(folder)  # nothing, or what was written before config.yaml
+    shutil.rmtree(folder)  # without config.yaml there is nothing to resume
     train(config)
 
 
