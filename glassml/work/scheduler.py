@@ -14,6 +14,8 @@ from glassml.work.workers import Workers
 
 __all__ = ["run_tasks"]
 
+_LONGEST_WAIT = 1.0  # [s]
+
 
 def run_tasks(
     tasks: Iterable[Task],
@@ -54,7 +56,8 @@ def run_tasks(
                 running[workers.executor.submit(store.do, task)] = task
             if not running:
                 break
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            # A Ctrl-C just before a wait begins does not end it: no wait may be long.
+            finished, _ = wait(running, timeout=_LONGEST_WAIT, return_when=FIRST_COMPLETED)
             for future in finished:
                 task = running.pop(future)
                 error = future.exception()
