@@ -67,7 +67,7 @@ class SimulationError(GlassMLError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint at the known name that was probably meant; empty if none is similar.
+    """A hint that suggests the most similar known name; empty if none is similar.
 
     It begins with a space: " (did you mean 'channels'?)".
     """
@@ -77,7 +77,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def not_one_of(word: str, known: Iterable[str]) -> str:
-    """What a message says of an unknown name: "expected one of ...; found ...", with a hint."""
+    """The message about an unknown name: "expected one of ...; found ...", with a hint."""
     names = list(known)
     return f"expected one of {', '.join(names)}; found {word!r}{did_you_mean(word, names)}"
 

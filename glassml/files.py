@@ -60,17 +60,17 @@ def _unwritable(target: Path, error: OSError) -> InputError:
 
 @contextmanager
 def exclusive(lock: Path, when_taken: Callable[[], None]) -> Iterator[None]:
-    """Keep other processes out; the lock goes with the process, however that ends.
+    """Keep other processes out; the lock is released when the process ends, even if it is killed.
 
     Args:
-        lock: a file whose folder exists. It stays, with nothing in it.
+        lock: a file in an existing folder. It stays there, and is empty.
         when_taken: called if another process holds the lock. It raises to give up; if it returns,
             this waits.
 
     Raises:
         OSError: the file cannot be written.
     """
-    import filelock  # LAMMPS imports this module at every start, and takes no lock
+    import filelock  # here, as LAMMPS imports this module at every start but takes no lock
 
     file_lock = filelock.FileLock(lock)
     try:

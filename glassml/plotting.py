@@ -1,6 +1,6 @@
-"""How all figures look, and writing them as image files.
+"""The style of all figures, and writing them as image files.
 
-A figure is built by a function that carries the decorator `styled`, and written by `save_figure`.
+Functions with the decorator `styled` build figures; `save_figure` writes them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ COLOUR_MAP = "viridis"  # even in lightness, and safe for colour-blind readers
 DIFFERENCE_MAP = "RdBu_r"
 MARKERS = "osD^vP*X"
 
-# Line that data are compared with, such as a diagonal; and lines that others have published.
+# Styles of reference lines, such as a diagonal, and of published curves.
 REFERENCE: dict[str, Any] = {"color": "0.4", "lw": 0.8, "ls": "--"}
 PUBLISHED: dict[str, Any] = {"color": "0.55", "lw": 1.1}
 
@@ -83,7 +83,7 @@ def styled(build: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
 
 
 def check_image(path: str | Path) -> None:
-    """Refuse a name that does not say in which format a picture is to be written.
+    """Refuse a file name whose ending is not an image format.
 
     Raises:
         InputError: the name has no ending, or one that is not of an image format.
@@ -100,7 +100,7 @@ def check_image(path: str | Path) -> None:
 
 @styled
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure in the format that the ending of the name stands for, without a date.
+    """Write a figure in the format of the file name's ending, without a date.
 
     Raises:
         InputError: see `check_image`; or the file cannot be written.
@@ -117,7 +117,7 @@ def series_colour(index: int) -> Colour:
 
 
 def graded_colours(number: int, colour_map: str = COLOUR_MAP) -> list[Colour]:
-    """So many colours in order, none so pale that a line of it could not be seen."""
+    """This number of colours in order, none of them too pale for a line."""
     return [tuple(c) for c in mpl.colormaps[colour_map](np.linspace(0.0, 0.85, number))]
 
 
@@ -137,7 +137,7 @@ def log_x_axis(axes: Axes, values: Iterable[float] = (), *, always: bool = False
 
 
 def point_marker(number: int) -> str:
-    """The marker of a curve of so many points; none if they are so many that markers overlap."""
+    """The marker of a curve with this number of points; no marker if markers would overlap."""
     return "o" if number <= 20 else ""
 
 

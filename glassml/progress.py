@@ -1,7 +1,7 @@
-"""How far long work has come: one protocol for everything that takes its time.
+"""Progress of long work: one protocol for all functions that take long.
 
-Functions that work off many things take a `Progress` and never ask whether anybody watches. The
-class itself is silent; `TerminalProgress` draws bars.
+Such functions report to a `Progress`, whether or not anything is shown. The base class shows
+nothing; `TerminalProgress` draws bars.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ class Advance(Protocol):
     """Reports that a part of a stage is done."""
 
     def __call__(self, amount: float = 1.0, note: str = "") -> None:
-        """Report it.
+        """Report progress.
 
         Args:
-            amount: how much is done, in the units of the stage's total.
-            note: what is known now, such as a loss; it replaces the note before.
+            amount: how much was done since the last report, in the units of the stage's total.
+            note: current information, such as a loss; it replaces the previous note.
         """
         ...
 
 
 class Progress:
-    """Takes note of how far work has come, and shows nothing."""
+    """Receives progress reports and shows nothing."""
 
     def stage(self, what: str, total: float | None = None) -> AbstractContextManager[Advance]:
-        """One piece of work, as a context that gives a function to report with.
+        """One piece of work: a context manager that gives a function for reports.
 
         Args:
-            what: what is done, for people.
-            total: number of things to do, or another measure of the work; None: unknown.
+            what: description of the work, for people.
+            total: number of steps, or another measure of the work; None: unknown.
         """
         return _silent_stage()
 
     def watch(self, items: Iterable[T], what: str, total: float | None = None) -> Iterator[T]:
-        """The items one by one; each counts as done when the next one is asked for."""
+        """The items one by one; each counts as done when the next one is requested."""
         with self.stage(what, total) as advance:
             for item in items:
                 yield item
@@ -58,10 +58,10 @@ SILENT = Progress()
 
 
 class TerminalProgress(Progress):
-    """Lines and bars on a terminal; only the lines where a bar cannot be redrawn.
+    """Lines and bars on a terminal; lines alone if the output cannot redraw bars.
 
     Args:
-        console: where they are written; None: standard error.
+        console: where to write; None: standard error.
     """
 
     def __init__(self, console: Console | None = None) -> None:

@@ -26,14 +26,14 @@ __all__ = [
 Statistic = Literal["pearson", "spearman", "r2"]
 Kind = Literal["all", "mean"]
 
-# Over what the error bar is a standard deviation (or, where it says so, a standard error).
+# The kinds of error bars.
 ErrorKind = Literal[
     "bootstrap over configurations",
     "standard error over configurations",
     "standard deviation over seeds",
     "standard deviation over folds",
     "standard deviation over draws",
-    "unspecified",  # of files that were written before this was noted
+    "unspecified",  # from files that did not record it yet
 ]
 
 STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
@@ -41,10 +41,10 @@ STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
 # Each kind of coefficient with its description for people.
 KINDS: dict[Kind, str] = {"all": "all particles pooled", "mean": "mean over configurations"}
 
-# JSON has no NaN: what is not defined is null there.
+# JSON has no NaN: undefined values are null there.
 _Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 
-_ROUNDING = 1e-9  # by which sums of floating-point numbers may exceed a coefficient of 1
+_ROUNDING = 1e-9  # excess over 1 of a coefficient that rounding may cause
 
 
 class Score(BaseModel):
@@ -58,8 +58,8 @@ class Score(BaseModel):
             then averaged over configurations).
         value: the coefficient [-], NaN if it is not defined.
         error: its error bar [-], None if there is none.
-        error_kind: what the error bar is; None if and only if there is none.
-        configurations: number of configurations behind it, None if that is not known.
+        error_kind: kind of the error bar; None if and only if there is none.
+        configurations: number of configurations behind it, None if unknown.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
@@ -77,8 +77,8 @@ class Score(BaseModel):
     def _fits_together(self) -> Score:
         if (self.error is None) != (self.error_kind is None):
             raise ValueError(
-                f"error_kind: expected one with an error and none without; found "
-                f"{self.error_kind!r} with {self.error!r}"
+                f"error_kind: expected a kind if there is an error, and none otherwise; found "
+                f"{self.error_kind!r} with the error {self.error!r}"
             )
         if self.value > 1 + _ROUNDING:
             raise ValueError(f"value: expected at most 1; found {self.value}")
@@ -112,7 +112,7 @@ def error_kinds(scores: Iterable[Score]) -> str:
 def find_score(
     scores: Iterable[Score], species: str, time: float, statistic: Statistic, kind: Kind
 ) -> Score | None:
-    """The score of these properties at the nearest time, None if there is none."""
+    """The score with these properties at the nearest time, None if there is none."""
     alike = [s for s in scores if (s.species, s.statistic, s.kind) == (species, statistic, kind)]
     column = column_of(time, [score.time for score in alike])
     return None if column is None else alike[column]

@@ -62,7 +62,7 @@ def apply_overrides(
         example: a correct override, for messages.
 
     Raises:
-        ConfigError: an override has no ``=``, is not YAML, or names a field below one that is not
+        ConfigError: an override has no ``=``, is not YAML, or names a field inside one that is not
             a section.
     """
     fields: dict[str, Any] = {}
@@ -91,7 +91,7 @@ def with_fields(values: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[st
         fields: ``section.field`` -> value.
 
     Raises:
-        ConfigError: a name is below a field that is not a section.
+        ConfigError: a name is inside a field that is not a section.
     """
     result = _copied(values)
     for name, value in fields.items():

@@ -20,11 +20,11 @@ class ScoreTable(ABC):
 
     @abstractmethod
     def rows(self) -> list[dict[str, Any]]:
-        """One row per score: what it belongs to, then the fields of `glassml.scores.Score`."""
+        """One row per score: its context, then the fields of `glassml.scores.Score`."""
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:
-        """What the scores have in common, such as the dataset and its checksum."""
+        """The facts that all scores share, such as the dataset and its checksum."""
 
     def as_dict(self) -> dict[str, Any]:
         """`facts`, and `rows` under ``scores``: plain dictionaries and lists."""
@@ -49,9 +49,9 @@ def write_json(content: Any, path: str | Path) -> None:
 def write_csv(
     rows: Sequence[Mapping[str, Any]], path: str | Path, columns: Sequence[str] = ()
 ) -> None:
-    """Write rows, with every name that occurs as a column.
+    """Write rows as CSV, with a column for every name that occurs.
 
-    Undefined numbers become ``nan``; None, and what a row lacks, is left empty.
+    Undefined numbers become ``nan``; None and missing values are left empty.
 
     Args:
         rows: one mapping per row.

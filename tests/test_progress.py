@@ -1,4 +1,4 @@
-"""Progress: nothing where nobody looks, lines and bars on a terminal."""
+"""Progress: silent by default, lines and bars on a terminal."""
 
 from __future__ import annotations
 

@@ -40,8 +40,8 @@ def test_an_undefined_value_is_null_in_json() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"error_kind": None}, "error_kind: expected one with an error"),
-        ({"error": None}, "error_kind: expected one with an error and none without"),
+        ({"error_kind": None}, "error_kind: expected a kind if there is an error"),
+        ({"error": None}, "error_kind: expected a kind if there is an error, and none otherwise"),
         ({"error_kind": "guess"}, "error_kind"),
         ({"error": -0.1}, "error"),
         ({"value": 1.2}, "value: expected at most 1; found 1.2"),

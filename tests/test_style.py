@@ -62,8 +62,13 @@ PHRASES = {
     r"\bnobody \w+s\b": "say what the code does",
     r"\bforesees?\b|\bthe caller has\b": "say what is known or has happened",
     r"\bcomes? to:|\bcome to\.": "the result of",
-    r"\bgo(?:es)? on (?:where|from|beside)\b": "continue",
-    r"\bbesides\b[.;]": "also",
+    r"\b(?:goes|go|went|going) on\b": "continue",
+    r"\bbesides\b[.,;]": "also",
+    r"\bwhichever\b|\bwhoever\b": "name the cases",
+    r"\b(?:came|comes?) about\b": "how it was made",
+    r"\b(?:is|are) told\b": "receives, shows",
+    r"\bsa(?:ys?|id) of\b": "describes, records",
+    r"\basked of\b|\bto be had\b": "say who does what",
 }
 
 
@@ -76,13 +81,39 @@ def phrases_in(text: str) -> list[tuple[str, str]]:
     ]
 
 
+def words_of(path: Path) -> str:
+    """The prose of a document, or the text of a source file, in a single line.
+
+    Comments and strings that continue on the next line become one text.
+    """
+    if path.suffix not in {".py", ".cpp", ".h"}:
+        return " ".join(prose_of(path).split())
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(r"^\s*(?:#|//)", "", text, flags=re.MULTILINE)
+    text = re.sub(r"\"\s*\n\s*[fr]?\"", "", text)
+    return " ".join(text.split())
+
+
 @pytest.mark.parametrize(
     "path",
-    [path for path in FILES if path.suffix in {".md", ".yaml"}],
+    [path for path in FILES if path.suffix in {".md", ".yaml", ".py", ".cpp", ".h"}],
     ids=lambda p: str(p.relative_to(REPOSITORY)),
 )
-def test_prose_has_no_private_phrases(path: Path):
-    assert phrases_in(" ".join(prose_of(path).split())) == []
+def test_text_has_no_private_phrases(path: Path):
+    assert phrases_in(words_of(path)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("comment.py", "n = 1\n# The run goes\n# on later.\n"),
+        ("message.py", 'raise ValueError(\n    f"{run} goes "\n    f"on later"\n)\n'),
+        ("comment.cpp", "int n;\n  // The run goes\n  // on later.\n"),
+    ],
+)
+def test_phrases_are_found_across_lines(tmp_path: Path, name: str, text: str):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert phrases_in(words_of(tmp_path / name)) == [("goes on", "continue")]
 
 
 @pytest.mark.parametrize(
@@ -98,6 +129,13 @@ def test_prose_has_no_private_phrases(path: Path):
         "What the runs come to: coefficients",
         "it goes on where it was",
         "and a spread besides.",
+        "whichever comes first",
+        "whoever calls it",
+        "how the model came about",
+        "progress: is told how far the run has come",
+        "what a run says of itself",
+        "the questions that are asked of a record",
+        "where no mean is to be had",
     ],
 )
 def test_private_phrases_are_found(text: str):

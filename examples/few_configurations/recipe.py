@@ -119,7 +119,7 @@ def fit_ridge(
 
 
 def ridge_record(work: Path, chosen: list[int], penalties: np.ndarray) -> TrainingRecord:
-    """What the model file of a ridge regression says of it."""
+    """The training record of a ridge regression, for its model file."""
     with Dataset(work / "botan.h5") as dataset, Dataset(work / "botan_reversed.h5") as runs:
         known = [KnownConfiguration.of(dataset[i]) for i in chosen]
         starts = tuple(str(configuration.positions_sha256) for configuration in known)

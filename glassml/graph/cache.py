@@ -36,7 +36,7 @@ __all__ = ["GraphCache"]
 # Part of every key. Raise it when the layout or the edges of a graph change.
 _VERSION = 1
 
-# Entries used within this time [s] may belong to another run that is still going on.
+# Entries used within this time [s] may belong to another run that is still in progress.
 _YOUNG = 3600.0
 
 
@@ -95,7 +95,7 @@ class GraphCache:
         try:
             with atomic_write(path) as partial:
                 np.savez(partial, sender=sender, degree=degree, vector=vector)
-        except InputError as error:  # the run can go on without a cache
+        except InputError as error:  # the run can continue without a cache
             self._writable = False
             warnings.warn(f"graphs are not cached: {error}", RuntimeWarning, stacklevel=3)
 

@@ -91,10 +91,10 @@ def error_lines(output: list[str]) -> list[str]:
 
 
 def _drop_other_configuration(tree: Path, command: list[str]) -> None:
-    """Start anew when the tree was configured in another way.
+    """Remove the tree's configuration if its command was different.
 
-    CMake keeps some of what it found, such as MPI and the compiler's abilities, even when it is
-    told of another compiler or another MPI.
+    CMake keeps some of its findings, such as MPI and the compiler's features, even when the command
+    names another compiler or another MPI.
     """
     try:
         before = json.loads((tree / _CONFIGURED).read_text(encoding="utf-8"))

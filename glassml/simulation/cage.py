@@ -1,11 +1,11 @@
-"""Cage centres: where particles are on average as long as none of them rearranges.
+"""Cage centres: mean positions of particles as long as none of them rearranges.
 
 Alkemade, Smallenburg and Filion, J. Chem. Phys. 158, 134512 (2023), define the cage state of a
 configuration as its particles' average positions while rearrangements are forbidden, and sample it
 by Monte Carlo. Here molecular dynamics with a Langevin thermostat samples the same kind of
 restricted ensemble: each particle moves freely within a sphere around its initial position and is
-driven back by a stiff spring once it is outside. What forbids rearrangements is our own choice: the
-radius is a parameter, and the results need not agree exactly with the published cage states.
+driven back by a stiff spring once it is outside. This constraint is our own choice: the radius is a
+parameter, and the results need not agree exactly with the published cage states.
 """
 
 from __future__ import annotations
@@ -69,16 +69,17 @@ def cage_commands(
     radius: float = CAGE_RADIUS,
     n_steps: int = CAGE_STEPS,
 ) -> str:
-    """LAMMPS commands that average positions, starting from the present ones.
+    """LAMMPS commands that average positions, starting from the current ones.
 
     They write the mean displacements over the first and the second half of the run to the files
     ``cage_1.dump`` and ``cage_2.dump``, after ``n_steps / 10`` steps to forget the start.
 
     Args:
-        system: for its timestep and masses.
+        system: the system; its timestep and masses are used.
         temperature: [temperature].
-        seed: of velocities and thermostat, positive.
-        radius: of the sphere around a particle's initial position in which it is free [length].
+        seed: seed of velocities and thermostat, positive.
+        radius: radius of the sphere around its initial position in which a particle is free
+            [length].
         n_steps: timesteps over which positions are averaged.
 
     Raises:

@@ -35,8 +35,8 @@ class LammpsFrame:
 
         Args:
             cell: [3, 3] [length], the lattice vectors in rows.
-            across: the lattice direction that leads out of the plane. It is replaced by the normal,
-                on which nothing in the plane depends.
+            across: the lattice direction out of the plane. It is replaced by the normal, which does
+                not affect anything in the plane.
         """
         one, other = cell[(across + 1) % 3], cell[(across + 2) % 3]
         normal = np.cross(one, other)
@@ -55,11 +55,11 @@ class LammpsFrame:
         return cls(np.tril((upper * signs[:, None]).T), rotation * signs)
 
     def to_lammps(self, vectors: np.ndarray) -> np.ndarray:
-        """Vectors [..., 3] of a configuration in LAMMPS' frame."""
+        """Vectors [..., 3] of a configuration, transformed to LAMMPS' frame."""
         return vectors @ self.rotation
 
     def from_lammps(self, vectors: np.ndarray) -> np.ndarray:
-        """Vectors [..., 3] of LAMMPS in the configuration's frame."""
+        """Vectors [..., 3] of LAMMPS, transformed to the configuration's frame."""
         return vectors @ self.rotation.T
 
 
@@ -111,14 +111,14 @@ def start_commands(system: System, data_file: str) -> str:
 
 
 def dump_commands(name: str, file: str, columns: str) -> str:
-    """LAMMPS commands that write one snapshot of the present state, with all digits.
+    """LAMMPS commands that write one snapshot of the current state, with all digits.
 
     Read it with `read_snapshot`. The forces and energies are computed anew for it.
 
     Args:
-        name: of the dump, not in use.
-        file: to write.
-        columns: of ``dump custom``, without the id.
+        name: name of the dump, not in use.
+        file: file to write.
+        columns: columns of ``dump custom``, without the id.
     """
     return (
         f"dump {name} all custom 1 {file} id {columns}\n"
@@ -130,7 +130,7 @@ def read_snapshot(path: str | Path) -> dict[str, np.ndarray]:
     """The columns of a dump file with one snapshot, as float64 [N] in the order of ids.
 
     Raises:
-        SimulationError: the file is not there or not a whole snapshot.
+        SimulationError: the file is missing or is not a whole snapshot.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()

@@ -45,9 +45,9 @@ def from_include(
     """A system that a LAMMPS include file defines.
 
     The file holds the commands that follow the creation of the box in a LAMMPS input: ``mass``,
-    ``pair_style``, ``pair_coeff`` and what belongs to them, and if wished ``timestep``. It is
-    tried out on one particle of each type, and errors are reported in LAMMPS' own words. Names of
-    files in it are relative to its own folder.
+    ``pair_style``, ``pair_coeff`` and related commands, and optionally ``timestep``. It is tried
+    out on one particle of each type, and errors are reported in LAMMPS' own words. File names in it
+    are relative to its own folder.
 
     Args:
         path: the include file.
@@ -55,7 +55,7 @@ def from_include(
         composition: fraction of the particles of each species; the sum need not be 1, as in
             ``(80, 20)``. Default: equal fractions.
         number_density: [1 / length^3].
-        timestep: [time]. Default: that of the file, or else LAMMPS' own for these units.
+        timestep: [time]. Default: that of the file, or else LAMMPS' default for these units.
         units: LAMMPS' unit system; the file cannot set it, as the box exists already.
         citation: the paper that defines the system.
         dimension: 3, or 2 for a system in the plane; the file cannot set it either.
@@ -95,7 +95,7 @@ def from_include(
 
 
 def _with_whole_paths(file: Path) -> str:
-    """The file's text with the names of files beside it made absolute: LAMMPS runs elsewhere."""
+    """The file's text with names of files beside it made absolute, as LAMMPS runs elsewhere."""
     folder = file.resolve().parent
     try:
         text = file.read_text(encoding="utf-8")

@@ -30,16 +30,17 @@ def quench_commands(
     force_tolerance: float = FORCE_TOLERANCE,
     max_iterations: int = MAX_ITERATIONS,
 ) -> str:
-    """LAMMPS commands that bring the present state to its inherent structure.
+    """LAMMPS commands that bring the current state to its inherent structure.
 
     Velocities play no part. FIRE (Bitzek et al., Phys. Rev. Lett. 97, 170201 (2006); in LAMMPS as
     of Guenole et al., Comput. Mater. Sci. 175, 109584 (2020)) stops where the largest force on any
     particle is below the tolerance; the energy plays no part.
 
     Args:
-        system: its timestep is the first one of FIRE.
+        system: the system; FIRE starts with its timestep.
         force_tolerance: [energy / length].
-        max_iterations: LAMMPS stops there without an error, so the forces must be checked.
+        max_iterations: largest number of iterations. LAMMPS stops there without an error, so the
+            forces must be checked.
     """
     return (
         f"{system.plane_commands}min_style fire\n"
@@ -65,11 +66,11 @@ def quench(
         configuration: N particles, periodic in all directions of the system.
         system: their interactions.
         force_tolerance: the largest force that may be left on any particle [energy / length].
-        max_iterations: of FIRE.
+        max_iterations: largest number of iterations of FIRE.
 
     Returns:
-        The configuration with ``structures["inherent"]`` [N, 3] [length], each particle where its
-        own path led it (not wrapped: differences to ``positions`` are the displacements), and the
+        The configuration with ``structures["inherent"]`` [N, 3] [length] (not wrapped: the
+        differences from ``positions`` are the displacements of the particles), and the
         scalars ``potential_energy`` and ``inherent_energy`` [N] [energy], half of the sum of
         V(r_ij) over all j, as LAMMPS' compute pe/atom gives it. ``provenance`` gets
         ``quench_system``, ``quench_largest_force``, ``quench_force_tolerance``,

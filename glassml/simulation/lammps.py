@@ -40,7 +40,7 @@ _running: set[subprocess.Popen[str]] = set()
 
 @dataclass(frozen=True)
 class LammpsInstallation:
-    """The programs with which simulations are run.
+    """The programs that run simulations.
 
     Attributes:
         lmp: the LAMMPS program.
@@ -82,7 +82,7 @@ def find_lammps() -> LammpsInstallation:
     lmp = _find("lmp", here)
     if lmp is None:
         raise SimulationError(f"LAMMPS not found: no `lmp` in {here} or on PATH; {_INSTALL}")
-    # The neighbour in the same folder belongs to the same MPI, another one on PATH may not.
+    # The mpiexec in the same folder belongs to the same MPI; another one on PATH may not.
     return LammpsInstallation(lmp, _find("mpiexec", lmp.parent, here), _version_of(lmp))
 
 
@@ -137,7 +137,7 @@ def run_lammps(
     if returncode is None:
         raise SimulationError(
             f"LAMMPS was stopped after the timeout of {timeout:g} s in {folder}; "
-            f"it had printed last:\n{_tail(output)}"
+            f"its last output was:\n{_tail(output)}"
         )
     if returncode != 0:
         raise SimulationError(_explain(output, returncode, folder))
@@ -213,7 +213,7 @@ def _load_mpi() -> None:
         files = metadata.files("mpich") or []
         candidates += [Path(str(f.locate())) for f in files if f.name == _MPI_LIBRARY]
     except metadata.PackageNotFoundError:
-        pass  # then LAMMPS may be linked to an MPI of the system, which it finds by itself
+        pass  # LAMMPS may be linked to an MPI of the system, which it finds by itself
     for path in candidates:
         if path.is_file():
             ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
@@ -229,9 +229,9 @@ def _import(name: str) -> ModuleType:
 
 @contextmanager
 def _environment_kept() -> Iterator[None]:
-    """Undo what importing lammps does to the environment, which programs started later inherit.
+    """Undo the changes that importing lammps makes to the environment.
 
-    They would be given each plugin folder twice.
+    Programs that are started later would inherit them and get each plugin folder twice.
     """
     before = dict(os.environ)
     try:
@@ -323,7 +323,7 @@ def _explain(output: str, returncode: int, folder: Path) -> str:
         if returncode < 0:
             cause = f"killed by {signal.Signals(-returncode).name}"
         return (
-            f"LAMMPS stopped without an error message ({cause}) in {folder}; it had printed last:\n"
+            f"LAMMPS stopped without an error message ({cause}) in {folder}; its last output was:\n"
             f"{_tail(output)}"
         )
     error = [lines[start].strip()]

@@ -24,12 +24,12 @@ _RESULT = "quenched.h5"
 
 @dataclass(frozen=True)
 class QuenchReport:
-    """What a quench of a file did.
+    """The result of quenching a file.
 
     Attributes:
         output: the dataset that was written.
-        configurations: how many are in it.
-        resumed: how many of them an earlier, interrupted run had quenched already.
+        configurations: number of configurations in it.
+        resumed: number of configurations that an earlier, interrupted run had quenched already.
         largest_force: the largest force left on any particle [energy / length].
     """
 
@@ -61,7 +61,7 @@ class _Settings:
         }
 
     def task(self, configuration: Configuration) -> Task:
-        """The quench of a configuration, whatever its name and labels are."""
+        """The quench of a configuration, independent of its name and labels."""
         bare = replace(
             configuration,
             scalars={},
@@ -80,7 +80,7 @@ class _Settings:
             evaluators=(_quench,),
             outputs=(_RESULT,),
             facts={**self.facts(), **facts},
-            payload=(replace(bare, name=configuration.name), self),  # errors give the name
+            payload=(replace(bare, name=configuration.name), self),  # the name is for errors
         )
 
 
@@ -111,9 +111,9 @@ def quench_file(
 ) -> QuenchReport:
     """Quench all configurations of a file, and write them with everything else that it holds.
 
-    Results are kept in a hidden folder beside the output, so that the same call goes on where a
-    killed one stopped. The folder is removed at the end. The file is read twice, first for the
-    structures and then for the output, which appears under its name once it is complete; it may be
+    Results are kept in a hidden folder beside the output, so the same call continues where a killed
+    one stopped. The folder is removed at the end. The source is read twice: once for the structures
+    and once for the output. The output appears under its name once it is complete, and may replace
     the source.
 
     Args:
@@ -163,7 +163,7 @@ def _run(
     jobs: int | None,
     progress: Progress,
 ) -> int:
-    """Quench what is not done yet; the number of those that were done."""
+    """Quench the remaining configurations, and return the number that were already done."""
     resumed = 0
     with progress.stage("quenching", total) as advance:
 
@@ -218,7 +218,7 @@ def _description(source: str | Path) -> dict[str, Any]:
 
 
 def _count(source: str | Path) -> int | None:
-    """The number of configurations of a dataset; that of other files shows as they are read."""
+    """The number of configurations of a dataset; None for other files, which must be read first."""
     with suppress(InputError), Dataset(source) as dataset:
         return len(dataset)
     return None

@@ -1,4 +1,4 @@
-"""What a simulation must know of a system of particles."""
+"""The definition of a simulated system of particles."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class System:
         species_names: the names of LAMMPS' types 1, 2, ...
         composition: fraction of the particles of each species [-]; the sum is 1.
         number_density: particles per volume [1 / length^3] at which it is usually studied, None if
-            that is not known.
+            unknown.
         timestep: [time].
         commands: LAMMPS input lines that need a box with these types: masses, pair style and its
             coefficients, neighbour settings.
@@ -82,7 +82,7 @@ class System:
 
     @property
     def plane_commands(self) -> str:
-        """LAMMPS input lines that keep particles in the plane, for behind all other fixes."""
+        """LAMMPS input lines that keep particles in the plane; they must follow all other fixes."""
         return "fix glassml_plane all enforce2d\n" if self.dimension == 2 else ""
 
     def _error(self, field: str, expected: str, found: object) -> InputError:

@@ -228,12 +228,12 @@ def _lennard_jones(
 
 
 def _polynomial(epsilon: float, sigma: float, cutoff: float) -> str:
-    """What ends a Lennard-Jones potential smoothly, as the coefficients of LAMMPS' Mie potential.
+    """The smoothing terms of a Lennard-Jones potential, as coefficients of LAMMPS' Mie potential.
 
     With x = r / sigma, u(x) = x^-12 - x^-6 + c_0 + c_2 x^2 + c_4 x^4, and u = u' = u'' = 0 at the
     cutoff gives the constants. The Mie potential with exponents -2 and -4 is
-    4 e (y^4 - y^2), y = r / s, which is 4 epsilon (c_4 x^4 + c_2 x^2) for the right e and s. That
-    LAMMPS shifts both potentials to 0 at the cutoff gives c_0.
+    4 e (y^4 - y^2), y = r / s, which is 4 epsilon (c_4 x^4 + c_2 x^2) for the right e and s. c_0
+    follows because LAMMPS shifts both potentials to 0 at the cutoff.
     """
     x = cutoff / sigma
     slope = -12 * x**-13 + 6 * x**-7

@@ -201,7 +201,7 @@ def _module(
 
 
 def _check_steps(training: TrainingConfig, steps: int, checkpoint: dict[str, Any]) -> None:
-    """Check the number of steps per epoch: with another one a cosine would not end at 0.
+    """Check the number of steps per epoch: a cosine ends at 0 only with the original one.
 
     Raises:
         ConfigError: the run was started with another number of steps per epoch.

@@ -166,8 +166,11 @@ def test_seeds_are_averaged_with_their_standard_deviation() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"error": 0.1}, "error_kind: expected one with an error"),
-        ({"error_kind": "standard deviation over folds"}, "error_kind: expected one with an error"),
+        ({"error": 0.1}, "error_kind: expected a kind if there is an error"),
+        (
+            {"error_kind": "standard deviation over folds"},
+            "error_kind: expected a kind if there is an error",
+        ),
         ({"value": 1.01}, "value: expected at most 1; found 1.01"),
         ({"kind": "best"}, "kind"),
         ({"error": -0.1, "error_kind": "standard deviation over folds"}, "error"),

@@ -1,4 +1,4 @@
-"""Model cards: what they say of a model is what its file says."""
+"""Model cards: they state the facts in the model file."""
 
 from __future__ import annotations
 

@@ -238,7 +238,7 @@ def test_atoms_without_ids(bench, models):
 
 def test_a_model_that_fails_on_one_rank_stops_all(bench):
     save_model(Broken(), bench.folder / "broken.pt", dtype="float64")
-    # Only the lower half has a pair with an edge; its rank fails, the other one goes on to the
+    # Only the lower half has a pair with an edge; its rank fails, the other one proceeds to the
     # exchange and must not be left waiting there.
     dense = liquid(60, seed=51)
     positions = [[1 + 3 * (k % 4), 1 + 3 * (k // 4 % 4), 1 + 3 * (k // 16)] for k in range(60)]

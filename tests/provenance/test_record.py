@@ -1,4 +1,4 @@
-"""What is asked of the record of a training: what the model has seen, and how accurate it is."""
+"""The training record: what the model has seen, and how accurate it is."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_names_count_in_the_dataset_that_was_trained_on_alone(make_dataset: Make
     assert record.seen(other) == ()
     back = make_dataset("back.h5", [run_of(start) for start in c])
     with_runs = record.model_copy(update={"data": (file_of(here), file_of(back))})
-    assert with_runs.seen(back) == back.names  # it does not say of which configurations
+    assert with_runs.seen(back) == back.names  # it does not record their starts
     nameless = TrainingRecord(data=(file_of(here),), train=Side(number=4))
     assert nameless.seen(here) == here.names
     assert nameless.seen(other) == ()

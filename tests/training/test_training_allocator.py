@@ -39,7 +39,7 @@ def _faults(mode: str) -> int:
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting is for glibc only")
 def test_a_second_step_finds_its_memory_in_place() -> None:
     # A hundredth of the 49152 pages of 4 kB; where the system has larger ones, both are few.
     assert _faults("kept") < 500

@@ -215,7 +215,7 @@ def test_a_resumed_run_stays_what_it_was(
 
 
 def recorded(record: TrainingRecord) -> dict[str, float | None]:
-    """What a record says of the last epoch, under the names that the run gives it."""
+    """The entries of a record about the last epoch, under the names that the run gives them."""
     found: dict[str, float | None] = {}
     for stage, side in (("train", record.train), ("validation", record.validation)):
         found[f"{stage}/loss"] = side.loss

@@ -24,13 +24,13 @@ __all__ = ["Campaign", "Labelled", "run_campaign"]
 
 @dataclass
 class Labelled:
-    """A configuration with the tasks that hold its data.
+    """A configuration with the tasks whose outputs are its data.
 
     Attributes:
         sample: its name and state.
         structure: task with positions and energies.
-        cage: task with the cage centres; None without them.
-        labels: task with the averages over the ensemble; None without one.
+        cage: task with the cage centres; None without cage centres.
+        labels: task with the averages over the ensemble; None without an ensemble.
         steps: time steps at which the labels are measured.
     """
 
@@ -43,7 +43,7 @@ class Labelled:
 
 @dataclass
 class Campaign:
-    """How far a simulation has come.
+    """The state of a simulation.
 
     Attributes:
         liquid: what is simulated.
@@ -56,12 +56,12 @@ class Campaign:
     configurations: list[Labelled] = field(default_factory=list)
 
     def equilibrium(self, temperature: float) -> Equilibrium:
-        """How the equilibration at a temperature ended."""
+        """The outcome of the equilibration at a temperature."""
         return next(e for e in self.equilibria if e.temperature == temperature)
 
 
 def run_campaign(liquid: Liquid, runner: StagePlanner, until: str = STAGES[-1]) -> Campaign:
-    """Run the stages up to one of them; what is done already is not done again.
+    """Run the stages up to one of them; finished tasks are not repeated.
 
     Args:
         liquid: what is simulated.
@@ -105,7 +105,7 @@ def _melt(liquid: Liquid, runner: StagePlanner) -> list[Chain]:
 
 
 def _sample(campaign: Campaign, ends: dict[float, list[Chain]], runner: StagePlanner) -> None:
-    """Independent configurations: the ends of the equilibration, then states further on."""
+    """Independent configurations: the ends of the equilibration runs, then later states."""
     liquid = campaign.liquid
     tasks: list[Task] = []
     wanted: list[Task] = []

@@ -19,12 +19,12 @@ from glassml.work import Store, Task
 __all__ = ["Equilibrium", "Window", "equilibrate"]
 
 _FIRST_WINDOW = 1000  # time steps; while tau_alpha is unknown, each window is twice the one before
-_LENGTH_SLACK = 0.9  # tau_alpha is known to ten per cent or so: no new window for less
+_LENGTH_SLACK = 0.9  # tau_alpha is known to about ten per cent: tolerate windows shorter by that
 
 
 @dataclass(frozen=True)
 class Window:
-    """What was measured in a window, averaged over the replicas.
+    """The measurements in a window, averaged over the replicas.
 
     Attributes:
         length: length of the window [time].
@@ -47,10 +47,10 @@ class Window:
 
 @dataclass(frozen=True)
 class Equilibrium:
-    """How the equilibration at one temperature ended.
+    """The outcome of the equilibration at one temperature.
 
     Attributes:
-        temperature: at which it was.
+        temperature: the temperature.
         windows: in order; the last two were compared.
         problems: why the liquid is not equilibrated, in words; empty if it is.
     """
@@ -71,7 +71,7 @@ class Equilibrium:
         return not self.problems
 
     def record(self) -> dict[str, Any]:
-        """What the dataset's description says of it."""
+        """The entry for the dataset's description."""
         last = self.windows[-1]
         shown = ("length", "tau_alpha", "energy", "energy_error", "temperature")
         return {
@@ -99,9 +99,9 @@ def equilibrate(
         liquid: what is simulated.
         chains: the replicas, which are extended.
         temperature: to cool to.
-        require: makes sure that results are there; called with the tasks whose results are needed,
-            these and all tasks they may depend on, and a description for people.
-        store: of the simulation.
+        require: makes sure that results exist; called with the tasks whose results are needed, with
+            these and all tasks that they may depend on, and with a description for people.
+        store: store of the simulation.
     """
     tasks: list[Task] = []
     cooling = liquid.steps(liquid.config.cooling.time, 10_000)
@@ -177,11 +177,11 @@ def _too_short(wanted: Duration, windows: list[Window]) -> list[str]:
     needed = wanted.time(last.tau_alpha) / 2
     if shortest >= _LENGTH_SLACK * needed:
         return []
-    return [f"two windows of {needed:.3g} each are wanted, they had {shortest:.3g}"]
+    return [f"expected two windows of {needed:.3g} each; found one of {shortest:.3g}"]
 
 
 def _mean_window(measures: list[Task], store: Store) -> Window:
-    """What was measured in a window, averaged over the replicas."""
+    """The measurements in a window, averaged over the replicas."""
     results = [
         json.loads(store.path(task, task.outputs[0]).read_text(encoding="utf-8"))
         for task in measures

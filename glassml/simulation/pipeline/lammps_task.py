@@ -35,14 +35,14 @@ def lammps_task(
 
     Args:
         stage: the stage it belongs to, for messages.
-        name: what it is about, such as "T0.64-replica1-window2"; unique in a simulation.
+        name: name such as "T0.64-replica1-window2"; unique in a simulation.
         outputs: files that are kept; the log of LAMMPS is added to them.
         script: LAMMPS commands; empty where there is nothing to simulate. They read and write files
             in the task's folder, under names that are unique in a simulation.
         files: small files that the script reads: name -> text.
         inputs: files of other tasks: name -> key of the task that writes it.
         evaluate: called after LAMMPS; writes those outputs that the script does not.
-        parameters: of the evaluation; plain values.
+        parameters: parameters of the evaluation; plain values.
         consumes: whether the inputs may be removed once it is done.
         cost: time steps times particles [-].
     """
@@ -72,7 +72,7 @@ def run_script(task: Task, folder: Path) -> None:
     """
     for name, text in task.facts["files"].items():
         (folder / name).write_text(text, encoding="utf-8")
-    # A build of fix glassml would load torch into every LAMMPS; simulations need neither.
+    # Without plugins: `fix glassml` would load torch into every LAMMPS, and is not needed.
     env = {"OMP_NUM_THREADS": "1", "GLASSML_NATIVE_DIR": str(folder)}
     run_lammps(task.facts["script"], cwd=folder, env=env)
     for name in task.outputs:
@@ -81,7 +81,7 @@ def run_script(task: Task, folder: Path) -> None:
 
 
 def _check_restart(path: Path) -> None:
-    """LAMMPS does not notice that the disk is full while it writes; its restart files show it."""
+    """Check that a restart file is complete: LAMMPS does not notice a full disk."""
     with contextlib.suppress(OSError), path.open("rb") as stream:
         stream.seek(-len(_RESTART_END), os.SEEK_END)
         if stream.read() == _RESTART_END:

@@ -23,7 +23,7 @@ from glassml.simulation.systems import SYSTEMS, System, from_include, system_nam
 
 __all__ = ["Liquid", "ensemble_steps", "liquid_of", "uses_tau"]
 
-_WAVE_NUMBER = 7.25  # of built-in mixtures: where S(k) of the Kob-Andersen liquid has its peak
+_WAVE_NUMBER = 7.25  # of built-in mixtures: the first peak of the Kob-Andersen liquid's S(k)
 _INCLUDE_OPTIONS = ("species", "composition", "units", "dimension", "citation")
 
 
@@ -82,7 +82,7 @@ class Liquid:
         return default if time is None else max(1, round(time / self.timestep))
 
     def seed(self, name: str) -> int:
-        """The seed of one purpose, from 1 to 899 999 999 as LAMMPS wants it."""
+        """The seed for one purpose, from 1 to 899 999 999 as LAMMPS requires."""
         digest = hashlib.sha256(f"{self.config.seed}/{name}".encode()).digest()
         return min(int.from_bytes(digest[:8], "little") % 900_000_000 + 1, 899_999_999)
 
@@ -92,7 +92,7 @@ def liquid_of(config: SimulateConfig, folder: Path = Path()) -> Liquid:
 
     Args:
         config: the settings.
-        folder: to which a relative path of an include file refers.
+        folder: base of a relative path of an include file.
 
     Raises:
         ConfigError: a setting does not fit the system.
@@ -135,7 +135,7 @@ def ensemble_steps(
     """The time steps at which displacements are measured.
 
     Args:
-        ensemble: its times are resolved.
+        ensemble: the settings with the times.
         timestep: [time].
         tau_alpha: relaxation time [time]; None if unknown. Needed for times in units of it.
 

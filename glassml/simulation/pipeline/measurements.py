@@ -94,7 +94,7 @@ def collect_frames(task: Task, folder: Path) -> None:
 def measure_window(task: Task, folder: Path) -> None:
     """Relaxation and energy in a window: F_s(k, t) of one species, mean potential energy.
 
-    F_s is averaged over the origins of time.
+    F_s is averaged over the time origins.
     """
     about = task.facts["parameters"]
     chosen = slice(*about["particles"])
@@ -177,7 +177,7 @@ def measure_run(task: Task, folder: Path) -> None:
     )
     displacements = np.stack([frame.positions - start.positions for frame in later])
     if not np.isfinite(displacements).all():
-        raise SimulationError("expected finite positions; the run has exploded")
+        raise SimulationError("expected finite positions; found others, as the run has exploded")
     np.save(folder / f"{task.facts['name']}.npy", displacements)
 
 
@@ -185,7 +185,7 @@ def measure_run(task: Task, folder: Path) -> None:
 def measure_labels(task: Task, folder: Path) -> None:
     """Averages over the runs of an isoconfigurational ensemble.
 
-    One time is in memory at once, except where the final positions of all times are kept.
+    One time at a time is in memory, unless the final positions of all times are kept.
     """
     runs = [np.load(folder / name, mmap_mode="r") for name in task.inputs]  # each [T, N, 3]
     averages = [

@@ -25,13 +25,13 @@ From their dumps glassml computes the scattering function F_s of the windows, wh
 liquid is equilibrated, and averages of displacements over the runs of an ensemble.
 """
 _MISSING = """
-Further scripts depend on results that are not there yet: {missing}. Run `glassml simulate`, then
+Further scripts depend on results that do not exist yet: {missing}. Run `glassml simulate`, then
 write the scripts again.
 """
 
 
 def write_scripts(tasks: Sequence[Task], folder: Path, version: str, missing: str | None) -> None:
-    """Write one numbered script per task, the small files that they read, and a README.
+    """Write one numbered script per task, the small files that the scripts read, and a README.
 
     Args:
         tasks: in the order in which they can run.

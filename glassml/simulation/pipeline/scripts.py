@@ -1,7 +1,7 @@
 """The LAMMPS input scripts of every kind of task.
 
-A script reads its state from a restart file, so it starts from the same bits whether the run was
-interrupted before it or not.
+A script reads its state from a restart file, so it starts from exactly the same state whether or
+not the run was interrupted before.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def dynamics_script(
 
     Args:
         liquid: what is simulated.
-        name: of the task; the names of its files begin with it.
+        name: name of the task; the names of its files begin with it.
         start: restart file to begin from.
         steps: number of time steps.
         temperatures: at the beginning and at the end.
@@ -129,9 +129,10 @@ def ensemble_script(
         name: of the task.
         start: restart file with the configuration.
         temperature: of the thermostat, if there is one.
-        kinetic_temperature: of this run's velocities. LAMMPS scales them to it; drawn from the
-            distribution that it has at ``temperature``, velocities are Maxwell-Boltzmann's.
-        seed: of the velocities.
+        kinetic_temperature: kinetic temperature of this run's initial velocities, to which LAMMPS
+            scales them. If it is drawn from its distribution at ``temperature``, the velocities
+            follow the Maxwell-Boltzmann distribution.
+        seed: seed of the velocities.
         thermo: time steps between lines of thermo output.
         frames: steps at which positions are written.
     """

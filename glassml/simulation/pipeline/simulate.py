@@ -31,7 +31,7 @@ class SimulationResult:
     Attributes:
         folder: output folder.
         datasets: one file per temperature; empty if the simulation was to end at an earlier stage.
-        warnings: what users of the data must know.
+        warnings: warnings for users of the data.
     """
 
     folder: Path
@@ -63,12 +63,11 @@ def load_simulate_config(path: str | Path, overrides: Sequence[str] = ()) -> Sim
 def simulate(
     config: SimulateConfig, *, until: str = STAGES[-1], progress: Progress = SILENT
 ) -> SimulationResult:
-    """Run what is not done yet of a simulation, and write its datasets.
+    """Run the tasks of a simulation that are not done yet, and write its datasets.
 
     Results are kept task by task in the folder ``work`` of the output folder. A simulation that was
-    killed goes on where it stopped, and ends with the same datasets as an uninterrupted one. The
-    configuration may be changed in between: tasks that the change does not concern are not done
-    again.
+    killed continues where it stopped, and ends with the same datasets as an uninterrupted one. The
+    configuration may change in between: tasks that do not depend on the change are not repeated.
 
     Args:
         config: the settings; ``output`` must be set.
@@ -114,7 +113,8 @@ def write_inputs(config: SimulateConfig, folder: Path) -> tuple[int, str | None]
         folder: to write into; made if missing, must be empty.
 
     Returns:
-        The number of scripts, and what must be run before further ones are known (None: nothing).
+        The number of scripts, and a description of the results that further scripts depend on (None
+        if there are no further scripts).
 
     Raises:
         ConfigError: a setting is wrong.
@@ -140,14 +140,14 @@ def _output(config: SimulateConfig) -> Path:
 
 
 def _clear_unfinished(store: Store, output: Path) -> None:
-    """Remove what a killed process left half done, and stop the LAMMPS programs that it left."""
+    """Remove unfinished work of a killed process, and stop the LAMMPS programs that it left."""
     store.clear_unfinished(stop_programs_in)
     for file in output.glob(".*.partial.*"):  # of a dataset or the picture
         file.unlink(missing_ok=True)
 
 
 def _check_version(work: Path) -> None:
-    """Results of two versions of LAMMPS differ, so they are not mixed."""
+    """Refuse to mix the results of two versions of LAMMPS, which differ."""
     version, file = find_lammps().version, work / "lammps.txt"
     if not file.exists():
         with atomic_write(file) as partial:
@@ -156,5 +156,5 @@ def _check_version(work: Path) -> None:
     if found != version:
         raise ConfigError(
             f"output: expected LAMMPS {found}, with which {work.parent} was begun; found "
-            f"{version}; use the former, or another output folder"
+            f"{version}; use the expected version, or another output folder"
         )

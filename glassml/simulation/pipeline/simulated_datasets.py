@@ -1,4 +1,4 @@
-"""The datasets that a simulation leaves, with all that is known about how they were made."""
+"""The datasets that a simulation writes, with a complete description of how they were made."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from glassml.work import Store, Task
 
 __all__ = ["settings_of", "warnings_of", "write_datasets"]
 
-# Of the averages over the runs, those that `Configuration` keeps beside the propensity.
+# Averages over the runs that `Configuration` keeps in addition to the propensity.
 _STATISTICS = ("square_displacement", "mean_displacement", "propensity_halves")
-# Settings that say where and how fast, not what.
+# Settings that determine where and how fast a simulation runs, but not its result.
 _LOCAL = {"output", "workers", "cluster"}
 
 
@@ -44,7 +44,7 @@ def write_datasets(campaign: Campaign, output: Path, store: Store) -> tuple[Path
 
 
 def settings_of(liquid: Liquid) -> dict[str, Any]:
-    """The settings that a dataset follows from: none of where and how fast, none that are null."""
+    """The settings that determine a dataset, without those that are null."""
     settings = liquid.config.model_dump(mode="json", exclude=_LOCAL)
     settings["equilibration"]["wave_number"] = liquid.wave_number
     if liquid.config.system.include is not None:
@@ -57,12 +57,12 @@ def settings_of(liquid: Liquid) -> dict[str, Any]:
 def warnings_of(
     campaign: Campaign, store: Store | None, temperature: float | None = None
 ) -> list[str]:
-    """What users of the data must know.
+    """Warnings for users of the data.
 
     Args:
-        campaign: how far the simulation has come.
-        store: of the simulation; None: the structures are not there yet.
-        temperature: of one dataset; None: of all.
+        campaign: state of the simulation.
+        store: store of the simulation; None: the structures do not exist yet.
+        temperature: temperature of one dataset; None: all temperatures.
     """
     found = [
         f"T = {e.temperature:g}: not equilibrated: {'; '.join(e.problems)}"

@@ -1,4 +1,4 @@
-"""The tasks of a simulation, stage by stage: run them, or only find out what they are."""
+"""The tasks of a simulation, stage by stage: run them, or only plan them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _SMALLEST_COST = 1e5  # starting LAMMPS takes about as long as this many steps t
 
 
 class NotYetKnownError(Exception):
-    """What comes next depends on results that are not there yet."""
+    """The next tasks depend on results that do not exist yet."""
 
 
 class StagePlanner:
-    """Collects the tasks of a simulation, as far as they follow from the results that are there.
+    """Collects the tasks of a simulation, as far as the existing results determine them.
 
     Args:
-        store: of the simulation.
+        store: store of the simulation.
 
     Attributes:
         known: the tasks so far, by key, in an order in which they can run.
@@ -36,12 +36,12 @@ class StagePlanner:
         Args:
             wanted: tasks whose results are needed at the end.
             tasks: these tasks and those they depend on, unless they are known already.
-            what: what they do, for people.
+            what: description of the tasks, for people.
         """
         self.known.update((task.key, task) for task in tasks)
 
     def require(self, wanted: list[Task], tasks: Iterable[Task], what: str) -> None:
-        """As `run`, for results without which nothing more can be planned.
+        """As `run`, for results that further planning needs.
 
         Raises:
             NotYetKnownError: they have not been run.
@@ -51,15 +51,15 @@ class StagePlanner:
             raise NotYetKnownError(what)
 
     def say(self, text: str) -> None:
-        """A line for the user; here nothing, as nothing happens."""
+        """A line for the user; a planner shows nothing."""
 
 
 class StageRunner(StagePlanner):
     """Runs the tasks that are not done yet.
 
     Args:
-        store: of the simulation.
-        workers: that run the tasks.
+        store: store of the simulation.
+        workers: run the tasks.
         progress: shows each stage.
     """
 
@@ -69,7 +69,7 @@ class StageRunner(StagePlanner):
         self.progress = progress
 
     def run(self, wanted: list[Task], tasks: Iterable[Task], what: str) -> None:
-        """Run what the wanted tasks need and what is not done yet.
+        """Run those of the wanted tasks, and of the tasks they need, that are not done yet.
 
         Raises:
             GlassMLError: a task failed; the message names it.
@@ -79,7 +79,7 @@ class StageRunner(StagePlanner):
         with self.progress.stage(what, sum(map(_cost, needed))) as advance:
             run_tasks(needed, self.store, self.workers, on_end=lambda task: advance(_cost(task)))
         for task in wanted:
-            self.store.remove_consumed(task)  # where a run was killed just before it did so
+            self.store.remove_consumed(task)  # a run may have been killed just before this
 
     def say(self, text: str) -> None:
         """A line for the user."""

@@ -33,9 +33,9 @@ from glassml.work import Task
 
 __all__ = ["Chain", "LiquidSample", "State", "cage_task", "label_tasks", "melt", "structure_task"]
 
-_ORIGINS = 8  # of time in a window, in its first half
+_ORIGINS = 8  # time origins in a window, in its first half
 _LAGS_PER_DECADE = 8
-_THERMO_LINES = 200  # of a run: energies, from which means and errors are taken
+_THERMO_LINES = 200  # lines of thermo output per run, for means and errors of energies
 
 
 class State(NamedTuple):
@@ -43,7 +43,7 @@ class State(NamedTuple):
 
     Attributes:
         file: name of the restart file.
-        key: of the task that writes it.
+        key: key of the task that writes it.
     """
 
     file: str
@@ -54,9 +54,9 @@ class LiquidSample(NamedTuple):
     """A configuration of the dataset.
 
     Attributes:
-        name: such as "T0.64-0001".
-        temperature: at which it was equilibrated.
-        replica: the liquid it is from, 1, 2, ...
+        name: name such as "T0.64-0001".
+        temperature: temperature at which it was equilibrated.
+        replica: number of the replica that it comes from: 1, 2, ...
         state: the restart file that holds it.
     """
 
@@ -74,7 +74,7 @@ class Chain:
         liquid: what is simulated.
         replica: 1, 2, ...
         state: the end of the trajectory.
-        temperature: at this end.
+        temperature: temperature at this end.
     """
 
     liquid: Liquid
@@ -225,9 +225,9 @@ def label_tasks(
 ) -> tuple[list[Task], Task]:
     """The runs of an isoconfigurational ensemble, and the task that averages over them.
 
-    Velocities of a run are those of the Maxwell-Boltzmann distribution in the frame in which the
-    total momentum is zero: LAMMPS draws their direction in the space of all velocities, and their
-    kinetic energy is drawn here from its distribution of 3 N - 3 degrees of freedom (2 N - 2 in the
+    Velocities of a run follow the Maxwell-Boltzmann distribution in the frame in which the total
+    momentum is zero: LAMMPS draws their direction in the space of all velocities, and their kinetic
+    energy is drawn here from its distribution for 3 N - 3 degrees of freedom (2 N - 2 in the
     plane).
     """
     ensemble = liquid.config.ensemble
@@ -275,7 +275,7 @@ def label_tasks(
 
 
 def window_steps(steps: int) -> tuple[list[int], list[int]]:
-    """Origins of time in a window, and the lags of F_s, up to half of its length."""
+    """Time origins in a window, and the lags of F_s, up to half of its length."""
     longest = max(1, steps // 2)
     origins = sorted({i * longest // _ORIGINS for i in range(_ORIGINS)})
     count = 1 + int(np.ceil(_LAGS_PER_DECADE * np.log10(longest)))
@@ -291,7 +291,7 @@ def trajectory_pieces(steps: int, longest: int) -> tuple[list[tuple[int, int]], 
 
     Args:
         steps: time steps of the whole run.
-        longest: time steps of a piece at most; an interval more is possible.
+        longest: largest number of time steps of a piece; it may exceed this by one interval.
 
     Returns:
         The first and the last step of each piece, and the interval.
