@@ -11,6 +11,7 @@ import hashlib
 import io
 import tokenize
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -21,47 +22,49 @@ from glassml.studies.sweep import sweep_runs
 from glassml.work import Evaluator
 
 PACKAGE = Path(glassml.__file__).parent
-PHYSICS = ("physics/pairs.py", "physics/propensity.py", "physics/relaxation.py")
-MEASUREMENTS = (
-    "simulation/pipeline/measurements.py",
-    "simulation/pipeline/lammps_trajectory.py",
-    "simulation/cage.py",
-    *PHYSICS,
-)
 
-# Evaluator -> its version, the modules that decide what it writes, and the checksum of their code.
-EVALUATORS: dict[str, tuple[Evaluator, int, tuple[str, ...], str]] = {
-    "run_script": (
-        lammps_task.run_script,
-        1,
-        ("simulation/pipeline/lammps_task.py",),
-        "",
+
+class Group(NamedTuple):
+    """Evaluators with their versions, the modules that decide what they write, and their code."""
+
+    versions: dict[Evaluator, int]
+    modules: tuple[str, ...]
+    checksum: str
+
+
+GROUPS = (
+    Group({lammps_task.run_script: 1}, ("simulation/pipeline/lammps_task.py",), "cc7d75e2fb409702"),
+    Group(
+        {
+            measurements.check_box: 1,
+            measurements.collect_frames: 1,
+            measurements.measure_window: 1,
+            measurements.measure_structure: 1,
+            measurements.measure_cage: 1,
+            measurements.measure_run: 1,
+            measurements.measure_labels: 1,
+        },
+        (
+            "simulation/pipeline/measurements.py",
+            "simulation/pipeline/lammps_trajectory.py",
+            "simulation/cage.py",
+            "physics/pairs.py",
+            "physics/propensity.py",
+            "physics/relaxation.py",
+        ),
+        "b7888df0e4058062",
     ),
-    **{
-        function.__name__: (function, 1, MEASUREMENTS, "")
-        for function in (
-            measurements.check_box,
-            measurements.collect_frames,
-            measurements.measure_window,
-            measurements.measure_structure,
-            measurements.measure_cage,
-            measurements.measure_run,
-            measurements.measure_labels,
-        )
-    },
-    "_quench": (
-        _quench,
-        1,
+    Group(
+        {_quench: 1},
         ("simulation/quench_file.py", "simulation/inherent.py", "simulation/exchange.py"),
-        "",
+        "e3075510fc3fd40d",
     ),
-    "train_and_predict": (
-        sweep_runs.train_and_predict,
-        1,
+    Group(
+        {sweep_runs.train_and_predict: 1},
         ("studies/sweep/sweep_runs.py", "training/held_out.py"),
-        "",
+        "8ae9f0ecfb795467",
     ),
-}
+)
 
 
 def code_of(modules: tuple[str, ...]) -> str:
@@ -83,13 +86,13 @@ def code_of(modules: tuple[str, ...]) -> str:
     return digest.hexdigest()[:16]
 
 
-@pytest.mark.parametrize("name", EVALUATORS)
-def test_changed_code_has_another_version(name: str) -> None:
-    function, version, modules, checksum = EVALUATORS[name]
-    found = (function.version, code_of(modules))
-    assert found == (version, checksum), (
-        f"{name}: its code has changed. If results change with it, raise the version at its "
-        f"definition; then write the version and the checksum {found[1]} here"
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: Path(group.modules[0]).stem)
+def test_changed_code_has_another_version(group: Group) -> None:
+    assert {function: function.version for function in group.versions} == group.versions
+    found = code_of(group.modules)
+    assert found == group.checksum, (
+        f"the code of {', '.join(group.modules)} has changed. If results change with it, raise the "
+        f"versions of its evaluators; then write the versions and the checksum {found} here"
     )
 
 
@@ -99,8 +102,6 @@ def test_every_evaluator_is_listed() -> None:
         for path in PACKAGE.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef)
-        and any(
-            ast.unparse(decorator).startswith("evaluator(") for decorator in node.decorator_list
-        )
+        and any(ast.unparse(line).startswith("evaluator(") for line in node.decorator_list)
     }
-    assert declared == {function.__name__ for function, *_ in EVALUATORS.values()}
+    assert declared == {function.__name__ for group in GROUPS for function in group.versions}
