@@ -209,7 +209,7 @@ def predict_each(
 ) -> Iterator[tuple[Configuration, list[T]]]:
     """Read a dataset once and predict each configuration with one or several models.
 
-    Everything that evaluates models on a dataset goes through this loop.
+    Everything that evaluates exported models on a dataset goes through this loop.
 
     Args:
         dataset: the configurations; the checksum of each is checked.
