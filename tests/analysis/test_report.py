@@ -273,7 +273,7 @@ def test_stored_predictions_need_no_model(dataset: Dataset) -> None:
 def test_names_are_different(
     dataset: Dataset, models: tuple[Path, Path], name: str, make_source: Callable[[str], object]
 ) -> None:
-    with pytest.raises(InputError, match=r"different names|another name"):
+    with pytest.raises(InputError, match=r"different names|a name other than"):
         compare(dataset, [make_source(name), make_source("stored")])
 
 

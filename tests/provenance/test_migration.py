@@ -199,7 +199,7 @@ def test_accuracy_files_of_both_forms(tmp_path: Path) -> None:
     )
     assert read_accuracy(path) == old
     path.write_text(json.dumps({"protocol": "x", "scores": [entry]}))
-    with pytest.raises(InputError, match=r"json: scores\.0\.error_kind: expected one with an err"):
+    with pytest.raises(InputError, match=r"json: scores\.0\.error_kind: expected a kind if"):
         read_accuracy(path)
     path.write_text("not JSON")
     with pytest.raises(InputError, match=r"accuracy\.json: expected JSON"):
