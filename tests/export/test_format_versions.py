@@ -211,8 +211,8 @@ def with_manifest(path: Path, change: dict[str, Any]) -> Path:
         ({"format_version": 3}, "format version 3; this glassml knows versions 1 and 2"),
         ({"format_version": 0}, "format version 0; this glassml knows versions 1 and 2"),
         (
-            {"format_version": 1, "training": {"data": [], "colour": "red"}},
-            "manifest.json: field 'training.colour': expected no such field; found 'red'",
+            {"format_version": 1, "training": {"epoch": "last", "colour": "red"}},
+            "manifest.json: field 'training.epoch': expected a whole number; found 'last'",
         ),
         (
             {"format_version": 1, "training": {"accuracy": {"pearson": []}}},
@@ -253,3 +253,10 @@ def test_a_file_of_format_1_without_training(tmp_path: Path) -> None:
     save_model(build("analytic"), tmp_path / "m.pt")
     path = with_manifest(tmp_path / "m.pt", {"format_version": 1, "training": {}})
     assert read_manifest(path).training == TrainingRecord()
+
+
+def test_a_file_of_format_1_with_entries_of_the_users_own(tmp_path: Path) -> None:
+    """The function that wrote format 1 took any entries, and such a file ran in LAMMPS."""
+    save_model(build("analytic"), tmp_path / "m.pt")
+    path = with_manifest(tmp_path / "m.pt", {"format_version": 1, "training": {"colour": "red"}})
+    assert read_manifest(path).training == TrainingRecord(notes={"colour": "red"})
