@@ -41,6 +41,14 @@ def workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         yield workers
 
 
+@pytest.fixture
+def own_interrupts() -> Iterator[None]:
+    """What Ctrl-C does by itself: dask_jobqueue, which other tests import, replaces it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def chain(*texts: str) -> list[Task]:
     """Tasks that append their text to what the one before has written."""
     tasks = [task(texts[0])]
@@ -184,7 +192,7 @@ def test_one_process_is_this_one(store: Store):
     assert text_of(store.folder, work) == str(os.getpid())
 
 
-def test_an_interruption_stops_what_runs(store: Store):
+def test_an_interruption_stops_what_runs(store: Store, own_interrupts: None):
     """As Ctrl-C in the main thread, while a task waits for a program."""
     started, stopped = threading.Event(), threading.Event()
 
