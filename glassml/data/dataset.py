@@ -257,10 +257,18 @@ class Dataset:
 
     @cached_property
     def positions_sha256(self) -> dict[str, str]:
-        """Name -> `Configuration.positions_sha256`; nothing but the positions is read."""
-        return {
-            name: sha256_of_positions(self.stored(name)["positions"][()]) for name in self.names
-        }
+        """Name -> `Configuration.positions_sha256`; nothing but the positions is read.
+
+        Raises:
+            InputError: the positions of a configuration are damaged.
+        """
+        found = {}
+        for name in self.names:
+            try:
+                found[name] = sha256_of_positions(self.stored(name)["positions"][()])
+            except (OSError, KeyError) as error:
+                raise InputError(f"{self.path}: configurations/{name}: damaged: {error}") from error
+        return found
 
     def reversed_from(self, name: str) -> str | None:
         """Of a reversed run: `Configuration.positions_sha256` of its start; of others None."""

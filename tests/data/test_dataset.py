@@ -44,6 +44,14 @@ def test_what_identifies_a_configuration_is_read_without_it(write, configuration
         assert [dataset.reversed_from(name) for name in dataset.names] == [None] * 3 + ["f" * 64]
 
 
+def test_damaged_positions_are_named(write, configurations):
+    path = write(configurations)
+    with h5py.File(path, "a") as file:
+        del file["configurations/two/positions"]
+    with pytest.raises(InputError, match="configurations/two: damaged"):
+        _ = Dataset(path).positions_sha256
+
+
 def test_round_trip_is_exact(write, configurations, same):
     with Dataset(write(configurations)) as dataset:
         assert len(dataset) == 3

@@ -62,7 +62,7 @@ GROUPS = (
     Group(
         {sweep_runs.train_and_predict: 1},
         ("studies/sweep/sweep_runs.py", "training/held_out.py"),
-        "8ae9f0ecfb795467",
+        "5fb69c6cc9fe0656",
     ),
 )
 

@@ -113,7 +113,7 @@ class _Report:
 
     def write(self) -> SweepResults:
         """Write the tables and the picture of the runs that are done."""
-        results = sweep_results(self.planned, self.store.folder)
+        results = sweep_results(self.planned, self.store)
         results.write(self.folder)
         figure = sweep_figure(self.config, self.planned, results)
         if figure is not None:

@@ -16,8 +16,9 @@ from glassml.analysis.metrics import pearson_scores
 from glassml.errors import InputError
 from glassml.scores import SCORE_COLUMNS, ErrorKind, Score
 from glassml.studies.sweep.sweep_plan import Plan, Point
-from glassml.studies.sweep.sweep_runs import EPOCHS, PREDICTIONS, failure, is_done
+from glassml.studies.sweep.sweep_runs import EPOCHS, PREDICTIONS
 from glassml.tables import write_csv, write_json
+from glassml.work import Store
 
 __all__ = ["RunScores", "SettingScores", "SweepResults", "sweep_results"]
 
@@ -142,22 +143,29 @@ class _Held:
     species: list[np.ndarray]
 
 
-def sweep_results(plan: Plan, folder: Path) -> SweepResults:
+def sweep_results(plan: Plan, store: Store) -> SweepResults:
     """Read the runs that are done.
 
     Args:
         plan: plan of the sweep.
-        folder: holds one folder per run.
+        store: holds the runs.
 
     Raises:
         InputError: the results of a run are damaged.
     """
-    done = {p.key: _read(folder / p.key) for p in plan.points if is_done(folder / p.key)}
+    tasks = {point.key: point.task for point in plan.points}
+    done = {
+        key: _read(store.path(task, PREDICTIONS))
+        for key, task in tasks.items()
+        if store.is_done(task)
+    }
     runs = [
         scores
         for point in plan.points
         if point.key in done
-        for scores in _run_scores(plan, point, done[point.key], _seconds(folder / point.key))
+        for scores in _run_scores(
+            plan, point, done[point.key], _seconds(store.folder_of(point.task))
+        )
     ]
     groups: dict[tuple[str, int | None], list[Point]] = {}
     for point in plan.points:
@@ -165,13 +173,11 @@ def sweep_results(plan: Plan, folder: Path) -> SweepResults:
     order = {variant.name: k for k, variant in enumerate(plan.variants)}
     chosen = sorted(groups, key=lambda key: (order[key[0]], key[1] or 0))
     settings = [s for key in chosen for s in _setting_scores(plan, groups[key], done)]
-    keys = {point.key for point in plan.points}
-    failed = {key: why for key in sorted(keys) if (why := failure(folder / key)) is not None}
-    return SweepResults(tuple(runs), tuple(settings), failed, len(keys - set(done)))
+    failed = {key: why for key in sorted(tasks) if (why := store.failure(key)) is not None}
+    return SweepResults(tuple(runs), tuple(settings), failed, len(tasks.keys() - done.keys()))
 
 
-def _read(folder: Path) -> _Held:
-    path = folder / PREDICTIONS
+def _read(path: Path) -> _Held:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             ends = np.cumsum(arrays["particles"])[:-1]

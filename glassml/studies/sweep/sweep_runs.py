@@ -16,9 +16,9 @@ from glassml.files import atomic_write
 from glassml.training import TrainConfig, parse_config, resume, train
 from glassml.training.checkpoint import BEST, LAST
 from glassml.training.held_out import predict_held_out
-from glassml.work import Store, Task, evaluator
+from glassml.work import Task, evaluator
 
-__all__ = ["EPOCHS", "PREDICTIONS", "failure", "is_done", "training_task", "with_threads"]
+__all__ = ["EPOCHS", "PREDICTIONS", "training_task", "with_threads"]
 
 PREDICTIONS = "predictions.npz"
 EPOCHS = {"last": LAST, "best": BEST}
@@ -66,16 +66,6 @@ def train_and_predict(task: Task, folder: Path) -> None:
     with _threads(task.payload["threads"]):
         _train(folder, config.model_copy(update={"output": folder}))
         _write_predictions(folder, config)
-
-
-def is_done(folder: Path) -> bool:
-    """Whether the run in a folder is finished."""
-    return (folder / PREDICTIONS).is_file()
-
-
-def failure(folder: Path) -> str | None:
-    """Why the run in a folder failed; None if it did not."""
-    return Store(folder.parent).failure(folder.name)
 
 
 @contextmanager
