@@ -261,3 +261,16 @@ def test_options_that_dask_refuses():
         open_workers("threads", 1, cluster),
     ):
         pass
+
+
+def test_a_slurm_cluster_leaves_ctrl_c_alone(own_interrupts: None, monkeypatch: pytest.MonkeyPatch):
+    """The first import of dask_jobqueue would make it a silent exit."""
+    pytest.importorskip("dask_jobqueue", reason='needs pip install "glassml[cluster]"')
+    for name in [name for name in sys.modules if name.split(".")[0] == "dask_jobqueue"]:
+        monkeypatch.delitem(sys.modules, name)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    cluster = ClusterConfig(kind="slurm", jobs=1)
+    with pytest.raises(ConfigError, match="Dask refuses"), open_workers("threads", 1, cluster):
+        pass
+    assert "dask_jobqueue.runner" in sys.modules
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
