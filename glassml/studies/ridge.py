@@ -177,17 +177,22 @@ def pearson(
         )
     )
     with np.errstate(invalid="ignore", divide="ignore"):
-        within = py / np.sqrt(pp * yy)
+        within = _without_rounding(py / np.sqrt(pp * yy))
         within[~np.isfinite(within) | (n < 2)] = np.nan
         dp, dy = p - (n * p).sum(axis=0) / n.sum(), y - (n * y).sum(axis=0) / n.sum()
-        pooled = (py + n * dp * dy).sum(axis=0) / np.sqrt(
-            (pp + n * dp**2).sum(axis=0) * (yy + n * dy**2).sum(axis=0)
-        )
+        squares = (pp + n * dp**2).sum(axis=0) * (yy + n * dy**2).sum(axis=0)
+        pooled = _without_rounding((py + n * dp * dy).sum(axis=0) / np.sqrt(squares))
     defined = np.isfinite(within)
     mean = np.where(defined, within, 0.0).sum(axis=0) / np.where(
         defined.any(axis=0), defined.sum(axis=0), np.nan
     )
     return pooled, mean
+
+
+def _without_rounding(coefficients: np.ndarray) -> np.ndarray:
+    """Rounding takes a perfect correlation beyond 1 if the spread is small against the mean."""
+    clipped = np.clip(coefficients, -1.0, 1.0)
+    return np.where(np.isfinite(coefficients), clipped, coefficients)
 
 
 def _all_but_one(folds: Sequence[RidgeMoments]) -> list[list[RidgeMoments]]:

@@ -97,7 +97,9 @@ def _grouped(terms: Tensor, group: Tensor, n_groups: int) -> Tensor:
 def _pearson(moments: Tensor) -> Tensor:
     """Coefficients of sums [6, ...] as in `_terms`."""
     n, x, y, xx, yy, xy = moments
-    return (xy - x * y / n) / ((xx - x * x / n) * (yy - y * y / n)).sqrt()
+    found = (xy - x * y / n) / ((xx - x * x / n) * (yy - y * y / n)).sqrt()
+    # Where the spread is small against the mean, rounding takes a perfect correlation beyond 1.
+    return torch.where(found.isfinite(), found.clamp(-1.0, 1.0), found)
 
 
 def _is_defined(moments: Tensor, raw: Tensor) -> Tensor:

@@ -52,6 +52,20 @@ def test_several_configurations_in_a_batch_count_as_several() -> None:
     _compare(metric, data)
 
 
+def test_rounding_takes_no_coefficient_beyond_one() -> None:
+    """The spread of these labels is small against their mean, so the sums lose digits."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(200):
+        label = torch.from_numpy(1 + 1e-3 * rng.normal(size=(2, 1)))
+        metric = PropensityPearson(1, 1)
+        zeros = torch.zeros(2, dtype=torch.int64)
+        metric.update(3 + 0.7 * label, label, zeros, zeros)
+        found.append(metric.compute()["all"].item())
+    assert max(found) == 1.0
+    assert min(found) == pytest.approx(1.0, abs=1e-3)
+
+
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e6])
 def test_equal_predictions_have_no_coefficient(value: float) -> None:
     _, label, species = _data()[0]
