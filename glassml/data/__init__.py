@@ -19,12 +19,23 @@ from glassml.data.shipped import dataset_path, shipped_names, shipped_path
 from glassml.data.species import SpeciesMap
 from glassml.data.summary import DatasetSummary, LabelStatistics, summarise
 from glassml.data.validation import Complaint, complaints
+from glassml.data.windows import (
+    AVERAGE,
+    WINDOW_SCALARS,
+    Window,
+    number_of_windows,
+    reads_window,
+    window_of,
+    with_windows,
+)
 
 __all__ = [
+    "AVERAGE",
     "FORMATS",
     "POSITIONS",
     "REVERSED_FROM",
     "THERMAL",
+    "WINDOW_SCALARS",
     "Complaint",
     "Configuration",
     "Dataset",
@@ -34,6 +45,7 @@ __all__ = [
     "LabelStatistics",
     "ReadOptions",
     "SpeciesMap",
+    "Window",
     "atoms_from_configuration",
     "complaints",
     "configuration_from_atoms",
@@ -41,10 +53,12 @@ __all__ = [
     "dataset_path",
     "find_inputs",
     "merge_datasets",
+    "number_of_windows",
     "open_frames",
     "parts_by_key",
     "parts_by_size",
     "read_configurations",
+    "reads_window",
     "reverse_dataset",
     "reversed_runs",
     "shipped_names",
@@ -52,4 +66,6 @@ __all__ = [
     "split_dataset",
     "summarise",
     "view_of",
+    "window_of",
+    "with_windows",
 ]

@@ -32,6 +32,7 @@ from glassml.data.storage import (
     read_configuration,
     write_configuration,
 )
+from glassml.data.windows import count_windows
 from glassml.errors import InputError, did_you_mean
 from glassml.files import atomic_write
 from glassml.physics import same_times
@@ -278,6 +279,10 @@ class Dataset:
     def has_final_positions(self, name: str) -> bool:
         """Whether the dataset holds the final positions of a configuration's runs."""
         return "final_positions" in self.stored(name)
+
+    def n_windows(self, name: str) -> int:
+        """Number of windows that a configuration has averaged positions of; no array is read."""
+        return count_windows(self.stored(name).get("structures", ()))
 
     def common_times(self) -> np.ndarray:
         """The times [T] [time] of the labels, which all configurations share.

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from glassml.data.configuration import Configuration
+from glassml.data.windows import AVERAGE, number_of_windows, window_name
 from glassml.errors import InputError
 
 __all__ = ["POSITIONS", "THERMAL", "view_of"]
@@ -14,15 +15,21 @@ __all__ = ["POSITIONS", "THERMAL", "view_of"]
 THERMAL = "thermal"  # the configuration's own positions
 
 # The positions that a model can be trained on.
-POSITIONS = (THERMAL, "inherent", "cage")
+POSITIONS = (THERMAL, AVERAGE, "inherent", "cage")
+
+# Which command makes a structure.
+_MADE_BY = {AVERAGE: "`glassml average`", "inherent": "`glassml quench`"}
 
 
-def view_of(configuration: Configuration, positions: str = THERMAL) -> Configuration:
+def view_of(
+    configuration: Configuration, positions: str = THERMAL, window: int = 1
+) -> Configuration:
     """The configuration as seen by a model that reads these positions.
 
     Args:
         configuration: N particles.
         positions: one of `POSITIONS`.
+        window: number of the window that averaged positions and their scalars come from.
 
     Returns:
         The configuration with ``positions`` replaced by that structure. Each of its structures
@@ -30,22 +37,44 @@ def view_of(configuration: Configuration, positions: str = THERMAL) -> Configura
         thermal position. Structures and final positions are left out.
 
     Raises:
-        InputError: the configuration has no such structure.
+        InputError: the configuration has no such structure, or no such window.
     """
-    if positions != THERMAL and positions not in configuration.structures:
+    structures, scalars = _in_window(configuration, window)
+    if positions != THERMAL and positions not in structures:
         known = ", ".join(configuration.structures) or "none"
+        made_by = _MADE_BY.get(positions)
         raise InputError(
             f"{configuration.name}: structures: expected {positions!r}, which the model reads; "
-            f"found {known}. `glassml quench` finds inherent structures"
+            f"found {known}" + (f". {made_by} adds them" if made_by else "")
         )
     displacements = {
         f"{name}_displacement": np.linalg.norm(other - configuration.positions, axis=1)
-        for name, other in configuration.structures.items()
+        for name, other in structures.items()
     }
     return replace(
         configuration,
-        positions=configuration.structures.get(positions, configuration.positions),
-        scalars={**displacements, **configuration.scalars},
+        positions=structures.get(positions, configuration.positions),
+        scalars={**displacements, **scalars},
         structures={},
         final_positions=None,
     )
+
+
+def _in_window(
+    configuration: Configuration, window: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Structures and scalars under their plain names, those of averages from one window."""
+    structures, scalars = dict(configuration.structures), dict(configuration.scalars)
+    number = number_of_windows(configuration)
+    if window > max(number, 1):
+        raise InputError(
+            f"{configuration.name}: window: expected a number up to {number}; found {window}"
+        )
+    for fields in (structures, scalars):
+        for k in range(2, number + 1):
+            of_window = {name for name in fields if window_name(name, k) in fields}
+            for name in of_window:
+                value = fields.pop(window_name(name, k))
+                if k == window:
+                    fields[name] = value
+    return structures, scalars

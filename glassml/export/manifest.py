@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 import glassml
-from glassml.data import THERMAL
+from glassml.data import AVERAGE, THERMAL, Window, reads_window
 from glassml.models import GlassModel
 from glassml.provenance import TrainingRecord
 
@@ -25,7 +25,7 @@ FORMAT_VERSION: Final = 2
 FORMAT_VERSIONS_READ = (1, 2)
 
 DType = Literal["float32", "float64"]
-Positions = Literal["thermal", "inherent", "cage"]  # glassml.data.POSITIONS
+Positions = Literal["thermal", "average", "inherent", "cage"]  # glassml.data.POSITIONS
 
 
 class _Entry(BaseModel):
@@ -71,7 +71,8 @@ class Manifest(_Entry):
 
     ``state_widths`` holds W_0..W_n: the width of the node state that an engine must forward to
     ghosts before step k is W_k; W_n is the width of the final state. ``positions`` says which
-    positions the model reads: the particles' own, or those of their inherent structure or cage.
+    positions the model reads: the particles' own, those averaged over a window, or those of their
+    inherent structure or cage. ``window`` says how averaged positions and scalars are made.
     ``format_version`` is that of the file: `read_manifest` converts the contents of older files,
     and files are written in `FORMAT_VERSION`. The model defines the keys of ``hyperparameters``.
     """
@@ -86,6 +87,7 @@ class Manifest(_Entry):
     cutoff: float = Field(gt=0)
     length_unit: str
     positions: Positions = "thermal"
+    window: Window | None = None
     dtype: DType
     n_steps: int = Field(ge=1)
     state_widths: tuple[int, ...]
@@ -107,6 +109,12 @@ class Manifest(_Entry):
             raise ValueError(
                 f"state_widths: expected {self.n_steps + 1} entries (n_steps + 1); "
                 f"found {len(self.state_widths)}"
+            )
+        scalars = [scalar.name for scalar in self.scalar_inputs]
+        if reads_window(self.positions, scalars) != (self.window is not None):
+            raise ValueError(
+                "window: expected a window for averaged positions or scalars, and none for others; "
+                f"found {self.window} for {self.positions} positions and the scalars {scalars}"
             )
         return self
 
@@ -131,10 +139,14 @@ class Manifest(_Entry):
         """Warning for uses that pass positions as they are; "" for models of thermal positions."""
         if self.positions == THERMAL:
             return ""
-        how = {"inherent": "an inherent structure, that is at a minimum of the potential energy"}
+        how = {
+            AVERAGE: f"averaged over {self.window}",
+            "inherent": "of an inherent structure, that is at a minimum of the potential energy",
+            "cage": "of cage centres",
+        }
         return (
-            f"the model reads positions of {how.get(self.positions, 'cage centres')}; the given "
-            "positions are used as they are, without a check"
+            f"the model reads positions {how[self.positions]}; the given positions are used as "
+            "they are, without a check"
         )
 
 
@@ -175,6 +187,7 @@ def manifest_of(
         cutoff=model.cutoff,
         length_unit=model.length_unit,
         positions=cast(Positions, model.positions),
+        window=model.window,
         dtype=dtype,
         n_steps=model.n_steps,
         state_widths=model.state_widths,

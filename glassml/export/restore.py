@@ -41,4 +41,5 @@ def restored_model(path: str | Path) -> GlassModel:
             f"{manifest.model}; give its run folder or checkpoint instead"
         ) from None
     model.positions = manifest.positions
+    model.window = manifest.window
     return model.eval()

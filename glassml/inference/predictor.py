@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from glassml.data import THERMAL, Configuration, view_of
+from glassml.data import THERMAL, Configuration, view_of, window_of
 from glassml.errors import InputError, not_one_of
 from glassml.export.archive import load_module, model_path, read_manifest
 from glassml.graph import build_graph, collate, first_edge
@@ -46,6 +47,7 @@ class Predictor:
         outputs: Sequence[str] = ("propensity",),
         *,
         as_given: bool = False,
+        window: int = 1,
     ) -> list[dict[str, np.ndarray]]:
         """Outputs of the model for all configurations, in one batch.
 
@@ -55,6 +57,7 @@ class Predictor:
             as_given: use ``positions`` as they are, as for a LAMMPS run or for Atoms that were
                 brought to a minimum. By default a model of inherent structures reads its positions
                 from ``structures`` (see `glassml.data.view_of`).
+            window: number of the window that averaged positions and scalars come from.
 
         Returns:
             One dict per configuration: output name -> array [N, columns], in the model's dtype.
@@ -62,6 +65,9 @@ class Predictor:
         Raises:
             InputError: an unknown output or species, a missing scalar or structure, another length
                 unit, or an output that is not finite.
+
+        Warns:
+            UserWarning: positions are averaged over another window than in training.
         """
         known = [entry.name for entry in self.manifest.outputs]
         for name in outputs:
@@ -72,7 +78,9 @@ class Predictor:
         names = [entry.name for entry in self.manifest.scalar_inputs]
         graphs = []
         for configuration in configurations:
-            view = view_of(configuration, THERMAL if as_given else self.manifest.positions)
+            view = view_of(configuration, THERMAL if as_given else self.manifest.positions, window)
+            if not as_given:
+                self._check_window(configuration)
             graph = build_graph(view, self.manifest.cutoff, names, self.dtype)
             graph.species = torch.from_numpy(self._species_of(configuration))
             graphs.append(graph)
@@ -92,6 +100,16 @@ class Predictor:
         for configuration, result in zip(configurations, results, strict=True):
             self._check_finite(configuration, result)
         return results
+
+    def _check_window(self, configuration: Configuration) -> None:
+        expected = self.manifest.window
+        found = None if expected is None else window_of(configuration)
+        if expected is not None and found is not None and not found.same_as(expected):
+            warnings.warn(
+                f"{self.path.name} was trained on averages over {expected}; found averages over "
+                f"{found} in {configuration.name}: its predictions are less accurate for these",
+                stacklevel=3,
+            )
 
     def _check_finite(self, configuration: Configuration, result: dict[str, np.ndarray]) -> None:
         for name, array in result.items():

@@ -57,6 +57,7 @@ class Committee(GlassModel):
         super().__init__(first.species, first.times, cutoff, names, first.length_unit)
         self.name = "committee"
         self.positions = first.positions
+        self.window = first.window
         self.hyperparameters = {
             "members": [_description(m, w) for m, w in zip(members, shares, strict=True)]
         }
@@ -309,6 +310,7 @@ def _check_members(members: Sequence[GlassModel]) -> None:
         ("times", lambda m: m.times),
         ("length_unit", lambda m: [m.length_unit]),
         ("positions", lambda m: [m.positions]),
+        ("window", lambda m: [m.window]),
     )
     for what, value in alike:
         expected = tuple(value(members[0]))

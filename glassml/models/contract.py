@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from glassml.data import THERMAL
+from glassml.data import THERMAL, Window
 from glassml.errors import ConfigError, not_one_of
 from glassml.physics.units import LENGTH_UNITS
 
@@ -28,6 +28,9 @@ KNOWN_SCALARS = {
     "potential_energy": ("potential energy of the particle, sum over j of V(r_ij)/2", "[energy]"),
     "inherent_energy": ("its potential energy in the inherent structure", "[energy]"),
     "inherent_displacement": ("distance from its thermal to its inherent position", "[length]"),
+    "average_energy": ("mean of its potential energy over the window", "[energy]"),
+    "average_displacement": ("distance from its thermal to its averaged position", "[length]"),
+    "vibration": ("rms distance from its averaged position in the window", "[length]"),
     "cage_displacement": ("distance from its thermal position to its cage centre", "[length]"),
 }
 
@@ -120,6 +123,7 @@ class GlassModel(nn.Module, ABC):
         self.has_radial_networks = False  # whether `bake` has an effect
         self.trained_knots: int | None = None  # of the tables that it was trained with
         self.positions = THERMAL  # one of `glassml.data.POSITIONS`: those it was trained on
+        self.window: Window | None = None  # of averaged positions
         self.species = tuple(species)
         self.times = tuple(float(t) for t in times)
         self.cutoff = float(cutoff)

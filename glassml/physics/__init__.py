@@ -6,6 +6,7 @@ They know neither files nor models.
 
 from __future__ import annotations
 
+from glassml.physics.averaging import AveragedPositions, PositionAverage
 from glassml.physics.cells import largest_distance
 from glassml.physics.four_point import FourPoint, PairSums, chi4, mobility
 from glassml.physics.neighbours import Neighbours, find_neighbours
@@ -19,9 +20,11 @@ from glassml.physics.relaxation import (
 from glassml.physics.times import column_of, same_time, same_times
 
 __all__ = [
+    "AveragedPositions",
     "FourPoint",
     "Neighbours",
     "PairSums",
+    "PositionAverage",
     "ballistic_displacement",
     "chi4",
     "column_of",

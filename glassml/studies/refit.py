@@ -18,7 +18,7 @@ from rich.table import Table
 
 import glassml
 from glassml.analysis.metrics import pearson_scores
-from glassml.data import POSITIONS, Dataset
+from glassml.data import POSITIONS, Dataset, reads_window, window_of
 from glassml.errors import InputError
 from glassml.export import replace_decoder, save_model
 from glassml.inference import Predictor
@@ -187,6 +187,8 @@ def untrained(
         length_unit=dataset[0].length_unit,
     )
     model.positions = positions
+    if reads_window(positions, scalars):
+        model.window = window_of(dataset[0])
     with torch.no_grad():  # random weights would look like an accuracy before the refit
         for parameter in model.parameters():
             parameter.zero_()

@@ -13,7 +13,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 from pydantic import ValidationError
 
-from glassml.data import THERMAL
+from glassml.data import THERMAL, Window
 from glassml.errors import ModelFileError
 from glassml.files import atomic_write
 from glassml.models import GlassModel, build
@@ -126,6 +126,8 @@ def load_trained_model(path: str | Path) -> TrainedModel:
     record = _training_record(file, about)
     model = build(about["model"]["name"], **about["model"]["hyperparameters"])
     model.positions = about["model"].get("positions", THERMAL)  # absent in old ones
+    window = about["model"].get("window")
+    model.window = None if window is None else Window(**window)
     parameters = {
         name.removeprefix("model."): value
         for name, value in checkpoint["state_dict"].items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 
 import lightning.pytorch as pl
@@ -14,7 +15,8 @@ from torch.utils.data import Dataset as TorchDataset
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
-from glassml.data import Configuration, view_of
+from glassml.data import Configuration, Window, reads_window, view_of, window_of
+from glassml.errors import InputError
 from glassml.graph import GraphCache, build_graph
 from glassml.physics import label_trust
 from glassml.progress import SILENT, Progress
@@ -29,8 +31,12 @@ __all__ = ["DataModule", "GraphDataset"]
 class GraphDataset(TorchDataset):
     """Labelled configurations as graphs, each built once and kept unless ``cache`` is off.
 
+    A configuration with averaged positions has a graph for each of its windows; they follow one
+    another.
+
     Args:
         sources: the configurations.
+        windows: number of graphs of each configuration.
         cutoff: r_c [length].
         scalars: per-particle scalars that become node inputs.
         positions: which positions become nodes, see `glassml.data.view_of`.
@@ -44,6 +50,7 @@ class GraphDataset(TorchDataset):
     def __init__(
         self,
         sources: Sequence[ConfigurationSource],
+        windows: Sequence[int],
         cutoff: float,
         scalars: Sequence[str],
         positions: str,
@@ -54,6 +61,8 @@ class GraphDataset(TorchDataset):
         label_noise: float = 0.0,
     ) -> None:
         self.sources = sources
+        self.windows = np.array(windows, dtype=np.int64)
+        self.entries = [(i, w) for i, n in enumerate(windows) for w in range(1, n + 1)]
         self.cutoff = cutoff
         self.scalars = tuple(scalars)
         self.positions = positions
@@ -61,27 +70,33 @@ class GraphDataset(TorchDataset):
         self.on_disk = on_disk
         self.stands_for = stands_for
         self.label_noise = label_noise
-        self._graphs: list[Data | None] | None = [None] * len(sources) if cache else None
+        self._graphs: list[Data | None] | None = [None] * len(self.entries) if cache else None
 
     def __len__(self) -> int:
-        return len(self.sources)
+        return len(self.entries)
 
     def __getitem__(self, index: int) -> Data:
-        if self._graphs is None:
-            return self._built(self.sources[index].read())
-        graph = self._graphs[index]
-        return graph if graph is not None else self.keep(index, self.sources[index].read())
+        graph = None if self._graphs is None else self._graphs[index]
+        if graph is None:
+            source, window = self.entries[index]
+            graph = self._built(self.sources[source].read(), window)
+            if self._graphs is not None:
+                self._graphs[index] = graph
+        return graph
 
-    def keep(self, index: int, configuration: Configuration) -> Data | None:
-        """Build the graph of a configuration that is already read, if graphs are kept."""
-        if self._graphs is not None:
-            self._graphs[index] = self._built(configuration)
-            return self._graphs[index]
-        return None if self.on_disk is None else self._built(configuration)
+    def keep(self, source: int, configuration: Configuration) -> None:
+        """Build the graphs of a configuration that is already read, if graphs are kept."""
+        if self._graphs is None and self.on_disk is None:
+            return
+        first = int(self.windows[:source].sum())
+        for index in range(first, first + int(self.windows[source])):
+            graph = self._built(configuration, self.entries[index][1])
+            if self._graphs is not None:
+                self._graphs[index] = graph
 
-    def _built(self, configuration: Configuration) -> Data:
+    def _built(self, configuration: Configuration, window: int) -> Data:
         build = build_graph if self.on_disk is None else self.on_disk.graph
-        view = view_of(configuration, self.positions)
+        view = view_of(configuration, self.positions, window)
         graph = build(view, self.cutoff, self.scalars, self.dtype)
         # Per particle, because of batching: the trust in the labels and the weight of the
         # configuration.
@@ -94,8 +109,11 @@ class GraphDataset(TorchDataset):
 class _EpochSampler(DistributedSampler):
     """Every training configuration once per epoch, and some of the reversed runs.
 
+    Of a configuration with several windows, one window is drawn.
+
     Args:
-        everything: training configurations, then reversed runs.
+        everything: graphs of training configurations, then of reversed runs.
+        windows: number of graphs of each of these.
         n_train: number of training configurations.
         n_reversed: number of reversed runs drawn per epoch.
         world: number of processes.
@@ -106,6 +124,7 @@ class _EpochSampler(DistributedSampler):
     def __init__(
         self,
         everything: TorchDataset,
+        windows: np.ndarray,
         n_train: int,
         n_reversed: int,
         world: int,
@@ -113,6 +132,8 @@ class _EpochSampler(DistributedSampler):
         seed: int,
     ) -> None:
         super().__init__(everything, num_replicas=world, rank=rank, seed=seed)
+        self.windows = windows
+        self.first = np.cumsum(windows) - windows
         self.n_train = n_train
         self.n_reversed = n_reversed
         self.num_samples = math.ceil((n_train + n_reversed) / world)
@@ -121,9 +142,11 @@ class _EpochSampler(DistributedSampler):
     def __iter__(self) -> Iterator[int]:
         """Indices of this process, from the seed and the epoch alone."""
         random = np.random.default_rng((self.seed, self.epoch))
-        n_runs = len(self.dataset) - self.n_train  # type: ignore[arg-type]
+        n_runs = len(self.windows) - self.n_train
         drawn = self.n_train + random.permutation(n_runs)[: self.n_reversed]
-        indices = random.permutation(np.concatenate([np.arange(self.n_train), drawn]))
+        chosen = random.permutation(np.concatenate([np.arange(self.n_train), drawn]))
+        window = np.random.default_rng((self.seed, self.epoch, 1)).integers(self.windows[chosen])
+        indices = self.first[chosen] + window
         shared = np.resize(indices, self.total_size)  # repeats the first ones if some are missing
         return iter(shared[self.rank :: self.num_replicas].tolist())
 
@@ -150,10 +173,16 @@ class DataModule(pl.LightningDataModule):
         dtype = getattr(torch, training.dtype)
         on_disk = _graph_cache(data)
         n_runs = len(split.reversed)
+        self._reads_window = reads_window(data.positions, data.scalars)
+
+        def windows(source: ConfigurationSource) -> int:
+            return min(source.n_windows, data.windows or sys.maxsize) if self._reads_window else 1
+
         self.n_reversed = min(n_runs, max(1, round(data.reversed_share * len(split.train))))
         self.train_set, self.validation_set, self.reversed_set = (
             GraphDataset(
                 sources,
+                [number(source) for source in sources],
                 cutoff,
                 data.scalars,
                 data.positions,
@@ -163,12 +192,13 @@ class DataModule(pl.LightningDataModule):
                 stands_for,
                 training.label_noise,
             )
-            for sources, stands_for in (
-                (split.train, 1.0),
-                (split.validation, 1.0),
-                (split.reversed, n_runs / max(self.n_reversed, 1)),
+            for sources, number, stands_for in (
+                (split.train, windows, 1.0),
+                (split.validation, lambda source: 1, 1.0),
+                (split.reversed, windows, n_runs / max(self.n_reversed, 1)),
             )
         )
+        self.window: Window | None = None
         self.statistics: Statistics | None = None
         self.known: dict[ConfigurationSource, KnownConfiguration] = {}
         self.origins = Origins()
@@ -186,11 +216,13 @@ class DataModule(pl.LightningDataModule):
         """
         moments = LabelMoments(len(self.split.species))
         seen: dict[str, ConfigurationSource] = {}
-        total = len(self.train_set) + len(self.validation_set) + len(self.reversed_set)
+        stages = (self.train_set, self.validation_set, self.reversed_set)
+        total = sum(len(stage.sources) for stage in stages)
         for stage, index, source in progress.watch(self._all(), "reading configurations", total):
             configuration = source.read()
             source.dataset.verify(configuration)
             view = view_of(configuration, self.train_set.positions)
+            self._check_window(source, configuration)
             check_fits(source, view, self.split, self.train_set.scalars)
             check_new_positions(source, configuration, seen)
             self.known[source] = KnownConfiguration.of(configuration)
@@ -202,6 +234,19 @@ class DataModule(pl.LightningDataModule):
         self.statistics = moments.statistics(self.split)
         return self.statistics
 
+    def _check_window(self, source: ConfigurationSource, configuration: Configuration) -> None:
+        """Check that all averages are over the same window, which the model file states."""
+        window = window_of(configuration) if self._reads_window else None
+        if window is None:
+            return
+        if self.window is None:
+            self.window = window
+        if not window.same_as(self.window):
+            raise InputError(
+                f"{source}: window: expected averages over {self.window}, as in "
+                f"{self.split.train[0]}; found {window}; all configurations of a run must agree"
+            )
+
     def _all(self) -> Iterator[tuple[GraphDataset, int, ConfigurationSource]]:
         for stage in (self.train_set, self.validation_set, self.reversed_set):
             for index, source in enumerate(stage.sources):
@@ -209,7 +254,7 @@ class DataModule(pl.LightningDataModule):
 
     def steps_per_epoch(self, world: int) -> int:
         """Steps of the optimiser per epoch, shared by ``world`` processes."""
-        drawn = len(self.train_set) + self.n_reversed
+        drawn = len(self.split.train) + self.n_reversed
         return math.ceil(math.ceil(drawn / world) / self.training.batch_size)
 
     def train_dataloader(self) -> DataLoader:
@@ -217,7 +262,13 @@ class DataModule(pl.LightningDataModule):
         world, rank = self._world()
         everything: ConcatDataset = ConcatDataset([self.train_set, self.reversed_set])
         sampler = _EpochSampler(
-            everything, len(self.train_set), self.n_reversed, world, rank, self.training.seed
+            everything,
+            np.concatenate([self.train_set.windows, self.reversed_set.windows]),
+            len(self.split.train),
+            self.n_reversed,
+            world,
+            rank,
+            self.training.seed,
         )
         # A separate generator: the loader would draw from the global one, which dropout uses too.
         return DataLoader(

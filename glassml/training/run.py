@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -178,6 +178,7 @@ def _module(
 ) -> PropensityModule:
     """Measure the data, set the scales of the model, and collect the record for checkpoints."""
     statistics = data.prepare(progress)
+    model.window = data.window
     scale = torch.ones_like(statistics.scale)
     if config.training.standardise:
         scale = statistics.scale
@@ -194,6 +195,7 @@ def _module(
             "name": model.name,
             "hyperparameters": model.hyperparameters,
             "positions": model.positions,
+            "window": None if model.window is None else asdict(model.window),
         },
     }
     record = run_record(config, data, versions())

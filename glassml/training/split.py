@@ -42,6 +42,11 @@ class ConfigurationSource:
         """Hash of the positions that a reversed run started from; None for other configurations."""
         return self.dataset.reversed_from(self.name)
 
+    @property
+    def n_windows(self) -> int:
+        """Number of windows that it has averaged positions of, but at least 1."""
+        return max(self.dataset.n_windows(self.name), 1)
+
     def __str__(self) -> str:
         return f"{self.dataset.path}: configuration {self.name!r}"
 

@@ -108,11 +108,17 @@ class DataConfig(_Section):
         description="names of configurations of `data.train` to leave out, before a fraction is "
         "drawn for validation",
     )
-    positions: Literal["thermal", "inherent", "cage"] = Field(
+    positions: Literal["thermal", "average", "inherent", "cage"] = Field(
         default="thermal",
-        description="positions that the model reads: `thermal`, or those of the `inherent` "
-        "structure or the `cage`, which the dataset must hold (`glassml quench`); the manifest of "
-        "the exported model records which",
+        description="positions that the model reads: `thermal`, `average` (over a window of the "
+        "trajectory, `glassml average`), or those of the `inherent` structure (`glassml quench`) "
+        "or the `cage`, which the dataset must hold; the manifest of the exported model records "
+        "which",
+    )
+    windows: PositiveInt | None = Field(
+        default=None,
+        description="with averages: how many windows of each training configuration are used, of "
+        "which one is drawn for every epoch; null: all. Validation reads the first window",
     )
     reversed: Annotated[tuple[Path, ...], BeforeValidator(_optional_paths)] = Field(
         default=(),
@@ -128,7 +134,9 @@ class DataConfig(_Section):
         default=(),
         description="per-particle scalars that the model reads: scalars of the dataset, or "
         "`inherent_displacement` and `cage_displacement`, the distance of a particle from its "
-        "thermal position in these structures",
+        "thermal position in these structures. `average_energy` and `average_displacement` come "
+        "from the window of averaged positions, and so does `vibration`, which is short-time "
+        "dynamics rather than structure",
     )
     cache: bool = Field(
         default=True,
