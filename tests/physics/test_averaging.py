@@ -105,7 +105,7 @@ def test_open_directions_have_no_images() -> None:
 
 
 def test_two_particles_that_vibrate() -> None:
-    """Positions a cos(w t) over whole periods: the mean is the centre, the rms distance a / sqrt(2)."""
+    """Over whole periods of a cos(w t), the mean is the centre and the rms distance a / sqrt(2)."""
     phase = 2 * np.pi * np.arange(16) / 16
     frames = np.zeros((16, 2, 3))
     frames[:, 0, 0], frames[:, 1, 0] = 0.3 * np.cos(phase), 3.0 - 0.3 * np.cos(phase)
