@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <sstream>
 
 namespace glassml {
 
@@ -29,22 +30,26 @@ void check_finite(std::span<const double> positions) {
       throw BadPosition(k / 3, static_cast<int>(k % 3), positions[k]);
 }
 
-std::string describe(const std::string& particle, int axis, double value) {
-  return "position " + std::string(1, "xyz"[axis]) + " of " + particle +
-         ": expected a finite number; found " + std::to_string(value) +
-         ": the simulation is unstable";
+std::string describe(const std::string& particle, int axis, double value,
+                     const std::string& expected) {
+  std::ostringstream text;
+  text << "position " << "xyz"[axis] << " of " << particle << ": expected " << expected
+       << "; found " << value << ": the simulation is unstable";
+  return text.str();
 }
 
 }  // namespace
 
-BadPosition::BadPosition(std::size_t row, int axis, double value)
-    : std::runtime_error(describe("the particle in row " + std::to_string(row), axis, value)),
+BadPosition::BadPosition(std::size_t row, int axis, double value, const std::string& expected)
+    : std::runtime_error(
+          describe("the particle in row " + std::to_string(row), axis, value, expected)),
       row_(row),
       axis_(axis),
-      value_(value) {}
+      value_(value),
+      expected_(expected) {}
 
 std::string BadPosition::text(const std::string& particle) const {
-  return describe(particle, axis_, value_);
+  return describe(particle, axis_, value_, expected_);
 }
 
 const Edges& EdgeFinder::find(std::span<const double> positions, std::int64_t n_local) {

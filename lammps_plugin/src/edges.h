@@ -1,4 +1,4 @@
-// Edges of the environment graph from positions of own and ghost particles. No LAMMPS, no torch.
+// Edges of the environment graph from positions of own particles and images. No LAMMPS, no torch.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,8 @@
 namespace glassml {
 
 /// Edges from a sender to a receiver, sorted by receiver. Receivers are the first n_local rows, a
-/// sender is any row (own or ghost). Every image of a neighbour within the cutoff is a row and has
-/// an edge of its own.
+/// sender is any row (own particle or image). Every image of a neighbour within the cutoff is a row
+/// and has an edge of its own.
 struct Edges {
   std::vector<std::int64_t> sender;      ///< [E] row of the sender
   std::vector<std::int64_t> first_edge;  ///< [n_local + 1] first edge of each receiver, then E
@@ -21,13 +21,14 @@ struct Edges {
   std::size_t size() const { return sender.size(); }
 };
 
-/// A coordinate that is not a finite number. An engine that names its particles in another way than
-/// by row gives the name to text().
+/// A coordinate that no model can be evaluated at. An engine that names its particles in another
+/// way than by row gives the name to text().
 class BadPosition : public std::runtime_error {
  public:
-  BadPosition(std::size_t row, int axis, double value);
+  BadPosition(std::size_t row, int axis, double value,
+              const std::string& expected = "a finite number");
 
-  std::size_t row() const { return row_; }  ///< of the particle, own or ghost
+  std::size_t row() const { return row_; }  ///< of the particle
 
   /// @param particle the engine's name of the particle, such as "atom 17"
   std::string text(const std::string& particle) const;
@@ -36,6 +37,7 @@ class BadPosition : public std::runtime_error {
   std::size_t row_;
   int axis_;
   double value_;
+  std::string expected_;
 };
 
 /// Finds all pairs closer than a cutoff by binning.
@@ -48,12 +50,12 @@ class EdgeFinder {
  public:
   explicit EdgeFinder(double cutoff) : cutoff_(cutoff) {}
 
-  /// @param positions [n_all, 3] own particles first, then ghosts [length]
+  /// @param positions [n_all, 3] own particles first, then images [length]
   /// @param n_local number of own particles
   /// @throws BadPosition for a position that is not finite
   const Edges& find(std::span<const double> positions, std::int64_t n_local);
 
-  /// @returns the last result of find; StateRows::require turns senders into rows of the node state
+  /// @returns the last result of find; Halo::request turns senders into rows of the node state
   Edges& edges() { return edges_; }
 
   double memory_usage() const;  ///< bytes

@@ -12,11 +12,9 @@
 #include "comm.h"
 #include "domain.h"
 #include "error.h"
-#include "force.h"
 #include "memory.h"
 #include "modify.h"
-#include "neighbor.h"
-#include "pair.h"
+#include "near_order.h"
 #include "update.h"
 
 using namespace LAMMPS_NS;
@@ -52,9 +50,16 @@ int rank_on_machine(MPI_Comm world) {
   return rank;
 }
 
-/// The number of doubles, which LAMMPS exchanges, that hold this many bytes.
-int doubles_of(std::size_t bytes) {
-  return static_cast<int>((bytes + sizeof(double) - 1) / sizeof(double));
+/// The simulation box as it is now.
+glassml::Cell cell_of(const Domain& domain) {
+  const double* h = domain.h;
+  glassml::Cell cell;
+  cell.vectors = {{{h[0], 0.0, 0.0}, {h[5], h[1], 0.0}, {h[4], h[3], h[2]}}};
+  for (int d = 0; d < 3; d++) {
+    cell.origin[d] = domain.boxlo[d];
+    cell.periodic[d] = domain.periodicity[d] != 0;
+  }
+  return cell;
 }
 
 }  // namespace
@@ -62,7 +67,7 @@ int doubles_of(std::size_t bytes) {
 // ---- set-up
 
 FixGlassML::FixGlassML(LAMMPS* lmp, int narg, char** arg)
-    : Fix(lmp, narg, arg), edge_finder_(0.0), rows_(comm->me) {
+    : Fix(lmp, narg, arg), edge_finder_(0.0), halo_(world, 0.0) {
   if (narg < 5 + atom->ntypes)
     error->all(FLERR,
                "fix {} glassml: expected Nevery, a model file and one species for each of the {} "
@@ -104,6 +109,7 @@ void FixGlassML::load_model() {
     const std::string device = glassml::resolve_device(options_.device, rank);
     model_ = std::make_unique<glassml::ModelRunner>(options_.model_file, device);
     edge_finder_ = glassml::EdgeFinder(model_->manifest().cutoff);
+    halo_ = glassml::Halo(world, model_->manifest().cutoff);
   } catch (const std::exception& problem) {
     failure = problem.what();
   }
@@ -211,10 +217,6 @@ void FixGlassML::allocate() {
   create_attribute = 1;
   dynamic_group_allow = 1;
   maxexchange = n_columns_;
-  // An upper bound: rows of float32 take half of it.
-  for (const std::int64_t width : model_->manifest().state_widths)
-    comm_forward = std::max(comm_forward, static_cast<int>(width));
-  comm_reverse = 1;
 
   means_.assign(n_propensity_, 0.0);
   grow_arrays(atom->nmax);
@@ -225,17 +227,9 @@ void FixGlassML::allocate() {
 void FixGlassML::init() {
   if (update->whichflag == 1 && utils::strmatch(update->integrate_style, "^respa"))
     error->all(FLERR, "fix {} glassml: expected run_style verlet; found run_style respa", id);
-  if (comm->mode != Comm::SINGLE)
-    error->all(FLERR, "fix {} glassml: expected comm_modify mode single; found mode multi", id);
-  if (atom->firstgroupname != nullptr)
-    error->all(FLERR,
-               "fix {} glassml: expected no atom_modify first, which may leave out ghost atoms; "
-               "found group {}",
-               id, atom->firstgroupname);
   if (atom->tag_enable == 0)
     error->all(FLERR, "fix {} glassml: expected atoms with IDs; found atom_modify id no", id);
   for (const auto& scalar : scalars_) scalar->init(nevery);
-  provide_ghosts();
   if (!described_ && comm->me == 0) describe();
   described_ = true;
   check_positions();
@@ -256,19 +250,6 @@ void FixGlassML::check_positions() {
                    "move: its values are not meaningful there (see the documentation of this fix)",
                    id, options_.model_file, positions);
   warned_ = true;
-}
-
-/// Ghosts must reach as far as the cutoff of the model, also after atoms have moved by the skin.
-void FixGlassML::provide_ghosts() {
-  const double needed = model_->manifest().cutoff + neighbor->skin;
-  const double from_pair = force->pair != nullptr ? force->pair->cutforce + neighbor->skin : 0.0;
-  const double present = std::max(comm->cutghostuser, from_pair);
-  if (present >= needed) return;
-  comm->cutghostuser = needed;
-  raised_from_ = present;
-  if (described_ && comm->me == 0)
-    utils::logmesg(lmp, "fix {} glassml: ghost cutoff raised from {:g} to {:g}\n", id, present,
-                   needed);
 }
 
 /// A liquid whose atoms all lie in one plane is a two-dimensional system in a three-dimensional
@@ -312,11 +293,6 @@ void FixGlassML::describe() const {
     text += fmt::format("  scalar input: {} = {}\n", scalar->name(), scalar->source());
   const int threads = options_.threads > 0 ? options_.threads : comm->nthreads;
   text += fmt::format("  device: {}, {} thread(s) per MPI task\n", model_->device(), threads);
-  if (raised_from_ >= 0.0)
-    text +=
-        fmt::format("  ghost cutoff: raised from {:g} to {:g}\n", raised_from_, comm->cutghostuser);
-  else
-    text += "  ghost cutoff: large enough, not raised\n";
   utils::logmesg(lmp, text);
   log_outputs();
 }
@@ -353,8 +329,8 @@ void FixGlassML::setup(int /*vflag*/) {
 
 void FixGlassML::min_setup(int vflag) { setup(vflag); }
 
-/// After the forces, the positions of own atoms and ghosts belong together and are those of this
-/// step. At the end of the step other fixes may have moved the box or the atoms.
+/// After the forces, positions and box are those of this step. At the end of the step other fixes
+/// may have moved the box or the atoms.
 void FixGlassML::post_force(int /*vflag*/) {
   if (update->ntimestep % nevery == 0) evaluate();
 }
@@ -379,14 +355,22 @@ void FixGlassML::evaluate() {
     }
   };
   collect_scalars();
-  arrange_rows();
+  collect_positions();
+  exchange_positions();
   attempt([this] { check_scalars(); });
   attempt([this] { find_edges(); });
-  request_rows(!failure.empty());
+  halo_.request(failure.empty() ? std::span(edge_finder_.edges().sender)
+                                : std::span<std::int64_t>());
   attempt([this] { begin_evaluation(); });
   for (int k = 0; k < model_->manifest().n_steps; k++) {
-    attempt([this, k] { model_->open_state(k, rows_.n_rows()); });
-    exchange_state(k, !failure.empty());
+    const std::size_t row_bytes = model_->row_bytes(k);
+    states_.resize(halo_.sent().size() * row_bytes);
+    attempt([this, k] {
+      model_->open_state(k, halo_.n_rows());
+      model_->pack(halo_.sent(), states_.data());
+    });
+    const auto received = halo_.exchange_states(states_, row_bytes);
+    attempt([&] { model_->unpack(halo_.received(), received.data()); });
     attempt([this, k] { model_->step(k); });
   }
   attempt([this] { store(model_->outputs(options_.outputs)); });
@@ -405,14 +389,20 @@ void FixGlassML::collect_scalars() {
   modify->addstep_compute((update->ntimestep / nevery + 1) * nevery);
 }
 
-void FixGlassML::arrange_rows() {
-  const std::size_t n_own = atom->nlocal, n_all = n_own + atom->nghost;
-  const double* x = n_all > 0 ? atom->x[0] : nullptr;
-  rows_.arrange(glassml::near_order({x, 3 * n_own}, model_->manifest().cutoff), n_all);
-  positions_.resize(3 * n_all);
-  for (std::size_t row = 0; row < n_own; row++)
-    std::copy_n(x + 3 * rows_.atoms()[row], 3, &positions_[3 * row]);
-  std::copy(x + 3 * n_own, x + 3 * n_all, positions_.begin() + 3 * n_own);
+/// The positions at which the model is evaluated. They may be others than those of the atoms, and
+/// anywhere: only here they are taken.
+void FixGlassML::collect_positions() {
+  const double* x = atom->nlocal > 0 ? atom->x[0] : nullptr;
+  positions_.assign(x, x + 3 * static_cast<std::size_t>(atom->nlocal));
+}
+
+/// Orders the own atoms in rows and gets the images around them. Collective.
+void FixGlassML::exchange_positions() {
+  atoms_ = glassml::near_order(positions_, model_->manifest().cutoff);
+  std::vector<double> by_row(positions_.size());
+  for (std::size_t row = 0; row < atoms_.size(); row++)
+    std::copy_n(&positions_[3 * atoms_[row]], 3, &by_row[3 * row]);
+  halo_.exchange_positions(by_row, cell_of(*domain));
 }
 
 void FixGlassML::check_scalars() const {
@@ -429,33 +419,13 @@ void FixGlassML::check_scalars() const {
 
 void FixGlassML::find_edges() {
   try {
-    edge_finder_.find(positions_, atom->nlocal);
+    halo_.check();
+    edge_finder_.find(halo_.positions(), atom->nlocal);
   } catch (const glassml::BadPosition& problem) {
-    const bool own = problem.row() < rows_.atoms().size();
-    const std::size_t index = own ? rows_.atoms()[problem.row()] : problem.row();
-    // A ghost has the ID of its owner, so every rank names the same atom.
-    throw std::runtime_error(problem.text(fmt::format("atom {}", atom->tag[index])));
+    throw std::runtime_error(
+        problem.text(fmt::format("atom {}", atom->tag[atoms_[problem.row()]])));
   }
   n_edges_ = static_cast<std::int64_t>(edge_finder_.edges().size());
-}
-
-/// Tells the owners which of their atoms this rank reads. Collective; a rank that failed reads
-/// none.
-void FixGlassML::request_rows(bool failed) {
-  exchanges_owners_ = true;
-  comm->forward_comm(this, 1);
-  exchanges_owners_ = false;
-  if (!failed) rows_.require(edge_finder_.edges().sender);
-  comm->reverse_comm(this, 1);
-}
-
-int FixGlassML::pack_reverse_comm(int n, int first, double* buffer) {
-  rows_.pack_marks(first, n, buffer);
-  return n;
-}
-
-void FixGlassML::unpack_reverse_comm(int n, int* list, double* buffer) {
-  rows_.unpack_marks(std::span<const int>(list, n), buffer);
 }
 
 void FixGlassML::begin_evaluation() {
@@ -464,7 +434,7 @@ void FixGlassML::begin_evaluation() {
   std::vector<double> scalars;
   species.reserve(atom->nlocal);
   scalars.reserve(scalar_values_.size());
-  for (const int i : rows_.atoms()) {
+  for (const int i : atoms_) {
     species.push_back(species_of_type_[atom->type[i]]);
     for (std::size_t k = 0; k < columns; k++) scalars.push_back(scalar_values_[i * columns + k]);
   }
@@ -473,43 +443,11 @@ void FixGlassML::begin_evaluation() {
   model_->embed_edges(edge_finder_.edges());
 }
 
-/// Copies the state of other ranks' atoms from their owners. Every rank takes part, even one
-/// without atoms.
-void FixGlassML::exchange_state(int step, bool failed) {
-  exchange_bytes_ = model_->row_bytes(step);
-  exchange_failed_ = failed;
-  comm->forward_comm(this, doubles_of(exchange_bytes_));
-}
-
-/// Rows are sent as plain bytes. Where some rows are not needed, the message is shorter than the
-/// buffer that LAMMPS has reserved.
-int FixGlassML::pack_forward_comm(int n, int* list, double* buffer, int /*pbc_flag*/,
-                                  int* /*pbc*/) {
-  if (exchanges_owners_) {
-    rows_.pack_owners(std::span<const int>(list, n), buffer);
-    return n;
-  }
-  const std::span<const int> rows = rows_.sent(list);
-  const int length = doubles_of(rows.size() * exchange_bytes_);
-  if (exchange_failed_)
-    std::fill_n(buffer, length, 0.0);
-  else
-    model_->pack(rows, buffer);
-  return length;
-}
-
-void FixGlassML::unpack_forward_comm(int n, int first, double* buffer) {
-  if (exchanges_owners_)
-    rows_.unpack_owners(first, n, buffer);
-  else if (!exchange_failed_)
-    model_->unpack(rows_.received(first, n), buffer);
-}
-
 /// The group decides for which atoms values are reported, not which atoms the model sees.
 /// @param values [nlocal, columns] by rows
 void FixGlassML::store(const std::vector<double>& values) {
   const double* value = values.data();
-  for (const int i : rows_.atoms()) {
+  for (const int i : atoms_) {
     const bool reported = atom->mask[i] & groupbit;
     for (int column = 0; column < n_columns_; column++, value++) {
       if (reported && !std::isfinite(*value))
@@ -587,5 +525,5 @@ double FixGlassML::compute_vector(int n) { return means_[n]; }
 double FixGlassML::memory_usage() {
   return static_cast<double>(sizeof(double)) * atom->nmax * n_columns_ +
          static_cast<double>(sizeof(double)) * positions_.capacity() + edge_finder_.memory_usage() +
-         rows_.memory_usage();
+         halo_.memory_usage();
 }

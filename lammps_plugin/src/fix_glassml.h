@@ -1,6 +1,7 @@
 // fix glassml: evaluates an exported model for all atoms of a running simulation.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -8,10 +9,10 @@
 
 #include "edges.h"
 #include "fix.h"
+#include "halo.h"
 #include "model_runner.h"
 #include "options.h"
 #include "scalar_input.h"
-#include "state_rows.h"
 
 namespace LAMMPS_NS {
 
@@ -26,11 +27,6 @@ class FixGlassML : public Fix {
   void min_setup(int vflag) override;
   void post_force(int vflag) override;
   void min_post_force(int vflag) override;
-
-  int pack_forward_comm(int n, int* list, double* buffer, int pbc_flag, int* pbc) override;
-  void unpack_forward_comm(int n, int first, double* buffer) override;
-  int pack_reverse_comm(int n, int first, double* buffer) override;
-  void unpack_reverse_comm(int n, int* list, double* buffer) override;
 
   void grow_arrays(int nmax) override;
   void copy_arrays(int i, int j, int delflag) override;
@@ -50,7 +46,6 @@ class FixGlassML : public Fix {
   void select_outputs();
   void create_scalars();
   void allocate();
-  void provide_ghosts();
   void check_three_dimensional() const;
   void check_positions();
   void describe() const;
@@ -59,12 +54,11 @@ class FixGlassML : public Fix {
   // evaluation
   void evaluate();
   void collect_scalars();
-  void arrange_rows();
+  void collect_positions();
+  void exchange_positions();
   void check_scalars() const;
   void find_edges();
-  void request_rows(bool failed);
   void begin_evaluation();
-  void exchange_state(int step, bool failed);
   void store(const std::vector<double>& values);
   void reduce(const std::string& failure);
   void stop_if_failed(const std::string& failure);
@@ -72,7 +66,7 @@ class FixGlassML : public Fix {
   glassml::Options options_;
   std::unique_ptr<glassml::ModelRunner> model_;
   glassml::EdgeFinder edge_finder_;
-  glassml::StateRows rows_;
+  glassml::Halo halo_;
   std::vector<std::int64_t> species_of_type_;  // [ntypes + 1]
   std::vector<std::unique_ptr<ScalarInput>> scalars_;
   std::vector<std::string> columns_;  // [n_columns] output and column, for messages
@@ -81,16 +75,14 @@ class FixGlassML : public Fix {
   int n_propensity_ = 0;              // 0 if the propensity is not among the outputs
 
   std::vector<double> scalar_values_;  // [nlocal, S]
-  std::vector<double> positions_;      // [nlocal + nghost, 3] own atoms in the order of their rows
-  std::vector<double> means_;          // [n_propensity] means over the group
-  std::int64_t n_edges_ = 0;           // of this rank, at the last evaluation
-  std::size_t exchange_bytes_ = 0;     // per atom, in the present exchange
-  bool exchange_failed_ = false;       // this rank has nothing to send, but must take part
-  bool exchanges_owners_ = false;      // true: owners are exchanged, not states
+  std::vector<double> positions_;      // [nlocal, 3] at which the model is evaluated, by atom
+  std::vector<int> atoms_;             // [nlocal] atom of each row of the node state
+  std::vector<std::byte> states_;  // of the atoms that other ranks read, before the present step
+  std::vector<double> means_;      // [n_propensity] means over the group
+  std::int64_t n_edges_ = 0;       // of this rank, at the last evaluation
   bool described_ = false;
   bool warned_ = false;  // that a model of inherent or cage positions sees thermal ones
   bool edges_described_ = false;
-  double raised_from_ = -1.0;  // ghost cutoff before it was raised, or -1
 };
 
 }  // namespace LAMMPS_NS

@@ -1,4 +1,4 @@
-"""The rows of atoms in the node state: the C++ class alone, in a chain of domains."""
+"""The order of atoms in the node state: the C++ function alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def lines(build_tree):
 
     def run(*arguments, given=""):
         result = subprocess.run(
-            [build_tree / "bin" / "glassml_state_rows_driver", *arguments],
+            [build_tree / "bin" / "glassml_halo_driver", *arguments],
             input=given,
             capture_output=True,
             text=True,
@@ -30,22 +30,6 @@ def order(lines, positions, size):
     given = "\n".join(" ".join(map(repr, map(float, x))) for x in positions)
     (line,) = lines("order", str(size), given=given)
     return [int(word) for word in line.split()[1:]]
-
-
-def test_an_atom_that_is_sent_on_is_received_once(lines):
-    """Only what is read is sent: atom 0 of domain 0, through domain 1, to domain 2."""
-    assert lines("chain") == [
-        "senders 1 0 1",  # its row after the own one; the image of the own atom is that atom's row
-        "rows 2 1 2",
-        "swap 0 sent",
-        "swap 0 received",
-        "swap 1 sent 1",  # atom 0 lies in row 1
-        "swap 1 received 0",
-        "swap 2 sent 0",
-        "swap 2 received 1",
-        "swap 3 sent",  # an image of an own atom is not copied
-        "swap 3 received",
-    ]
 
 
 def test_near_order_keeps_cells_together(lines):
