@@ -82,7 +82,6 @@ def test_the_log_tells_what_was_loaded(bench, models):
         "species: type 1 -> A, type 2 -> B",
         "cutoff: 2 lj, 2 message-passing steps",
         "device: cpu, 1 thread(s) per MPI task",
-        "ghost cutoff: large enough, not raised",
         "f_g[1] propensity_t=1",
         "f_g[5] dipole_norm",
         "global vector: f_g[1] to f_g[2], group means of the propensity",
@@ -100,14 +99,6 @@ def test_hundreds_of_columns_are_shortened_in_the_log(bench, models):
     assert f"f_g[1] {columns[0]}" in log
     assert f"f_g[36] {columns[-1]}" in log
     assert len(re.findall(r"f_g\[\d+\]", log)) == 2
-
-
-def test_ghost_cutoff_follows_the_skin_between_runs(bench, models):
-    script = bench.start(liquid(60, seed=33), pair="pair_style none")
-    script += f"fix g all glassml 1 {models()} A B\nrun 0\nneighbor 0.7 bin\nrun 0"
-    log = bench.run(script).log.read_text()
-    assert "ghost cutoff: raised from 0 to 2.3" in log
-    assert "ghost cutoff raised from 2.3 to 2.7" in log
 
 
 @pytest.mark.parametrize("way", ["plugin load", "LAMMPS_PLUGIN_PATH"])
