@@ -1,126 +1,193 @@
-"""The main job: LAMMPS cools a Kob-Andersen liquid while glassml predicts who will move.
+"""The main job: LAMMPS runs a Kob-Andersen liquid while glassml predicts who will move.
 
-Run by `make demo`, or `python examples/demo/run.py [OUTPUT_FOLDER]` after `glassml build`. Compares
-a model that ships with glassml to the labels of the dataset that ships with it, runs
-`in.kob_andersen` beside this file with another one, and draws the results.
+Run by `make demo`, or `python examples/demo/run.py [OUTPUT_FOLDER]` after `glassml build`. The
+liquid is brought to equilibrium at the temperature that the model learnt from (`in.kob_andersen`
+beside this file), and the model predicts while it moves. Then the prediction is put to the test:
+runs from the last configuration with new velocities (`in.runs`) show how far particles really move.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from dataclasses import dataclass
 from pathlib import Path
 
 import ase.io
 import numpy as np
 from rich.console import Console
 
-from glassml.analysis import slice_figure, thermo_figure
-from glassml.analysis.correlation import pearson_mean
-from glassml.data import Dataset, configuration_from_atoms
+from glassml.analysis import slices_figure, thermo_figure
+from glassml.analysis.correlation import pearson_all
+from glassml.data import Configuration, configuration_from_atoms
 from glassml.errors import GlassMLError
 from glassml.export import Manifest, read_manifest
-from glassml.inference import Predictor
+from glassml.physics import isoconfigurational_averages
 from glassml.plotting import save_figure
 from glassml.pretrained import pretrained_path
 from glassml.progress import TerminalProgress
 from glassml.simulation import LammpsRun, find_lammps, read_thermo, run_lammps
 
-INPUT = Path(__file__).with_name("in.kob_andersen")
-STEPS = {"t_cool": 12000, "t_age": 8000}
-DATASET = "kob_andersen_T0.64"
-COMPARED = "kob_andersen_T0.64_multitime"
+HERE = Path(__file__).resolve().parent
+MODEL = "kob_andersen_T0.64_multitime"
+TIME = 16.5  # of the prediction; twice the relaxation time
+TIMESTEP = 0.005
 
 
-def compare(console: Console) -> None:
-    """The Pearson coefficients of A particles, at all times that model and dataset share."""
-    predictor, configurations = Predictor(COMPARED), list(Dataset(DATASET))
-    common = [t for t in configurations[0].times if t in predictor.manifest.times]
-    columns = [predictor.manifest.times.index(t) for t in common]
-    rows = [list(configurations[0].times).index(t) for t in common]
-    found = [f["propensity"][:, columns] for f in predictor.predict(configurations)]
-    labels = [c.propensity[:, rows] for c in configurations]
-    species = [c.species for c in configurations]
-    pearson = pearson_mean(found, labels, species, n_species=2)[0]
-    coefficients = ", ".join(f"{r:.2f} at t = {t:g}" for t, r in zip(common, pearson, strict=True))
-    console.print(
-        f"{COMPARED} on the dataset {DATASET} ({len(configurations)} configurations, not "
-        f"seen in training): Pearson coefficient of A particles {coefficients}"
-    )
+@dataclass(frozen=True)
+class Size:
+    """How much is simulated.
+
+    Attributes:
+        cells: the cube of it is the number of particles.
+        settle: steps at the final temperature before predictions begin.
+        observe: steps with predictions.
+        runs: runs with new velocities from the last configuration.
+    """
+
+    cells: int
+    settle: int
+    observe: int
+    runs: int
 
 
-def simulate(model: Path, folder: Path, console: Console) -> LammpsRun:
-    """Run the input script on up to two ranks, with a progress bar that follows its log."""
+SIZES = {"full": Size(16, 10_000, 4000, 8), "tiny": Size(8, 1000, 2000, 2)}
+
+
+def observe(size: Size, model: Path, column: int, folder: Path, console: Console) -> LammpsRun:
+    """Run the liquid on up to two ranks, with a progress bar that follows its log."""
     ranks = 2 if find_lammps().mpiexec and (os.cpu_count() or 1) > 1 else 1
-    console.print(f"LAMMPS, {ranks} rank(s): {INPUT.name} with fix glassml and {model.name}")
-    variables = {"model": model, **STEPS}
-    stage = TerminalProgress(console).stage("melt, cool, age", sum(STEPS.values()))
+    console.print(f"LAMMPS, {ranks} rank(s): in.kob_andersen with fix glassml and {model.name}")
+    variables = {
+        "model": model,
+        "column": column,
+        "cells": size.cells,
+        "t_settle": size.settle,
+        "t_observe": size.observe,
+    }
+    stage = TerminalProgress(console).stage("melt, cool, settle, observe", size.observe)
     with stage as advance, ThreadPoolExecutor(1) as pool:
         job: Future[LammpsRun] = pool.submit(
-            run_lammps, INPUT, ranks=ranks, cwd=folder, variables=variables
+            run_lammps, HERE / "in.kob_andersen", ranks=ranks, cwd=folder, variables=variables
         )
         done = 0
         while not job.done():
             wait([job], timeout=1.0)
-            before, done = done, last_step(folder / "log.lammps")
+            before, done = done, observed_steps(folder / "log.lammps")
             advance(done - before)
     return job.result()
 
 
-def last_step(log: Path) -> int:
-    """The last step in a log that is being written; 0 while the liquid is still molten."""
+def observed_steps(log: Path) -> int:
+    """The last step in a log that is being written; 0 before predictions begin."""
     try:
         sections = read_thermo(log)
     except GlassMLError:
         return 0  # not yet there
-    return int(sections[-1]["Step"][-1]) if len(sections) > 1 and sections[-1]["Step"] else 0
+    return int(sections[-1]["Step"][-1]) if len(sections) > 3 and sections[-1]["Step"] else 0
 
 
-def draw(run: LammpsRun, manifest: Manifest, folder: Path) -> None:
-    """A slab of the last configuration coloured by its prediction, and curves over the run."""
+def measure(size: Size, folder: Path, start: np.ndarray, console: Console) -> np.ndarray:
+    """The propensity [N] [length] that runs with new velocities find, in the order of ids.
+
+    Args:
+        size: says how many runs.
+        folder: where in.kob_andersen has left its restart file.
+        start: [N, 3] [length], where the runs begin, not wrapped.
+        console: shows how many runs are done.
+    """
+    steps = round(TIME / TIMESTEP)
+    console.print(f"{size.runs} runs from the last configuration with new velocities")
+
+    def end(seed: int) -> np.ndarray:
+        place = folder / "runs" / str(seed)
+        variables = {"start": folder / "start.restart", "seed": seed, "steps": steps}
+        alone = {"OMP_NUM_THREADS": "1"}
+        run_lammps(HERE / "in.runs", cwd=place, variables=variables, env=alone)
+        return ase.io.read(place / "end.lammpstrj").positions
+
+    stage = TerminalProgress(console).stage("isoconfigurational runs", size.runs)
+    with stage as advance, ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = [pool.submit(end, seed) for seed in range(1, size.runs + 1)]
+        for _ in as_completed(jobs):
+            advance(1)
+    displacements = np.stack([job.result() for job in jobs]) - start
+    return isoconfigurational_averages(displacements)["propensity"]
+
+
+def read_prediction(
+    folder: Path, manifest: Manifest, column: int
+) -> tuple[Configuration, np.ndarray]:
+    """The last configuration, not wrapped, and its predicted propensity [N] [length]."""
     last = ase.io.read(folder / "propensity.lammpstrj", index=-1)
     configuration = configuration_from_atoms(last, species=manifest.species)
-    time = manifest.times[0]
-    slab = slice_figure(
+    return configuration, last.arrays[f"f_ml[{column}]"].ravel()
+
+
+def draw(
+    run: LammpsRun,
+    configuration: Configuration,
+    predicted: np.ndarray,
+    measured: np.ndarray,
+    column: int,
+    folder: Path,
+) -> None:
+    """A slab coloured by prediction and by measurement, and curves over the run."""
+    slab = slices_figure(
         configuration,
-        last.arrays["f_ml[1]"].ravel(),
-        label=f"predicted propensity at t = {time:g} (colours span those of A)",
-        title="Kob-Andersen liquid, aged at T = 0.44: who will move?",
+        {
+            "predicted by fix glassml": predicted,
+            "measured by runs with new velocities": measured,
+        },
+        title=f"Kob-Andersen liquid at T = 0.64: propensity at t = {TIME:g}",
     )
     save_figure(slab, folder / "slice.png")
-    cooling, ageing = run.thermo()[-2:]
-    joined = {name: np.r_[cooling[name], ageing[name][1:]] for name in ageing}
+    found = run.thermo()[-1]
     curves = thermo_figure(
-        joined["Time"],
+        np.array(found["Time"]),
         {
-            "temperature": joined["Temp"],
-            "potential energy\nper particle": joined["PotEng"],
-            "mean predicted\npropensity, all": joined["f_ml[1]"],
-            "mean predicted\npropensity, A": joined["c_mean_A"],
+            "temperature": found["Temp"],
+            "potential energy\nper particle": found["PotEng"],
+            "mean predicted\npropensity, all": found[f"f_ml[{column}]"],
+            "mean predicted\npropensity, A": found["c_mean_A"],
         },
         xlabel="time",
-        title="Cooled from T = 2 to 0.44, then aged",
+        title="In equilibrium at T = 0.64",
     )
     save_figure(curves, folder / "thermo.png")
 
 
 def main() -> None:
-    """Simulate, draw, and say where the results are."""
-    console = Console()
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo-output").absolute()
-    model = pretrained_path("kob_andersen_T0.44")
+    """Simulate, test the prediction, draw, and say where the results are."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("output", nargs="?", type=Path, default=Path("demo-output"))
+    parser.add_argument(
+        "--size", choices=SIZES, default="full", help="tiny: only shows that it works"
+    )
+    arguments = parser.parse_args()
+    console, folder, size = Console(), arguments.output.absolute(), SIZES[arguments.size]
+    model = pretrained_path(MODEL)
+    manifest = read_manifest(model)
+    column = manifest.times.index(TIME) + 1
     try:
-        compare(console)
-        run = simulate(model, folder, console)
-        draw(run, read_manifest(model), folder)
+        run = observe(size, model, column, folder, console)
+        configuration, predicted = read_prediction(folder, manifest, column)
+        measured = measure(size, folder, configuration.positions, console)
+        draw(run, configuration, predicted, measured, column, folder)
     except GlassMLError as error:
         sys.exit(f"error: {error}")
+    pearson = pearson_all([predicted[:, None]], [measured[:, None]], [configuration.species], 2)
+    console.print(
+        f"Pearson coefficient of prediction and measurement ({size.runs} runs, whose noise lowers "
+        f"it): A {pearson[0, 0]:.2f}, B {pearson[1, 0]:.2f}"
+    )
     console.print(f"Results in {folder}:")
     for name, meaning in {
-        "slice.png": "a slab of the box, coloured by predicted propensity",
+        "slice.png": "a slab of the box, coloured by predicted and by measured propensity",
         "thermo.png": "temperature, energy and mean prediction over the run",
-        "propensity.lammpstrj": "LAMMPS dump with the propensity of every particle",
+        "propensity.lammpstrj": "LAMMPS dump with the predicted propensity of every particle",
         "log.lammps": "the log, with the lines of fix glassml about the model",
     }.items():
         console.print(f"  {name:22}{meaning}")

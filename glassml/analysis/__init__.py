@@ -13,7 +13,7 @@ from glassml.analysis.correlation import (
 )
 from glassml.analysis.evaluation_table import evaluation_table
 from glassml.analysis.four_point_curves import FourPointCollector, FourPointCurves
-from glassml.analysis.pictures import slice_figure, thermo_figure
+from glassml.analysis.pictures import slice_figure, slices_figure, thermo_figure
 from glassml.analysis.predictions import (
     FilePredictions,
     ModelPredictions,
@@ -45,6 +45,7 @@ __all__ = [
     "r2_mean",
     "simulation_figure",
     "slice_figure",
+    "slices_figure",
     "spearman_all",
     "spearman_mean",
     "stored_predictions",

@@ -17,7 +17,14 @@ from glassml.data import Configuration
 from glassml.errors import InputError
 from glassml.plotting import COLOUR_MAP, point_marker, series_colour, styled
 
-__all__ = ["draw_slab", "drawn_diameters", "drawn_limits", "slice_figure", "thermo_figure"]
+__all__ = [
+    "draw_slab",
+    "drawn_diameters",
+    "drawn_limits",
+    "slice_figure",
+    "slices_figure",
+    "thermo_figure",
+]
 
 
 @styled
@@ -52,6 +59,52 @@ def slice_figure(
     Raises:
         InputError: the values are not finite, or not one per particle.
     """
+    figure = Figure(figsize=(7.2, 6.0), layout="constrained")
+    axes = figure.subplots()
+    _draw_slice(axes, configuration, values, label, thickness, limits, diameters)
+    axes.set_title(title)
+    return figure
+
+
+@styled
+def slices_figure(
+    configuration: Configuration,
+    values: Mapping[str, np.ndarray],
+    *,
+    title: str = "",
+    thickness: float | None = None,
+) -> Figure:
+    """The same slab several times side by side, with particles coloured by different values.
+
+    Args:
+        configuration: N particles.
+        values: heading -> what the colours show [N]. Each has its own colour bar, from the 2nd to
+            the 98th percentile of the most numerous species.
+        title: heading of the figure.
+        thickness: as in `slice_figure`.
+
+    Raises:
+        InputError: the values are not finite, or not one per particle.
+    """
+    figure = Figure(figsize=(6.6 * len(values), 6.0), layout="constrained")
+    panels = figure.subplots(1, len(values), squeeze=False)[0]
+    for axes, (heading, shown) in zip(panels, values.items(), strict=True):
+        _draw_slice(axes, configuration, shown, "", thickness, None, None)
+        axes.set_title(heading)
+    figure.suptitle(title)
+    return figure
+
+
+def _draw_slice(
+    axes: Axes,
+    configuration: Configuration,
+    values: np.ndarray,
+    label: str,
+    thickness: float | None,
+    limits: tuple[float, float] | None,
+    diameters: Sequence[float] | None,
+) -> None:
+    """A slab with its colour bar; arguments as in `slice_figure`."""
     values = np.asarray(values, dtype=np.float64)
     if values.shape != (configuration.n_particles,) or not np.isfinite(values).all():
         raise InputError(
@@ -62,18 +115,16 @@ def slice_figure(
     low, high = drawn_limits(configuration, values) if limits is None else limits
     if diameters is None:
         diameters = drawn_diameters(configuration).tolist()
-    figure = Figure(figsize=(7.2, 6.0), layout="constrained")
-    axes = figure.subplots()
     thickness = 1.2 * spacing if thickness is None else thickness
     discs = draw_slab(axes, configuration, values, thickness, np.asarray(diameters))
     discs.set(cmap=COLOUR_MAP, norm=Normalize(low, high))
-    figure.colorbar(discs, ax=axes, label=label, extend="both" if limits is None else "neither")
+    ends = "both" if limits is None else "neither"
+    axes.figure.colorbar(discs, ax=axes, label=label, extend=ends)
     unit = configuration.length_unit
     suffix = "" if unit == "lj" else f" ({unit})"
-    axes.set(aspect="equal", xlabel=f"x{suffix}", ylabel=f"y{suffix}", title=title)
+    axes.set(aspect="equal", xlabel=f"x{suffix}", ylabel=f"y{suffix}")
     axes.spines[:].set_visible(False)  # the box itself is drawn
     _add_species_legend(axes, configuration.species_names, np.asarray(diameters) / spacing)
-    return figure
 
 
 @styled

@@ -1,0 +1,34 @@
+"""The demo (`make demo`), at a small size: the real LAMMPS, model and pictures."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import ase.io
+import numpy as np
+from matplotlib.image import imread
+
+DEMO = Path(__file__).parents[2] / "examples" / "demo" / "run.py"
+
+
+def test_the_demo_predicts_measures_and_draws(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, DEMO, tmp_path, "--size", "tiny"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    found = re.search(r"A\s+(-?\d\.\d\d),\s+B\s+(-?\d\.\d\d)", done.stdout)
+    assert found, done.stdout
+    # 410 A particles, two runs: the noise of a coefficient is about 0.05, and the noise of the
+    # labels leaves about half of the model's 0.48.
+    assert float(found[1]) > 0.1
+    frames = ase.io.read(tmp_path / "propensity.lammpstrj", index=":")
+    assert len(frames) == 2
+    predicted = frames[-1].arrays["f_ml[8]"].ravel()
+    assert (predicted > 0).all()
+    assert np.ptp(predicted) > 0.05
+    for name in ("slice.png", "thermo.png"):
+        image = imread(tmp_path / name)
+        assert len(np.unique(image.reshape(-1, image.shape[2]), axis=0)) > 100  # many colours
