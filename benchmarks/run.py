@@ -23,6 +23,7 @@ NAMES = (
     "prediction",
     "training",
     "lammps_overhead",
+    "lammps_averages",
     "lammps_evaluation",
     "lammps_scaling",
     "lammps_ranks",

@@ -12,6 +12,8 @@ the cell H_k (rows are lattice vectors) and fractional coordinates s_k of a part
   system moves.
 - The averaged position is the present one plus ``shift`` = (<q> - q_N) H_N, with the mean <.> over
   the samples. Lengths are measured in the present cell, also if it changed during the window.
+- In a direction that is not periodic, the length of the cell says nothing: programs fit it to the
+  particles. There H_k keeps the lattice vector of the first sample.
 - ``vibration`` = sqrt(<|(q - <q>) H_N|^2>) is the square root of the local Debye-Waller factor. It
   is short-time dynamics, not structure.
 
@@ -40,11 +42,14 @@ class AveragedPositions(NamedTuple):
         shift: float64 [N, 3] [length], from the present to the averaged positions.
         vibration: float64 [N] [length], rms distance from the averaged position.
         energy: float64 [N] [energy], mean potential energy; None if no energies were given.
+        path: float64 [N, 3] [length], from a configuration to the present of a window that is
+            another one, along the path of each particle; None: they are the same.
     """
 
     shift: np.ndarray
     vibration: np.ndarray
     energy: np.ndarray | None
+    path: np.ndarray | None = None
 
     @property
     def displacement(self) -> np.ndarray:
@@ -86,6 +91,9 @@ class PositionAverage:
             InputError: another number of particles than before, energies in some samples only, or
                 a cell that is not nearly the one before.
         """
+        cell = np.array(cell, dtype=np.float64)
+        if self.n_samples > 0:
+            cell[~self._periodic] = self._cell[~self._periodic]
         fractional = positions @ np.linalg.inv(cell)
         if self.n_samples == 0:
             self._start(fractional, energies)
@@ -96,7 +104,7 @@ class PositionAverage:
         step -= np.where(self._periodic, np.rint(step), 0.0)
         self._path += step
         self._last = fractional
-        self._cell = np.array(cell)
+        self._cell = cell
         moved = self._path - self._path.mean(axis=0)
         self._sum += moved
         self._products += moved[:, :, None] * moved[:, None, :]

@@ -4,18 +4,22 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <set>
 #include <span>
 #include <stdexcept>
 
 #include "atom.h"
+#include "atom_energy.h"
 #include "comm.h"
 #include "domain.h"
 #include "error.h"
+#include "lammps_cell.h"
 #include "memory.h"
 #include "modify.h"
 #include "near_order.h"
+#include "scalar_sources.h"
 #include "update.h"
+#include "window_sampler.h"
+#include "window_steps.h"
 
 using namespace LAMMPS_NS;
 using namespace FixConst;
@@ -24,9 +28,12 @@ using glassml::OutputEntry;
 
 namespace {
 
-constexpr const char* kPropensity = "propensity";
 constexpr const char* kThermal = "thermal";
+constexpr const char* kAverage = "average";
 constexpr std::size_t kColumnsInLog = 16;
+constexpr const char* kStatistics[] = {"group means of the propensity", "its variances",
+                                       "fractions above the threshold", "Q, means of the mobility",
+                                       "chi4"};  // as GroupStatistics::Column
 
 // As in glassml/data/configuration.py: a unit cell of a crystal may be a single layer of atoms.
 constexpr bigint kLargestPlanarCell = 16;
@@ -50,24 +57,16 @@ int rank_on_machine(MPI_Comm world) {
   return rank;
 }
 
-/// The simulation box as it is now.
-glassml::Cell cell_of(const Domain& domain) {
-  const double* h = domain.h;
-  glassml::Cell cell;
-  cell.vectors = {{{h[0], 0.0, 0.0}, {h[5], h[1], 0.0}, {h[4], h[3], h[2]}}};
-  for (int d = 0; d < 3; d++) {
-    cell.origin[d] = domain.boxlo[d];
-    cell.periodic[d] = domain.periodicity[d] != 0;
-  }
-  return cell;
-}
-
 }  // namespace
 
 // ---- set-up
 
 FixGlassML::FixGlassML(LAMMPS* lmp, int narg, char** arg)
-    : Fix(lmp, narg, arg), edge_finder_(0.0), halo_(world, 0.0) {
+    : Fix(lmp, narg, arg),
+      edge_finder_(0.0),
+      halo_(world, 0.0),
+      smoothing_(0, 0),
+      statistics_(0, 0.0, 0) {
   if (narg < 5 + atom->ntypes)
     error->all(FLERR,
                "fix {} glassml: expected Nevery, a model file and one species for each of the {} "
@@ -93,7 +92,7 @@ FixGlassML::FixGlassML(LAMMPS* lmp, int narg, char** arg)
   map_species();
   check_units();
   select_outputs();
-  create_scalars();
+  create_inputs();
   allocate();
 }
 
@@ -156,69 +155,50 @@ void FixGlassML::check_units() const {
 }
 
 void FixGlassML::select_outputs() {
-  const Manifest& manifest = model_->manifest();
-  std::set<std::string> chosen;
-  for (const std::string& name : options_.outputs) {
-    const OutputEntry* output = manifest.find_output(name);
-    if (output == nullptr) {
-      std::vector<std::string> known;
-      for (const OutputEntry& entry : manifest.outputs) known.push_back(entry.name);
-      error->all(FLERR,
-                 "fix {} glassml: keyword output: expected outputs of model {} ({}); found '{}'",
-                 id, options_.model_file, glassml::joined(known), name);
-    }
-    if (!chosen.insert(name).second)
-      error->all(FLERR,
-                 "fix {} glassml: keyword output: expected different outputs; found '{}' twice", id,
-                 name);
-    if (name == kPropensity) {
-      first_propensity_ = n_columns_;
-      n_propensity_ = static_cast<int>(output->columns.size());
-    }
-    for (const std::string& column : output->columns)
-      columns_.push_back(fmt::format("'{}', column '{}'", name, column));
-    n_columns_ = static_cast<int>(columns_.size());
+  std::string failure;
+  try {
+    outputs_ = glassml::arrange_outputs(model_->manifest(), options_);
+    threshold_ = glassml::mobility_threshold(model_->manifest(), options_);
+  } catch (const std::exception& problem) {
+    failure = problem.what();
   }
+  stop_if_failed(failure);
+  n_columns_ = outputs_.n_columns();
+  smoothing_ = glassml::Smoothing(options_.smooth, outputs_.n_propensity);
+  statistics_ = glassml::GroupStatistics(outputs_.n_propensity, threshold_, options_.chi4);
 }
 
-void FixGlassML::create_scalars() {
-  const auto& inputs = model_->manifest().scalar_inputs;
-  if (inputs.empty() && !options_.scalars.empty()) {
-    std::string given;
-    for (const std::string& source : options_.scalars)
-      given += (given.empty() ? "'scalar " : ", 'scalar ") + source + "'";
-    error->all(FLERR,
-               "fix {} glassml: expected no keyword scalar, as model {} takes no scalar inputs; "
-               "found {}: remove {}",
-               id, options_.model_file, given, options_.scalars.size() == 1 ? "it" : "them");
+void FixGlassML::create_inputs() {
+  const Manifest& manifest = model_->manifest();
+  scalars_ =
+      std::make_unique<ScalarSources>(lmp, id, options_.model_file, manifest, options_.scalars);
+  averaged_ = glassml::reads_average(options_, manifest);
+  const bool averages_energy = scalars_->reads_average_energy();
+  if (averages_energy || scalars_->reads_energy()) energy_ = std::make_unique<AtomEnergy>(lmp, id);
+  if (!averaged_ && !scalars_->reads_window()) return;
+  std::string failure;
+  try {
+    glassml::check_window(options_, nevery);
+  } catch (const std::exception& problem) {
+    failure = problem.what();
   }
-  if (options_.scalars.size() != inputs.size()) {
-    std::string needed;
-    for (const auto& input : inputs)
-      needed += (needed.empty() ? "" : ", ") + input.name + " " + input.dimension;
-    error->all(FLERR,
-               "fix {} glassml: expected {} keyword(s) scalar, one for each scalar input of model "
-               "{} ({}); found {}: give 'scalar c_ID', 'scalar f_ID' or 'scalar v_name' for each, "
-               "in this order",
-               id, inputs.size(), options_.model_file, needed, options_.scalars.size());
-  }
-  for (std::size_t k = 0; k < inputs.size(); k++)
-    scalars_.push_back(std::make_unique<ScalarInput>(lmp, id, options_.scalars[k], inputs[k].name));
+  stop_if_failed(failure);
+  sampler_ = std::make_unique<WindowSampler>(lmp, id, averages_energy ? energy_.get() : nullptr);
 }
 
 void FixGlassML::allocate() {
   peratom_flag = 1;
   size_peratom_cols = n_columns_;
   peratom_freq = nevery;
-  vector_flag = n_propensity_ > 0 ? 1 : 0;
-  size_vector = n_propensity_;
+  vector_flag = outputs_.n_propensity > 0 ? 1 : 0;
+  size_vector = outputs_.n_propensity * static_cast<int>(statistics_.n_columns());
   global_freq = nevery;
   extvector = 0;
   create_attribute = 1;
   dynamic_group_allow = 1;
-  maxexchange = n_columns_;
+  maxexchange = n_columns_ + smoothing_.exchange_size();
+  if (sampler_) maxexchange += glassml::PositionWindow::kWidth;
 
-  means_.assign(n_propensity_, 0.0);
   grow_arrays(atom->nmax);
   atom->add_callback(Atom::GROW);
   for (int i = 0; i < atom->nmax; i++) set_arrays(i);
@@ -229,27 +209,55 @@ void FixGlassML::init() {
     error->all(FLERR, "fix {} glassml: expected run_style verlet; found run_style respa", id);
   if (atom->tag_enable == 0)
     error->all(FLERR, "fix {} glassml: expected atoms with IDs; found atom_modify id no", id);
-  for (const auto& scalar : scalars_) scalar->init(nevery);
+  scalars_->init(nevery);
+  if (energy_) energy_->init();
+  init_window();
   if (!described_ && comm->me == 0) describe();
   described_ = true;
   check_positions();
 }
 
-/// Warns when a model of inherent or cage positions is evaluated while the atoms move thermally.
-/// In a run of no steps, a minimisation or a rerun, which moves nothing, the positions may be those
-/// that the model reads.
+/// The steps of a window depend on the timestep, which may change before each run.
+void FixGlassML::init_window() {
+  if (!sampler_ || update->whichflag != 1) return;
+  std::string failure;
+  try {
+    sampler_->init(glassml::window_steps(options_, model_->manifest(), nevery, update->dt));
+  } catch (const std::exception& problem) {
+    failure = problem.what();
+  }
+  stop_if_failed(failure);
+  if (warned_of_timestep_) return;
+  for (const Fix* fix : modify->get_fix_list()) {
+    if (!utils::strmatch(fix->style, "^dt/reset")) continue;
+    warned_of_timestep_ = true;
+    if (comm->me == 0)
+      error->warning(FLERR,
+                     "fix {} glassml: expected a constant timestep, as samples of averaged "
+                     "positions are taken every {} steps; found fix {} of style {}",
+                     id, sampler_->steps().between, fix->id, fix->style);
+  }
+}
+
+/// Warns when a model sees other positions than it was trained with. In a run of no steps, a
+/// minimisation or a rerun, which moves nothing, the positions may be those of inherent structures.
 void FixGlassML::check_positions() {
-  const std::string& positions = model_->manifest().positions;
-  if (positions == kThermal || warned_ || update->whichflag != 1 || update->nsteps == 0) return;
+  if (warned_ || update->whichflag != 1) return;
+  const Manifest& manifest = model_->manifest();
+  std::string warning = glassml::window_warning(options_, manifest, update->dt);
   const auto& fixes = modify->get_fix_list();
-  if (std::none_of(fixes.begin(), fixes.end(), [](const Fix* f) { return f->time_integrate; }))
-    return;
-  if (comm->me == 0)
-    error->warning(FLERR,
-                   "fix {} glassml: model {} reads {} positions, but is evaluated while the atoms "
-                   "move: its values are not meaningful there (see the documentation of this fix)",
-                   id, options_.model_file, positions);
+  const bool moving =
+      update->nsteps > 0 &&
+      std::any_of(fixes.begin(), fixes.end(), [](const Fix* f) { return f->time_integrate; });
+  if (warning.empty() && moving && manifest.positions != kThermal && manifest.positions != kAverage)
+    warning = fmt::format(
+        "reads {} positions, but is evaluated while the atoms move: its values "
+        "are not meaningful there (see the documentation of this fix)",
+        manifest.positions);
+  if (warning.empty()) return;
   warned_ = true;
+  if (comm->me == 0)
+    error->warning(FLERR, "fix {} glassml: model {} {}", id, options_.model_file, warning);
 }
 
 /// A liquid whose atoms all lie in one plane is a two-dimensional system in a three-dimensional
@@ -286,11 +294,14 @@ void FixGlassML::describe() const {
     text += fmt::format("{} type {} -> {}", type > 1 ? "," : "", type, options_.species[type - 1]);
   text += fmt::format("\n  cutoff: {:g} {}, {} message-passing steps\n", manifest.cutoff,
                       manifest.length_unit, manifest.n_steps);
-  if (manifest.positions != kThermal)
+  if (sampler_)
+    text += fmt::format("  {}: averages over {}\n", averaged_ ? "positions" : "scalars",
+                        glassml::window_text(options_, manifest));
+  else if (manifest.positions != kThermal)
     text += fmt::format("  positions: {}; the positions of the atoms are used unchanged\n",
                         manifest.positions);
-  for (const auto& scalar : scalars_)
-    text += fmt::format("  scalar input: {} = {}\n", scalar->name(), scalar->source());
+  for (int k = 0; k < scalars_->size(); k++)
+    text += fmt::format("  scalar input: {} = {}\n", scalars_->name(k), scalars_->source(k));
   const int threads = options_.threads > 0 ? options_.threads : comm->nthreads;
   text += fmt::format("  device: {}, {} thread(s) per MPI task\n", model_->device(), threads);
   utils::logmesg(lmp, text);
@@ -300,20 +311,29 @@ void FixGlassML::describe() const {
 void FixGlassML::log_outputs() const {
   std::string text = "  per-atom array:\n";
   int column = 0;
-  for (const std::string& name : options_.outputs) {
-    const OutputEntry& output = *model_->manifest().find_output(name);
+  for (const OutputEntry& output : outputs_.entries) {
     const std::size_t n = output.columns.size();
     for (std::size_t k = 0; k < n; k++) {
       column++;
       // An output may have hundreds of features: the first and the last column are enough.
       const bool shown = n <= kColumnsInLog || k == 0 || k + 1 == n;
       if (shown) text += fmt::format("    f_{}[{}] {}\n", id, column, output.columns[k]);
-      if (n > kColumnsInLog && k == 0) text += fmt::format("    ... ({})\n", name);
+      if (n > kColumnsInLog && k == 0) text += fmt::format("    ... ({})\n", output.name);
     }
   }
-  if (n_propensity_ > 0)
-    text += fmt::format("  global vector: f_{}[1] to f_{}[{}], group means of the propensity\n", id,
-                        id, n_propensity_);
+  if (smoothing_.active())
+    text += fmt::format("  propensity: mean over the last {} evaluations\n", options_.smooth);
+  const int times = outputs_.n_propensity;
+  for (int k = 0; times > 0 && k < static_cast<int>(statistics_.n_columns()); k++)
+    text += fmt::format("{} f_{}[{}] to f_{}[{}], {}\n",
+                        k == 0 ? "  global vector:" : "                ", id, k * times + 1, id,
+                        (k + 1) * times, kStatistics[k]);
+  if (times > 0 && threshold_ > 0.0)
+    text += fmt::format("  threshold: {:g} {}, chi4 over {} evaluations\n", threshold_,
+                        model_->manifest().length_unit,
+                        options_.chi4 > 0 ? fmt::format("the last {}", options_.chi4) : "all");
+  else if (times > 0)
+    text += "  threshold: none, so no fraction, Q and chi4\n";
   utils::logmesg(lmp, text);
 }
 
@@ -322,24 +342,60 @@ void FixGlassML::log_outputs() const {
 int FixGlassML::setmask() { return POST_FORCE | MIN_POST_FORCE; }
 
 /// At the start of a run the values are computed whatever the step: thermo and dump write them.
+/// Averages over a window exist only at its end; until the next one the values are kept.
 void FixGlassML::setup(int /*vflag*/) {
   check_three_dimensional();
-  evaluate();
+  if (!sampler_) return evaluate();
+  sampler_->setup();
+  if (sampler_->ready()) return evaluate();
+  announce_evaluation();
+  if (update->ntimestep % nevery == 0 || !sampler_->holds()) wait_for_window();
 }
 
-void FixGlassML::min_setup(int vflag) { setup(vflag); }
+void FixGlassML::min_setup(int vflag) {
+  if (!sampler_) return setup(vflag);
+  sampler_->interrupt();
+  reset_values();
+  if (comm->me == 0)
+    utils::logmesg(lmp,
+                   "fix {} glassml: values are 0 during a minimisation, which has no averages over "
+                   "time\n",
+                   id);
+}
 
 /// After the forces, positions and box are those of this step. At the end of the step other fixes
 /// may have moved the box or the atoms.
 void FixGlassML::post_force(int /*vflag*/) {
-  if (update->ntimestep % nevery == 0) evaluate();
+  if (sampler_) sampler_->post_force();
+  if (update->ntimestep % nevery != 0) return;
+  if (!sampler_ || sampler_->ready()) return evaluate();
+  announce_evaluation();
+  wait_for_window();
 }
 
 /// Evaluates the last configuration too, which a minimiser writes wherever it stops: it then sets
 /// the number of steps to the number that it has made.
 void FixGlassML::min_post_force(int /*vflag*/) {
+  if (sampler_) return;
   const bool last = update->ntimestep == update->firststep + update->nsteps;
   if (last || update->ntimestep % nevery == 0) evaluate();
+}
+
+/// Computes are told of the next evaluation by the one before. Without it, all of them are told.
+void FixGlassML::announce_evaluation() {
+  modify->addstep_compute_all((update->ntimestep / nevery + 1) * nevery);
+}
+
+/// The window of averages is not full.
+void FixGlassML::wait_for_window() {
+  reset_values();
+  sampler_->explain();
+}
+
+void FixGlassML::reset_values() {
+  for (int i = 0; i < atom->nlocal; i++) std::fill_n(array_atom[i], n_columns_, 0.0);
+  const std::vector<double> sums(statistics_.n_sums(), 0.0);
+  statistics_.finish(update->ntimestep, sums.data(), 0.0);
 }
 
 /// A rank that fails continues to exchange, so that no other rank waits for it; all ranks stop
@@ -354,10 +410,10 @@ void FixGlassML::evaluate() {
       failure = problem.what();
     }
   };
-  collect_scalars();
+  scalars_->collect(nevery, energy_.get(), sampler_ ? &sampler_->window() : nullptr);
   collect_positions();
   exchange_positions();
-  attempt([this] { check_scalars(); });
+  attempt([this] { scalars_->check(); });
   attempt([this] { find_edges(); });
   halo_.request(failure.empty() ? std::span(edge_finder_.edges().sender)
                                 : std::span<std::int64_t>());
@@ -373,20 +429,10 @@ void FixGlassML::evaluate() {
     attempt([&] { model_->unpack(halo_.received(), received.data()); });
     attempt([this, k] { model_->step(k); });
   }
-  attempt([this] { store(model_->outputs(options_.outputs)); });
+  has_values_ = false;
+  attempt([this] { store(model_->outputs(outputs_.from_model)); });
   reduce(failure);
-}
-
-void FixGlassML::collect_scalars() {
-  if (scalars_.empty()) return;
-  const int columns = static_cast<int>(scalars_.size());
-  scalar_values_.assign(static_cast<std::size_t>(atom->nlocal) * columns, 0.0);
-  modify->clearstep_compute();
-  for (int column = 0; column < columns; column++)
-    scalars_[column]->collect(scalar_values_, column, columns);
-  // Per-atom energies are tallied only on steps that were announced; LAMMPS itself announces the
-  // first and the last step of a run to all computes, for the thermo output.
-  modify->addstep_compute((update->ntimestep / nevery + 1) * nevery);
+  if (sampler_) sampler_->hold();
 }
 
 /// The positions at which the model is evaluated. They may be others than those of the atoms, and
@@ -394,6 +440,10 @@ void FixGlassML::collect_scalars() {
 void FixGlassML::collect_positions() {
   const double* x = atom->nlocal > 0 ? atom->x[0] : nullptr;
   positions_.assign(x, x + 3 * static_cast<std::size_t>(atom->nlocal));
+  for (int i = 0; averaged_ && i < atom->nlocal; i++) {
+    const auto shift = sampler_->window().shift(i);
+    for (int d = 0; d < 3; d++) positions_[3 * static_cast<std::size_t>(i) + d] += shift[d];
+  }
 }
 
 /// Orders the own atoms in rows and gets the images around them. Collective.
@@ -403,18 +453,6 @@ void FixGlassML::exchange_positions() {
   for (std::size_t row = 0; row < atoms_.size(); row++)
     std::copy_n(&positions_[3 * atoms_[row]], 3, &by_row[3 * row]);
   halo_.exchange_positions(by_row, cell_of(*domain));
-}
-
-void FixGlassML::check_scalars() const {
-  const std::size_t columns = scalars_.size();
-  for (std::size_t k = 0; k < scalar_values_.size(); k++) {
-    if (std::isfinite(scalar_values_[k])) continue;
-    const ScalarInput& scalar = *scalars_[k % columns];
-    throw std::runtime_error(
-        fmt::format("scalar {} for the model's input '{}': expected a finite number; found {} for "
-                    "atom {}",
-                    scalar.source(), scalar.name(), scalar_values_[k], atom->tag[k / columns]));
-  }
 }
 
 void FixGlassML::find_edges() {
@@ -429,14 +467,16 @@ void FixGlassML::find_edges() {
 }
 
 void FixGlassML::begin_evaluation() {
-  const std::size_t columns = scalars_.size();
+  const int columns = scalars_->size();
+  const std::vector<double>& values = scalars_->values();
   std::vector<std::int64_t> species;
   std::vector<double> scalars;
   species.reserve(atom->nlocal);
-  scalars.reserve(scalar_values_.size());
+  scalars.reserve(values.size());
   for (const int i : atoms_) {
     species.push_back(species_of_type_[atom->type[i]]);
-    for (std::size_t k = 0; k < columns; k++) scalars.push_back(scalar_values_[i * columns + k]);
+    const auto first = values.begin() + static_cast<std::ptrdiff_t>(i) * columns;
+    scalars.insert(scalars.end(), first, first + columns);
   }
   model_->set_threads(options_.threads > 0 ? options_.threads : comm->nthreads);
   model_->embed(species, scalars);
@@ -444,42 +484,53 @@ void FixGlassML::begin_evaluation() {
 }
 
 /// The group decides for which atoms values are reported, not which atoms the model sees.
-/// @param values [nlocal, columns] by rows
+///
+/// An evaluation that gives no values does not call this: it counts neither in means over the last
+/// evaluations nor in the statistics.
+/// @param values [nlocal, columns of the model] by rows
 void FixGlassML::store(const std::vector<double>& values) {
+  has_values_ = true;
   const double* value = values.data();
   for (const int i : atoms_) {
     const bool reported = atom->mask[i] & groupbit;
-    for (int column = 0; column < n_columns_; column++, value++) {
-      if (reported && !std::isfinite(*value))
+    if (!reported) std::fill_n(array_atom[i], n_columns_, 0.0);
+    for (const int column : outputs_.columns) {
+      const double found = *value++;
+      if (!reported) continue;
+      if (!std::isfinite(found))
         throw std::runtime_error(fmt::format(
             "output {}: expected a finite number; found {} for atom {}: a scalar input "
             "is too large for a {} model, or the parameters of the model are not finite",
-            columns_[column], *value, atom->tag[i], model_->manifest().dtype));
-      array_atom[i][column] = reported ? *value : 0.0;
+            outputs_.names[column], found, atom->tag[i], model_->manifest().dtype));
+      array_atom[i][column] = found;
     }
+    if (reported && smoothing_.active())
+      smoothing_.add(i, update->ntimestep, array_atom[i] + outputs_.first_propensity,
+                     outputs_.first_spread < 0 ? nullptr : array_atom[i] + outputs_.first_spread);
   }
 }
 
-/// Computes group means, the number of edges and the number of failures in one reduction.
+/// Computes statistics of the group, the number of edges and the number of failures in one
+/// reduction.
 void FixGlassML::reduce(const std::string& failure) {
-  std::vector<double> mine(n_propensity_ + 3, 0.0);
-  double* group_atoms = &mine[n_propensity_];
-  for (int i = 0; i < atom->nlocal; i++) {
+  const std::size_t n_sums = statistics_.n_sums();
+  std::vector<double> mine(n_sums + 3, 0.0);
+  double* group_atoms = &mine[n_sums];
+  for (int i = 0; has_values_ && i < atom->nlocal; i++) {
     if (!(atom->mask[i] & groupbit)) continue;
     ++*group_atoms;
-    for (int k = 0; k < n_propensity_; k++) mine[k] += array_atom[i][first_propensity_ + k];
+    statistics_.add(array_atom[i] + outputs_.first_propensity, mine.data());
   }
   group_atoms[1] = static_cast<double>(n_edges_);
   group_atoms[2] = failure.empty() ? 0.0 : 1.0;
   std::vector<double> total(mine.size());
   MPI_Allreduce(mine.data(), total.data(), static_cast<int>(mine.size()), MPI_DOUBLE, MPI_SUM,
                 world);
-  if (total[n_propensity_ + 2] > 0.0) stop_if_failed(failure);
+  if (total[n_sums + 2] > 0.0) stop_if_failed(failure);
 
-  const double atoms = total[n_propensity_];
-  for (int k = 0; k < n_propensity_; k++) means_[k] = atoms > 0.0 ? total[k] / atoms : 0.0;
+  statistics_.finish(update->ntimestep, total.data(), total[n_sums]);
   if (!edges_described_ && comm->me == 0)
-    utils::logmesg(lmp, "fix {} glassml: {:.0f} edges at step {}\n", id, total[n_propensity_ + 1],
+    utils::logmesg(lmp, "fix {} glassml: {:.0f} edges at step {}\n", id, total[n_sums + 1],
                    update->ntimestep);
   edges_described_ = true;
 }
@@ -502,28 +553,46 @@ void FixGlassML::stop_if_failed(const std::string& failure) {
 
 void FixGlassML::grow_arrays(int nmax) {
   memory->grow(array_atom, nmax, n_columns_, "fix_glassml:array_atom");
+  smoothing_.grow(nmax);
+  if (sampler_) sampler_->window().grow(nmax);
 }
 
 void FixGlassML::copy_arrays(int i, int j, int /*delflag*/) {
   std::copy_n(array_atom[i], n_columns_, array_atom[j]);
+  smoothing_.copy(i, j);
+  if (sampler_) sampler_->window().copy(i, j);
 }
 
-void FixGlassML::set_arrays(int i) { std::fill_n(array_atom[i], n_columns_, 0.0); }
+void FixGlassML::set_arrays(int i) {
+  std::fill_n(array_atom[i], n_columns_, 0.0);
+  smoothing_.clear(i);
+  if (sampler_) sampler_->window().clear(i);
+}
 
 int FixGlassML::pack_exchange(int i, double* buffer) {
   std::copy_n(array_atom[i], n_columns_, buffer);
-  return n_columns_;
+  int n = n_columns_ + smoothing_.pack(i, buffer + n_columns_);
+  if (sampler_) n += sampler_->window().pack(i, buffer + n);
+  return n;
 }
 
 int FixGlassML::unpack_exchange(int nlocal, double* buffer) {
   std::copy_n(buffer, n_columns_, array_atom[nlocal]);
-  return n_columns_;
+  int n = n_columns_ + smoothing_.unpack(nlocal, buffer + n_columns_);
+  if (sampler_) n += sampler_->window().unpack(nlocal, buffer + n);
+  return n;
 }
 
-double FixGlassML::compute_vector(int n) { return means_[n]; }
+/// All times of the first statistic, then of the second, ... Not a global array: with one, LAMMPS
+/// would expand f_ID[*] of a dump to its columns instead of those of the per-atom array.
+double FixGlassML::compute_vector(int n) {
+  const int times = outputs_.n_propensity;
+  return statistics_.value(n % times, n / times);
+}
 
 double FixGlassML::memory_usage() {
   return static_cast<double>(sizeof(double)) * atom->nmax * n_columns_ +
          static_cast<double>(sizeof(double)) * positions_.capacity() + edge_finder_.memory_usage() +
-         halo_.memory_usage();
+         halo_.memory_usage() + smoothing_.memory_usage() +
+         (sampler_ ? sampler_->window().memory_usage() : 0.0);
 }

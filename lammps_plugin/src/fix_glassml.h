@@ -9,12 +9,18 @@
 
 #include "edges.h"
 #include "fix.h"
+#include "group_statistics.h"
 #include "halo.h"
 #include "model_runner.h"
 #include "options.h"
-#include "scalar_input.h"
+#include "output_columns.h"
+#include "smoothing.h"
 
 namespace LAMMPS_NS {
+
+class AtomEnergy;
+class ScalarSources;
+class WindowSampler;
 
 class FixGlassML : public Fix {
  public:
@@ -44,21 +50,23 @@ class FixGlassML : public Fix {
   void map_species();
   void check_units() const;
   void select_outputs();
-  void create_scalars();
+  void create_inputs();
   void allocate();
   void check_three_dimensional() const;
+  void init_window();
   void check_positions();
   void describe() const;
   void log_outputs() const;
 
   // evaluation
   void evaluate();
-  void collect_scalars();
   void collect_positions();
   void exchange_positions();
-  void check_scalars() const;
   void find_edges();
   void begin_evaluation();
+  void announce_evaluation();
+  void wait_for_window();
+  void reset_values();
   void store(const std::vector<double>& values);
   void reduce(const std::string& failure);
   void stop_if_failed(const std::string& failure);
@@ -68,20 +76,24 @@ class FixGlassML : public Fix {
   glassml::EdgeFinder edge_finder_;
   glassml::Halo halo_;
   std::vector<std::int64_t> species_of_type_;  // [ntypes + 1]
-  std::vector<std::unique_ptr<ScalarInput>> scalars_;
-  std::vector<std::string> columns_;  // [n_columns] output and column, for messages
-  int n_columns_ = 0;                 // per-atom values
-  int first_propensity_ = 0;          // per-atom column of the first propensity
-  int n_propensity_ = 0;              // 0 if the propensity is not among the outputs
+  std::unique_ptr<AtomEnergy> energy_;         // nullptr if the fix needs no energies
+  std::unique_ptr<WindowSampler> sampler_;     // nullptr if the model reads no averages
+  std::unique_ptr<ScalarSources> scalars_;
+  bool averaged_ = false;  // the model is evaluated at averaged positions
+  glassml::OutputColumns outputs_;
+  int n_columns_ = 0;       // per-atom values
+  double threshold_ = 0.0;  // propensity above which an atom counts as mobile; 0: there is none
+  glassml::Smoothing smoothing_;
+  glassml::GroupStatistics statistics_;
 
-  std::vector<double> scalar_values_;  // [nlocal, S]
-  std::vector<double> positions_;      // [nlocal, 3] at which the model is evaluated, by atom
-  std::vector<int> atoms_;             // [nlocal] atom of each row of the node state
+  std::vector<double> positions_;  // [nlocal, 3] at which the model is evaluated, by atom
+  std::vector<int> atoms_;         // [nlocal] atom of each row of the node state
   std::vector<std::byte> states_;  // of the atoms that other ranks read, before the present step
-  std::vector<double> means_;      // [n_propensity] means over the group
+  bool has_values_ = false;        // the present evaluation has given values
   std::int64_t n_edges_ = 0;       // of this rank, at the last evaluation
   bool described_ = false;
-  bool warned_ = false;  // that a model of inherent or cage positions sees thermal ones
+  bool warned_ = false;  // that the model sees other positions than it was trained with
+  bool warned_of_timestep_ = false;
   bool edges_described_ = false;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <set>
 #include <stdexcept>
 
@@ -62,7 +63,14 @@ class Reader {
     return value;
   }
 
-  bool has(const std::string& field) const { return object_.contains(field); }
+  /// Whether there is such a field that is not null.
+  bool has(const std::string& field) const {
+    const auto found = object_.find(field);
+    return found != object_.end() && !found->is_null();
+  }
+
+  /// A field that must be there.
+  const Json& object(const std::string& field) const { return get(field, "a JSON object"); }
 
   const std::string& where() const { return where_; }
 
@@ -114,6 +122,19 @@ void read_state_widths(const Reader& reader, Manifest& manifest) {
                 std::to_string(manifest.state_widths.size()));
 }
 
+void read_window(const Reader& reader, Manifest& manifest) {
+  if (!reader.has("window")) {
+    if (manifest.positions == "average")
+      reader.fail("window", "a window for averaged positions", "none");
+    return;
+  }
+  const Reader entry(reader.object("window"), reader.where() + ", window");
+  const std::int64_t samples = entry.integer("samples");
+  if (samples < 1 || samples > std::numeric_limits<int>::max())
+    entry.fail("samples", "a positive integer", std::to_string(samples));
+  manifest.window = {entry.positive_number("interval"), static_cast<int>(samples)};
+}
+
 void read_outputs(const Reader& reader, Manifest& manifest) {
   for (const Json& value : reader.list("outputs")) {
     const Reader entry(value, reader.where() + ", outputs");
@@ -146,6 +167,7 @@ Manifest parse_manifest(const std::string& text, const std::string& file) {
   manifest.length_unit = reader.text("length_unit");
   // Old files lack this field: then all models read the positions of the atoms.
   if (reader.has("positions")) manifest.positions = reader.text("positions");
+  read_window(reader, manifest);
   manifest.dtype = reader.text("dtype");
   if (manifest.dtype != "float32" && manifest.dtype != "float64")
     reader.fail("dtype", "float32 or float64", "'" + manifest.dtype + "'");

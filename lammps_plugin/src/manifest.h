@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,13 +21,20 @@ struct OutputEntry {
   std::string dimension;
 };
 
+/// How averaged positions are made.
+struct WindowEntry {
+  double interval = 0.0;  ///< between two samples [time]
+  int samples = 0;
+};
+
 struct Manifest {
   std::string glassml_version;  ///< version of glassml that wrote the file
   std::string model;            ///< name of the network
   std::vector<std::string> species;
   double cutoff = 0.0;  ///< [length]
   std::string length_unit;
-  std::string positions = "thermal";       ///< which the model reads: or "inherent", "cage"
+  std::string positions = "thermal";       ///< or "average", "inherent", "cage"
+  std::optional<WindowEntry> window;       ///< of averaged positions or scalars
   std::string dtype;                       ///< "float32" or "float64"
   int n_steps = 0;                         ///< message-passing steps
   std::vector<std::int64_t> state_widths;  ///< [n_steps + 1] columns of the node state

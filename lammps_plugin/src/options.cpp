@@ -2,25 +2,60 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstdlib>
 #include <stdexcept>
 
 namespace glassml {
 
 namespace {
 
-constexpr std::array<const char*, 4> kKeywords = {"output", "scalar", "device", "threads"};
-constexpr const char* kKnown = "known keywords: output, scalar, device, threads";
+constexpr std::array<const char*, 8> kKeywords = {"output",    "scalar", "device",    "threads",
+                                                  "positions", "smooth", "threshold", "chi4"};
+constexpr const char* kKnown =
+    "known keywords: output, scalar, device, threads, positions, smooth, threshold, chi4";
 
 bool is_keyword(const std::string& word) {
   return std::find(kKeywords.begin(), kKeywords.end(), word) != kKeywords.end();
 }
 
-int parse_threads(const std::string& word) {
+/// @param argument named in messages
+int positive_integer(const std::string& argument, const std::string& word) {
   const bool digits = !word.empty() && word.find_first_not_of("0123456789") == std::string::npos;
-  const int threads = digits && word.size() < 7 ? std::stoi(word) : 0;
-  if (threads < 1)
-    throw std::runtime_error("keyword threads: expected a positive integer; found '" + word + "'");
-  return threads;
+  const int number = digits && word.size() < 10 ? std::stoi(word) : 0;
+  if (number < 1)
+    throw std::runtime_error(argument + ": expected a positive integer; found '" + word + "'");
+  return number;
+}
+
+double positive_length(const std::string& argument, const std::string& word) {
+  char* end = nullptr;
+  const double length = std::strtod(word.c_str(), &end);
+  if (*end != '\0' || !std::isfinite(length) || length <= 0.0)
+    throw std::runtime_error(argument + ": expected a positive length; found '" + word + "'");
+  return length;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string result;
+  for (const std::string& word : words) result += (result.empty() ? "" : " ") + word;
+  return result;
+}
+
+void apply_positions(Options& options, const std::vector<std::string>& values) {
+  if (options.positions != Positions::kModel)
+    throw std::runtime_error("keyword positions: expected it once; found it twice");
+  if (values[0] == "thermal" && values.size() == 1) {
+    options.positions = Positions::kThermal;
+  } else if (values[0] == "average" && values.size() == 3) {
+    options.positions = Positions::kAverage;
+    options.sample_every = positive_integer("keyword positions: Nsample", values[1]);
+    options.n_samples = positive_integer("keyword positions: Nrepeat", values[2]);
+  } else {
+    throw std::runtime_error(
+        "keyword positions: expected 'thermal' or 'average Nsample Nrepeat'; found '" +
+        joined(values) + "' (" + kKnown + ")");
+  }
 }
 
 /// The words that belong to a keyword: all up to the next keyword.
@@ -32,17 +67,28 @@ std::vector<std::string> values_after(const std::vector<std::string>& words, std
 void apply(Options& options, const std::string& keyword, const std::vector<std::string>& values) {
   if (values.empty())
     throw std::runtime_error("keyword " + keyword + ": expected a value; found none");
-  if (keyword != "output" && values.size() > 1)
+  const bool one = keyword != "output" && keyword != "positions";
+  if (one && values.size() > 1)
     throw std::runtime_error("keyword " + keyword + ": expected one value; found also '" +
                              values[1] + "' (" + kKnown + ")");
+  const std::string place = "keyword " + keyword;
   if (keyword == "output") {
     options.outputs = values;
   } else if (keyword == "scalar") {
     options.scalars.push_back(values[0]);
+  } else if (keyword == "positions") {
+    apply_positions(options, values);
   } else if (keyword == "device") {
     options.device = values[0];
+  } else if (keyword == "smooth") {
+    options.smooth = positive_integer(place, values[0]);
+  } else if (keyword == "threshold") {
+    options.threshold = positive_length(place, values[0]);
+  } else if (keyword == "chi4") {
+    options.chi4 = values[0] == "all" ? 0 : positive_integer(place, values[0]);
+    options.chi4_given = true;
   } else {
-    options.threads = parse_threads(values[0]);
+    options.threads = positive_integer(place, values[0]);
   }
 }
 

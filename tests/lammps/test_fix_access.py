@@ -56,7 +56,7 @@ def test_variables_use_the_columns(bench, models):
         ("fix a all ave/atom 5 2 10 f_g[1]\n", "not computed at compatible time"),
         ("thermo 5\nthermo_style custom step f_g[1]\n", "not computed at compatible times"),
         ("dump d all custom 10 dump.out id f_g[6]\n", "out-of-range"),
-        ("thermo_style custom step f_g[3]\n", "out-of-range"),
+        ("thermo_style custom step f_g[11]\n", "out-of-range"),
     ],
     ids=["dump", "ave-atom", "thermo", "column", "vector"],
 )

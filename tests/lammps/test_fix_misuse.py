@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import subprocess
 from types import SimpleNamespace
@@ -11,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from model_files import rewritten
 from systems import liquid
 
 from glassml.data import Configuration
@@ -29,15 +29,6 @@ class Broken(Analytic):
         if edge_vector.shape[0] > 0:
             raise RuntimeError("this model is broken")
         return torch.zeros([0, 4], dtype=edge_vector.dtype)
-
-
-def rewritten(model, target, **changes):
-    """A copy of a model file with changed entries in its manifest."""
-    extra = {"manifest.json": ""}
-    module = torch.jit.load(str(model), _extra_files=extra)
-    manifest = {**json.loads(extra["manifest.json"]), **changes}
-    torch.jit.save(module, str(target), _extra_files={"manifest.json": json.dumps(manifest)})
-    return target
 
 
 @pytest.mark.parametrize(

@@ -95,9 +95,11 @@ def test_columns_variables_and_fixes(bench, models, agrees):
 @pytest.mark.parametrize(
     ("commands", "keywords", "words"),
     [
-        ("", "", "expected 1 keyword(s) scalar, one for each scalar input of model"),
-        ("", "", "(potential_energy [energy]); found 0: give 'scalar c_ID', 'scalar f_ID' or"),
-        (ENERGY, "scalar c_energy scalar c_energy", "found 2: give"),
+        (
+            ENERGY,
+            "scalar c_energy scalar c_energy",
+            "expected no keyword scalar, as the fix knows potential_energy itself, or 1 of them, ",
+        ),
         (
             "variable e atom exp(id*100)\n",
             "scalar v_e",
@@ -143,6 +145,27 @@ def test_misuse_is_explained(bench, one, commands, keywords, words):
     script = bench.start(liquid(60, seed=44)) + commands
     message = bench.refused(script + f"fix g all glassml 2 {one} A B {keywords}\nrun 0")
     assert "ERROR: fix g glassml: " in message
+    assert words in message
+
+
+@pytest.mark.parametrize(
+    ("scalars", "keywords", "words"),
+    [
+        (("first",), "", "expected 1 keyword(s) scalar, one for each scalar input of model"),
+        (("first",), "", "(first [-]); found 0: give 'scalar c_ID', 'scalar f_ID' or"),
+        (("first",), "scalar c_a scalar c_b", "found 2: give"),
+        (
+            ("potential_energy", "first"),
+            "",
+            "expected 1 keyword scalar, for first [-], as the fix knows potential_energy itself, "
+            "or 2 of them, one for each scalar input of model",
+        ),
+    ],
+)
+def test_the_number_of_sources_is_explained(bench, models, scalars, keywords, words):
+    model = models("analytic", scalar_inputs=scalars)
+    script = bench.start(liquid(60, seed=44))
+    message = bench.refused(script + f"fix g all glassml 2 {model} A B {keywords}\nrun 0")
     assert words in message
 
 

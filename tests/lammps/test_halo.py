@@ -135,7 +135,7 @@ def test_cell_smaller_than_the_cutoff(edges_on_ranks, triclinic):
 
 @pytest.mark.parametrize("triclinic", [False, True])
 def test_positions_far_from_the_others_of_their_rank(edges_on_ranks, triclinic):
-    """Hops between domains, and particles that nobody has wrapped."""
+    """Hops between domains, and particles that are not wrapped."""
     configuration = liquid(200, seed=3, triclinic=triclinic)
     owners = slabs(configuration, 4)
     rng = np.random.default_rng(4)

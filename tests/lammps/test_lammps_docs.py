@@ -16,9 +16,10 @@ from pathlib import Path
 import ase.io
 import numpy as np
 import pytest
+from averages import averaging_model
 from systems import liquid
 
-from glassml.data import DatasetWriter, atoms_from_configuration
+from glassml.data import DatasetWriter, Window, atoms_from_configuration
 from glassml.export import save_model
 from glassml.inference import Predictor
 from glassml.models import Committee, build
@@ -54,7 +55,7 @@ def page() -> str:
 
 
 def test_readme_lammps(bench, readme):
-    (snippet,) = blocks(readme)
+    snippet, _ = blocks(readme)
     (bench.folder / "model.pt").symlink_to(SHIPPED)
     configuration = liquid(125, seed=80)
     run = bench.run(bench.start(configuration) + MOVE + snippet + "run 1000\n")
@@ -68,6 +69,16 @@ def test_readme_lammps(bench, readme):
     # 1e-3: the dump has six digits of positions and of predictions.
     np.testing.assert_allclose(columns["f_ml[1]"], expected, rtol=1e-3)
     np.testing.assert_allclose(thermo["f_ml[1]"][-1], expected.mean(), rtol=1e-3)
+
+
+def test_readme_averages(bench, readme):
+    _, snippet = blocks(readme)
+    averaging_model(bench.folder, window=Window(0.1, 20), name="averaged.pt")
+    output = "thermo_style custom step f_ml[1]\nthermo 400\nrun 800\n"
+    run = bench.run(bench.start(liquid(125, seed=80)) + MOVE + snippet + output)
+    values = run.thermo()[-1]["f_ml[1]"]
+    assert values[0] == 0  # the first window is not full
+    assert 0 not in values[1:]
 
 
 def test_readme_python(readme, tmp_path, monkeypatch):
@@ -112,19 +123,22 @@ def test_examples_of_the_fix(bench, models, page):
     """All examples in one script, a run of no steps after each fix, then the run with output."""
     commands, output = blocks(section(page, "Examples"))
     (bench.folder / "ka_T0.44.pt").symlink_to(SHIPPED)
-    with_energy = models("analytic", scalar_inputs=("potential_energy",))
-    (bench.folder / "with_energy.pt").symlink_to(with_energy)
+    with_stress = models("analytic", scalar_inputs=("stress",))
+    (bench.folder / "with_stress.pt").symlink_to(with_stress)
+    averaging_model(bench.folder, window=Window(0.1, 20), name="averaged.pt")
     members = [build("analytic", cutoff=cutoff) for cutoff in (1.6, 2.0)]
     save_model(Committee(members), bench.folder / "committee.pt")
     # Where there is no GPU, `device cuda` is refused as it should be; auto is cuda where there is.
     commands = commands.replace("device cuda", "device auto")
     fixes = re.findall(r"^fix \S+ \S+ glassml .*$", commands, re.MULTILINE)
-    assert len(fixes) == 5
+    assert len(fixes) == 7
     script = bench.start(liquid(125, seed=82)) + MOVE + "group big type 1\n"
     script += re.sub(r"^(fix .*)$", r"\1\nrun 0 post no", commands, flags=re.MULTILINE)
     run = bench.run(script + output + "run 200\n")
     log = run.log.read_text()
     assert len(re.findall(r"^fix (?:1|slow) glassml: \d+ edges at step 0$", log, re.M)) == 6
+    # Those of averaged positions have no window yet.
+    assert log.count("values are 0 until step 400, when a window of averaged positions") == 2
     thermo = run.thermo()[-1]
     assert thermo["Step"] == [0, 100, 200]
     frames = bench.frames("propensity.dump")
@@ -134,6 +148,22 @@ def test_examples_of_the_fix(bench, models, page):
         assert mean > 0.0
         # 1e-4: dump and thermodynamic output have six digits.
         np.testing.assert_allclose(thermo["f_1[1]"][place], mean, rtol=1e-4)
+
+
+def test_statistics_of_the_fix(bench, page):
+    """A fraction cannot exceed 2, so the run that the page stops reaches the first averages."""
+    heading = "Restart, fix_modify, output, run start/stop, minimize info"
+    (snippet,) = blocks(section(page, heading))
+    assert snippet.count("v_mobile > 0.1") == 1
+    (bench.folder / "ka_T0.44.pt").symlink_to(SHIPPED)
+    script = bench.start(liquid(125, seed=83)) + MOVE + "group big type 1\nthermo 100\n"
+    run = bench.run(script + snippet.replace("v_mobile > 0.1", "v_mobile > 2") + "run 1000\n")
+    thermo = run.thermo()[-1]
+    assert list(thermo) == ["Step", "Temp", *(f"f_1[{k}]" for k in range(1, 6))]
+    averages = np.loadtxt(bench.folder / "statistics.txt", ndmin=2)
+    expected = [np.mean(thermo[name][1:]) for name in ("f_1[4]", "f_1[5]")]
+    # The file has six digits, the log eight.
+    np.testing.assert_allclose(averages[-1], [1000, *expected], rtol=1e-5)
 
 
 def test_syntax_of_the_fix(bench, page):

@@ -104,6 +104,14 @@ def test_open_directions_have_no_images() -> None:
     np.testing.assert_allclose(averaged(frames).shift[:, 2], [1.5, -1.5])
 
 
+def test_the_length_of_the_cell_does_not_matter_in_open_directions() -> None:
+    """As with shrink-wrapped boundaries of LAMMPS."""
+    frames = trajectory(step=0.1)
+    cells = np.array([CELL * [[1.0], [1.0], [1.0 + 0.4 * (k % 3)]] for k in range(SAMPLES)])
+    pbc = (True, True, False)
+    assert_same(averaged(frames, cells, pbc), averaged(frames, None, pbc))
+
+
 def test_two_particles_that_vibrate() -> None:
     """Over whole periods of a cos(w t), the mean is the centre and the rms distance a / sqrt(2)."""
     phase = 2 * np.pi * np.arange(16) / 16
