@@ -88,7 +88,8 @@ def merge(
         bool,
         typer.Option(
             "--allow-different",
-            help="Accept different compositions, densities and times of labels.",
+            help="Accept different compositions, densities, times of labels and windows of "
+            "averaged positions.",
         ),
     ] = False,
     overwrite: Overwrite = False,

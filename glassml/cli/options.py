@@ -21,6 +21,7 @@ __all__ = [
     "Model",
     "ModelOutput",
     "Overwrite",
+    "PeriodicDirections",
     "Picture",
     "Quantity",
     "Scalars",
@@ -30,6 +31,7 @@ __all__ = [
     "Tables",
     "Threads",
     "TimeOfLabels",
+    "directions",
     "jobs_option",
     "named",
     "numbers",
@@ -98,6 +100,14 @@ LengthUnit = Annotated[
     str | None,
     typer.Option(
         metavar="UNIT", help="Unit of lengths in the input, if the input does not state it."
+    ),
+]
+PeriodicDirections = Annotated[
+    str | None,
+    typer.Option(
+        "--pbc",
+        metavar="T,T,F",
+        help="Periodic directions of structure files; T,T,F for flat ones.",
     ),
 ]
 
@@ -199,3 +209,20 @@ def numbers(text: str, option: str, kind: type[_Number]) -> list[_Number]:
     except ValueError:
         what = "whole numbers" if kind is int else "numbers"
         raise InputError(f"{option}: expected {what} joined by commas; found {text!r}") from None
+
+
+def directions(text: str) -> tuple[bool, bool, bool]:
+    """Read which lattice directions are periodic, such as "T,T,F".
+
+    Raises:
+        InputError: the text has another form.
+    """
+    from glassml.errors import InputError
+
+    letters = [letter.strip().upper() for letter in text.split(",")]
+    if len(letters) != 3 or not set(letters) <= {"T", "F"}:
+        raise InputError(
+            f"--pbc: expected T or F for each lattice direction, such as T,T,F; found {text!r}"
+        )
+    one, two, three = (letter == "T" for letter in letters)
+    return one, two, three

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from glassml.cli.interactions import (
+    Include,
+    Source,
+    SystemName,
+    Truncation,
+    Units,
+    chosen_system,
+)
 from glassml.cli.options import (
     DatasetOutput,
     FileFormat,
@@ -16,46 +23,8 @@ from glassml.cli.options import (
 )
 from glassml.cli.output import check_absent, continued_later
 
-if TYPE_CHECKING:
-    from glassml.data import ReadOptions
-    from glassml.simulation import System
-
 __all__ = ["quench"]
 
-_Source = Annotated[
-    Path,
-    typer.Argument(
-        metavar="INPUT",
-        help="A structure file (extxyz, LAMMPS dump or data, GSD, ...), a published data file, a "
-        "glassml dataset, or the name of a shipped one.",
-        show_default=False,
-    ),
-]
-_System = Annotated[
-    str | None,
-    typer.Option(
-        "--system",
-        metavar="NAME",
-        help="Interactions: kob-andersen, kob-andersen-2d or wahnstrom.",
-    ),
-]
-_Include = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Interactions of another system: LAMMPS commands to run once the box exists (mass, "
-        "pair_style, pair_coeff). Their types 1, 2, ... are the species of INPUT, in order.",
-    ),
-]
-_Truncation = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="For --system: shifted, force-shifted, truncated or smooth.",
-        show_default="the published one",
-    ),
-]
-_Units = Annotated[str, typer.Option(metavar="NAME", help="For --include: LAMMPS units.")]
 _Tolerance = Annotated[
     float, typer.Option(metavar="FORCE", help="Largest force that may remain on any particle.")
 ]
@@ -63,12 +32,12 @@ _Iterations = Annotated[int, typer.Option(metavar="N", help="Largest number of s
 
 
 def quench(
-    source: _Source,
+    source: Source,
     output: DatasetOutput,
-    system: _System = None,
-    include: _Include = None,
-    truncation: _Truncation = None,
-    units: _Units = "lj",
+    system: SystemName = None,
+    include: Include = None,
+    truncation: Truncation = None,
+    units: Units = "lj",
     species: SpeciesNames = None,
     force_tolerance: _Tolerance = 1e-8,
     max_iterations: _Iterations = 100_000,
@@ -91,7 +60,7 @@ def quench(
 
     check_absent(output, overwrite)
     options = ReadOptions(species=SpeciesMap.parse(species) if species else None)
-    chosen = _chosen_system(system, include, truncation, units, source, file_format, options)
+    chosen = chosen_system(system, include, truncation, units, source, file_format, options)
     with continued_later():
         report = quench_file(
             source,
@@ -109,27 +78,3 @@ def quench(
         + (f" ({report.resumed} from an earlier run)" if report.resumed else "")
         + f", largest force {report.largest_force:.3g}"
     )
-
-
-def _chosen_system(
-    name: str | None,
-    include: Path | None,
-    truncation: str | None,
-    units: str,
-    source: Path,
-    file_format: str,
-    options: ReadOptions,
-) -> System:
-    from glassml.data import read_configurations
-    from glassml.errors import InputError
-    from glassml.simulation import from_include, system_named
-
-    if (name is None) == (include is None):
-        given = "neither" if name is None else "both"
-        raise InputError(
-            f"--system, --include: expected one of them, for the interactions; found {given}"
-        )
-    if include is None:
-        return system_named(str(name), **({} if truncation is None else {"truncation": truncation}))
-    first = next(read_configurations(source, file_format, options))
-    return from_include(include, first.species_names, units=units, dimension=first.dimension)

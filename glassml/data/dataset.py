@@ -106,6 +106,14 @@ class DatasetWriter:
         file.copy(dataset.stored(name), file["configurations"], name_here)
         self._added(file)
 
+    def describe(self, description: Mapping[str, Any]) -> None:
+        """Replace the description, with what is known only after adding the configurations.
+
+        Raises:
+            InputError: as for the description at the beginning.
+        """
+        self._description = description_text(description, str(self.path))
+
     def _new(self, name: str) -> tuple[h5py.File, str]:
         """The open file, and the name after checking that it is free."""
         if self._file is None:
@@ -134,10 +142,10 @@ class DatasetWriter:
                     format=FORMAT,
                     format_version=FORMAT_VERSION,
                     glassml_version=glassml.__version__,
-                    description=self._description,
                 )
                 self._file.create_group("configurations", track_order=True)
                 yield
+                self._file.attrs["description"] = self._description
             self._file = None
             self._check_written()
             if self.n_configurations == 0:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from glassml.data.configuration import REVERSED_FROM
+from glassml.data.configuration import REVERSED_FROM, Configuration
 from glassml.data.dataset import Dataset, DatasetWriter
+from glassml.data.windows import Window, number_of_windows, window_of
 from glassml.errors import InputError
 from glassml.physics import same_times
 
@@ -128,8 +130,8 @@ def merge_datasets(
     Args:
         paths: the datasets, in order.
         output: the dataset to write.
-        allow_different: accept different compositions, densities and times of labels. Species,
-            unit of length and dimension must always agree.
+        allow_different: accept different compositions, densities, times of labels and windows of
+            averaged positions. Species, unit of length and dimension must always agree.
 
     Returns:
         The number of configurations.
@@ -170,6 +172,27 @@ def joint_description(paths: Sequence[str | Path]) -> dict[str, Any]:
     for dataset in datasets:
         dataset.close()
     return {"merged": merged} | ({"warnings": list(dict.fromkeys(warnings))} if warnings else {})
+
+
+@dataclass(frozen=True)
+class _Averages:
+    """How the averaged positions of a configuration were made."""
+
+    number: int
+    window: Window | None
+
+    def __str__(self) -> str:
+        return "none" if self.window is None else f"{self.number} windows of {self.window}"
+
+    def same_as(self, other: _Averages) -> bool:
+        """Whether a model can be trained on both; the number of windows may differ."""
+        if self.window is None or other.window is None:
+            return self.window is other.window
+        return self.window.same_as(other.window)
+
+
+def _averages(configuration: Configuration) -> _Averages:
+    return _Averages(number_of_windows(configuration), window_of(configuration))
 
 
 def _numbers(dataset: Dataset, sizes: Mapping[str, float]) -> dict[str, int]:
@@ -219,6 +242,7 @@ def _check_belongs(
             "composition": (counts / configuration.n_particles).round(4).tolist(),
             "number density": round(configuration.number_density, 6),
             "times of the labels": None if times is None else times.tolist(),
+            "averaged positions": _averages(configuration),
         }
     for what, value in found.items():
         first, expected = facts.setdefault(what, (where, value))
@@ -230,6 +254,8 @@ def _check_belongs(
             same = bool(np.allclose(value, expected, rtol=0, atol=tolerance))
         elif isinstance(value, list) and isinstance(expected, list):
             same = same_times(value, expected)
+        elif isinstance(value, _Averages) and isinstance(expected, _Averages):
+            same = value.same_as(expected)
         else:
             same = value == expected
         if not same:

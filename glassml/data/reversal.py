@@ -163,5 +163,5 @@ def _check_labels(configuration: Configuration, column: int, distances: np.ndarr
 
 def _lasting(configuration: Configuration) -> dict[str, str | int | float]:
     """The entries of the provenance that describe the system and not this one structure."""
-    passing = ("quench_", "cage_")
+    passing = ("quench_", "cage_", "average_")
     return {k: v for k, v in configuration.provenance.items() if not k.startswith(passing)}

@@ -10,6 +10,7 @@ import numpy as np
 
 from glassml.data.configuration import Configuration
 from glassml.data.dataset import Dataset
+from glassml.data.windows import Window, number_of_windows, window_of
 from glassml.physics import noise_ceiling, same_times
 
 __all__ = ["DatasetSummary", "LabelStatistics", "summarise"]
@@ -63,6 +64,9 @@ class DatasetSummary:
         structures: name -> number of configurations with these other positions.
         statistics: name -> number of configurations with this further average.
         predictions: name -> number of configurations with predictions of this model.
+        windows: range of the number of windows that positions were averaged over; 0: no averages.
+        window_recipes: how they were averaged, such as "20 samples every 0.1"; more than one if
+            configurations differ.
         n_final_positions: number of configurations with the final positions of their runs.
         warnings: what the makers of the data warn of.
         description: how the data were made, with ``warnings``.
@@ -85,6 +89,8 @@ class DatasetSummary:
     structures: dict[str, int]
     statistics: dict[str, int]
     predictions: dict[str, int]
+    windows: tuple[int, int]
+    window_recipes: list[str]
     n_final_positions: int
     warnings: list[str]
     description: dict[str, Any]
@@ -166,6 +172,8 @@ class _Tally:
     structures: Counter = field(default_factory=Counter)
     statistics: Counter = field(default_factory=Counter)
     predictions: Counter = field(default_factory=Counter)
+    windows: list[int] = field(default_factory=list)
+    recipes: list[Window] = field(default_factory=list)
     times: list[tuple[float, ...]] = field(default_factory=list)
     labels: dict[tuple[str, float], _Moments] = field(default_factory=dict)
     provenance: dict[str, dict[str | int | float, None]] = field(default_factory=dict)
@@ -177,6 +185,10 @@ class _Tally:
         self.scalars.append(set(configuration.scalars))
         for name in ("structures", "statistics", "predictions"):
             getattr(self, name).update(getattr(configuration, name).keys())
+        self.windows.append(number_of_windows(configuration))
+        window = window_of(configuration)
+        if window is not None and not any(window.same_as(known) for known in self.recipes):
+            self.recipes.append(window)
         if configuration.n_runs is not None:
             self.n_runs.append(configuration.n_runs)
         for key, value in configuration.provenance.items():
@@ -235,6 +247,8 @@ def summarise(dataset: Dataset) -> DatasetSummary:
         structures=dict(tally.structures),
         statistics=dict(tally.statistics),
         predictions=dict(tally.predictions),
+        windows=(min(tally.windows), max(tally.windows)),
+        window_recipes=list(map(str, tally.recipes)),
         n_final_positions=sum(dataset.has_final_positions(name) for name in dataset.names),
         warnings=list(dataset.description.get("warnings", [])),
         description=dataset.description,

@@ -9,6 +9,13 @@ import numpy as np
 
 from glassml.data.configuration import Configuration
 from glassml.data.dataset import Dataset
+from glassml.data.windows import (
+    AVERAGE,
+    WINDOW_SCALARS,
+    number_of_windows,
+    window_name,
+    window_of,
+)
 from glassml.errors import InputError
 from glassml.physics import find_neighbours, isoconfigurational_averages
 from glassml.progress import SILENT, Progress
@@ -50,6 +57,7 @@ def complaints(
     - the density is near the median of the dataset;
     - no configuration occurs twice;
     - other structures are near the positions;
+    - averages over windows are complete, and say how they were made;
     - averages over the same runs agree: <|dr|> >= |<dr>|, <|dr|^2> >= <|dr|>^2, and the mean of the
       halves is the propensity.
 
@@ -87,7 +95,10 @@ def complaints(
 
 def _complaints(configuration: Configuration, smallest: float | None) -> Iterator[str]:
     yield from _about_positions(configuration, "positions", configuration.positions, smallest)
+    averages = {window_name(AVERAGE, k + 1) for k in range(number_of_windows(configuration))}
     for name, positions in configuration.structures.items():
+        if name in averages:  # a particle may travel far in later windows
+            continue
         shift = positions - configuration.positions
         fractional = (shift @ np.linalg.inv(configuration.cell))[:, list(configuration.pbc)]
         far = (np.abs(fractional) > 0.5).any(axis=1) if fractional.size else np.zeros(0, bool)
@@ -98,6 +109,7 @@ def _complaints(configuration: Configuration, smallest: float | None) -> Iterato
             )
         if name == "inherent":  # the mean positions of two caged particles may be very near
             yield from _about_positions(configuration, f"structures[{name!r}]", positions, smallest)
+    yield from _about_windows(configuration)
     if configuration.propensity is not None:
         yield from _about_labels(configuration, configuration.propensity)
 
@@ -119,6 +131,43 @@ def _about_positions(
             f"{what}: expected particles at least {limit:.3g} apart; found {len(distance) // 2} "
             f"pair(s) nearer, particles {first[k]} and {second[k]} at {distance[k]:.3g}"
         )
+
+
+def _about_windows(configuration: Configuration) -> Iterator[str]:
+    number = number_of_windows(configuration)
+    try:
+        window_of(configuration)
+    except InputError as error:
+        yield str(error).removeprefix(f"{configuration.name}: ")
+    for prefix, fields in (("structures", [AVERAGE]), ("scalars", list(WINDOW_SCALARS))):
+        for name in getattr(configuration, prefix):
+            plain, _, last = name.rpartition("_")
+            if plain in fields and last.isdecimal() and int(last) > number:
+                yield (
+                    f"{prefix}[{name!r}]: expected windows numbered from 1 without gaps; found "
+                    f"{number} structures {AVERAGE!r}"
+                )
+    for k in range(1, number + 1):
+        names = [window_name(name, k) for name in WINDOW_SCALARS]
+        energy, vibration, displacement = map(configuration.scalars.get, names)
+        if energy is None and window_name(WINDOW_SCALARS[0], 1) in configuration.scalars:
+            yield f"scalars: expected {names[0]!r}, as for window 1; found none"
+        if vibration is None or displacement is None:
+            absent = names[1] if vibration is None else names[2]
+            yield f"scalars: expected {absent!r} of window {k}; found none"
+            continue
+        for name, values in ((names[1], vibration), (names[2], displacement)):
+            if values.min() < 0:
+                yield f"scalars[{name!r}]: expected no negative value; found {values.min():.3g}"
+        if k > 1:
+            continue  # the present of a further window is not in the file
+        shift = configuration.structures[AVERAGE] - configuration.positions
+        off = np.abs(np.linalg.norm(shift, axis=1) - displacement)
+        if off.max() > _ROUNDING * configuration.spacing:
+            yield (
+                f"scalars[{names[2]!r}]: expected the distances from positions to the averaged "
+                f"positions; found {off.max():.3g} more or less (particle {off.argmax()})"
+            )
 
 
 def _about_labels(configuration: Configuration, propensity: np.ndarray) -> Iterator[str]:

@@ -32,6 +32,7 @@ __all__ = [
     "window_name",
     "window_of",
     "with_windows",
+    "without_windows",
 ]
 
 AVERAGE = "average"
@@ -60,6 +61,8 @@ class Window:
             )
 
     def __str__(self) -> str:
+        if self.samples == 1:
+            return "1 sample"
         return f"{self.samples} samples every {self.interval:g}"
 
     def same_as(self, other: Window) -> bool:
@@ -117,18 +120,15 @@ def with_windows(
 
     Args:
         configuration: N particles.
-        averages: of windows whose present configuration is this one.
+        averages: of windows whose present is this configuration or, with ``path``, another moment
+            of a run from it. ``average_displacement`` is the distance from that present.
         window: how each of them was made.
     """
-    old = {
-        window_name(name, k)
-        for k in range(1, number_of_windows(configuration) + 1)
-        for name in (AVERAGE, *WINDOW_SCALARS)
-    }
-    structures = {k: v for k, v in configuration.structures.items() if k not in old}
-    scalars = {k: v for k, v in configuration.scalars.items() if k not in old}
+    kept = without_windows(configuration)
+    structures, scalars = dict(kept.structures), dict(kept.scalars)
     for number, average in enumerate(averages, start=1):
-        structures[window_name(AVERAGE, number)] = configuration.positions + average.shift
+        path = 0.0 if average.path is None else average.path
+        structures[window_name(AVERAGE, number)] = configuration.positions + path + average.shift
         values = (average.energy, average.vibration, average.displacement)
         for name, value in zip(WINDOW_SCALARS, values, strict=True):
             if value is not None:
@@ -141,5 +141,22 @@ def with_windows(
             **configuration.provenance,
             _INTERVAL: window.interval,
             _SAMPLES: window.samples,
+        },
+    )
+
+
+def without_windows(configuration: Configuration) -> Configuration:
+    """The configuration without averaged positions, their scalars and their provenance."""
+    old = {
+        window_name(name, k)
+        for k in range(1, number_of_windows(configuration) + 1)
+        for name in (AVERAGE, *WINDOW_SCALARS)
+    }
+    return replace(
+        configuration,
+        structures={k: v for k, v in configuration.structures.items() if k not in old},
+        scalars={k: v for k, v in configuration.scalars.items() if k not in old},
+        provenance={
+            k: v for k, v in configuration.provenance.items() if not k.startswith("average_")
         },
     )

@@ -73,6 +73,8 @@ def replace_decoder(
     module = load_module(path, torch.device("cpu"))
     _take_over(file, module, changed, getattr(torch, manifest.dtype))
     _check_outputs(file, module, changed.model, manifest, weight, bias)
+    # What it reads is checked against each other.
+    changed.model.positions, changed.model.window = manifest.positions, manifest.window
     described = manifest_of(changed.model, manifest.dtype, training)
     # All other entries of the manifest stay as they are.
     renewed = ("glassml_version", "hyperparameters", "n_parameters", "outputs", "training")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glassml.simulation.average_file import AverageReport, average_file
 from glassml.simulation.cage import cage_commands, cage_structure
 from glassml.simulation.inherent import quench, quench_commands
 from glassml.simulation.lammps import (
@@ -13,6 +14,7 @@ from glassml.simulation.lammps import (
     run_lammps,
 )
 from glassml.simulation.quench_file import QuenchReport, quench_file
+from glassml.simulation.short_runs import ShortRun, average_positions
 from glassml.simulation.systems import (
     SYSTEMS,
     TRUNCATIONS,
@@ -27,10 +29,14 @@ from glassml.simulation.systems import (
 __all__ = [
     "SYSTEMS",
     "TRUNCATIONS",
+    "AverageReport",
     "LammpsInstallation",
     "LammpsRun",
     "QuenchReport",
+    "ShortRun",
     "System",
+    "average_file",
+    "average_positions",
     "cage_commands",
     "cage_structure",
     "find_lammps",

@@ -1,4 +1,8 @@
-"""Sums over a model's descriptors and a dataset's labels, from which decoders are fitted."""
+"""Sums over a model's descriptors and a dataset's labels, from which decoders are fitted.
+
+If the model reads averaged positions, all W windows of a configuration are in the sums, with the
+same labels and the weight 1 / W each.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glassml.analysis.predictions import predict_each
+from glassml.analysis.predictions import predict_each, predict_windows
 from glassml.data import REVERSED_FROM, Configuration, Dataset
 from glassml.errors import InputError
 from glassml.export import check_decoder
@@ -143,23 +147,24 @@ def read_descriptor_moments(
     species = predictor.manifest.species
     slabs, own, weights, starts = [], [], [], []
 
-    def predict(configuration: Configuration) -> dict[str, np.ndarray]:
-        return predictor.predict([configuration], ("descriptors", "propensity"))[0]
+    def predict(configuration: Configuration) -> list[dict[str, np.ndarray]]:
+        return predict_windows(predictor, configuration, ("descriptors", "propensity"))
 
-    for configuration, (predicted,) in predict_each(dataset, [predict], progress):
+    for configuration, (windows,) in predict_each(dataset, [predict], progress):
         labels = np.asarray(configuration.propensity)
         slab = _slab_of(configuration)
         masks = _masks(configuration, species)
         weights.append(label_trust(configuration.n_runs, label_noise))
         starts.append(configuration.positions_sha256)
-        x, own_predictions = predicted["descriptors"], predicted["propensity"][:, columns]
+        descriptors = [found["descriptors"] for found in windows]
+        predicted = [found["propensity"][:, columns] for found in windows]
         slabs.append(
             tuple(
-                tuple(RidgeMoments.of(x[m & at], labels[m & at]) for m in masks)
+                tuple(_over_windows(descriptors, labels, m & at) for m in masks)
                 for at in (slab == k for k in range(SLABS))
             )
         )
-        own.append(tuple(RidgeMoments.of(own_predictions[m], labels[m][:, known]) for m in masks))
+        own.append(tuple(_over_windows(predicted, labels[:, known], m) for m in masks))
     of_runs: tuple[tuple[RidgeMoments, ...], ...] = ()
     if reversed_runs is not None:
         of_runs = _reversed(predictor, reversed_runs, starts, label_noise, progress)
@@ -181,19 +186,20 @@ def _reversed(
     species = predictor.manifest.species
     parts: list[list[list[RidgeMoments]]] = [[[] for _ in species] for _ in starts]
 
-    def predict(configuration: Configuration) -> np.ndarray | None:
+    def predict(configuration: Configuration) -> list[np.ndarray]:
         if configuration.provenance.get(REVERSED_FROM) not in starts:
-            return None
-        return predictor.predict([configuration], ("descriptors",))[0]["descriptors"]
+            return []
+        windows = predict_windows(predictor, configuration, ("descriptors",))
+        return [found["descriptors"] for found in windows]
 
-    for configuration, (x,) in predict_each(runs, [predict], progress):
-        if x is None:
+    for configuration, (windows,) in predict_each(runs, [predict], progress):
+        if not windows:
             continue
         start = starts.index(configuration.provenance[REVERSED_FROM])
         labels = np.asarray(configuration.propensity)
         weight = label_trust(configuration.n_runs, label_noise)
         for s, mask in enumerate(_masks(configuration, species)):
-            parts[start][s].append(RidgeMoments.of(x[mask], labels[mask]).weighted(weight))
+            parts[start][s].append(_over_windows(windows, labels, mask).weighted(weight))
     for i, of_start in enumerate(parts):
         if not of_start[0]:
             raise InputError(
@@ -203,14 +209,20 @@ def _reversed(
     return tuple(tuple(RidgeMoments.total(part) for part in of_start) for of_start in parts)
 
 
+def _over_windows(x: Sequence[np.ndarray], labels: np.ndarray, mask: np.ndarray) -> RidgeMoments:
+    """Moments of chosen particles with x [N, D] in each of several windows, of equal weight."""
+    parts = [RidgeMoments.of(one[mask], labels[mask]) for one in x]
+    return parts[0] if len(parts) == 1 else RidgeMoments.total(parts).weighted(1 / len(parts))
+
+
 def _check_species(moments: DescriptorMoments) -> None:
     for s, name in enumerate(moments.species):
         for i, configuration in enumerate(moments.dataset.names):
-            if moments.of(i, s).n < SLABS:
+            if round(moments.of(i, s).n) < SLABS:
                 raise InputError(
                     f"{moments.dataset.path}: {configuration}: expected particles of every "
                     f"species of the model ({', '.join(moments.species)}); found "
-                    f"{moments.of(i, s).n} of {name!r}, for which no decoder can be fitted"
+                    f"{round(moments.of(i, s).n)} of {name!r}, for which no decoder can be fitted"
                 )
 
 

@@ -142,14 +142,14 @@ def test_killed_and_started_again_it_ends_with_the_same_dataset(glassml: Run, tm
         env=os.environ,
     )
     deadline = time.monotonic() + 300
-    while not list(parts.glob("[!.]*/quenched.h5")):
+    while not list(parts.glob("[!.]*/result.h5")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not killed.exists()
-    done = len(list(parts.glob("[!.]*/quenched.h5")))
+    done = len(list(parts.glob("[!.]*/result.h5")))
     again = glassml("quench", source, "-o", killed, *options)
     assert f"4 configurations ({done} from an earlier run)" in again.out
     assert not parts.exists()

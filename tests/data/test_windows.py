@@ -48,6 +48,17 @@ def averages(number: int, energies: bool = True) -> list[AveragedPositions]:
     ]
 
 
+def test_a_further_window_may_have_a_present_of_its_own() -> None:
+    first, other = averages(2)
+    path = np.full((N, 3), 0.5)
+    found = with_windows(plain(), [first, other._replace(path=path)], WINDOW)
+    expected = found.positions + path + other.shift
+    np.testing.assert_array_equal(found.structures["average_2"], expected)
+    np.testing.assert_array_equal(
+        found.scalars["average_displacement_2"], np.linalg.norm(other.shift, axis=1)
+    )
+
+
 def test_view_of_each_window() -> None:
     parts = averages(3)
     configuration = with_windows(plain(), parts, WINDOW)
@@ -126,6 +137,7 @@ def test_same_window() -> None:
     assert not Window(0.1, 20).same_as(Window(0.1, 19))
     assert not Window(0.1, 20).same_as(Window(0.11, 20))
     assert str(Window(0.1, 20)) == "20 samples every 0.1"
+    assert str(Window(0.1, 1)) == "1 sample"
 
 
 def test_what_needs_a_window() -> None:

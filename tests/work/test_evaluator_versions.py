@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pytest
 
 import glassml
+from glassml.simulation.average_file import _average
 from glassml.simulation.pipeline import lammps_task, measurements
 from glassml.simulation.quench_file import _quench
 from glassml.studies.sweep import sweep_runs
@@ -41,6 +42,7 @@ GROUPS = (
             measurements.measure_window: 1,
             measurements.measure_structure: 1,
             measurements.measure_cage: 1,
+            measurements.measure_average: 1,
             measurements.measure_run: 1,
             measurements.measure_labels: 1,
         },
@@ -48,16 +50,36 @@ GROUPS = (
             "simulation/pipeline/measurements.py",
             "simulation/pipeline/lammps_trajectory.py",
             "simulation/cage.py",
+            "simulation/short_runs.py",
+            "simulation/binary_dump.py",
+            "physics/averaging.py",
             "physics/pairs.py",
             "physics/propensity.py",
             "physics/relaxation.py",
         ),
-        "b7888df0e4058062",
+        "fa19af927804cefa",
     ),
     Group(
         {_quench: 1},
-        ("simulation/quench_file.py", "simulation/inherent.py", "simulation/exchange.py"),
-        "e3075510fc3fd40d",
+        (
+            "simulation/quench_file.py",
+            "simulation/each_configuration.py",
+            "simulation/inherent.py",
+            "simulation/exchange.py",
+        ),
+        "c1885c7c03c25285",
+    ),
+    Group(
+        {_average: 1},
+        (
+            "simulation/average_file.py",
+            "simulation/each_configuration.py",
+            "simulation/short_runs.py",
+            "simulation/binary_dump.py",
+            "simulation/exchange.py",
+            "physics/averaging.py",
+        ),
+        "aa6573d99d7a9941",
     ),
     Group(
         {sweep_runs.train_and_predict: 1},

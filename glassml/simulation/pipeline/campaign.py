@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from glassml.errors import ConfigError
+from glassml.simulation.pipeline.average_tasks import average_task, check_average
 from glassml.simulation.pipeline.equilibrium import Equilibrium, equilibrate
 from glassml.simulation.pipeline.liquid import Liquid, ensemble_steps, uses_tau
 from glassml.simulation.pipeline.simulate_config import STAGES
@@ -30,6 +31,7 @@ class Labelled:
         sample: its name and state.
         structure: task with positions and energies.
         cage: task with the cage centres; None without cage centres.
+        average: task with averages over a short run; None without one.
         labels: task with the averages over the ensemble; None without an ensemble.
         steps: time steps at which the labels are measured.
     """
@@ -37,6 +39,7 @@ class Labelled:
     sample: LiquidSample
     structure: Task
     cage: Task | None = None
+    average: Task | None = None
     labels: Task | None = None
     steps: tuple[int, ...] = ()
 
@@ -72,6 +75,7 @@ def run_campaign(liquid: Liquid, runner: StagePlanner, until: str = STAGES[-1]) 
         ConfigError: tau_alpha is needed and was not reached.
         GlassMLError: a task failed.
     """
+    check_average(liquid)
     campaign = Campaign(liquid)
     last = STAGES.index(until)
     chains = _melt(liquid, runner)
@@ -86,7 +90,8 @@ def run_campaign(liquid: Liquid, runner: StagePlanner, until: str = STAGES[-1]) 
         _sample(campaign, ends, runner)
     if last >= STAGES.index("structure"):
         found = campaign.configurations
-        tasks = [task for c in found for task in (c.structure, c.cage) if task is not None]
+        parts = [task for c in found for task in (c.structure, c.cage, c.average)]
+        tasks = [task for task in parts if task is not None]
         runner.run(tasks, tasks, f"structures of {len(found)} configurations")
     if last >= STAGES.index("ensemble") and liquid.config.ensemble is not None:
         _label(campaign, runner)
@@ -128,6 +133,7 @@ def _sample(campaign: Campaign, ends: dict[float, list[Chain]], runner: StagePla
                 sample,
                 structure_task(liquid, sample),
                 None if cage is None else cage_task(liquid, sample, cage),
+                average_task(liquid, sample),
             )
             for sample in samples
         ]

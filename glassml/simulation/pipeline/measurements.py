@@ -22,11 +22,13 @@ from glassml.physics import (
 from glassml.simulation.exchange import read_snapshot
 from glassml.simulation.lammps import read_thermo
 from glassml.simulation.pipeline.lammps_trajectory import read_frames
+from glassml.simulation.short_runs import read_samples, windows_of
 from glassml.work import Task, evaluator
 
 __all__ = [
     "check_box",
     "collect_frames",
+    "measure_average",
     "measure_cage",
     "measure_labels",
     "measure_run",
@@ -170,8 +172,15 @@ def measure_cage(task: Task, folder: Path) -> None:
 
 
 @evaluator(version=1)
+def measure_average(task: Task, folder: Path) -> None:
+    """Averages over the windows of a short run; see `_write_windows`."""
+    name = task.facts["name"]
+    _write_windows(folder / f"{name}.bin", folder / f"{name}.npz", task.facts["parameters"])
+
+
+@evaluator(version=1)
 def measure_run(task: Task, folder: Path) -> None:
-    """Displacements [T, N, 3] [length] of one isoconfigurational run."""
+    """Displacements [T, N, 3] [length] of one isoconfigurational run, and its first window."""
     start, *later = read_frames(
         folder / f"{task.facts['name']}.dump", task.facts["parameters"]["frames"]
     )
@@ -179,6 +188,10 @@ def measure_run(task: Task, folder: Path) -> None:
     if not np.isfinite(displacements).all():
         raise SimulationError("expected finite positions; found others, as the run has exploded")
     np.save(folder / f"{task.facts['name']}.npy", displacements)
+    about = task.facts["parameters"]
+    if "samples" in about:
+        name = task.facts["name"]
+        _write_windows(folder / f"{name}.bin", folder / f"{name}.window.npz", about)
 
 
 @evaluator(version=1)
@@ -187,7 +200,8 @@ def measure_labels(task: Task, folder: Path) -> None:
 
     One time at a time is in memory, unless the final positions of all times are kept.
     """
-    runs = [np.load(folder / name, mmap_mode="r") for name in task.inputs]  # each [T, N, 3]
+    files = [folder / name for name in task.inputs]
+    runs = [np.load(path, mmap_mode="r") for path in files if path.suffix == ".npy"]  # [T, N, 3]
     averages = [
         isoconfigurational_averages(np.stack([run[time] for run in runs]))
         for time in range(len(runs[0]))
@@ -195,7 +209,32 @@ def measure_labels(task: Task, folder: Path) -> None:
     arrays = {name: np.stack([each[name] for each in averages], axis=1) for name in averages[0]}
     if task.facts["parameters"]["final"]:
         arrays["final_displacements"] = np.stack(runs).astype(np.float32)
+    windows = [np.load(path) for path in files if path.suffix == ".npz"]
+    if windows:
+        for name in ("shift", "vibration", "energy", "path"):
+            arrays[f"window_{name}"] = np.concatenate([window[name] for window in windows])
     np.savez(folder / f"{task.facts['name']}.npz", **arrays)  # type: ignore[arg-type]
+
+
+def _write_windows(dump: Path, output: Path, about: dict[str, Any]) -> None:
+    """Shifts, paths [W, N, 3], vibrations [W, N] [length] and mean energies [W, N] of W windows.
+
+    Args:
+        dump: the samples of a run that begins at the configuration.
+        output: file to write.
+        about: ``samples``, the steps of all samples; ``windows``, if there are several; and
+            ``dimension``, if it is not three.
+    """
+    samples = read_samples(dump, about["samples"])
+    pbc = (True, True, about.get("dimension", 3) == 3)
+    windows = windows_of(samples, pbc, len(about["samples"]) // about.get("windows", 1))
+    np.savez(
+        output,
+        shift=[window.shift for window in windows],
+        vibration=[window.vibration for window in windows],
+        energy=[np.asarray(window.energy) for window in windows],
+        path=[np.asarray(window.path) for window in windows],
+    )
 
 
 def _box(path: Path) -> np.ndarray:

@@ -14,12 +14,14 @@ from glassml.simulation.exchange import dump_commands
 from glassml.simulation.inherent import quench_commands
 from glassml.simulation.pipeline.liquid import Liquid
 from glassml.simulation.pipeline.simulate_config import CageConfig
+from glassml.simulation.short_runs import sample_commands
 
 __all__ = [
     "cage_script",
     "create_script",
     "dynamics_script",
     "ensemble_script",
+    "short_run_script",
     "steps_file",
     "structure_script",
 ]
@@ -112,6 +114,40 @@ def cage_script(
     )
 
 
+def short_run_script(
+    liquid: Liquid,
+    name: str,
+    start: str,
+    kinetic_temperature: float,
+    seed: int,
+    every: int,
+    steps: int,
+) -> str:
+    """A run of constant energy from a configuration, with samples for averages.
+
+    Args:
+        liquid: what is simulated.
+        name: of the task.
+        start: restart file with the configuration.
+        kinetic_temperature: see `ensemble_script`.
+        seed: seed of the velocities.
+        every: time steps between two samples.
+        steps: number of time steps.
+    """
+    return (
+        _head(f"{name}: samples for averaged positions", liquid)
+        + _restart(start)
+        + "set group all image 0 0 0\n"
+        + _interactions(liquid)
+        + f"velocity all create {kinetic_temperature!r} {seed} mom yes rot no dist gaussian\n"
+        + "fix move all nve\n"
+        + liquid.system.plane_commands
+        + _thermo(max(1, steps))
+        + sample_commands(f"{name}.bin", every)
+        + f"run {steps}\n"
+    )
+
+
 def ensemble_script(
     liquid: Liquid,
     name: str,
@@ -121,6 +157,7 @@ def ensemble_script(
     seed: int,
     thermo: int,
     frames: Sequence[int],
+    samples: tuple[int, int] | None = None,
 ) -> str:
     """One run of an isoconfigurational ensemble.
 
@@ -135,6 +172,8 @@ def ensemble_script(
         seed: seed of the velocities.
         thermo: time steps between lines of thermo output.
         frames: steps at which positions are written.
+        samples: time steps between two samples for averages, and the step of the last one; None:
+            no samples.
     """
     thermostat = liquid.config.ensemble is not None and liquid.config.ensemble.dynamics == "nvt"
     steps = max(frames)
@@ -151,6 +190,9 @@ def ensemble_script(
         )
         + liquid.system.plane_commands
         + _thermo(thermo)
+        # Before the frames: LAMMPS removes a variable of a file that has ended, and then mistakes
+        # one of the later variables for another.
+        + ("" if samples is None else sample_commands(f"{name}.bin", *samples))
         + _frames(name, [0, *frames])
         + f"run {steps}\n"
     )

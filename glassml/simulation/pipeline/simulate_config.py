@@ -27,6 +27,7 @@ from glassml.work import ClusterConfig
 
 __all__ = [
     "STAGES",
+    "AverageConfig",
     "CageConfig",
     "CoolingConfig",
     "Duration",
@@ -232,6 +233,20 @@ class CageConfig(_Section):
     )
 
 
+class AverageConfig(_Section):
+    """Averaged positions: means over windows of short runs, and the vibrations around them."""
+
+    interval: PositiveFloat = Field(
+        default=0.1, description="time between two samples; a multiple of the time step"
+    )
+    samples: PositiveInt = Field(default=20, description="in a window")
+    windows: Literal["runs"] | PositiveInt = Field(
+        default=1,
+        description="number of successive windows of one short run from each configuration; or "
+        "runs: the beginning of each isoconfigurational run is a window",
+    )
+
+
 class SimulateConfig(_Section):
     """A whole simulation."""
 
@@ -269,6 +284,7 @@ class SimulateConfig(_Section):
     )
     ensemble: EnsembleConfig | None = Field(description="null: configurations without labels")
     cage: CageConfig | None = Field(default=None, description="null: no cage centres")
+    average: AverageConfig | None = Field(default=None, description="null: no averaged positions")
     seed: NonNegativeInt = Field(default=0, description="of everything that is random")
     workers: PositiveInt | None = Field(
         default=None, description="LAMMPS processes at a time; null: one per core"

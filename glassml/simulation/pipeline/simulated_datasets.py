@@ -9,6 +9,7 @@ import numpy as np
 
 from glassml.data import Configuration, DatasetWriter
 from glassml.simulation.lammps import find_lammps
+from glassml.simulation.pipeline.average_tasks import with_averages
 from glassml.simulation.pipeline.campaign import Campaign, Labelled
 from glassml.simulation.pipeline.liquid import Liquid
 from glassml.work import Store, Task
@@ -154,7 +155,7 @@ def _configuration(campaign: Campaign, labelled: Labelled, store: Store) -> Conf
     cell = structure["cell"]
     if liquid.system.dimension == 2:
         cell[2, 2] = cell[0, 0]  # as in published data; nothing depends on it
-    return Configuration(
+    configuration = Configuration(
         positions=structure["positions"],
         cell=cell,
         pbc=(True, True, liquid.system.dimension == 3),
@@ -165,6 +166,21 @@ def _configuration(campaign: Campaign, labelled: Labelled, store: Store) -> Conf
         provenance=provenance,
         **fields,
     )
+    return _with_windows(configuration, campaign, labelled, store)
+
+
+def _with_windows(
+    configuration: Configuration, campaign: Campaign, labelled: Labelled, store: Store
+) -> Configuration:
+    """Add averages over windows of a short run or of the isoconfigurational runs, if requested."""
+    average = campaign.liquid.config.average
+    if average is None:
+        return configuration
+    if labelled.average is not None:
+        return with_averages(configuration, _load(labelled.average, store), average)
+    if labelled.labels is not None:
+        return with_averages(configuration, _load(labelled.labels, store), average, "window_")
+    return configuration
 
 
 def _load(task: Task, store: Store) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from glassml.errors import ConfigError
 from glassml.simulation.pipeline.lammps_task import lammps_task
 from glassml.simulation.pipeline.liquid import Liquid
 from glassml.simulation.pipeline.measurements import (
@@ -29,9 +30,19 @@ from glassml.simulation.pipeline.scripts import (
     structure_script,
 )
 from glassml.simulation.pipeline.simulate_config import CageConfig
+from glassml.simulation.short_runs import steps_between_samples
 from glassml.work import Task
 
-__all__ = ["Chain", "LiquidSample", "State", "cage_task", "label_tasks", "melt", "structure_task"]
+__all__ = [
+    "Chain",
+    "LiquidSample",
+    "State",
+    "cage_task",
+    "label_tasks",
+    "melt",
+    "run_samples",
+    "structure_task",
+]
 
 _ORIGINS = 8  # time origins in a window, in its first half
 _LAGS_PER_DECADE = 8
@@ -233,6 +244,9 @@ def label_tasks(
     ensemble = liquid.config.ensemble
     assert ensemble is not None, "called for labelled datasets only"
     n = liquid.config.particles
+    samples = run_samples(liquid, frames[-1])
+    window = {} if not samples else {"samples": samples, **_dimension(liquid)}
+    spacing = None if not samples else ((*samples, 1)[1], samples[-1])  # 1 for a single sample
     runs = []
     for i in range(1, ensemble.runs + 1):
         name = f"{sample.name}-run{i}"
@@ -253,12 +267,13 @@ def label_tasks(
                     seed,
                     max(1, frames[-1] // _THERMO_LINES),
                     frames,
+                    spacing,
                 ),
-                outputs=(f"{name}.npy",),
+                outputs=(f"{name}.npy", *([f"{name}.window.npz"] if samples else ())),
                 files={f"{name}.steps": steps_file(frames, frames[-1])},
                 inputs={sample.state.file: sample.state.key},
                 evaluate=measure_run,
-                parameters={"frames": [0, *frames]},
+                parameters={"frames": [0, *frames], **window},
                 cost=float(frames[-1] * n),
             )
         )
@@ -266,12 +281,35 @@ def label_tasks(
         stage="ensemble",
         name=f"{sample.name}-labels",
         outputs=(f"{sample.name}-labels.npz",),
-        inputs={f"{run.facts['name']}.npy": run.key for run in runs},
+        inputs={file: run.key for run in runs for file in run.outputs if file != "log.lammps"},
         evaluate=measure_labels,
         consumes=True,
         parameters={"final": ensemble.keep_final_positions},
     )
     return runs, average
+
+
+def run_samples(liquid: Liquid, last: int) -> list[int]:
+    """The steps of the window at the beginning of each run; empty if there is none.
+
+    Args:
+        liquid: what is simulated.
+        last: number of time steps of the runs.
+
+    Raises:
+        ConfigError: the runs are shorter.
+    """
+    average = liquid.config.average
+    if average is None or average.windows != "runs":
+        return []
+    every = steps_between_samples(average.interval, liquid.timestep)
+    steps = [every * k for k in range(average.samples)]
+    if steps[-1] > last:
+        raise ConfigError(
+            f"average.samples: expected a window within the runs of {last * liquid.timestep:g}; "
+            f"found {average.samples} samples every {average.interval:g}"
+        )
+    return steps
 
 
 def window_steps(steps: int) -> tuple[list[int], list[int]]:

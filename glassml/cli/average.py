@@ -1,0 +1,122 @@
+"""`glassml average`: positions of existing configurations, averaged over short runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from glassml.cli.interactions import (
+    Include,
+    Source,
+    SystemName,
+    Truncation,
+    Units,
+    chosen_system,
+)
+from glassml.cli.options import (
+    DatasetOutput,
+    FileFormat,
+    Overwrite,
+    Seed,
+    SpeciesNames,
+    jobs_option,
+)
+from glassml.cli.output import check_absent, continued_later
+
+if TYPE_CHECKING:
+    from glassml.data import Window
+    from glassml.simulation import AverageReport
+
+__all__ = ["average"]
+
+_Windows = Annotated[
+    int, typer.Option(metavar="W", min=1, help="Successive windows of each configuration.")
+]
+_Samples = Annotated[int, typer.Option(metavar="N", min=1, help="Samples in a window.")]
+_Interval = Annotated[
+    float,
+    typer.Option(metavar="TIME", help="Between two samples; a multiple of the time step."),
+]
+_Timestep = Annotated[
+    float | None,
+    typer.Option(
+        metavar="TIME", help="Time step of the runs.", show_default="that of the interactions"
+    ),
+]
+_Temperature = Annotated[
+    float | None,
+    typer.Option(
+        metavar="T",
+        help="Temperature of the runs.",
+        show_default="the one in the provenance of each configuration",
+    ),
+]
+
+
+def average(
+    source: Source,
+    output: DatasetOutput,
+    system: SystemName = None,
+    include: Include = None,
+    truncation: Truncation = None,
+    units: Units = "lj",
+    species: SpeciesNames = None,
+    windows: _Windows = 1,
+    samples: _Samples = 20,
+    interval: _Interval = 0.1,
+    timestep: _Timestep = None,
+    temperature: _Temperature = None,
+    seed: Seed = 0,
+    jobs: Annotated[int | None, jobs_option("Runs", "all cores")] = None,
+    file_format: FileFormat = "auto",
+    overwrite: Overwrite = False,
+) -> None:
+    """Add positions averaged over a short run, and the vibrations around them, to configurations.
+
+    From every configuration, which must be in equilibrium, LAMMPS runs with new velocities for
+    W windows of N samples. Each window gives an averaged position of every particle. To continue
+    after an interruption, run the same command again.
+
+    For example:
+
+        glassml average kob_andersen_T0.64 -o averaged.h5 --system kob-andersen
+    """
+    from glassml.data import ReadOptions, SpeciesMap, Window
+    from glassml.errors import InputError
+    from glassml.progress import TerminalProgress
+    from glassml.simulation import average_file
+
+    check_absent(output, overwrite)
+    if not interval > 0:
+        raise InputError(f"--interval: expected a positive time; found {interval:g}")
+    window = Window(interval, samples)
+    options = ReadOptions(species=SpeciesMap.parse(species) if species else None)
+    chosen = chosen_system(system, include, truncation, units, source, file_format, options)
+    with continued_later():
+        report = average_file(
+            source,
+            output,
+            chosen,
+            window=window,
+            n_windows=windows,
+            timestep=timestep,
+            temperature=temperature,
+            seed=seed,
+            file_format=file_format,
+            options=options,
+            jobs=jobs,
+            progress=TerminalProgress(),
+        )
+    _say(report, windows, window)
+
+
+def _say(report: AverageReport, windows: int, window: Window) -> None:
+    typer.echo(
+        f"{report.output}: {report.configurations} configurations"
+        + (f" ({report.resumed} from an earlier run)" if report.resumed else "")
+        + f", {windows} {'window' if windows == 1 else 'windows'} of {window}, "
+        f"vibration {report.vibration:.3g}"
+    )
+    if report.warning is not None:
+        typer.echo(f"WARNING: {report.warning}", err=True)

@@ -1,0 +1,182 @@
+"""One task for each configuration of a file, then one dataset: in parallel, and resumable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from glassml.data import Configuration, Dataset, DatasetWriter, ReadOptions, read_configurations
+from glassml.errors import InputError
+from glassml.progress import Progress
+from glassml.simulation.lammps import stop_running
+from glassml.work import Store, Task, open_workers, run_tasks
+
+__all__ = ["EachConfiguration", "bare", "read_result", "write_each", "write_result"]
+
+RESULT = "result.h5"
+_NAME = "result"
+
+
+@dataclass(frozen=True)
+class EachConfiguration:
+    """What is done with each configuration.
+
+    Attributes:
+        command: the command that does it, such as "quench"; also the entry of the description of
+            the dataset that holds ``facts``.
+        doing: for the progress bar.
+        facts: the settings as plain values, for the dataset's description.
+        task: makes the task of a configuration. Its output `RESULT` holds a configuration; see
+            `write_result`.
+        merge: adds a result to its configuration.
+    """
+
+    command: str
+    doing: str
+    facts: dict[str, Any]
+    task: Callable[[Configuration], Task]
+    merge: Callable[[Configuration, Configuration], Configuration]
+
+
+def bare(configuration: Configuration) -> Configuration:
+    """The structure alone, independent of its name and labels."""
+    return replace(
+        configuration,
+        scalars={},
+        structures={},
+        times=None,
+        propensity=None,
+        n_runs=None,
+        statistics={},
+        predictions={},
+        final_positions=None,
+        name=_NAME,
+        provenance={},
+    )
+
+
+def write_result(folder: Path, configuration: Configuration) -> None:
+    """Write the result of a task into its folder."""
+    with DatasetWriter(folder / RESULT) as writer:
+        writer.add(replace(configuration, name=_NAME))
+
+
+def read_result(store: Store, task: Task) -> Configuration:
+    """The result of a task that is done."""
+    with Dataset(store.path(task, RESULT)) as dataset:
+        done = dataset[_NAME]
+        dataset.verify(done)
+    return done
+
+
+def write_each(
+    source: str | Path,
+    output: str | Path,
+    each: EachConfiguration,
+    *,
+    file_format: str,
+    options: ReadOptions | None,
+    jobs: int | None,
+    progress: Progress,
+    on_written: Callable[[Configuration], None],
+) -> tuple[int, int]:
+    """Do a task for all configurations of a file, and write them with all else that it holds.
+
+    Results are kept in a hidden folder beside the output, so the same call continues where a killed
+    one stopped. The folder is removed at the end. The source is read twice: once for the structures
+    and once for the output. The output appears under its name once it is complete, and may replace
+    the source.
+
+    Args:
+        source: a structure file, a published data file or a dataset.
+        output: HDF5 dataset.
+        each: what is done.
+        file_format: a name in `glassml.data.FORMATS`, or "auto".
+        options: how to read the file.
+        jobs: number of LAMMPS processes at a time. Default: one per core.
+        progress: shows how many configurations are done.
+        on_written: called with each configuration of the output.
+
+    Returns:
+        The number of configurations, and how many of them an earlier, interrupted run had done.
+    """
+    if jobs is not None and jobs < 1:
+        raise InputError(f"jobs: expected at least 1; found {jobs}")
+    target = Path(output)
+    store = Store(target.with_name(f".{target.name}.{each.command}"))
+    options = options or ReadOptions()
+
+    def configurations(final_positions: bool) -> Iterator[Configuration]:
+        chosen = replace(options, final_positions=final_positions)
+        return read_configurations(source, file_format, chosen)
+
+    with _temporary(store, target, each.command):
+        total = _count(source)
+        tasks = map(each.task, configurations(False))
+        resumed = _run(tasks, total, store, each.doing, jobs, progress)
+        description = {**_description(source), each.command: each.facts}
+        with DatasetWriter(target, description) as writer:
+            for configuration in progress.watch(configurations(True), "writing", total):
+                done = each.merge(configuration, read_result(store, each.task(configuration)))
+                writer.add(done)
+                on_written(done)
+    return writer.n_configurations, resumed
+
+
+def _run(
+    tasks: Iterator[Task],
+    total: int | None,
+    store: Store,
+    doing: str,
+    jobs: int | None,
+    progress: Progress,
+) -> int:
+    """Do the remaining tasks, and return the number that were already done."""
+    resumed = 0
+    with progress.stage(doing, total) as advance:
+
+        def remaining() -> Iterator[Task]:
+            nonlocal resumed
+            known: set[str] = set()
+            for task in tasks:
+                if task.key in known or not store.is_done(task):
+                    known.add(task.key)
+                    yield task
+                else:
+                    resumed += 1
+                    advance()
+
+        with open_workers("threads", jobs, stop=stop_running) as workers:
+            run_tasks(remaining(), store, workers, on_end=lambda task: advance())
+    return resumed
+
+
+@contextmanager
+def _temporary(store: Store, target: Path, command: str) -> Iterator[None]:
+    """A store that is removed at the end, unless the block fails and something has been done."""
+    with store.locked(target, f"glassml {command}"):
+        store.clear_unfinished()
+        try:
+            yield
+        except BaseException:
+            store.clear_unfinished()
+            if store.is_empty():
+                store.remove()
+            raise
+        store.remove()
+
+
+def _description(source: str | Path) -> dict[str, Any]:
+    with suppress(InputError), Dataset(source) as dataset:
+        return dataset.description
+    return {}  # not a dataset, or a damaged one, which the reader reports
+
+
+def _count(source: str | Path) -> int | None:
+    """The number of configurations of a dataset; None for other files, which must be read first."""
+    with suppress(InputError), Dataset(source) as dataset:
+        return len(dataset)
+    return None
