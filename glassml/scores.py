@@ -18,6 +18,7 @@ __all__ = [
     "Kind",
     "Score",
     "Statistic",
+    "concise",
     "error_bar",
     "error_kinds",
     "find_score",
@@ -91,12 +92,17 @@ class Score(BaseModel):
 
     def concise(self) -> str:
         """As text with the error bar in units of the last digit: 0.467(12) is 0.467 ± 0.012."""
-        if math.isnan(self.value):
-            return "-"
-        return f"{self.value:.3f}" + ("" if self.error is None else f"({1000 * self.error:.0f})")
+        return concise(self.value, math.nan if self.error is None else self.error)
 
 
 SCORE_COLUMNS = tuple(Score.model_fields)
+
+
+def concise(value: float, error: float) -> str:
+    """A coefficient with its error bar in units of the last digit; without one if it is NaN."""
+    if math.isnan(value):
+        return "-"
+    return f"{value:.3f}" + ("" if math.isnan(error) else f"({1000 * error:.0f})")
 
 
 def error_bar(error: float, kind: ErrorKind) -> dict[str, Any]:

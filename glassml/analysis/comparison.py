@@ -12,9 +12,12 @@ import glassml
 from glassml.analysis.correlation import pearson_all, pearson_mean
 from glassml.analysis.four_point_curves import LABELS, FourPointCollector, FourPointCurves
 from glassml.analysis.metrics import (
+    Corrected,
     Sample,
+    averaged_corrected,
     averaged_samples,
     averaged_scores,
+    corrected_pearson,
     samples,
     scores,
     spread_agreement,
@@ -36,12 +39,15 @@ class Evaluation:
 
     Attributes:
         model: file name of the model, or another name of the predictions.
-        source_kind: source of the predictions: "model", "stored" (in the dataset), "file", or
+        source_kind: source of the predictions: "model", "windows" (those of a model, averaged over
+            windows), "stored" (in the dataset), "file", or
             "seeds" (the average over models that differ in their seed).
         seen_in_training: number of configurations of the dataset that the model was trained or
             validated on, as far as its file records this; these are no test of it.
         scores: for each species and time, one per statistic and kind.
         samples: the particles behind them, one entry per species and time.
+        corrected: Pearson coefficients without the noise of the labels, one entry per species and
+            time; none if the labels of the two halves of the runs are unknown.
     """
 
     model: str
@@ -49,6 +55,7 @@ class Evaluation:
     seen_in_training: int
     scores: tuple[Score, ...]
     samples: tuple[Sample, ...]
+    corrected: tuple[Corrected, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,6 +154,14 @@ class Comparison(ScoreTable):
             for sample in evaluation.samples
         ]
 
+    def corrected_rows(self) -> list[dict[str, Any]]:
+        """Pearson coefficients without the noise of the labels: rows as in `sample_rows`."""
+        return [
+            {"model": evaluation.model, **asdict(corrected)}
+            for evaluation in self.evaluations
+            for corrected in evaluation.corrected
+        ]
+
     def facts(self) -> dict[str, Any]:
         """All numbers except the scores and those of single particles."""
         result: dict[str, Any] = {
@@ -159,6 +174,7 @@ class Comparison(ScoreTable):
             "models": list(self.sources),
             "seeds": list(self.seed_models),
             "samples": self.sample_rows(),
+            "corrected": self.corrected_rows(),
             "noise_ceilings": [asdict(ceiling) for ceiling in self.ceilings],
             "spread": [asdict(spread) for spread in self.spreads],
         }
@@ -275,6 +291,15 @@ def _evaluations(
                 source.seen_in_training,
                 scores(*arrays, *columns, resamples=resamples, seed=seed),
                 samples(*arrays, *columns),
+                corrected_pearson(
+                    arrays[0],
+                    found.labels,
+                    found.halves,
+                    found.species,
+                    *columns,
+                    resamples=resamples,
+                    seed=seed,
+                ),
             )
         )
     return result
@@ -289,6 +314,7 @@ def _average(evaluations: Sequence[Evaluation]) -> Evaluation:
         max(model.seen_in_training for model in models),
         averaged_scores([model.scores for model in models]),
         averaged_samples([model.samples for model in models]),
+        averaged_corrected([model.corrected for model in models]),
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from glassml.analysis.comparison import Comparison, Evaluation
-from glassml.scores import KINDS, Statistic, error_kinds, find_score
+from glassml.analysis.metrics import Corrected
+from glassml.scores import KINDS, Statistic, concise, error_kinds, find_score
 
-__all__ = ["evaluation_table", "training_overlap"]
+__all__ = ["evaluation_table", "label_noise", "training_overlap"]
 
 _SHOWN: tuple[Statistic, ...] = ("pearson", "spearman")
 
@@ -16,21 +19,19 @@ _SHOWN: tuple[Statistic, ...] = ("pearson", "spearman")
 def evaluation_table(comparison: Comparison, evaluation: Evaluation) -> Table:
     """The Pearson and Spearman coefficients of one set of predictions.
 
-    Error bars stand in brackets, in units of the last digit (`Score.concise`).
+    If the noise of the labels is known, the Pearson coefficients are also given without it. Error
+    bars stand in brackets, in units of the last digit (`glassml.scores.concise`).
 
     Args:
         comparison: what was evaluated.
         evaluation: one of its evaluations.
     """
-    notes = [
-        "all: particles of all configurations pooled; mean: within each configuration, then "
-        "averaged"
-    ]
-    kinds = error_kinds(evaluation.scores)
-    if kinds:
-        notes.append(f"Error bars in brackets: {kinds}")
-    if evaluation.seen_in_training:
-        notes.append(training_overlap(comparison, evaluation))
+    corrected = {
+        (c.species, c.time): c
+        for c in evaluation.corrected
+        if math.isfinite(c.all) or math.isfinite(c.mean)
+    }
+    notes = _notes(comparison, evaluation, bool(corrected))
     result = Table(
         title=f"{evaluation.model} on {comparison.dataset} "
         f"({comparison.configurations} configurations)",
@@ -44,6 +45,8 @@ def evaluation_table(comparison: Comparison, evaluation: Evaluation) -> Table:
     for statistic in _SHOWN:
         for kind in KINDS:
             result.add_column(f"{statistic.capitalize()} {kind}", justify="right")
+    for kind in KINDS if corrected else ():
+        result.add_column(f"corrected {kind}", justify="right")
     shown = [sample for sample in evaluation.samples if sample.configurations]
     for sample in shown:
         found = (
@@ -56,9 +59,50 @@ def evaluation_table(comparison: Comparison, evaluation: Evaluation) -> Table:
             f"{sample.time:g}",
             str(sample.particles),
             *("-" if score is None else score.concise() for score in found),
+            *(_shown(corrected.get((sample.species, sample.time))) if corrected else ()),
             end_section=sample.time == shown[-1].time,
         )
     return result
+
+
+def _notes(comparison: Comparison, evaluation: Evaluation, corrected: bool) -> list[str]:
+    """The caption of a table, sentence by sentence."""
+    notes = [
+        "all: particles of all configurations pooled; mean: within each configuration, then "
+        "averaged"
+    ]
+    kinds = error_kinds(evaluation.scores)
+    if kinds:
+        notes.append(f"Error bars in brackets: {kinds}")
+    if corrected:
+        notes.append(f"corrected: {label_noise(comparison)}")
+    elif 1 in comparison.collected.runs:
+        notes.append(
+            "Some labels are displacements in single runs, whose noise is unknown and lowers the "
+            "coefficients"
+        )
+    if evaluation.seen_in_training:
+        notes.append(training_overlap(comparison, evaluation))
+    return notes
+
+
+def label_noise(comparison: Comparison) -> str:
+    """What the corrected coefficients are, with the number of runs behind each label."""
+    known = sorted({runs for runs in comparison.collected.runs if runs is not None})
+    number = "a few" if not known else " to ".join(map(str, dict.fromkeys((known[0], known[-1]))))
+    return (
+        f"Pearson without the noise of the labels, which average over {number} runs (divided by "
+        "the noise ceiling)"
+    )
+
+
+def _shown(corrected: Corrected | None) -> tuple[str, str]:
+    if corrected is None:
+        return "-", "-"
+    return (
+        concise(corrected.all, corrected.all_error),
+        concise(corrected.mean, corrected.mean_error),
+    )
 
 
 def training_overlap(comparison: Comparison, evaluation: Evaluation) -> str:

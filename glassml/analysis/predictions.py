@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from glassml.analysis.prediction_files import PredictionFile
-from glassml.data import Configuration, Dataset
+from glassml.data import Configuration, Dataset, number_of_windows
 from glassml.errors import InputError
 from glassml.files import sha256_of
 from glassml.inference import Predictor
@@ -26,6 +26,7 @@ __all__ = [
     "StoredPredictions",
     "open_sources",
     "predict_each",
+    "predict_windows",
     "stored_predictions",
 ]
 
@@ -46,7 +47,8 @@ class PredictionSource(Protocol):
 
     Attributes:
         name: name of the predictions in tables and figures.
-        kind: "model", "stored" (in the dataset) or "file".
+        kind: "model", "windows" (a model's predictions, averaged over windows), "stored" (in the
+            dataset) or "file".
         origin: path and checksum of the file that they come from, if there is one.
         seen_in_training: number of configurations of the dataset that the model was trained or
             validated on, as far as is known.
@@ -69,15 +71,24 @@ class ModelPredictions:
         predictor: the model. Its output ``propensity_std``, if it has one, is its spread.
         dataset: labelled configurations.
         name: name of the predictions; None: the model's file name.
+        windows: predictions, and their spreads, are means over the first windows of each
+            configuration, if there are more than one.
 
     Raises:
-        InputError: the model predicts none of the times of the labels.
+        InputError: the model predicts none of the times of the labels, or several windows are
+            wanted of a model that reads no averages or of configurations that have fewer.
     """
 
-    kind = "model"
-
-    def __init__(self, predictor: Predictor, dataset: Dataset, name: str | None = None) -> None:
+    def __init__(
+        self, predictor: Predictor, dataset: Dataset, name: str | None = None, windows: int = 1
+    ) -> None:
         self.name = name or predictor.path.name
+        self.kind = "model"
+        self.windows = windows
+        if windows != 1:
+            _check_windows(predictor, dataset, windows)
+            self.name += f", {windows} windows"
+            self.kind = "windows"
         self.origin = {"file": str(predictor.path), "sha256": sha256_of(predictor.path)}
         self.seen_in_training = len(predictor.manifest.training.seen(dataset))
         self.predictor = predictor
@@ -94,7 +105,8 @@ class ModelPredictions:
 
     def predict(self, configuration: Configuration) -> Prediction:
         """Run the model on a configuration."""
-        found = self.predictor.predict([configuration], self._outputs)[0]
+        each = predict_windows(self.predictor, configuration, self._outputs, self.windows)
+        found = {name: np.mean([one[name] for one in each], axis=0) for name in self._outputs}
         spread = found.get(_SPREAD)
         return Prediction(
             _at_times(found["propensity"], self._columns),
@@ -158,6 +170,7 @@ class Collected:
         species: one array [N] per configuration.
         halves: one array [N, T, 2] [length] per configuration: labels from each half of the runs;
             None if a configuration lacks them.
+        runs: number of runs behind the labels of each configuration, None if unknown.
         predictions: name of the source -> one array [N, T] [length] per configuration, or None.
         spreads: the same for predicted spreads, for those sources that give them.
     """
@@ -165,6 +178,7 @@ class Collected:
     labels: list[np.ndarray] = field(default_factory=list)
     species: list[np.ndarray] = field(default_factory=list)
     halves: list[np.ndarray] | None = field(default_factory=list)
+    runs: list[int | None] = field(default_factory=list)
     predictions: dict[str, list[np.ndarray | None]] = field(default_factory=dict)
     spreads: dict[str, list[np.ndarray]] = field(default_factory=dict)
 
@@ -174,6 +188,7 @@ class Collected:
         """Keep the labels of a configuration and the predictions of each source for it."""
         self.labels.append(np.asarray(configuration.propensity))
         self.species.append(configuration.species)
+        self.runs.append(configuration.n_runs)
         halves = configuration.statistics.get("propensity_halves")
         if halves is None:
             self.halves = None
@@ -200,6 +215,25 @@ class Collected:
         x, y = (np.concatenate(part) for part in zip(*pairs, strict=True))
         known = np.isfinite(x)
         return x[known], y[known]
+
+
+def predict_windows(
+    predictor: Predictor,
+    configuration: Configuration,
+    outputs: Sequence[str],
+    windows: int | None = None,
+) -> list[dict[str, np.ndarray]]:
+    """Outputs of a model for each window of a configuration.
+
+    Args:
+        predictor: the model. If it reads no averages, there is one result.
+        configuration: the configuration.
+        outputs: names of outputs in the manifest.
+        windows: how many windows, from the first one; None: all that the configuration has.
+    """
+    number = 1 if predictor.manifest.window is None else number_of_windows(configuration)
+    chosen = range(1, (max(number, 1) if windows is None else windows) + 1)
+    return [predictor.predict([configuration], outputs, window=k)[0] for k in chosen]
 
 
 def predict_each(
@@ -232,6 +266,7 @@ def open_sources(
     models: Sequence[str | Path],
     predictions: Mapping[str, str | Path],
     device: str = "auto",
+    windows: int = 1,
 ) -> list[PredictionSource]:
     """Models, predictions in files, and all predictions that a dataset holds.
 
@@ -241,17 +276,26 @@ def open_sources(
             path where file names are the same.
         predictions: name -> npz or CSV file (`FilePredictions`).
         device: device on which the models run.
+        windows: if more than one, models of averaged positions are also evaluated with predictions
+            averaged over this number of windows.
 
     Raises:
-        InputError: predictions do not fit the dataset.
+        InputError: predictions do not fit the dataset, or no model reads averaged positions.
         ModelFileError: a model cannot be read.
     """
     predictors = [Predictor(path, device=device) for path in models]
     names = [predictor.path.name for predictor in predictors]
-    sources: list[PredictionSource] = [
-        ModelPredictions(predictor, dataset, str(path) if names.count(name) > 1 else name)
-        for predictor, path, name in zip(predictors, models, names, strict=True)
-    ]
+    sources: list[PredictionSource] = []
+    for predictor, path, name in zip(predictors, models, names, strict=True):
+        shown = str(path) if names.count(name) > 1 else name
+        sources.append(ModelPredictions(predictor, dataset, shown))
+        if windows != 1 and (predictor.manifest.window is not None or len(models) == 1):
+            sources.append(ModelPredictions(predictor, dataset, shown, windows))
+    if windows != 1 and all(source.kind != "windows" for source in sources):
+        raise InputError(
+            "--windows: expected a model that reads averaged positions; found "
+            f"{', '.join(names) or 'no model'}"
+        )
     sources += [FilePredictions(name, path, dataset) for name, path in predictions.items()]
     return sources + list(stored_predictions(dataset))
 
@@ -262,6 +306,23 @@ def stored_predictions(dataset: Dataset) -> list[StoredPredictions]:
     for name in dataset.names:
         names.update(dict.fromkeys(dataset.stored(name).get("predictions", {})))
     return [StoredPredictions(name) for name in names]
+
+
+def _check_windows(predictor: Predictor, dataset: Dataset, windows: int) -> None:
+    if windows < 1:
+        raise InputError(f"--windows: expected at least 1; found {windows}")
+    if predictor.manifest.window is None:
+        raise InputError(
+            "--windows: expected a model that reads averaged positions; found "
+            f"{predictor.path.name}, which reads {predictor.manifest.positions} positions"
+        )
+    for name in dataset.names:
+        found = dataset.n_windows(name)
+        if found < windows:
+            raise InputError(
+                f"--windows: expected at most the {found} that {name} in {dataset.path} has; "
+                f"found {windows}. `glassml average --windows {windows}` makes them"
+            )
 
 
 def _columns(known: np.ndarray, dataset: Dataset, source: str) -> list[int | None]:

@@ -1,6 +1,7 @@
 """`glassml data`: convert published data or your own into a dataset, and show what a dataset holds.
 
-The commands that work on datasets alone are in `glassml.cli.datasets`.
+`glassml data label` is in `glassml.cli.labels`, and the commands that work on datasets alone are in
+`glassml.cli.datasets`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glassml.cli import datasets
+from glassml.cli import datasets, labels
 from glassml.cli.options import (
     AsJson,
     DatasetFile,
@@ -18,8 +19,10 @@ from glassml.cli.options import (
     FileFormat,
     LengthUnit,
     Overwrite,
+    PeriodicDirections,
     Scalars,
     SpeciesNames,
+    directions,
     named,
 )
 from glassml.cli.output import check_absent
@@ -35,7 +38,7 @@ app = typer.Typer(
     help="Convert simulation data into datasets; show, divide, merge and check datasets.",
     no_args_is_help=True,
 )
-for _command in (datasets.split, datasets.merge, datasets.reverse, datasets.validate):
+for _command in (labels.label, datasets.split, datasets.merge, datasets.reverse, datasets.validate):
     app.command()(_command)
 
 _Inputs = Annotated[
@@ -57,12 +60,6 @@ _Labels = Annotated[
         "the name of the structure file.",
     ),
 ]
-_Pbc = Annotated[
-    str | None,
-    typer.Option(
-        metavar="T,T,F", help="Periodic directions of structure files; T,T,F for flat ones."
-    ),
-]
 _FinalPositions = Annotated[
     bool,
     typer.Option("--final-positions", help="Keep the final positions of each run at each time."),
@@ -82,7 +79,7 @@ def convert(
     scalar: Scalars = None,
     length_unit: LengthUnit = None,
     labels: _Labels = None,
-    pbc: _Pbc = None,
+    pbc: PeriodicDirections = None,
     final_positions: _FinalPositions = False,
     limit: _Limit = None,
     overwrite: Overwrite = False,
@@ -108,7 +105,7 @@ def convert(
         length_unit=length_unit,
         final_positions=final_positions,
         labels=labels,
-        pbc=_directions(pbc) if pbc else None,
+        pbc=directions(pbc) if pbc else None,
     )
     paths = find_inputs(inputs, file_format)
     count = convert_files(paths, output, file_format, options, limit, TerminalProgress())
@@ -142,18 +139,6 @@ def info(path: DatasetFile, as_json: AsJson = False) -> None:
         console.print(_label_table(summary))
 
 
-def _directions(text: str) -> tuple[bool, bool, bool]:
-    from glassml.errors import InputError
-
-    letters = [letter.strip().upper() for letter in text.split(",")]
-    if len(letters) != 3 or not set(letters) <= {"T", "F"}:
-        raise InputError(
-            f"--pbc: expected T or F for each lattice direction, such as T,T,F; found {text!r}"
-        )
-    one, two, three = (letter == "T" for letter in letters)
-    return one, two, three
-
-
 def _facts(summary: DatasetSummary) -> Table:
     from rich.markup import escape
     from rich.table import Table
@@ -175,6 +160,7 @@ def _facts(summary: DatasetSummary) -> Table:
         "times": times,
         "runs per label": "unknown" if summary.n_runs is None else _range(summary.n_runs),
         "other positions": _counted(summary.structures, summary),
+        "windows": _windows(summary),
         "statistics": _counted(summary.statistics, summary),
         "predictions": _counted(summary.predictions, summary),
         "final positions": _counted(
@@ -219,6 +205,13 @@ def _counted(counts: dict[str, int], summary: DatasetSummary) -> str:
     total = summary.n_configurations
     names = (name if n == total else f"{name} ({n} of {total})" for name, n in counts.items())
     return ", ".join(names) or "none"
+
+
+def _windows(summary: DatasetSummary) -> str:
+    """Number and recipe of the windows that positions were averaged over."""
+    if not summary.window_recipes:
+        return "none"
+    return f"{_range(summary.windows)} of {' or of '.join(summary.window_recipes)}"
 
 
 def _range(values: tuple[float, float]) -> str:

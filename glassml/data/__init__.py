@@ -6,6 +6,7 @@ from glassml.data.atoms import atoms_from_configuration, configuration_from_atom
 from glassml.data.configuration import REVERSED_FROM, Configuration
 from glassml.data.conversion import convert, find_inputs
 from glassml.data.dataset import Dataset, DatasetWriter
+from glassml.data.labelling import Clock, LabelledTrajectory, LabelOptions, label_trajectory
 from glassml.data.model_view import POSITIONS, THERMAL, view_of
 from glassml.data.readers import FORMATS, Frames, ReadOptions, open_frames, read_configurations
 from glassml.data.rearranging import (
@@ -27,6 +28,7 @@ from glassml.data.windows import (
     reads_window,
     window_of,
     with_windows,
+    without_windows,
 )
 
 __all__ = [
@@ -36,13 +38,16 @@ __all__ = [
     "REVERSED_FROM",
     "THERMAL",
     "WINDOW_SCALARS",
+    "Clock",
     "Complaint",
     "Configuration",
     "Dataset",
     "DatasetSummary",
     "DatasetWriter",
     "Frames",
+    "LabelOptions",
     "LabelStatistics",
+    "LabelledTrajectory",
     "ReadOptions",
     "SpeciesMap",
     "Window",
@@ -52,6 +57,7 @@ __all__ = [
     "convert",
     "dataset_path",
     "find_inputs",
+    "label_trajectory",
     "merge_datasets",
     "number_of_windows",
     "open_frames",
@@ -68,4 +74,5 @@ __all__ = [
     "view_of",
     "window_of",
     "with_windows",
+    "without_windows",
 ]

@@ -12,7 +12,12 @@ from glassml.data.configuration import Configuration
 from glassml.data.species import SpeciesMap
 from glassml.errors import InputError
 
-__all__ = ["atoms_from_configuration", "configuration_from_atoms", "label_array"]
+__all__ = [
+    "atoms_from_configuration",
+    "configuration_from_atoms",
+    "enclosing_cell",
+    "label_array",
+]
 
 # Space [length] beyond the outermost particles in a direction without a cell vector.
 _MARGIN = 1.0
@@ -56,7 +61,7 @@ def configuration_from_atoms(
     known_times, propensity, n_runs = _labels(atoms, times, name) if labels else (None, None, None)
     return Configuration(
         positions=atoms.get_positions(),
-        cell=_enclosing_cell(atoms, name),
+        cell=enclosing_cell(atoms, name),
         species=species_map.indices(_species_labels(atoms, species_map), name),
         species_names=species_map.names,
         pbc=tuple(atoms.pbc.tolist()),
@@ -133,7 +138,7 @@ def _check_finite(values: np.ndarray, what: str) -> None:
         )
 
 
-def _enclosing_cell(atoms: Atoms, name: str) -> np.ndarray:
+def enclosing_cell(atoms: Atoms, name: str) -> np.ndarray:
     """The cell, with orthogonal vectors around the particles where some are missing."""
     missing = ~atoms.cell.any(axis=1)
     for axis in np.flatnonzero(missing & atoms.pbc):

@@ -190,8 +190,12 @@ def test_the_numbers(report: Path, dataset: Dataset) -> None:
     assert overlaps["stored", "B", 1.0]["particles"] == 0
     assert {row["source"] for row in content["four_point"]["chi4"]} >= {"labels", "given"}
     assert {p.name for p in report.glob("*.csv")} == {
-        "scores.csv", "overlaps.csv", "chi4.csv", "g4.csv", "calibration.csv",
+        "scores.csv", "overlaps.csv", "chi4.csv", "g4.csv", "calibration.csv", "corrected.csv",
     }  # fmt: skip
+    corrected = {(c["model"], c["species"], c["time"]): c for c in content["corrected"]}
+    given = corrected["given", "A", 10.0]
+    assert given["all"] == pytest.approx(1.0)  # there is no noise to correct for
+    assert corrected["stored", "B", 10.0]["mean"] is None
 
 
 def test_a_spread_that_tells_the_error_is_seen(report: Path) -> None:

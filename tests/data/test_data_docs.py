@@ -48,8 +48,9 @@ def test_commands_run(write_botan, write_deepmind, tmp_path, monkeypatch):
     header = (
         "ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n3\nITEM: BOX BOUNDS pp pp pp\n0 4\n0 4\n0 4\n"
     )
-    rows = "ITEM: ATOMS id type x y z c_pe\n1 1 0 0 0 -6\n3 1 1 1 1 -7\n2 2 2 2 2 -8\n"
-    Path("run.lammpstrj").write_text(header + rows)
+    rows = "ITEM: ATOMS id type x y z c_pe\n1 1 {0} 0 0 -6\n3 1 1 1 {0} -7\n2 2 2 2 2 -8\n"
+    frames = [header + rows.format(0.1 * k) for k in range(3)]
+    Path("run.lammpstrj").write_text("".join(frames))
     (labels,) = re.findall(r"```text\n(.*?)```", TEXT, re.DOTALL)
     for name in ("melt_1", "melt_2"):
         Path(f"{name}.txt").write_text(labels)
@@ -60,7 +61,7 @@ def test_commands_run(write_botan, write_deepmind, tmp_path, monkeypatch):
     _write_liquids(Path("all.h5"))
     blocks = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
-    assert len(lines) == 10
+    assert len(lines) == 11
     for line in lines:
         program, *arguments = shlex.split(line, comments=True)
         assert program == "glassml"
@@ -98,7 +99,7 @@ def test_formats_units_and_options_are_documented():
     for name in (*FORMATS, *LENGTH_UNITS):
         assert f"`{name}`" in TEXT
     commands = get_command(app).commands
-    assert set(commands) == {"convert", "info", "split", "merge", "reverse", "validate"}
+    assert set(commands) == {*("convert", "label", "info", "split", "merge", "reverse", "validate")}
     assert all(f"data {name}" in TEXT for name in commands)
     options = {name for option in commands["convert"].params for name in option.opts}
     long_options = {name for name in options if name.startswith("--")}

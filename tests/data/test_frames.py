@@ -106,11 +106,16 @@ def test_lammps_dump_of_forces_gets_no_made_up_energy(tmp_path: Path) -> None:
 
 def test_lammps_dump_with_units_and_time(tmp_path: Path) -> None:
     source = tmp_path / "any.name"
-    text = dump_text(trajectory(3)).replace("ITEM: TIMESTEP", "ITEM: TIME\n0.5\nITEM: TIMESTEP")
-    source.write_text("ITEM: UNITS\nreal\n" + text)
+    parts = dump_text(trajectory(3)).split("ITEM: TIMESTEP")[1:]
+    timed = [f"ITEM: TIME\n{0.5 * k}\nITEM: TIMESTEP{part}" for k, part in enumerate(parts)]
+    source.write_text("ITEM: UNITS\nreal\n" + "".join(timed))
     assert_frames(open_frames(source), trajectory(3))
     found = [atoms.info["length_unit"] for _, atoms in open_frames(source, "1:").frames]
     assert found == ["angstrom"] * 2  # although LAMMPS says so but once
+    assert [atoms.info["time"] for _, atoms in open_frames(source).frames] == [0.0, 0.5, 1.0]
+    assert [atoms.info["time"] for _, atoms in open_frames(source, "::-2").frames] == [1.0, 0.0]
+    source.write_text(dump_text(trajectory(1)))
+    assert "time" not in next(open_frames(source).frames)[1].info
 
 
 def test_lammps_dump_from_windows(tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def test_frames(tmp_path):
     atoms = [atoms for _, atoms in chosen.frames]
     np.testing.assert_allclose(atoms[0].positions, made[2][1].positions, atol=1e-6)
     assert set(atoms[0].arrays) == {"numbers", "positions", "type", "energy"}
+    assert [one.info["timestep"] for one in atoms] == [300, 100]
 
 
 def test_two_dimensions(tmp_path):

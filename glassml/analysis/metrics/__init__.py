@@ -9,6 +9,11 @@ from glassml.analysis.metrics.agreement import (
     overlap_coefficient,
     spread_agreement,
 )
+from glassml.analysis.metrics.attenuation import (
+    Corrected,
+    averaged_corrected,
+    corrected_pearson,
+)
 from glassml.analysis.metrics.bootstrap import mean_errors, pooled_errors, resampled_counts
 from glassml.analysis.metrics.coefficients import (
     Sample,
@@ -21,11 +26,14 @@ from glassml.analysis.metrics.coefficients import (
 
 __all__ = [
     "Calibration",
+    "Corrected",
     "Sample",
     "SpreadAgreement",
+    "averaged_corrected",
     "averaged_samples",
     "averaged_scores",
     "calibration",
+    "corrected_pearson",
     "mean_errors",
     "overlap_coefficient",
     "pearson_scores",

@@ -12,7 +12,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["mean_errors", "pooled_errors", "resampled_counts"]
+__all__ = [
+    "mean_errors",
+    "pooled_errors",
+    "resampled_counts",
+    "resampled_means",
+    "resampled_pearson",
+    "spread",
+]
 
 
 def resampled_counts(n_configurations: int, resamples: int, seed: int) -> np.ndarray:
@@ -33,10 +40,16 @@ def mean_errors(each: np.ma.MaskedArray, counts: np.ndarray) -> np.ndarray:
         [...], NaN where fewer than two configurations count.
     """
     present = ~np.ma.getmaskarray(each)
+    return spread(resampled_means(each, counts), present.sum(axis=0))
+
+
+def resampled_means(each: np.ma.MaskedArray, counts: np.ndarray) -> np.ndarray:
+    """The mean over configurations in each resample: [B, ...] of the arguments of `mean_errors`."""
+    present = ~np.ma.getmaskarray(each)
     total = np.tensordot(counts, np.where(present, each.filled(0.0), 0.0), axes=1)
     number = np.tensordot(counts, present.astype(np.float64), axes=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return _spread(total / number, present.sum(axis=0))
+        return np.asarray(total / number)
 
 
 def pooled_errors(
@@ -58,15 +71,37 @@ def pooled_errors(
     pearson, r2 = _moment_coefficients(x, y, which, counts)
     ranks = _spearman(x, y, which, counts)
     return {
-        name: float(_spread(values, np.asarray(n)))
+        name: float(spread(values, np.asarray(n)))
         for name, values in (("pearson", pearson), ("spearman", ranks), ("r2", r2))
     }
 
 
-def _spread(resampled: np.ndarray, n_configurations: np.ndarray) -> np.ndarray:
-    """Standard deviation over those resamples that have a value."""
+def spread(resampled: np.ndarray, n_configurations: np.ndarray) -> np.ndarray:
+    """Standard deviation over those resamples that have a value.
+
+    Args:
+        resampled: [B, ...], NaN where there is none.
+        n_configurations: [...], how many configurations count.
+
+    Returns:
+        [...], NaN where fewer than two configurations count.
+    """
     masked = np.ma.masked_invalid(resampled)
     return np.where(n_configurations > 1, np.ma.filled(masked.std(axis=0), np.nan), np.nan)
+
+
+def resampled_pearson(
+    x: np.ndarray, y: np.ndarray, which: np.ndarray, counts: np.ndarray
+) -> np.ndarray:
+    """Pearson's coefficient of pooled particles in each resample [B].
+
+    Args:
+        x: [n].
+        y: [n].
+        which: configuration of each particle, int [n].
+        counts: [B, C], see `resampled_counts`.
+    """
+    return _moment_coefficients(x, y, which, counts)[0]
 
 
 def _moment_coefficients(

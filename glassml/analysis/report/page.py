@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 import glassml
 from glassml.analysis.comparison import Comparison
-from glassml.analysis.evaluation_table import training_overlap
+from glassml.analysis.evaluation_table import label_noise, training_overlap
 from glassml.analysis.published import PublishedCurves
 from glassml.data import Dataset
 from glassml.physics import same_time
@@ -70,10 +70,17 @@ def render(
     )
     environment.filters["number"] = _number
     environment.filters["score"] = _score
+    environment.filters["with_error"] = _with_error
     citations = list(dict.fromkeys(curves.citation for curves in published))
     return environment.get_template("report.html.j2").render(
         comparison=comparison,
         ceilings={(c.species, c.time): c for c in comparison.ceilings},
+        corrected={
+            (evaluation.model, c.species, c.time): c
+            for evaluation in comparison.evaluations
+            for c in evaluation.corrected
+        },
+        label_noise=label_noise(comparison),
         has_ceiling=any(math.isfinite(c.all) for c in comparison.ceilings),
         warnings=[
             *dataset.description.get("warnings", []),
@@ -98,9 +105,14 @@ def render(
 
 def _score(score: Score) -> Markup:
     """A coefficient with its error bar; a dash if it is not defined."""
-    if score.error is None or math.isnan(score.value):
-        return Markup(_number(score.value))
-    return Markup(f'{_number(score.value)} <span class="error">± {score.error:.3f}</span>')
+    return _with_error(score.value, math.nan if score.error is None else score.error)
+
+
+def _with_error(value: float, error: float) -> Markup:
+    """A number with its error bar, if it has one."""
+    if math.isnan(error) or math.isnan(value):
+        return Markup(_number(value))
+    return Markup(f'{_number(value)} <span class="error">± {error:.3f}</span>')
 
 
 def _number(value: float, digits: int = 3) -> str:

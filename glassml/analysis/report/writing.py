@@ -307,6 +307,8 @@ def _write_numbers(comparison: Comparison, folder: Path, species: str) -> None:
     comparison.write_json(folder / "scores.json")
     comparison.write_csv(folder / "scores.csv")
     write_csv(comparison.sample_rows(), folder / "overlaps.csv")
+    if rows := comparison.corrected_rows():
+        write_csv(rows, folder / "corrected.csv")
     if comparison.four_point is not None:
         for name, rows in comparison.four_point.rows().items():
             if rows:

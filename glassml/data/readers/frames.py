@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import ase.io
-import numpy as np
 from ase import Atoms
 from ase.io.formats import (
     UnknownFileTypeError,
@@ -23,16 +21,17 @@ from ase.io.formats import (
 
 from glassml.data.configuration import Configuration
 from glassml.data.dataset import Dataset
+from glassml.data.readers.dump import DUMP, FrameClock, dump_frames, dump_index, with_unit
 from glassml.data.readers.gsd import GSD, gsd_frames, gsd_length
 from glassml.errors import InputError
-from glassml.physics.units import UNIT_STYLES
 
 __all__ = ["DATASET_SUFFIXES", "Frames", "ase_format", "open_frames"]
 
 DATASET_SUFFIXES = (".h5", ".hdf5")
 
 _DATASET = "glassml-dataset"
-_DUMP, _DATA = "lammps-dump-text", "lammps-data"
+_DATA = "lammps-data"
+_ZSTD = b"\x28\xb5\x2f\xfd"  # how files compressed by Zstandard begin
 _HEAD = 4096  # bytes at the start of a file that show its format
 
 
@@ -46,17 +45,27 @@ class Frames:
         total: number of chosen frames; None if they can only be counted by reading them all.
         frames: pairs of a frame's name for messages and the frame: Atoms, or a Configuration of a
             dataset. If LAMMPS wrote its unit system into the file, the Atoms have the unit of
-            length in ``info["length_unit"]``.
+            length in ``info["length_unit"]``. Steps and times of LAMMPS dumps and GSD files are in
+            ``info["timestep"]`` and ``info["time"]``.
+        clocks: when each frame of the file was written, if this is known before reading them.
+        select: gives the frames of the file with these numbers, if they can be read singly.
     """
 
     path: Path
     format: str
     total: int | None
     frames: Iterator[tuple[str, Atoms | Configuration]]
+    clocks: tuple[FrameClock, ...] | None = None
+    select: Callable[[Iterable[int]], Iterator[tuple[str, Atoms | Configuration]]] | None = None
 
 
 def open_frames(
-    path: str | Path, index: str = ":", kind: str | None = None, *, ids: bool = False
+    path: str | Path,
+    index: str = ":",
+    kind: str | None = None,
+    *,
+    ids: bool = False,
+    unwrapped: bool = False,
 ) -> Frames:
     """Open a file of configurations.
 
@@ -68,6 +77,9 @@ def open_frames(
             contents.
         ids: also read the atom ids of LAMMPS dumps, as ``arrays["id"]``. Data files always have
             them.
+        unwrapped: also read where the particles are without periodic wrapping, as
+            ``arrays["unwrapped"]`` [N, 3] [length], if a LAMMPS dump has the columns ``ix iy iz``,
+            ``xu yu zu`` or ``xsu ysu zsu``, or a GSD file has images.
 
     Raises:
         InputError: the file does not exist, its format is unknown, it has no frames, or the index
@@ -89,15 +101,11 @@ def open_frames(
             f"...), GSD, or a glassml dataset (.h5); found {hint if kind is None else repr(kind)}"
         )
     try:
-        total, frames = _source(file, kind, chosen, ids)
+        return _opened(file, kind, chosen, ids, unwrapped)
     except InputError:
         raise
     except Exception as error:  # see _named
         raise _unreadable(f"{file}", "file", kind, error) from error
-    if total == 0:
-        raise InputError(f"{file}: expected frames in this file ({kind}); found none")
-    count = None if total is None else len(range(total)[chosen])
-    return Frames(file, kind, count, _named(file, kind, frames, _numbers(chosen, total)))
 
 
 def ase_format(path: Path) -> str | None:
@@ -115,10 +123,17 @@ def ase_format(path: Path) -> str | None:
         if path.suffix == ".gsd":
             return GSD
         if head.startswith(b"ITEM:"):  # ASE expects TIMESTEP as the first item
-            return _DUMP
+            return DUMP
+        if head.startswith(_ZSTD):
+            raise InputError(
+                f"{path}: compression: expected none, .gz, .bz2 or .xz; found Zstandard. "
+                "Decompress the file first (zstd -d)"
+            )
         name = filetype(str(path))
     except UnknownFileTypeError:
         return None
+    except InputError:
+        raise
     except Exception as error:  # each compression raises its own errors for damaged files
         raise InputError(f"{path}: expected a file that can be read; found: {error}") from error
     return name if name in ioformats else None
@@ -145,18 +160,37 @@ def _numbers(chosen: slice, total: int | None) -> Iterable[int]:
     return itertools.count(first if chosen.start is None else chosen.start, step)
 
 
-def _source(file: Path, kind: str, chosen: slice, ids: bool) -> tuple[int | None, Iterator[Atoms]]:
-    """The number of frames in the file, if counting is cheap, and the chosen frames."""
-    if kind == GSD:
-        total = gsd_length(file)
-        return total, gsd_frames(file, range(total)[chosen])
-    if kind == _DUMP:
-        offsets = _dump_offsets(file)
-        return len(offsets), _dump_frames(file, offsets, range(len(offsets))[chosen], ids)
-    return _length(file, kind), _ase_frames(file, kind, chosen)
+def _opened(file: Path, kind: str, chosen: slice, ids: bool, unwrapped: bool) -> Frames:
+    """The chosen frames of a file that is no dataset."""
+    total, clocks, select = _length(file, kind), None, None
+    if kind == DUMP:
+        index = dump_index(file)
+        total, clocks = len(index.offsets), tuple(index.clocks)
+
+        def select(numbers: Iterable[int]) -> Iterator[tuple[str, Atoms | Configuration]]:
+            wanted = list(numbers)
+            frames = dump_frames(file, index, wanted, ids=ids, unwrapped=unwrapped)
+            return _named(file, kind, frames, wanted)
+
+    if total == 0:
+        raise InputError(f"{file}: expected frames in this file ({kind}); found none")
+    numbers = _numbers(chosen, total)
+    if select is not None:
+        frames = select(numbers)
+    elif kind == GSD:
+        frames = _named(file, kind, gsd_frames(file, list(numbers), unwrapped=unwrapped), numbers)
+    else:
+        frames = _named(file, kind, _ase_frames(file, kind, chosen), numbers)
+    count = None if total is None else len(range(total)[chosen])
+    return Frames(file, kind, count, frames, clocks, select)
 
 
 def _length(file: Path, kind: str) -> int | None:
+    """The number of frames in the file, if counting is cheap."""
+    if kind == GSD:
+        return gsd_length(file)
+    if kind == DUMP:
+        return None  # its index has it
     if ioformats[kind].single:
         return 1
     if kind == "traj":
@@ -183,70 +217,7 @@ def _count_xyz(stream: IO[bytes]) -> int | None:
 def _ase_frames(file: Path, kind: str, chosen: slice) -> Iterator[Atoms]:
     index = slice(0, 1) if ioformats[kind].single else chosen
     for atoms in ase.io.iread(str(file), index=index, format=kind, do_not_split_by_at_sign=True):
-        yield _with_unit(atoms, str(atoms.info.get("comment", "")) if kind == _DATA else "")
-
-
-def _dump_offsets(file: Path) -> list[int]:
-    """The offset [bytes] of each frame of a LAMMPS dump."""
-    offsets, position = [], 0
-    with open_with_compression(str(file), "rb") as stream:
-        for line in stream:
-            if line.startswith(b"ITEM: TIMESTEP"):
-                offsets.append(position)
-            position += len(line)
-    return offsets
-
-
-def _dump_frames(
-    file: Path, offsets: list[int], numbers: Iterable[int], ids: bool
-) -> Iterator[Atoms]:
-    """Frames of a LAMMPS dump, passed to ASE one by one: from a file, it would read them all."""
-    ends = [*offsets[1:], None]
-    with open_with_compression(str(file), "rb") as stream:
-        header = stream.read(offsets[0] if offsets else 0).decode()
-        for number in numbers:
-            start, end = offsets[number], ends[number]
-            stream.seek(start)
-            text = stream.read(-1 if end is None else end - start).decode()
-            _check_complete(text, f"{file}: frame {number}")
-            atoms = next(ase.io.iread(io.StringIO(text), index=0, format=_DUMP))
-            if atoms.calc is not None:
-                atoms.calc.results.pop("energy", None)  # not in the file: ASE adds a zero
-            if ids and (known := _dump_ids(text)) is not None:
-                atoms.set_array("id", known)
-            yield _with_unit(atoms, header)
-
-
-def _dump_ids(text: str) -> np.ndarray | None:
-    """The atom ids of a dump's frame in ascending order, which is ASE's order of the atoms."""
-    columns, _, rows = text.partition("ITEM: ATOMS")[2].partition("\n")
-    if "id" not in columns.split():
-        return None
-    column = columns.split().index("id")
-    return np.sort([int(row.split()[column]) for row in rows.splitlines() if row.strip()])
-
-
-def _check_complete(text: str, where: str) -> None:
-    """Check that a dump's frame is complete: ASE would silently leave out missing particles."""
-    count = re.search(r"ITEM: NUMBER OF ATOMS\s+(\d+)\s", text)
-    # Rows up to the next item, which may belong to the next frame. A row without a newline does not
-    # count: its last number may be incomplete.
-    rows = text.partition("ITEM: ATOMS")[2].partition("ITEM:")[0].count("\n") - 1
-    if count is None or rows < int(count[1]):
-        raise InputError(
-            f"{where}: expected {count[1] if count else 'a header and'} complete lines of "
-            f"particles; found {max(rows, 0)} and then the end of the frame. Is the file still "
-            "being written?"
-        )
-
-
-def _with_unit(atoms: Atoms, header: str) -> Atoms:
-    """Note the unit of length if the header that LAMMPS wrote names its unit style."""
-    named = re.search(r"units = (\w+)|ITEM: UNITS\s+(\w+)", header)
-    style = named and UNIT_STYLES.get(named[1] or named[2])
-    if style:
-        atoms.info["length_unit"] = style.length
-    return atoms
+        yield with_unit(atoms, str(atoms.info.get("comment", "")) if kind == _DATA else "")
 
 
 def _dataset_frames(file: Path, chosen: slice) -> Frames:
@@ -263,7 +234,7 @@ def _configurations(dataset: Dataset, names: Iterable[str]) -> Iterator[tuple[st
 
 def _named(
     file: Path, kind: str, frames: Iterator[Atoms], numbers: Iterable[int]
-) -> Iterator[tuple[str, Atoms]]:
+) -> Iterator[tuple[str, Atoms | Configuration]]:
     for number in numbers:
         name = f"{file}: frame {number}"
         try:

@@ -29,16 +29,30 @@ def gsd_length(path: Path) -> int:
         return len(trajectory)
 
 
-def gsd_frames(path: Path, numbers: Iterable[int]) -> Iterator[Atoms]:
+def gsd_frames(path: Path, numbers: Iterable[int], *, unwrapped: bool = False) -> Iterator[Atoms]:
     """Frames of a GSD file by their numbers.
 
     Types count from 1; ``info["species_names"]`` holds the names of the file's particle types.
     Logged per-particle numbers [N] become arrays, named without ``particles/``. A two-dimensional
-    frame lies in the plane z = 0, and its third direction is not periodic.
+    frame lies in the plane z = 0, and its third direction is not periodic. ``info["timestep"]`` is
+    the number of the time step. With ``unwrapped``, ``arrays["unwrapped"]`` holds the positions
+    without periodic wrapping, if the file has images.
     """
     with _opened(path) as trajectory:
+        images = unwrapped and _has_images(trajectory)
         for number in numbers:
-            yield _atoms(trajectory[number])
+            frame = trajectory[number]
+            atoms = _atoms(frame)
+            if images:
+                image = np.asarray(frame.particles.image, np.float64)
+                atoms.set_array("unwrapped", atoms.positions + image @ atoms.cell.array)
+            yield atoms
+
+
+def _has_images(trajectory: gsd.hoomd.HOOMDTrajectory) -> bool:
+    """Whether images were written: HOOMD leaves them out of frames where all are zero."""
+    ends = {0, len(trajectory) - 1}
+    return any(trajectory.file.chunk_exists(frame=k, name="particles/image") for k in ends)
 
 
 def _opened(path: Path) -> gsd.hoomd.HOOMDTrajectory:
@@ -69,7 +83,10 @@ def _atoms(frame: gsd.hoomd.Frame) -> Atoms:
         positions=np.asarray(particles.position, np.float64),
         cell=cell,
         pbc=(True, True, not flat),
-        info={"species_names": ",".join(particles.types)},
+        info={
+            "species_names": ",".join(particles.types),
+            "timestep": int(frame.configuration.step),
+        },
     )
     atoms.set_array("type", atoms.numbers.copy())
     for name, values in frame.log.items():

@@ -17,7 +17,7 @@ from glassml.data.readers.labels import LabelTable, read_labels
 from glassml.data.species import SpeciesMap
 from glassml.errors import InputError
 
-__all__ = ["read_structures", "recognises_structure"]
+__all__ = ["read_structures", "recognises_structure", "species_of_atoms"]
 
 
 def recognises_structure(path: Path) -> bool:
@@ -59,7 +59,7 @@ def read_structures(path: Path, options: ReadOptions) -> Iterator[Configuration]
             )
         yield configuration_from_atoms(
             atoms,
-            _species(path, atoms, options),
+            species_of_atoms(atoms, options.species, str(path)),
             options.scalars,
             labels=labelled,
             times=options.times,
@@ -86,15 +86,20 @@ def _add_labels(path: Path, atoms: Atoms, table: LabelTable, n_frames: int) -> N
         atoms.info["times"] = table.times
 
 
-def _species(path: Path, atoms: Atoms, options: ReadOptions) -> SpeciesMap:
-    if options.species is not None:
-        return options.species
+def species_of_atoms(atoms: Atoms, species: SpeciesMap | None, where: str) -> SpeciesMap:
+    """The species of a frame: those given, else those in its ``info``, which glassml writes.
+
+    Raises:
+        InputError: there are neither.
+    """
+    if species is not None:
+        return species
     if "species_names" in atoms.info:
         return SpeciesMap.parse(str(atoms.info["species_names"]))
     symbols = ", ".join(sorted(set(atoms.get_chemical_symbols())))
     types = atoms.arrays.get("type")
     found = f"symbols {symbols}" + ("" if types is None else f", types 1 to {types.max()}")
     raise InputError(
-        f"{path}: species: expected names for the file's symbols or types "
+        f"{where}: species: expected names for the file's symbols or types "
         f'(--species "A,B" for types 1 and 2, or "Cu=Cu,Zr=Zr" for symbols); found {found}'
     )
