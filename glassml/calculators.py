@@ -1,7 +1,7 @@
-"""The ASE calculator; see the package ``glassml_ase``."""
+"""The ASE calculator and observer; see the package ``glassml_ase``."""
 
 from __future__ import annotations
 
-from glassml_ase import GlassMLCalculator
+from glassml_ase import GlassMLCalculator, PropensityObserver
 
-__all__ = ["GlassMLCalculator"]
+__all__ = ["GlassMLCalculator", "PropensityObserver"]

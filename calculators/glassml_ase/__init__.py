@@ -1,4 +1,4 @@
-"""The ASE side of glassml: a calculator that predicts while another one moves the particles.
+"""The ASE side of glassml: a calculator and an observer that predict while atoms move.
 
 Imported by users as ``glassml.calculators``.
 """
@@ -6,5 +6,6 @@ Imported by users as ``glassml.calculators``.
 from __future__ import annotations
 
 from glassml_ase.calculator import GlassMLCalculator
+from glassml_ase.observer import PropensityObserver
 
-__all__ = ["GlassMLCalculator"]
+__all__ = ["GlassMLCalculator", "PropensityObserver"]

@@ -55,7 +55,8 @@ class GlassMLCalculator(Calculator):
 
     Warns:
         UserWarning: the model does not read thermal positions, but for instance those of inherent
-            structures. Atoms must be brought there first.
+            structures. Atoms must be brought there first. For averaged positions there is
+            `PropensityObserver`.
     """
 
     implemented_properties = ["propensity"]  # noqa: RUF012 (ASE's own declaration)
@@ -85,8 +86,10 @@ class GlassMLCalculator(Calculator):
         self.implemented_properties = [*self._own, *(p for p in of_base if p not in self._own)]
         super().__init__(**kwargs)
         if self.manifest.positions_note:
+            averages = "" if self.manifest.window is None else ". PropensityObserver averages them"
             warnings.warn(
-                f"{self.predictor.path.name}: {self.manifest.positions_note}", stacklevel=2
+                f"{self.predictor.path.name}: {self.manifest.positions_note}{averages}",
+                stacklevel=2,
             )
         self.parameters.update(
             model=str(self.predictor.path),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
+    from glassml.data import Window
     from glassml.export import Manifest
 
 __all__ = ["info", "show"]
@@ -60,6 +61,8 @@ def show(model: Path, as_json: bool) -> None:
 
 
 def _model_table(path: Path, manifest: Manifest) -> Table:
+    from glassml.inference import window_facts
+
     unit = "sigma (LJ units)" if manifest.length_unit == "lj" else manifest.length_unit
     scalars = "\n".join(f"{s.name} {s.dimension}: {s.meaning}" for s in manifest.scalar_inputs)
     rows: dict[str, Any] = {
@@ -68,6 +71,7 @@ def _model_table(path: Path, manifest: Manifest) -> Table:
         "cutoff": f"{manifest.cutoff:g} {unit}",
         "positions": manifest.positions,
         "scalar inputs": scalars or "none",
+        **window_facts(manifest),
         "message-passing steps": str(manifest.n_steps),
         "parameters": f"{manifest.n_parameters:,}",
         "precision": manifest.dtype,
@@ -150,10 +154,11 @@ def _two_columns(title: str, rows: dict[str, Any]) -> Table:
 
 def _usage(path: Path, manifest: Manifest) -> dict[str, str]:
     """One line for each way to run the model, with its own species and inputs."""
+    if manifest.window is not None:
+        return _window_usage(path, manifest, manifest.window)
     species = " ".join(manifest.species)
     scalars = "".join(f" scalar c_{s.name}" for s in manifest.scalar_inputs)
     sources = ", ".join(f'"{s.name}": "{s.name}"' for s in manifest.scalar_inputs)
-    listed = ", ".join(f'"{name}"' for name in manifest.species)
     at_minimum = manifest.positions == "inherent"
     columns = "".join(f" --scalar {s.name}=c_{s.name}" for s in manifest.scalar_inputs)
     return {
@@ -161,11 +166,45 @@ def _usage(path: Path, manifest: Manifest) -> dict[str, str]:
             f"fix propensity all glassml 100 {path} {species}{scalars}"
         ),
         "ASE": (
-            f'GlassMLCalculator("{path}", base=..., species=[{listed}]'
+            f'GlassMLCalculator("{path}", base=..., species=[{_listed(manifest)}]'
             + (f", scalars={{{sources}}})" if sources else ")")
         ),
-        "Offline": (
-            f"glassml predict INPUT -m {path} -o OUT.extxyz --species {','.join(manifest.species)}"
-            f"{columns}"
+        "Offline": f"{_predict(path, manifest)}{columns}",
+    }
+
+
+def _window_usage(path: Path, manifest: Manifest, window: Window) -> dict[str, str]:
+    """The same for a model that reads averages, whose engines make most of its inputs."""
+    from glassml.data import WINDOW_SCALARS
+
+    named = [scalar.name for scalar in manifest.scalar_inputs]
+    made = (*WINDOW_SCALARS, "potential_energy")
+    others = [name for name in named if name not in made]
+    sources = ", ".join(f'"{name}": "{name}"' for name in others)
+    columns = {name: f"c_{name}" for name in others}
+    columns |= {k: "c_energy" for k in ("average_energy", "potential_energy") if k in named}
+    steps = f"STEPS: {window.interval:g} in timesteps; NEVERY: {window.samples} STEPS"
+    return {
+        f"LAMMPS (one species for each atom type; {steps})": (
+            f"fix propensity all glassml NEVERY {path} {' '.join(manifest.species)} positions "
+            f"average STEPS {window.samples}" + "".join(f" scalar c_{name}" for name in others)
+        ),
+        f"ASE (for dynamics.attach(observer, interval=STEPS); STEPS: {window.interval:g} in "
+        "timesteps)": (
+            f'PropensityObserver(atoms, "{path}", species=[{_listed(manifest)}]'
+            + (f", scalars={{{sources}}})" if sources else ")")
+        ),
+        f"Offline (a trajectory with a frame every {window.interval:g})": (
+            f"{_predict(path, manifest)} --average {window.samples}"
+            + "".join(f" --scalar {name}={column}" for name, column in columns.items())
         ),
     }
+
+
+def _listed(manifest: Manifest) -> str:
+    return ", ".join(f'"{name}"' for name in manifest.species)
+
+
+def _predict(path: Path, manifest: Manifest) -> str:
+    species = ",".join(manifest.species)
+    return f"glassml predict INPUT -m {path} -o OUT.extxyz --species {species}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +18,9 @@ from glassml.cli.options import (
     named,
     output_option,
 )
+
+if TYPE_CHECKING:
+    from glassml.inference import PredictionReport
 
 __all__ = ["predict"]
 
@@ -52,6 +56,39 @@ _Format = Annotated[
         show_default="recognised from the file",
     ),
 ]
+_Average = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Average positions over N successive frames, the last of which is evaluated; 0: use "
+        "the positions in the file as they are.",
+        show_default="the window of a model of averaged positions",
+    ),
+]
+_Every = Annotated[
+    int | None,
+    typer.Option(
+        metavar="M",
+        help="Evaluate frames M, 2M, ... of those chosen.",
+        show_default="every window, or every frame",
+    ),
+]
+_Smooth = Annotated[
+    int | None,
+    typer.Option(
+        metavar="K",
+        help="Mean and spread of the propensity of each particle over its last K evaluations.",
+        show_default="none",
+    ),
+]
+_Timestep = Annotated[
+    float | None,
+    typer.Option(
+        metavar="TIME",
+        help="Time of one step, for frames that have a step but no time.",
+        show_default=False,
+    ),
+]
 _Batch = Annotated[int, typer.Option(metavar="N", help="Frames that the model evaluates at once.")]
 
 
@@ -64,6 +101,10 @@ def predict(
     scalar: Scalars = None,
     index: _Index = ":",
     file_format: _Format = None,
+    average: _Average = None,
+    every: _Every = None,
+    smooth: _Smooth = None,
+    timestep: _Timestep = None,
     length_unit: LengthUnit = None,
     device: Device = "auto",
     threads: Threads = None,
@@ -78,9 +119,14 @@ def predict(
 
         glassml predict run.lammpstrj -m kob_andersen_T0.44 -o run.extxyz --species A,B
         glassml predict kob_andersen_T0.64 -m kob_andersen_T0.64_multitime -o predicted.extxyz
+
+    For models of averaged positions, the frames of a window are averaged before each evaluation.
+    With any model, predictions can be averaged over the last frames that were evaluated:
+
+        glassml predict run.lammpstrj -m kob_andersen_T0.44 -o mean.extxyz --species A,B --smooth 8
     """
     from glassml.data import SpeciesMap, dataset_path, open_frames
-    from glassml.inference import ModelInputs, Predictor, predict_file
+    from glassml.inference import FrameAverages, ModelInputs, Predictor, predict_file
     from glassml.progress import TerminalProgress
 
     predictor = Predictor(model, device, threads)
@@ -91,22 +137,43 @@ def predict(
         scalars=named(scalar or [], "--scalar", "COLUMN", bare=True),
         length_unit=length_unit,
     )
-    frames = open_frames(dataset_path(source), index, file_format)
-    report = predict_file(
-        predictor,
-        frames,
-        output,
-        inputs=inputs,
-        outputs=[name.strip() for name in quantity.split(",")],
-        batch=batch,
-        progress=TerminalProgress(),
-    )
-    typer.echo(
-        f"{report.output}: {report.frames} frame{'s' if report.frames != 1 else ''}, "
-        f"{report.particles} particles, {report.seconds:.1f} s"
-    )
+    follow = predictor.manifest.window is not None or smooth is not None
+    frames = open_frames(dataset_path(source), index, file_format, ids=follow)
+    with warnings.catch_warnings():
+        warnings.showwarning = _as_note
+        report = predict_file(
+            predictor,
+            frames,
+            output,
+            inputs=inputs,
+            outputs=[name.strip() for name in quantity.split(",")],
+            batch=batch,
+            averages=FrameAverages(average, every, smooth, timestep),
+            progress=TerminalProgress(),
+        )
+    _print_report(report)
     # Datasets may hold several structures per configuration; there the right one is chosen.
-    if predictor.manifest.positions_note and frames.format != "glassml-dataset":
-        typer.echo(f"note: {predictor.manifest.positions_note}", err=True)
+    if frames.format != "glassml-dataset" and report.window is None:
+        _note(predictor.manifest.positions_note)
+
+
+def _print_report(report: PredictionReport) -> None:
+    frames = f"{report.frames}"
+    if report.frames_read > report.frames:
+        frames += f" of {report.frames_read}"
+    over = "" if report.window is None else f", averages over {report.window}"
+    typer.echo(
+        f"{report.output}: {frames} frame{'s' if report.frames_read != 1 else ''}, "
+        f"{report.particles} particles{over}, {report.seconds:.1f} s"
+    )
     if report.unused_species:
-        typer.echo(f"note: --species: not used: {', '.join(report.unused_species)}", err=True)
+        _note(f"--species: not used: {', '.join(report.unused_species)}")
+
+
+def _as_note(message: Warning | str, *_: Any, **__: Any) -> None:
+    _note(str(message))
+
+
+def _note(text: str) -> None:
+    if text:
+        typer.echo(f"note: {text}", err=True)

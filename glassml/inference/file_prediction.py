@@ -12,18 +12,22 @@ from typing import TypeVar
 import numpy as np
 from ase import Atoms
 
-from glassml.data import Configuration, Frames, atoms_from_configuration
+from glassml.data import Configuration, Frames, Window, atoms_from_configuration
 from glassml.errors import InputError
 from glassml.export.manifest import Manifest
 from glassml.files import atomic_write
 from glassml.inference.extxyz import write_frame
+from glassml.inference.frame_averages import Evaluation, FrameAverages, evaluations
 from glassml.inference.model_inputs import ModelInputs
 from glassml.inference.predictor import Predictor
+from glassml.inference.smoothing import Smoothing
 from glassml.progress import SILENT, Progress
 
 __all__ = ["PredictionReport", "annotate_atoms", "predict_file"]
 
 T = TypeVar("T")
+
+AS_THEY_ARE = FrameAverages(samples=0)
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,13 @@ class PredictionReport:
 
     Attributes:
         output: the file that was written.
-        frames: number of frames.
+        frames: number of frames that were evaluated and written.
         particles: number of particles, summed over the frames.
         seconds: wall time of reading, prediction and writing.
         unused_species: entries of the species map that no frame needed, such as "type 3 -> B"
             (for a dataset, which names the species itself, all entries).
+        frames_read: number of frames that were read.
+        window: how positions were averaged; None if they were not.
     """
 
     output: Path
@@ -44,6 +50,8 @@ class PredictionReport:
     particles: int
     seconds: float
     unused_species: tuple[str, ...] = ()
+    frames_read: int = 0
+    window: Window | None = None
 
 
 def predict_file(
@@ -54,9 +62,10 @@ def predict_file(
     inputs: ModelInputs | None = None,
     outputs: Sequence[str] = ("propensity",),
     batch: int = 1,
+    averages: FrameAverages = AS_THEY_ARE,
     progress: Progress = SILENT,
 ) -> PredictionReport:
-    """Predict on every frame and write the frames with the predictions.
+    """Predict on the frames of a file and write the frames with the predictions.
 
     Frames are read, predicted and written a batch at a time, so memory does not grow with the
     length of a trajectory. The output appears under its name once it is complete.
@@ -69,33 +78,50 @@ def predict_file(
             needed for frames of a dataset. Default: what `ModelInputs` assumes.
         outputs: names of outputs in the manifest.
         batch: number of frames that the model sees at once.
-        progress: shows how many frames have been written.
+        averages: which frames of a trajectory are evaluated, and over what is averaged. Default:
+            each frame, with its positions as they are.
+        progress: shows how many frames have been read.
 
     Raises:
-        InputError: there are no frames, a frame cannot be read or does not fit the model, an
-            output is unknown, or the file cannot be written. No file is left behind in these cases.
+        InputError: there are no frames, a frame cannot be read or does not fit the model or the
+            averages, an output is unknown, or the file cannot be written. No file is left behind
+            in these cases.
+
+    Warns:
+        UserWarning: see `glassml.inference.frame_averages.evaluations`.
     """
     target = _output_path(output, frames.path)
     if batch < 1:
         raise InputError(f"batch: expected a positive number of frames; found {batch}")
     inputs = inputs or ModelInputs(predictor.manifest)
+    smoothing = None if averages.smooth is None else Smoothing(averages.smooth)
     start = time.perf_counter()
-    n_frames = n_particles = 0
+    n_frames = n_particles = n_read = 0
+    window = None
     with (
         atomic_write(target) as partial,
         partial.open("w", encoding="utf-8") as stream,
         progress.stage("frames", frames.total) as advance,
     ):
-        for group in _groups(frames.frames, batch):
-            for atoms in _predicted(predictor, inputs, outputs, group):
+
+        def passed() -> None:
+            nonlocal n_read
+            n_read += 1
+            advance()
+
+        chosen = evaluations(frames, inputs, averages, passed, predictor.path.name)
+        for group in _groups(chosen, batch):
+            for atoms in _predicted(predictor, outputs, group, smoothing):
                 write_frame(stream, atoms)
                 n_frames += 1
                 n_particles += len(atoms)
-                advance()
+                passed()
+            window = group[-1].window
         if n_frames == 0:
             raise InputError(f"{frames.path}: expected one or more frames; found none chosen")
     unused = () if inputs.species is None else inputs.species.unused
-    return PredictionReport(target, n_frames, n_particles, time.perf_counter() - start, unused)
+    seconds = time.perf_counter() - start
+    return PredictionReport(target, n_frames, n_particles, seconds, unused, n_read, window)
 
 
 def annotate_atoms(atoms: Atoms, values: Mapping[str, np.ndarray], manifest: Manifest) -> None:
@@ -121,23 +147,18 @@ def annotate_atoms(atoms: Atoms, values: Mapping[str, np.ndarray], manifest: Man
 
 def _predicted(
     predictor: Predictor,
-    inputs: ModelInputs,
     outputs: Sequence[str],
-    group: Sequence[tuple[str, Atoms | Configuration]],
-) -> list[Atoms]:
-    configurations = [
-        frame if isinstance(frame, Configuration) else inputs.configuration(frame, name)
-        for name, frame in group
-    ]
-    # A dataset may hold several structures of a configuration; a file of frames holds one.
-    as_given = not any(isinstance(frame, Configuration) for _, frame in group)
-    predictions = predictor.predict(configurations, outputs, as_given=as_given)
-    result = []
-    for (_, frame), values in zip(group, predictions, strict=True):
+    group: Sequence[Evaluation],
+    smoothing: Smoothing | None,
+) -> Iterator[Atoms]:
+    configurations = [evaluation.configuration for evaluation in group]
+    predictions = predictor.predict(configurations, outputs, as_given=group[0].as_given)
+    for evaluation, values in zip(group, predictions, strict=True):
+        frame = evaluation.frame
         atoms = atoms_from_configuration(frame) if isinstance(frame, Configuration) else frame
-        annotate_atoms(atoms, values, predictor.manifest)
-        result.append(atoms)
-    return result
+        smooth = values if smoothing is None else smoothing.add(values)
+        annotate_atoms(atoms, smooth, predictor.manifest)
+        yield atoms
 
 
 def _groups(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -14,6 +14,7 @@ from glassml.errors import InputError
 from glassml.export.archive import model_path, read_manifest
 from glassml.export.manifest import Manifest
 from glassml.files import atomic_write, sha256_of
+from glassml.models.contract import KNOWN_SCALARS
 from glassml.pretrained import card_path, pretrained_names
 from glassml.provenance import TrainingRecord
 
@@ -24,12 +25,16 @@ __all__ = [
     "facts_in",
     "shipped_models",
     "summary_of",
+    "window_facts",
     "write_card",
 ]
 
 _BEGIN = "<!-- made from the manifest by `glassml models card`: do not edit -->"
 _END = "<!-- end of what is made from the manifest -->"
 _TO_WRITE = "(to be written)"
+
+# Scalars that show how particles move. All others of known meaning are structure.
+_SHORT_TIME_DYNAMICS = ("vibration", "average_displacement")
 
 # The headings under which people write, in this order.
 CARD_SECTIONS = (
@@ -142,6 +147,29 @@ def write_card(model: str | Path) -> Path:
     return card
 
 
+def window_facts(manifest: Manifest) -> dict[str, str]:
+    """How a model's averages are made, and which of its inputs are structure; {} without averages.
+
+    The vibrations of a particle in its cage, and how far it is from its mean position, show how it
+    moves within a short time. A model that reads them does not predict from structure alone.
+    """
+    if manifest.window is None:
+        return {}
+    known = [scalar.name for scalar in manifest.scalar_inputs if scalar.name in KNOWN_SCALARS]
+    inputs = [f"{manifest.positions} positions", *known]
+    dynamic = [name for name in inputs if name in _SHORT_TIME_DYNAMICS]
+    means = {
+        "average positions": "average positions (means over the window)",
+        "average_energy": "average_energy (mean of energies over the window)",
+    }
+    structure = [means.get(name, name) for name in inputs if name not in dynamic]
+    return {
+        "window": str(manifest.window),
+        "structure": _joined(structure),
+        "short-time dynamics": _joined(dynamic) or "none",
+    }
+
+
 Rows = Iterator[tuple[str, str]]
 
 
@@ -155,6 +183,7 @@ def _model_rows(manifest: Manifest) -> Rows:
     yield "species", " ".join(manifest.species)
     yield "times", ", ".join(f"{t:g}" for t in manifest.times)
     yield "input", _input(manifest)
+    yield from window_facts(manifest).items()
     unit = "sigma (LJ units)" if manifest.length_unit == "lj" else manifest.length_unit
     yield "cutoff", f"{manifest.cutoff:g} {unit}"
     yield "message-passing steps", str(manifest.n_steps)

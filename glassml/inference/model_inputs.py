@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
@@ -10,7 +11,7 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
 
-from glassml.data import Configuration, SpeciesMap, configuration_from_atoms
+from glassml.data import WINDOW_SCALARS, Configuration, SpeciesMap, configuration_from_atoms
 from glassml.errors import InputError
 from glassml.export.manifest import Manifest
 from glassml.physics.units import METRES
@@ -22,6 +23,10 @@ __all__ = ["ModelInputs", "ScalarSource"]
 
 # Source of a scalar: the name of an array or of a calculator's property, or a function.
 ScalarSource: TypeAlias = "str | Callable[[Atoms], np.ndarray]"
+
+# Of `glassml.data.WINDOW_SCALARS`: the one whose samples are given, and those made from positions.
+_ENERGY = "average_energy"
+_FROM_WINDOW = tuple(name for name in WINDOW_SCALARS if name != _ENERGY)
 
 
 class ModelInputs:
@@ -64,6 +69,28 @@ class ModelInputs:
                 )
         self.scalars: dict[str, ScalarSource] = {name: name for name in wanted}
         self.scalars.update(scalars or {})
+        self._samples = False
+
+    def of_samples(self) -> ModelInputs:
+        """The same for samples of a window, from which averages are made.
+
+        ``vibration`` and ``average_displacement`` come from the window and are no inputs then.
+        ``average_energy`` is the potential energy of each particle in the sample.
+
+        Raises:
+            InputError: one of the first two has a source.
+        """
+        for name in _FROM_WINDOW:
+            source = self.scalars.get(name, name)
+            if source != name:
+                raise InputError(
+                    f"scalars: {name!r}: expected no source, as it comes from the window of the "
+                    f"averages; found {source!r}; leave it out"
+                )
+        twin = copy.copy(self)
+        twin.scalars = {k: v for k, v in self.scalars.items() if k not in _FROM_WINDOW}
+        twin._samples = True
+        return twin
 
     @property
     def sources(self) -> frozenset[str]:
@@ -85,7 +112,7 @@ class ModelInputs:
             InputError: an unknown species, a missing scalar, or atoms that
                 `glassml.data.configuration_from_atoms` refuses.
         """
-        prepared, columns = self._with_scalars(atoms, base)
+        prepared, columns = self._with_scalars(atoms, base, name)
         configuration = configuration_from_atoms(
             prepared,
             self._species_of(atoms, name),
@@ -122,7 +149,7 @@ class ModelInputs:
         )
 
     def _with_scalars(
-        self, atoms: Atoms, base: BaseCalculator | None
+        self, atoms: Atoms, base: BaseCalculator | None, where: str
     ) -> tuple[Atoms, dict[str, str]]:
         """The atoms and, for each scalar, the array that holds it."""
         if not self.scalars:
@@ -133,6 +160,13 @@ class ModelInputs:
             columns[name] = source if isinstance(source, str) else name
             if values is not None:
                 prepared.arrays[columns[name]] = np.asarray(values, dtype=np.float64)
+            elif self._samples and name == _ENERGY and source not in (atoms.arrays | atoms.info):
+                raise InputError(
+                    f"{where}: scalar {name!r}: expected the potential energy of each particle, "
+                    f"of which the model reads the average, as an array {source!r}; found "
+                    f"{', '.join(sorted(atoms.arrays))}. Name the array that holds it, such as "
+                    f"scalars={{{name!r}: 'c_pe'}} (on the command line: --scalar {name}=c_pe)"
+                )
         return prepared, columns
 
     def _length_unit_of(self, atoms: Atoms) -> str:

@@ -13,6 +13,7 @@ from glassml.data import THERMAL, Configuration, view_of, window_of
 from glassml.errors import InputError, not_one_of
 from glassml.export.archive import load_module, model_path, read_manifest
 from glassml.graph import build_graph, collate, first_edge
+from glassml.inference.windowed import window_note
 
 __all__ = ["Predictor"]
 
@@ -104,12 +105,10 @@ class Predictor:
     def _check_window(self, configuration: Configuration) -> None:
         expected = self.manifest.window
         found = None if expected is None else window_of(configuration)
-        if expected is not None and found is not None and not found.same_as(expected):
-            warnings.warn(
-                f"{self.path.name} was trained on averages over {expected}; found averages over "
-                f"{found} in {configuration.name}: its predictions are less accurate for these",
-                stacklevel=3,
-            )
+        if expected is not None and found is not None:
+            note = window_note(self.path.name, expected, found, configuration.name)
+            if note:
+                warnings.warn(note, stacklevel=3)
 
     def _check_finite(self, configuration: Configuration, result: dict[str, np.ndarray]) -> None:
         for name, array in result.items():

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from glassml.data import Window
 from glassml.export import read_manifest, save_model
 from glassml.models import build
 from glassml.provenance import Accuracy, DataFile, KnownConfiguration, Side, TrainingRecord
@@ -78,6 +79,51 @@ def test_nested_settings_stay_apart(
 
 def test_an_untrained_model_has_no_table_of_a_training(analytic: MakeModel, glassml: Run) -> None:
     assert "Training" not in glassml("info", analytic()).out
+
+
+def test_a_model_of_averaged_positions(
+    glassml: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("average_energy", "charge", "vibration", "potential_energy", "average_displacement")
+    model = build("analytic", scalar_inputs=names)
+    model.positions, model.window = "average", Window(0.1, 20)
+    path = tmp_path / "m.pt"
+    save_model(model, path)
+    monkeypatch.setenv("COLUMNS", "200")
+    out = glassml("info", path).out
+    rows = dict(
+        [cell.strip() for cell in line.strip("│").split("│")]
+        for line in out.splitlines()
+        if line.count("│") == 3
+    )
+    assert rows["positions"] == "average"
+    assert rows["window"] == "20 samples every 0.1"
+    assert rows["structure"] == (
+        "average positions (means over the window), average_energy (mean of energies over the "
+        "window), potential_energy"
+    )
+    assert rows["short-time dynamics"] == "vibration, average_displacement"
+    lines = out.splitlines()
+    assert "LAMMPS (one species for each atom type; STEPS: 0.1 in timesteps; NEVERY: 20 STEPS)" in (
+        lines
+    )
+    # What the window gives, and energies, are the fix's own.
+    assert (
+        f"fix propensity all glassml NEVERY {path} A B positions average STEPS 20 scalar c_charge"
+    ) in lines
+    assert (
+        f'PropensityObserver(atoms, "{path}", species=["A", "B"], scalars={{"charge": "charge"}})'
+    ) in lines
+    assert (
+        f"glassml predict INPUT -m {path} -o OUT.extxyz --species A,B --average 20 --scalar "
+        "charge=c_charge --scalar average_energy=c_energy --scalar potential_energy=c_energy"
+    ) in lines
+
+
+def test_models_without_averages_have_no_window(analytic: MakeModel, glassml: Run) -> None:
+    out = glassml("info", analytic(scalar_inputs=("potential_energy",))).out
+    assert "window" not in out
+    assert "dynamics" not in out
 
 
 def test_json_is_the_manifest(analytic: MakeModel, glassml: Run) -> None:

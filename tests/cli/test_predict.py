@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 from ase import Atoms
 from systems import liquid, write_dump
+from vibrating import averaged_model, vibrating, write_trajectory_dump
 
-from glassml.data import Configuration, Dataset, DatasetWriter, atoms_from_configuration
+from glassml.data import Configuration, Dataset, DatasetWriter, Window, atoms_from_configuration
 from glassml.export import save_model
 from glassml.inference import Predictor
 from glassml.models import build
@@ -231,14 +232,24 @@ def test_documentation_runs(
     ase.io.write("liquid.extxyz", atoms)
     with DatasetWriter("set.h5") as writer:
         writer.add(liquid())
-    commands = "".join(blocks("sh")).splitlines()
-    assert len(commands) == 5
+    averaged_model(Path("average.pt"), ("average_energy", "vibration"), Window(0.1, 20))
+    write_trajectory_dump(Path("moving.lammpstrj"), vibrating(101))
+    commands = "".join(blocks("sh")).replace("\\\n", " ").splitlines()
+    assert len(commands) == 7
     for command in commands:
         done = glassml(*shlex.split(command)[1:])
         assert (done.code, done.err) == (0, ""), command
     (script,) = blocks("python")
     exec(compile(script, "docs/predict.md", "exec"), {})
     assert len(ase.io.read("run.extxyz", index=":")) == 4
+    assert [a.info["timestep"] for a in ase.io.read("all.extxyz", ":")] == [
+        380,
+        780,
+        1180,
+        1580,
+        1980,
+    ]
+    assert [a.info["timestep"] for a in ase.io.read("some.extxyz", ":")] == [2000]
 
 
 def nan_frame() -> Atoms:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from glassml.data import Window
 from glassml.errors import InputError
 from glassml.export import save_model
 from glassml.inference import (
@@ -159,6 +160,26 @@ def test_a_committee_of_folds_says_what_all_members_know(tmp_path: Path) -> None
     save_model(models[0], path, training=members[0])
     assert "| trained on | 2 configurations, and 64 of their runs" in card_facts(path)
     assert "| validated on | 1 configurations |" in card_facts(path)
+
+
+def test_the_window_of_averages(tmp_path: Path) -> None:
+    model = build("analytic", scalar_inputs=("vibration", "average_energy"))
+    model.positions, model.window = "average", Window(0.1, 20)
+    save_model(model, tmp_path / "m.pt")
+    facts = card_facts(tmp_path / "m.pt")
+    assert "| input | average positions, vibration, average_energy |" in facts
+    assert "| window | 20 samples every 0.1 |" in facts
+    assert (
+        "| structure | average positions (means over the window), average_energy (mean of energies "
+        "over the window) |"
+    ) in facts
+    assert "| short-time dynamics | vibration |" in facts
+    model = build("analytic")
+    model.positions, model.window = "average", Window(0.1, 20)
+    save_model(model, tmp_path / "m.pt")
+    assert "| short-time dynamics | none |" in card_facts(tmp_path / "m.pt")
+    save_model(build("analytic"), tmp_path / "m.pt")
+    assert "window" not in card_facts(tmp_path / "m.pt")
 
 
 def test_a_card_is_begun_and_renewed_without_touching_what_people_wrote(tmp_path: Path) -> None:
