@@ -17,6 +17,7 @@ _COMMANDS = {
     "Make data": {
         "simulate": ("glassml.cli.simulate", "simulate"),
         "quench": ("glassml.cli.quench", "quench"),
+        "average": ("glassml.cli.average", "average"),
         "data": ("glassml.cli.data", "app"),
     },
     "Train": {

@@ -5,12 +5,15 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from glassml.cli.options import Device, Seed, ShownSpecies, Tables, named, output_option
 from glassml.cli.output import check_tables, say_written, write_tables
+
+if TYPE_CHECKING:
+    from glassml.analysis import Comparison
 
 __all__ = ["evaluate"]
 
@@ -30,6 +33,15 @@ _Output = Annotated[
 _Seeds = Annotated[
     bool,
     typer.Option("--seeds", help="The models differ in their seed only: average over them too."),
+]
+_Windows = Annotated[
+    int,
+    typer.Option(
+        metavar="K",
+        min=1,
+        help="For models of averaged positions: also evaluate predictions that are averaged over "
+        "the first K windows of each configuration.",
+    ),
 ]
 _Predictions = Annotated[
     list[str] | None,
@@ -72,6 +84,7 @@ def evaluate(
     output: _Output = None,
     table: Tables = None,
     seeds: _Seeds = False,
+    windows: _Windows = 1,
     predictions: _Predictions = None,
     published: _Published = None,
     resamples: _Resamples = 200,
@@ -85,20 +98,20 @@ def evaluate(
 
     Pearson and Spearman coefficients per species and time, over the particles of all configurations
     (`all`) and within each configuration, then averaged (`mean`). Error bars are in brackets:
-    0.467(12) means 0.467 +- 0.012. Predictions that the dataset holds are evaluated too.
+    0.467(12) means 0.467 +- 0.012. Where the noise of the labels is known, Pearson coefficients are
+    also given without it (`corrected`). Predictions that the dataset holds are evaluated too.
 
     Examples, the table alone and a report:
 
         glassml evaluate kob_andersen_T0.64_multitime kob_andersen_T0.64
         glassml evaluate kob_andersen_T0.64_multitime kob_andersen_T0.64 -o report --published 0.64
     """
-    from rich.console import Console
-
     import glassml.analysis as analysis
     from glassml.data import Dataset
     from glassml.progress import TerminalProgress
 
     check_tables(table)
+    _check_apart(seeds, windows)
     if output is None:
         _refuse({"published": published, "species": species, "time": time, "threshold": threshold})
     dataset = Dataset(files[-1])
@@ -112,7 +125,7 @@ def evaluate(
         options.check(dataset, output)
     comparison = analysis.compare(
         dataset,
-        analysis.open_sources(dataset, files[:-1], _paths(predictions or []), device),
+        analysis.open_sources(dataset, files[:-1], _paths(predictions or []), device, windows),
         seeds=seeds,
         resamples=resamples,
         seed=seed,
@@ -121,12 +134,29 @@ def evaluate(
         else None,
         progress=TerminalProgress(),
     )
-    console = Console()
-    for evaluation in comparison.evaluations:
-        console.print(analysis.evaluation_table(comparison, evaluation))
+    _show(comparison)
     write_tables(table, csv=comparison.write_csv, json=comparison.write_json)
     if output is not None:
         say_written(analysis.write_report(comparison, dataset, output, options))
+
+
+def _show(comparison: Comparison) -> None:
+    """Print the scores of each set of predictions."""
+    from rich.console import Console
+
+    from glassml.analysis import evaluation_table
+
+    console = Console()
+    for evaluation in comparison.evaluations:
+        console.print(evaluation_table(comparison, evaluation))
+
+
+def _check_apart(seeds: bool, windows: int) -> None:
+    """Refuse averages over seeds and over windows together."""
+    from glassml.errors import InputError
+
+    if seeds and windows > 1:
+        raise InputError("--seeds, --windows: expected one of them; found both")
 
 
 def _refuse(options: dict[str, Any]) -> None:

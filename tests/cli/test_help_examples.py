@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from systems import liquid, moved, write_dump
+from trajectories import random_walk, write_trajectory
 from typer.main import get_command
 
 import glassml.data.shipped
@@ -35,6 +36,7 @@ SMALLER: dict[str, list[str]] = {
         *("axes={model.l_max: [0]}", "folds=2", "base.training.epochs=1"),
         *("base.model={channels: 2, n_layers: 1}", "--jobs", "1"),
     ],
+    "average": ["--samples", "3"],
     "evaluate": ["--resamples", "10"],
     "few-shot": ["--draws", "2"],
     # A build takes minutes; `make test` does it before the tests, and tests/native tests its parts.
@@ -45,13 +47,15 @@ SMALLER: dict[str, list[str]] = {
 WRITTEN = {
     "simulate": ["runs/liquid/T2.5.h5", "runs/liquid/T2.h5", "runs/liquid/summary.png"],
     "quench": ["inherent.h5"],
+    "average": ["averaged.h5"],
     "data convert": ["run.h5"],
+    "data label": ["labelled.h5"],
     "data split": ["kob_andersen_T0.64_train.h5", "kob_andersen_T0.64_test.h5"],
     "data merge": ["both.h5"],
     "data reverse": ["reversed.h5"],
     "train": ["runs/first/checkpoints/best.ckpt"],
     "export": ["model.pt", "committee.pt"],
-    "predict": ["run.extxyz", "predicted.extxyz"],
+    "predict": ["run.extxyz", "predicted.extxyz", "mean.extxyz"],
     "models card": ["model.md"],
     "evaluate": ["report/report.html"],
     "refit": ["T0.64.pt"],
@@ -107,7 +111,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with DatasetWriter(folder / "shipped" / "kob_andersen_T0.64.h5") as writer:
         for index in range(3):
             writer.add(full[index])
-    write_dump(folder / "run.lammpstrj", [liquid(100, seed=seed) for seed in range(2)])
+    first = liquid(100)
+    second = moved(first, positions=first.positions + 0.02 * np.sin(first.positions))
+    write_dump(folder / "run.lammpstrj", [first, second])
+    write_trajectory(folder / "long.lammpstrj", random_walk(np.full(64, 0.1), 9))
     for name, seeds in (("one", (1, 2)), ("two", (3, 4)), ("runs", (5, 6))):
         with DatasetWriter(folder / f"{name}.h5") as writer:
             for seed in seeds:
@@ -169,7 +176,7 @@ def test_commands_are_grouped_by_what_people_do(glassml: Callable[..., Any]) -> 
     assert panels == ["Options", "Make data", "Train", "Use", "Study", "Install"]
     shown = re.findall(r"^│ ([a-z][a-z-]*) ", text, re.MULTILINE)
     assert shown == [
-        *("simulate", "quench", "data", "train", "export", "predict", "info", "models"),
+        *("simulate", "quench", "average", "data", "train", "export", "predict", "info", "models"),
         *("evaluate", "transfer", "refit", "few-shot", "sweep", "build", "doctor"),
     ]
 
@@ -188,7 +195,7 @@ def options() -> dict[str, dict[str, Any]]:
 def test_output_is_a_path_in_every_command() -> None:
     long, short = options()["--output"], options()["-o"]
     assert set(long) == set(short)
-    assert len(long) == 9
+    assert len(long) == 11
     for parameter in long.values():
         assert parameter.metavar in {"DATASET.h5", "MODEL.pt", "FILE.extxyz", "FOLDER"}
     assert "--out" not in options()
@@ -203,4 +210,6 @@ def test_an_option_is_explained_the_same_everywhere(option: str) -> None:
 
 
 def test_jobs_have_the_same_letter_everywhere() -> None:
-    assert set(options()["--jobs"]) == set(options()["-j"]) == {"build", "quench", "sweep"}
+    assert (
+        set(options()["--jobs"]) == set(options()["-j"]) == {"average", "build", "quench", "sweep"}
+    )
