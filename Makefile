@@ -5,6 +5,7 @@
 #   TORCH_ARGS=...           arguments of pip for torch alone, for instance for a build without CUDA:
 #                            make demo TORCH_ARGS="--index-url https://download.pytorch.org/whl/cpu"
 #   PYTEST_ARGS=...          arguments of pytest, for instance "-k lammps -x"
+#   TEST_JOBS=2              test files at a time
 #   SIZE=tiny                benchmarks that only show that they work; default: full
 #   BENCH_ARGS=...           arguments of the benchmarks, for instance "--only prediction --record"
 
@@ -12,6 +13,7 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH_ARGS ?=
 PYTEST_ARGS ?=
+TEST_JOBS ?= 2
 SIZE ?= full
 BENCH_ARGS ?=
 CXX ?= g++
@@ -38,7 +40,7 @@ demo: $(VENV)/.built
 	$(BIN)/python examples/demo/run.py
 
 test: lint $(VENV)/.built
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
 
 bench: $(VENV)/.built
 	$(BIN)/python -m benchmarks.run --size $(SIZE) --output bench-output $(BENCH_ARGS)
