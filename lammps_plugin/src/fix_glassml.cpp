@@ -12,6 +12,7 @@
 #include "comm.h"
 #include "domain.h"
 #include "error.h"
+#include "inherent_positions.h"
 #include "lammps_cell.h"
 #include "memory.h"
 #include "modify.h"
@@ -30,6 +31,7 @@ namespace {
 
 constexpr const char* kThermal = "thermal";
 constexpr const char* kAverage = "average";
+constexpr const char* kInherent = "inherent";
 constexpr std::size_t kColumnsInLog = 16;
 constexpr const char* kStatistics[] = {"group means of the propensity", "its variances",
                                        "fractions above the threshold", "Q, means of the mobility",
@@ -170,11 +172,16 @@ void FixGlassML::select_outputs() {
 
 void FixGlassML::create_inputs() {
   const Manifest& manifest = model_->manifest();
-  scalars_ =
-      std::make_unique<ScalarSources>(lmp, id, options_.model_file, manifest, options_.scalars);
+  const bool inherent = options_.positions == glassml::Positions::kInherent;
+  scalars_ = std::make_unique<ScalarSources>(lmp, id, options_.model_file, manifest,
+                                             options_.scalars, inherent);
   averaged_ = glassml::reads_average(options_, manifest);
   const bool averages_energy = scalars_->reads_average_energy();
-  if (averages_energy || scalars_->reads_energy()) energy_ = std::make_unique<AtomEnergy>(lmp, id);
+  if (averages_energy || inherent || scalars_->reads_energy())
+    energy_ = std::make_unique<AtomEnergy>(lmp, id);
+  if (inherent)
+    inherent_ = std::make_unique<InherentPositions>(lmp, id, options_.force_tolerance,
+                                                    options_.max_iterations);
   if (!averaged_ && !scalars_->reads_window()) return;
   std::string failure;
   try {
@@ -210,6 +217,7 @@ void FixGlassML::init() {
   if (atom->tag_enable == 0)
     error->all(FLERR, "fix {} glassml: expected atoms with IDs; found atom_modify id no", id);
   scalars_->init(nevery);
+  if (inherent_) inherent_->init();
   if (energy_) energy_->init();
   init_window();
   if (!described_ && comm->me == 0) describe();
@@ -249,11 +257,14 @@ void FixGlassML::check_positions() {
   const bool moving =
       update->nsteps > 0 &&
       std::any_of(fixes.begin(), fixes.end(), [](const Fix* f) { return f->time_integrate; });
-  if (warning.empty() && moving && manifest.positions != kThermal && manifest.positions != kAverage)
+  if (warning.empty() && moving && !inherent_ && manifest.positions != kThermal &&
+      manifest.positions != kAverage)
     warning = fmt::format(
         "reads {} positions, but is evaluated while the atoms move: its values "
-        "are not meaningful there (see the documentation of this fix)",
-        manifest.positions);
+        "are not meaningful there ({})",
+        manifest.positions,
+        manifest.positions == kInherent ? "give 'positions inherent'"
+                                        : "see the documentation of this fix");
   if (warning.empty()) return;
   warned_ = true;
   if (comm->me == 0)
@@ -297,9 +308,15 @@ void FixGlassML::describe() const {
   if (sampler_)
     text += fmt::format("  {}: averages over {}\n", averaged_ ? "positions" : "scalars",
                         glassml::window_text(options_, manifest));
-  else if (manifest.positions != kThermal)
-    text += fmt::format("  positions: {}; the positions of the atoms are used unchanged\n",
-                        manifest.positions);
+  if (inherent_)
+    text += fmt::format(
+        "  positions: inherent, each evaluation minimises a copy (force tolerance {:g}, at most {} "
+        "iterations)\n",
+        options_.force_tolerance, options_.max_iterations);
+  else if (!sampler_ && manifest.positions != kThermal)
+    text += fmt::format("  positions: {}; the positions of the atoms are used unchanged{}\n",
+                        manifest.positions,
+                        manifest.positions == kInherent ? " (see 'positions inherent')" : "");
   for (int k = 0; k < scalars_->size(); k++)
     text += fmt::format("  scalar input: {} = {}\n", scalars_->name(k), scalars_->source(k));
   const int threads = options_.threads > 0 ? options_.threads : comm->nthreads;
@@ -410,7 +427,9 @@ void FixGlassML::evaluate() {
       failure = problem.what();
     }
   };
-  scalars_->collect(nevery, energy_.get(), sampler_ ? &sampler_->window() : nullptr);
+  if (inherent_) minimise();
+  scalars_->collect(nevery, energy_.get(), sampler_ ? &sampler_->window() : nullptr,
+                    inherent_.get());
   collect_positions();
   exchange_positions();
   attempt([this] { scalars_->check(); });
@@ -435,11 +454,18 @@ void FixGlassML::evaluate() {
   if (sampler_) sampler_->hold();
 }
 
+/// Energies are tallied only on steps that were announced.
+void FixGlassML::minimise() {
+  inherent_->minimise(energy_->now());
+  energy_->announce((update->ntimestep / nevery + 1) * nevery);
+}
+
 /// The positions at which the model is evaluated. They may be others than those of the atoms, and
 /// anywhere: only here they are taken.
 void FixGlassML::collect_positions() {
   const double* x = atom->nlocal > 0 ? atom->x[0] : nullptr;
   positions_.assign(x, x + 3 * static_cast<std::size_t>(atom->nlocal));
+  if (inherent_) positions_ = inherent_->positions();
   for (int i = 0; averaged_ && i < atom->nlocal; i++) {
     const auto shift = sampler_->window().shift(i);
     for (int d = 0; d < 3; d++) positions_[3 * static_cast<std::size_t>(i) + d] += shift[d];
@@ -594,5 +620,6 @@ double FixGlassML::memory_usage() {
   return static_cast<double>(sizeof(double)) * atom->nmax * n_columns_ +
          static_cast<double>(sizeof(double)) * positions_.capacity() + edge_finder_.memory_usage() +
          halo_.memory_usage() + smoothing_.memory_usage() +
-         (sampler_ ? sampler_->window().memory_usage() : 0.0);
+         (sampler_ ? sampler_->window().memory_usage() : 0.0) +
+         (inherent_ ? inherent_->memory_usage() : 0.0);
 }

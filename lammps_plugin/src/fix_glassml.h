@@ -19,6 +19,7 @@
 namespace LAMMPS_NS {
 
 class AtomEnergy;
+class InherentPositions;
 class ScalarSources;
 class WindowSampler;
 
@@ -60,6 +61,7 @@ class FixGlassML : public Fix {
 
   // evaluation
   void evaluate();
+  void minimise();
   void collect_positions();
   void exchange_positions();
   void find_edges();
@@ -75,9 +77,10 @@ class FixGlassML : public Fix {
   std::unique_ptr<glassml::ModelRunner> model_;
   glassml::EdgeFinder edge_finder_;
   glassml::Halo halo_;
-  std::vector<std::int64_t> species_of_type_;  // [ntypes + 1]
-  std::unique_ptr<AtomEnergy> energy_;         // nullptr if the fix needs no energies
-  std::unique_ptr<WindowSampler> sampler_;     // nullptr if the model reads no averages
+  std::vector<std::int64_t> species_of_type_;    // [ntypes + 1]
+  std::unique_ptr<AtomEnergy> energy_;           // nullptr if the fix needs no energies
+  std::unique_ptr<WindowSampler> sampler_;       // nullptr if the model reads no averages
+  std::unique_ptr<InherentPositions> inherent_;  // nullptr if the positions are others
   std::unique_ptr<ScalarSources> scalars_;
   bool averaged_ = false;  // the model is evaluated at averaged positions
   glassml::OutputColumns outputs_;

@@ -28,12 +28,14 @@ int positive_integer(const std::string& argument, const std::string& word) {
   return number;
 }
 
-double positive_length(const std::string& argument, const std::string& word) {
+/// @param what "length", for messages
+double positive_number(const std::string& argument, const std::string& what,
+                       const std::string& word) {
   char* end = nullptr;
-  const double length = std::strtod(word.c_str(), &end);
-  if (*end != '\0' || !std::isfinite(length) || length <= 0.0)
-    throw std::runtime_error(argument + ": expected a positive length; found '" + word + "'");
-  return length;
+  const double number = std::strtod(word.c_str(), &end);
+  if (*end != '\0' || !std::isfinite(number) || number <= 0.0)
+    throw std::runtime_error(argument + ": expected a positive " + what + "; found '" + word + "'");
+  return number;
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -51,9 +53,16 @@ void apply_positions(Options& options, const std::vector<std::string>& values) {
     options.positions = Positions::kAverage;
     options.sample_every = positive_integer("keyword positions: Nsample", values[1]);
     options.n_samples = positive_integer("keyword positions: Nrepeat", values[2]);
+  } else if (values[0] == "inherent" && values.size() <= 3) {
+    options.positions = Positions::kInherent;
+    if (values.size() > 1)
+      options.force_tolerance = positive_number("keyword positions: ftol", "force", values[1]);
+    if (values.size() > 2)
+      options.max_iterations = positive_integer("keyword positions: maxiter", values[2]);
   } else {
     throw std::runtime_error(
-        "keyword positions: expected 'thermal' or 'average Nsample Nrepeat'; found '" +
+        "keyword positions: expected 'thermal', 'inherent [ftol maxiter]' or 'average Nsample "
+        "Nrepeat'; found '" +
         joined(values) + "' (" + kKnown + ")");
   }
 }
@@ -83,7 +92,7 @@ void apply(Options& options, const std::string& keyword, const std::vector<std::
   } else if (keyword == "smooth") {
     options.smooth = positive_integer(place, values[0]);
   } else if (keyword == "threshold") {
-    options.threshold = positive_length(place, values[0]);
+    options.threshold = positive_number(place, "length", values[0]);
   } else if (keyword == "chi4") {
     options.chi4 = values[0] == "all" ? 0 : positive_integer(place, values[0]);
     options.chi4_given = true;

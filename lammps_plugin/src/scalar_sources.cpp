@@ -8,6 +8,7 @@
 #include "atom.h"
 #include "atom_energy.h"
 #include "error.h"
+#include "inherent_positions.h"
 #include "modify.h"
 #include "position_window.h"
 #include "update.h"
@@ -16,11 +17,12 @@ using namespace LAMMPS_NS;
 using glassml::Manifest;
 
 ScalarSources::ScalarSources(LAMMPS* lmp, const std::string& fix, const std::string& model,
-                             const Manifest& manifest, const std::vector<std::string>& given)
+                             const Manifest& manifest, const std::vector<std::string>& given,
+                             bool inherent)
     : Pointers(lmp), owner_(fix) {
   std::size_t unknown = 0;
   for (const auto& input : manifest.scalar_inputs) {
-    scalars_.push_back({input.name, known_kind(input.name, manifest), nullptr});
+    scalars_.push_back({input.name, known_kind(input.name, manifest, inherent), nullptr});
     if (scalars_.back().kind == Kind::kGiven) unknown++;
   }
   const bool all = given.size() == scalars_.size();
@@ -34,15 +36,20 @@ ScalarSources::ScalarSources(LAMMPS* lmp, const std::string& fix, const std::str
 }
 
 /// The fix knows averages over its window, and the energy of the configuration that it sees. Where
-/// a model reads inherent structures or cages, `potential_energy` is that of another configuration.
-ScalarSources::Kind ScalarSources::known_kind(const std::string& name, const Manifest& manifest) {
+/// a model reads inherent structures or cages, `potential_energy` is that of another configuration,
+/// unless the fix itself finds the inherent structure of the present one.
+ScalarSources::Kind ScalarSources::known_kind(const std::string& name, const Manifest& manifest,
+                                              bool inherent) {
   static const std::map<std::string, Kind> kAverages = {
       {"average_energy", Kind::kAverageEnergy},
       {"vibration", Kind::kVibration},
       {"average_displacement", Kind::kDisplacement}};
   const auto average = kAverages.find(name);
   if (average != kAverages.end() && manifest.window) return average->second;
-  const bool moving = manifest.positions == "thermal" || manifest.positions == "average";
+  if (inherent && name == "inherent_energy") return Kind::kInherentEnergy;
+  if (inherent && name == "inherent_displacement") return Kind::kInherentDisplacement;
+  const bool moving =
+      inherent || manifest.positions == "thermal" || manifest.positions == "average";
   return name == "potential_energy" && moving ? Kind::kEnergy : Kind::kGiven;
 }
 
@@ -100,7 +107,8 @@ void ScalarSources::init(int nevery) {
 }
 
 const std::vector<double>& ScalarSources::collect(int nevery, AtomEnergy* energy,
-                                                  const glassml::PositionWindow* window) {
+                                                  const glassml::PositionWindow* window,
+                                                  const InherentPositions* inherent) {
   const int columns = size();
   values_.assign(static_cast<std::size_t>(atom->nlocal) * columns, 0.0);
   if (columns == 0) return values_;
@@ -135,7 +143,13 @@ const std::vector<double>& ScalarSources::collect(int nevery, AtomEnergy* energy
         case Kind::kDisplacement: {
           const auto shift = window->shift(i);
           value = std::hypot(shift[0], shift[1], shift[2]);
+          break;
         }
+        case Kind::kInherentEnergy:
+          value = inherent->energy(i);
+          break;
+        case Kind::kInherentDisplacement:
+          value = inherent->displacement(i);
       }
     }
   return values_;
@@ -159,6 +173,9 @@ std::string ScalarSources::source(int scalar) const {
       return scalars_[scalar].input->source();
     case Kind::kEnergy:
       return "energy of each atom (pe/atom)";
+    case Kind::kInherentEnergy:
+    case Kind::kInherentDisplacement:
+      return "inherent structure";
     default:
       return "average over the window";
   }

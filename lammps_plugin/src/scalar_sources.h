@@ -16,6 +16,7 @@ class PositionWindow;
 namespace LAMMPS_NS {
 
 class AtomEnergy;
+class InherentPositions;
 
 class ScalarSources : protected Pointers {
  public:
@@ -23,8 +24,10 @@ class ScalarSources : protected Pointers {
   /// @param model file of the model, for messages
   /// @param given c_ID, c_ID[i], f_ID, f_ID[i] or v_name of all scalars of the model, or of those
   /// that the fix does not know, in their order
+  /// @param inherent the fix finds the inherent structures itself
   ScalarSources(class LAMMPS* lmp, const std::string& fix, const std::string& model,
-                const glassml::Manifest& manifest, const std::vector<std::string>& given);
+                const glassml::Manifest& manifest, const std::vector<std::string>& given,
+                bool inherent);
 
   /// @returns number of scalars
   int size() const { return static_cast<int>(scalars_.size()); }
@@ -39,9 +42,11 @@ class ScalarSources : protected Pointers {
 
   /// @param energy nullptr if no scalar is read from it
   /// @param window nullptr if no scalar is read from it
+  /// @param inherent of this step; nullptr if no scalar is read from it
   /// @returns [nlocal, size()] of this step
   const std::vector<double>& collect(int nevery, AtomEnergy* energy,
-                                     const glassml::PositionWindow* window);
+                                     const glassml::PositionWindow* window,
+                                     const InherentPositions* inherent);
 
   /// @returns [nlocal, size()] of the last `collect`
   const std::vector<double>& values() const { return values_; }
@@ -56,7 +61,15 @@ class ScalarSources : protected Pointers {
   std::string source(int scalar) const;
 
  private:
-  enum class Kind { kGiven, kEnergy, kAverageEnergy, kVibration, kDisplacement };
+  enum class Kind {
+    kGiven,
+    kEnergy,
+    kAverageEnergy,
+    kVibration,
+    kDisplacement,
+    kInherentEnergy,
+    kInherentDisplacement
+  };
 
   struct Scalar {
     std::string name;
@@ -65,7 +78,7 @@ class ScalarSources : protected Pointers {
   };
 
   bool reads(Kind kind) const;
-  static Kind known_kind(const std::string& name, const glassml::Manifest& manifest);
+  static Kind known_kind(const std::string& name, const glassml::Manifest& manifest, bool inherent);
   void refuse_number(const std::string& model, const glassml::Manifest& manifest,
                      const std::vector<std::string>& given) const;
 

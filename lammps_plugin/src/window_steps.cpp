@@ -99,6 +99,9 @@ std::string window_warning(const Options& options, const Manifest& manifest, dou
   if (options.positions == Positions::kThermal && manifest.positions == kAverage)
     return "reads averaged positions (" + text(manifest.window.value()) +
            "), but is given thermal ones: its values are less accurate";
+  if (options.positions == Positions::kInherent && manifest.positions != "inherent")
+    return "reads " + manifest.positions +
+           " positions, but is given those of inherent structures: its values are less accurate";
   if (options.positions != Positions::kAverage) return "";
   const WindowEntry found = {options.sample_every * timestep, options.n_samples};
   if (manifest.positions != kAverage)

@@ -48,7 +48,7 @@ void check_window(const Options& options, int every);
 WindowSteps window_steps(const Options& options, const Manifest& manifest, int every,
                          double timestep);
 
-/// @returns a warning if the model was not trained with the positions and the window that it is
+/// @returns a warning if the model was not trained with the positions or the window that it is
 /// given, or ""
 std::string window_warning(const Options& options, const Manifest& manifest, double timestep);
 

@@ -180,7 +180,10 @@ def test_a_timestep_that_changes_by_itself_warns(bench) -> None:
     ("keyword", "words"),
     [
         ("positions", "keyword positions: expected a value; found none"),
-        ("positions cold", "keyword positions: expected 'thermal' or 'average Nsample Nrepeat'"),
+        (
+            "positions cold",
+            "keyword positions: expected 'thermal', 'inherent [ftol maxiter]' or 'av",
+        ),
         ("positions cold", "; found 'cold' (known keywords: output, scalar, device, "),
         ("positions average", "'average Nsample Nrepeat'; found 'average' (known"),
         ("positions average 4", "found 'average 4'"),

@@ -17,6 +17,7 @@ import ase.io
 import numpy as np
 import pytest
 from averages import averaging_model
+from inherent import inherent_model
 from systems import liquid
 
 from glassml.data import DatasetWriter, Window, atoms_from_configuration
@@ -126,17 +127,19 @@ def test_examples_of_the_fix(bench, models, page):
     with_stress = models("analytic", scalar_inputs=("stress",))
     (bench.folder / "with_stress.pt").symlink_to(with_stress)
     averaging_model(bench.folder, window=Window(0.1, 20), name="averaged.pt")
+    inherent_model(bench.folder, name="inherent.pt")
     members = [build("analytic", cutoff=cutoff) for cutoff in (1.6, 2.0)]
     save_model(Committee(members), bench.folder / "committee.pt")
     # Where there is no GPU, `device cuda` is refused as it should be; auto is cuda where there is.
     commands = commands.replace("device cuda", "device auto")
     fixes = re.findall(r"^fix \S+ \S+ glassml .*$", commands, re.MULTILINE)
-    assert len(fixes) == 7
+    assert len(fixes) == 8
     script = bench.start(liquid(125, seed=82)) + MOVE + "group big type 1\n"
     script += re.sub(r"^(fix .*)$", r"\1\nrun 0 post no", commands, flags=re.MULTILINE)
     run = bench.run(script + output + "run 200\n")
     log = run.log.read_text()
-    assert len(re.findall(r"^fix (?:1|slow) glassml: \d+ edges at step 0$", log, re.M)) == 6
+    assert len(re.findall(r"^fix (?:1|slow) glassml: \d+ edges at step 0$", log, re.M)) == 7
+    assert log.count("fix 1 glassml: inherent structure at step 0 after") == 1
     # Those of averaged positions have no window yet.
     assert log.count("values are 0 until step 400, when a window of averaged positions") == 2
     thermo = run.thermo()[-1]
