@@ -398,7 +398,7 @@ void FixGlassML::min_post_force(int /*vflag*/) {
   if (last || update->ntimestep % nevery == 0) evaluate();
 }
 
-/// Computes are told of the next evaluation by the one before. Without it, all of them are told.
+/// The next evaluation is announced to computes by the one before, or here if there is none.
 void FixGlassML::announce_evaluation() {
   modify->addstep_compute_all((update->ntimestep / nevery + 1) * nevery);
 }
