@@ -232,6 +232,7 @@ def test_values_stay_with_their_atoms(bench, models):
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", ["analytic", "network"])
 def test_memory_stays_flat_over_ten_thousand_evaluations(bench, models, name):
     model = models() if name == "analytic" else models.network("float32")
