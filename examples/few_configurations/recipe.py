@@ -27,6 +27,7 @@ from glassml.data import (
     Configuration,
     Dataset,
     ReadOptions,
+    Window,
     convert,
     find_inputs,
     number_of_windows,
@@ -57,6 +58,7 @@ NETWORKS = {"inherent": HERE / "network.yaml", "average": HERE / "network_averag
 LABEL_NOISE = 12.0
 LAST = "checkpoints/last.ckpt"
 FORCE_TOLERANCE = 1e-5
+WINDOW = Window(interval=0.1, samples=20)
 WINDOWS, WINDOWS_OF_RUNS = 16, 4  # successive windows of a configuration and of a reversed run
 SCORED = (1, 4, 8, 16)
 
@@ -114,7 +116,7 @@ def make_data(inputs: str, recipe: Recipe) -> None:
         if recipe.positions == "inherent":
             quench_file(source, output, kob_andersen(), force_tolerance=FORCE_TOLERANCE)
         else:
-            average_file(source, output, kob_andersen(), windows=windows)
+            average_file(source, output, kob_andersen(), window=WINDOW, n_windows=windows)
 
 
 def folds_of(names: list[str], number: int) -> list[list[str]]:
