@@ -17,6 +17,7 @@ from glassml.simulation.each_configuration import (
     RESULT,
     EachConfiguration,
     bare,
+    described,
     write_each,
     write_result,
 )
@@ -78,10 +79,7 @@ class _Settings:
     def facts(self) -> dict[str, Any]:
         """The settings as plain values, for the dataset's description."""
         return {
-            "system": self.system.name,
-            "units": self.system.units,
-            "species": list(self.system.species_names),
-            "commands": self.system.commands,
+            **described(self.system),
             "timestep": self.run.timestep,
             "interval": self.run.window.interval,
             "samples": self.run.window.samples,

@@ -12,9 +12,10 @@ from glassml.data import Configuration, Dataset, DatasetWriter, ReadOptions, rea
 from glassml.errors import InputError
 from glassml.progress import Progress
 from glassml.simulation.lammps import stop_running
+from glassml.simulation.system import System
 from glassml.work import Store, Task, open_workers, run_tasks
 
-__all__ = ["EachConfiguration", "bare", "read_result", "write_each", "write_result"]
+__all__ = ["EachConfiguration", "bare", "described", "read_result", "write_each", "write_result"]
 
 RESULT = "result.h5"
 _NAME = "result"
@@ -39,6 +40,16 @@ class EachConfiguration:
     facts: dict[str, Any]
     task: Callable[[Configuration], Task]
     merge: Callable[[Configuration, Configuration], Configuration]
+
+
+def described(system: System) -> dict[str, Any]:
+    """A system as plain values, for ``facts``."""
+    return {
+        "system": system.name,
+        "units": system.units,
+        "species": list(system.species_names),
+        "commands": system.commands,
+    }
 
 
 def bare(configuration: Configuration) -> Configuration:

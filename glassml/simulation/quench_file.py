@@ -13,6 +13,7 @@ from glassml.simulation.each_configuration import (
     RESULT,
     EachConfiguration,
     bare,
+    described,
     write_each,
     write_result,
 )
@@ -52,10 +53,7 @@ class _Settings:
     def facts(self) -> dict[str, Any]:
         """The settings as plain values, for the dataset's description."""
         return {
-            "system": self.system.name,
-            "units": self.system.units,
-            "species": list(self.system.species_names),
-            "commands": self.system.commands,
+            **described(self.system),
             "timestep": self.system.timestep,
             "force_tolerance": self.force_tolerance,
             "max_iterations": self.max_iterations,

@@ -67,7 +67,7 @@ GROUPS = (
             "simulation/inherent.py",
             "simulation/exchange.py",
         ),
-        "c1885c7c03c25285",
+        "8617227b2955e246",
     ),
     Group(
         {_average: 1},
@@ -79,7 +79,7 @@ GROUPS = (
             "simulation/exchange.py",
             "physics/averaging.py",
         ),
-        "aa6573d99d7a9941",
+        "62b05586abcdcfac",
     ),
     Group(
         {sweep_runs.train_and_predict: 1},
