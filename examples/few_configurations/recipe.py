@@ -3,26 +3,27 @@
 First makes the data: inherent structures of the configurations and of the ends of their runs or,
 with `--positions average`, averages over successive windows of short runs from all of these. Then
 cross-validates a network, ridge regression on structural descriptors and the average of the two;
-with averaged positions also the mean prediction for several successive windows. Finally writes a
-committee: the networks of all folds, and a ridge regression on all data that has the same weight as
-all networks together. What is there already is not made again, so an interrupted run can be
-continued. Nothing is chosen on held-out configurations: the penalty of the ridge regression comes
-from the training configurations, and the network is that of the last epoch.
+with averaged positions also the mean prediction for several successive windows. Ridge regression is
+also done without each of the scalars. Finally writes a committee: the networks of all folds, and a
+ridge regression on all data that has the same weight as all networks together. `--scalars` chooses
+other inputs of network, ridge and committee. What is there already is not made again, so an
+interrupted run can be continued. Nothing is chosen on held-out configurations: the penalty of the
+ridge regression comes from the training configurations, and the network is that of the last epoch.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from glassml.analysis.correlation import pearson_all, pearson_mean
+from glassml.analysis.predictions import predict_windows
 from glassml.data import (
     Configuration,
     Dataset,
@@ -30,7 +31,6 @@ from glassml.data import (
     Window,
     convert,
     find_inputs,
-    number_of_windows,
     reverse_dataset,
 )
 from glassml.export import read_manifest, replace_decoder, restored_model, save_model
@@ -51,10 +51,15 @@ from glassml.scores import Score
 from glassml.simulation import average_file, kob_andersen, quench_file
 from glassml.studies.descriptor_moments import DescriptorMoments, read_descriptor_moments
 from glassml.studies.refit import untrained
+from glassml.studies.ridge import LinearFit, RidgeMoments
 from glassml.training import TrainConfig, load_config, load_trained_model, resume, train
 
 HERE = Path(__file__).resolve().parent
 NETWORKS = {"inherent": HERE / "network.yaml", "average": HERE / "network_average.yaml"}
+SCALARS = {
+    "inherent": ("inherent_energy", "potential_energy", "inherent_displacement"),
+    "average": ("average_energy", "average_displacement", "vibration"),
+}
 LABEL_NOISE = 12.0
 LAST = "checkpoints/last.ckpt"
 FORCE_TOLERANCE = 1e-5
@@ -86,6 +91,11 @@ class Recipe:
     def reversed(self) -> Path:
         """Their reversed runs."""
         return self.work / f"{self.positions}_reversed.h5"
+
+    @property
+    def left_out(self) -> list[str]:
+        """Scalars that the models do not read."""
+        return [name for name in SCALARS[self.positions] if name not in self.settings.data.scalars]
 
     @cached_property
     def settings(self) -> TrainConfig:
@@ -143,34 +153,69 @@ def train_network(recipe: Recipe, fold: int, held_out: list[str], seed: int) -> 
     return folder
 
 
-def structural_material(recipe: Recipe) -> tuple[Path, DescriptorMoments]:
-    """The moments of the descriptors, from which all ridge regressions are fitted."""
-    settings = recipe.settings.data
+@dataclass(frozen=True)
+class Material:
+    """What ridge regressions are fitted from.
+
+    Attributes:
+        blank: file of `structural` with all scalars.
+        columns: [D], names of its descriptors.
+        moments: sums over descriptors and labels.
+    """
+
+    blank: Path
+    columns: tuple[str, ...]
+    moments: DescriptorMoments
+
+    def without(self, scalars: Sequence[str]) -> DescriptorMoments:
+        """The moments in which descriptors of these scalars do not vary, so have no weight."""
+        kept = np.array([not any(name in column for name in scalars) for column in self.columns])
+
+        def of(moments: RidgeMoments) -> RidgeMoments:
+            xx = np.where(kept[:, None] & kept, moments.xx, 0.0)
+            return replace(moments, xx=xx, xy=moments.xy * kept[:, None])
+
+        slabs = tuple(tuple(tuple(map(of, slab)) for slab in one) for one in self.moments.slabs)
+        runs = tuple(tuple(map(of, one)) for one in self.moments.reversed)
+        return replace(self.moments, slabs=slabs, reversed=runs)
+
+
+def structural_material(recipe: Recipe) -> Material:
+    """Read the descriptors of `structural` with all scalars, once for every choice of inputs."""
+    blank = recipe.work / f"{recipe.positions}_structural.pt"
     with Dataset(recipe.data) as dataset, Dataset(recipe.reversed) as runs:
-        blank = recipe.models / "structural.pt"
-        untrained("structural", dataset, blank, settings.positions, settings.scalars)
-        material = read_descriptor_moments(
-            Predictor(blank), dataset, reversed_runs=runs, label_noise=LABEL_NOISE
+        untrained("structural", dataset, blank, recipe.positions, SCALARS[recipe.positions])
+        moments = read_descriptor_moments(
+            Predictor(blank),
+            dataset,
+            reversed_runs=runs,
+            label_noise=LABEL_NOISE,
+            progress=TerminalProgress(),
         )
-    return blank, material
+    return Material(blank, columns_of(blank), moments)
 
 
-def fit_ridge(
-    recipe: Recipe, name: str, held_out: list[str], blank: Path, material: DescriptorMoments
-) -> Path:
-    """The model file of the ridge regression that has not seen these configurations."""
-    names = material.dataset.names
-    chosen = [i for i, name in enumerate(names) if name not in held_out]
-    decoders = material.decoders(chosen)
-    file = recipe.models / "ridge" / f"{name}.pt"
-    file.parent.mkdir(exist_ok=True)
+def columns_of(model: Path) -> tuple[str, ...]:
+    """The names of a model's descriptors."""
+    outputs = read_manifest(model).outputs
+    return next(output.columns for output in outputs if output.name == "descriptors")
+
+
+def write_ridge(recipe: Recipe, material: Material) -> Path:
+    """The model file of a ridge regression on all configurations, with the recipe's inputs."""
+    blank, file = recipe.models / "structural.pt", recipe.models / "ridge.pt"
+    with Dataset(recipe.data) as dataset:
+        untrained("structural", dataset, blank, recipe.positions, recipe.settings.data.scalars)
+    everything = list(range(len(material.moments)))
+    decoders = material.without(recipe.left_out).decoders(everything)
+    kept = [material.columns.index(name) for name in columns_of(blank)]
     replace_decoder(
         blank,
         file,
-        times=material.times,
-        weight=np.stack([f.weight for f in decoders.fits]),
-        bias=np.stack([f.bias for f in decoders.fits]),
-        training=ridge_record(recipe, chosen, decoders.penalties),
+        times=material.moments.times,
+        weight=np.stack([fit.weight[:, kept] for fit in decoders.fits]),
+        bias=np.stack([fit.bias for fit in decoders.fits]),
+        training=ridge_record(recipe, everything, decoders.penalties),
     )
     return file
 
@@ -203,13 +248,21 @@ def predictor_of(recipe: Recipe, folder: Path) -> Predictor:
     return Predictor(file)
 
 
-def predictions(predictor: Predictor, configuration: Configuration) -> dict[int, np.ndarray]:
-    """For each number of windows, the mean prediction [N, T] [length] for the first ones."""
-    windows = max(number_of_windows(configuration), 1)
-    each = [
-        predictor.predict([configuration], window=k)[0]["propensity"] for k in range(1, windows + 1)
-    ]
-    return {n: np.mean(each[:n], axis=0) for n in SCORED if n <= windows}
+def each_window(predictor: Predictor, configuration: Configuration, output: str) -> np.ndarray:
+    """An output [W, N, C] for each window of averaged positions (for other positions W = 1)."""
+    windows = predict_windows(predictor, configuration, (output,))
+    return np.stack([window[output] for window in windows])
+
+
+def ridge_predictions(
+    descriptors: np.ndarray, species: np.ndarray, fits: Sequence[LinearFit]
+) -> np.ndarray:
+    """Predictions [W, N, T] [length] from descriptors [W, N, D] with one fit per species."""
+    result = np.zeros((*descriptors.shape[:2], len(fits[0].bias)))
+    for of_species, fit in enumerate(fits):
+        chosen = species == of_species
+        result[:, chosen] = descriptors[:, chosen] @ fit.weight.T + fit.bias
+    return result
 
 
 def score(
@@ -230,35 +283,58 @@ def score(
     return result
 
 
-def cross_validate(recipe: Recipe, number: int, seeds: int) -> tuple[list[Path], Path, dict]:
-    """Train and fit each fold; return the networks, a ridge on everything, and the scores."""
+def train_networks(recipe: Recipe, number: int, seeds: int) -> dict[tuple[str, ...], list[Path]]:
+    """The run folders, one per seed, for the names of each set of held-out configurations."""
     recipe.models.mkdir(exist_ok=True)
-    blank, material = structural_material(recipe)
-    found: dict[tuple[str, int], list[np.ndarray]] = {}
-    labels, species, networks = [], [], []
     with Dataset(recipe.data) as dataset:
-        for fold, held_out in enumerate(folds_of(list(dataset.names), number)):
-            of_fold = [train_network(recipe, fold, held_out, seed) for seed in range(seeds)]
-            ridge = Predictor(fit_ridge(recipe, f"fold{fold}", held_out, blank, material))
-            members = [predictor_of(recipe, folder) for folder in of_fold]
-            networks += of_fold
+        folds = folds_of(list(dataset.names), number)
+    return {
+        tuple(held_out): [train_network(recipe, fold, held_out, seed) for seed in range(seeds)]
+        for fold, held_out in enumerate(folds)
+    }
+
+
+def cross_validate(
+    recipe: Recipe, material: Material, networks: dict[tuple[str, ...], list[Path]]
+) -> dict[tuple[str, int], dict[str, tuple[float, float]]]:
+    """Predict what each network and ridge regression has not seen; return the scores."""
+    found: dict[tuple[str, int], list[np.ndarray]] = {}
+    labels, species = [], []
+    ridges = {"ridge": material.without(recipe.left_out)} | {
+        f"ridge without {', '.join(names)}": material.without([*recipe.left_out, *names])
+        for names in choices(recipe.settings.data.scalars)
+    }
+    structural = Predictor(material.blank)
+    with Dataset(recipe.data) as dataset:
+        for held_out, folders in networks.items():
+            members = [predictor_of(recipe, folder) for folder in folders]
+            chosen = [i for i, name in enumerate(dataset.names) if name not in held_out]
+            fits = {name: moments.decoders(chosen).fits for name, moments in ridges.items()}
             for name in held_out:
                 configuration = dataset[name]
-                of_ridge = predictions(ridge, configuration)
-                each = [predictions(member, configuration) for member in members]
-                for n, values in of_ridge.items():
-                    for key, combination in combined([e[n] for e in each], values).items():
-                        found.setdefault((key, n), []).append(combination)
+                descriptors = each_window(structural, configuration, "descriptors")
+                of_ridges = {
+                    name: ridge_predictions(descriptors, configuration.species, of_species)
+                    for name, of_species in fits.items()
+                }
+                of_networks = [each_window(one, configuration, "propensity") for one in members]
+                predictions = of_ridges | combined(of_networks, of_ridges["ridge"])
+                for model, values in predictions.items():
+                    for n in (n for n in SCORED if n <= len(values)):
+                        found.setdefault((model, n), []).append(values[:n].mean(axis=0))
                 labels.append(np.asarray(configuration.propensity))
                 species.append(configuration.species)
-    everything = fit_ridge(recipe, "all", [], blank, material)
-    return networks, everything, {key: score(v, labels, species) for key, v in found.items()}
+    return {key: score(values, labels, species) for key, values in found.items()}
+
+
+def choices(scalars: Sequence[str]) -> list[tuple[str, ...]]:
+    """All non-empty choices of some of the scalars."""
+    return [some for n in range(len(scalars)) for some in combinations(scalars, n + 1)]
 
 
 def combined(networks: list[np.ndarray], ridge: np.ndarray) -> dict[str, np.ndarray]:
     """Predictions of the members and of their averages, in which the ridge has half the weight."""
     result = {f"network, seed {seed}": values for seed, values in enumerate(networks)}
-    result["ridge"] = ridge
     if networks:
         mean = np.mean(networks, axis=0)
         result["average of a network and the ridge"] = (networks[0] + ridge) / 2
@@ -308,34 +384,40 @@ def table(scores: dict[tuple[str, int], dict[str, tuple[float, float]]]) -> list
 
 
 def main() -> None:
-    """Make the data, cross-validate, write the table and the committee."""
+    """Make the data; for every choice of inputs cross-validate, write the table and a committee."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("inputs", help="folder of BOTAN's files")
     parser.add_argument("-o", "--output", type=Path, default=Path("few_configurations"))
     parser.add_argument("--positions", choices=NETWORKS, default="inherent")
-    parser.add_argument("--scalars", help="inputs, separated by commas; default: the network's")
+    parser.add_argument(
+        "--scalars",
+        action="append",
+        type=lambda names: tuple(names.split(",")),
+        help="inputs, separated by commas; may be repeated; default: the network's",
+    )
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument(
         "--seeds", type=int, default=1, help="networks in each fold; 0: only the ridge regression"
     )
     arguments = parser.parse_args()
-    scalars = None if arguments.scalars is None else tuple(arguments.scalars.split(","))
-    recipe = Recipe(arguments.output, arguments.positions, scalars)
-    recipe.work.mkdir(parents=True, exist_ok=True)
-    start = time.perf_counter()
-    make_data(arguments.inputs, recipe)
-    networks, ridge, scores = cross_validate(recipe, arguments.folds, arguments.seeds)
-    minutes = (time.perf_counter() - start) / 60
-    rows = table(scores)
-    rows.append(
-        f"\n{minutes:.0f} minutes for what was not done before, {torch.get_num_threads()} threads."
-    )
-    with atomic_write(recipe.models / "scores.md") as partial:
-        partial.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    print("\n".join(rows))
-    if networks:  # one network per fold is enough for the file: that of the first seed
-        first = networks[:: arguments.seeds]
-        write_committee(first, ridge, scores, recipe.models / "committee.pt")
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    recipes = [
+        Recipe(arguments.output, arguments.positions, scalars)
+        for scalars in arguments.scalars or [None]
+    ]
+    make_data(arguments.inputs, recipes[0])
+    trained = [train_networks(recipe, arguments.folds, arguments.seeds) for recipe in recipes]
+    material = structural_material(recipes[0])
+    for recipe, networks in zip(recipes, trained, strict=True):
+        scores = cross_validate(recipe, material, networks)
+        rows = "\n".join(table(scores))
+        with atomic_write(recipe.models / "scores.md") as partial:
+            partial.write_text(rows + "\n", encoding="utf-8")
+        print(f"{recipe.models.name}\n{rows}", flush=True)
+        ridge = write_ridge(recipe, material)
+        if arguments.seeds:  # one network per fold is enough for the file: that of the first seed
+            first = [of_fold[0] for of_fold in networks.values()]
+            write_committee(first, ridge, scores, recipe.models / "committee.pt")
 
 
 if __name__ == "__main__":
