@@ -14,13 +14,13 @@ ridge regression comes from the training configurations, and the network is that
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+from ridge import Material, choices, columns_of, ridge_predictions, structural_material
 
 from glassml.analysis.correlation import pearson_all, pearson_mean
 from glassml.analysis.predictions import predict_windows
@@ -49,9 +49,7 @@ from glassml.provenance import (
 )
 from glassml.scores import Score
 from glassml.simulation import average_file, kob_andersen, quench_file
-from glassml.studies.descriptor_moments import DescriptorMoments, read_descriptor_moments
 from glassml.studies.refit import untrained
-from glassml.studies.ridge import LinearFit, RidgeMoments
 from glassml.training import TrainConfig, load_config, load_trained_model, resume, train
 
 HERE = Path(__file__).resolve().parent
@@ -153,52 +151,16 @@ def train_network(recipe: Recipe, fold: int, held_out: list[str], seed: int) -> 
     return folder
 
 
-@dataclass(frozen=True)
-class Material:
-    """What ridge regressions are fitted from.
-
-    Attributes:
-        blank: file of `structural` with all scalars.
-        columns: [D], names of its descriptors.
-        moments: sums over descriptors and labels.
-    """
-
-    blank: Path
-    columns: tuple[str, ...]
-    moments: DescriptorMoments
-
-    def without(self, scalars: Sequence[str]) -> DescriptorMoments:
-        """The moments in which descriptors of these scalars do not vary, so have no weight."""
-        kept = np.array([not any(name in column for name in scalars) for column in self.columns])
-
-        def of(moments: RidgeMoments) -> RidgeMoments:
-            xx = np.where(kept[:, None] & kept, moments.xx, 0.0)
-            return replace(moments, xx=xx, xy=moments.xy * kept[:, None])
-
-        slabs = tuple(tuple(tuple(map(of, slab)) for slab in one) for one in self.moments.slabs)
-        runs = tuple(tuple(map(of, one)) for one in self.moments.reversed)
-        return replace(self.moments, slabs=slabs, reversed=runs)
-
-
-def structural_material(recipe: Recipe) -> Material:
-    """Read the descriptors of `structural` with all scalars, once for every choice of inputs."""
-    blank = recipe.work / f"{recipe.positions}_structural.pt"
-    with Dataset(recipe.data) as dataset, Dataset(recipe.reversed) as runs:
-        untrained("structural", dataset, blank, recipe.positions, SCALARS[recipe.positions])
-        moments = read_descriptor_moments(
-            Predictor(blank),
-            dataset,
-            reversed_runs=runs,
-            label_noise=LABEL_NOISE,
-            progress=TerminalProgress(),
-        )
-    return Material(blank, columns_of(blank), moments)
-
-
-def columns_of(model: Path) -> tuple[str, ...]:
-    """The names of a model's descriptors."""
-    outputs = read_manifest(model).outputs
-    return next(output.columns for output in outputs if output.name == "descriptors")
+def material_of(recipe: Recipe) -> Material:
+    """What ridge regressions with any inputs are fitted from; made once."""
+    return structural_material(
+        recipe.data,
+        recipe.reversed,
+        recipe.work / f"{recipe.positions}_structural.pt",
+        recipe.positions,
+        SCALARS[recipe.positions],
+        LABEL_NOISE,
+    )
 
 
 def write_ridge(recipe: Recipe, material: Material) -> Path:
@@ -252,17 +214,6 @@ def each_window(predictor: Predictor, configuration: Configuration, output: str)
     """An output [W, N, C] for each window of averaged positions (for other positions W = 1)."""
     windows = predict_windows(predictor, configuration, (output,))
     return np.stack([window[output] for window in windows])
-
-
-def ridge_predictions(
-    descriptors: np.ndarray, species: np.ndarray, fits: Sequence[LinearFit]
-) -> np.ndarray:
-    """Predictions [W, N, T] [length] from descriptors [W, N, D] with one fit per species."""
-    result = np.zeros((*descriptors.shape[:2], len(fits[0].bias)))
-    for of_species, fit in enumerate(fits):
-        chosen = species == of_species
-        result[:, chosen] = descriptors[:, chosen] @ fit.weight.T + fit.bias
-    return result
 
 
 def score(
@@ -325,11 +276,6 @@ def cross_validate(
                 labels.append(np.asarray(configuration.propensity))
                 species.append(configuration.species)
     return {key: score(values, labels, species) for key, values in found.items()}
-
-
-def choices(scalars: Sequence[str]) -> list[tuple[str, ...]]:
-    """All non-empty choices of some of the scalars."""
-    return [some for n in range(len(scalars)) for some in combinations(scalars, n + 1)]
 
 
 def combined(networks: list[np.ndarray], ridge: np.ndarray) -> dict[str, np.ndarray]:
@@ -407,7 +353,7 @@ def main() -> None:
     ]
     make_data(arguments.inputs, recipes[0])
     trained = [train_networks(recipe, arguments.folds, arguments.seeds) for recipe in recipes]
-    material = structural_material(recipes[0])
+    material = material_of(recipes[0])
     for recipe, networks in zip(recipes, trained, strict=True):
         scores = cross_validate(recipe, material, networks)
         rows = "\n".join(table(scores))
