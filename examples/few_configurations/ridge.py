@@ -37,9 +37,9 @@ class Material:
         """The moments in which descriptors of these scalars do not vary, so have no weight."""
         kept = np.array([not any(name in column for name in scalars) for column in self.columns])
 
-        def of(moments: RidgeMoments) -> RidgeMoments:
-            xx = np.where(kept[:, None] & kept, moments.xx, 0.0)
-            return replace(moments, xx=xx, xy=moments.xy * kept[:, None])
+        def of(sums: RidgeMoments) -> RidgeMoments:
+            xx = np.where(kept[:, None] & kept, sums.xx, 0.0)
+            return replace(sums, x=sums.x * kept, xx=xx, xy=sums.xy * kept[:, None])
 
         slabs = tuple(tuple(tuple(map(of, slab)) for slab in one) for one in self.moments.slabs)
         runs = tuple(tuple(map(of, one)) for one in self.moments.reversed)
