@@ -19,7 +19,8 @@ _Runs = Annotated[
     list[Path],
     typer.Argument(
         metavar="RUN...",
-        help="Run folder of `glassml train`, or one of its checkpoints. Several make a committee.",
+        help="Run folder of `glassml train`, or one of its checkpoints. Several make a committee, "
+        "of which members may also be files of refitted `structural` models.",
         show_default=False,
     ),
 ]
@@ -111,7 +112,8 @@ def export(
 
 def _load(runs: list[Path], weights: list[float] | None) -> tuple[GlassModel, TrainingRecord, str]:
     """The model, the record of its training, and a description of where it comes from."""
-    from glassml.training import load_trained_committee, load_trained_model
+    from glassml.export import load_trained_committee
+    from glassml.training import load_trained_model
 
     if len(runs) > 1 or weights is not None:
         committee, record = load_trained_committee(runs, weights)

@@ -20,6 +20,7 @@ from glassml.export.manifest import (
 )
 from glassml.export.restore import restored_model
 from glassml.export.scripting import script_model
+from glassml.export.trained_committee import load_trained_committee
 
 __all__ = [
     "FORMAT_VERSION",
@@ -30,6 +31,7 @@ __all__ = [
     "ScalarEntry",
     "check_decoder",
     "load_module",
+    "load_trained_committee",
     "model_path",
     "read_manifest",
     "replace_decoder",

@@ -5,14 +5,12 @@ from __future__ import annotations
 from glassml.training.checkpoint import TrainedModel, load_trained_model
 from glassml.training.run import RunResult, resume, train
 from glassml.training.train_config import TrainConfig, load_config, parse_config
-from glassml.training.trained_committee import load_trained_committee
 
 __all__ = [
     "RunResult",
     "TrainConfig",
     "TrainedModel",
     "load_config",
-    "load_trained_committee",
     "load_trained_model",
     "parse_config",
     "resume",

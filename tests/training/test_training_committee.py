@@ -11,10 +11,12 @@ from tiny_dataset import labelled
 from typer.testing import CliRunner, Result
 
 from glassml.cli import app
+from glassml.data import Dataset
 from glassml.errors import ConfigError, GlassMLError, InputError, ModelFileError
 from glassml.export import read_manifest
 from glassml.inference import Predictor, summary_of
 from glassml.provenance import TrainingRecord, read_accuracy
+from glassml.studies.refit import refit, untrained
 from glassml.training import load_trained_model, parse_config, train
 
 
@@ -82,6 +84,26 @@ def test_the_manifest_names_the_members(runs: list[Path], tmp_path: Path) -> Non
     assert record.temperatures == (0.44,)
     assert [member.recipe["seed"] for member in record.members] == [0, 1, 2]
     assert all(member.validation.scores for member in record.members)
+
+
+def test_a_refitted_model_becomes_a_member(runs: list[Path], dataset: Path, tmp_path: Path) -> None:
+    with Dataset(dataset) as data:
+        untrained("structural", data, tmp_path / "blank.pt", "thermal", ())
+        refit(Predictor(tmp_path / "blank.pt"), data, tmp_path / "ridge.pt")
+    members = [runs[0], tmp_path / "ridge.pt"]
+    assert _export(*members, "-o", tmp_path / "both.pt", "--exact").exit_code == 0
+    _export(runs[0], "-o", tmp_path / "network.pt", "--exact")
+    here = labelled(50)
+    both, network, ridge = (
+        Predictor(tmp_path / f"{name}.pt", device="cpu").predict([here])[0]["propensity"]
+        for name in ("both", "network", "ridge")
+    )
+    assert np.abs(network - ridge).max() > 1e-3
+    np.testing.assert_allclose(both, (network + ridge) / 2, rtol=1e-5)  # float32
+    record = read_manifest(tmp_path / "both.pt").training
+    assert record.members[1] == read_manifest(tmp_path / "ridge.pt").training
+    with pytest.raises(ModelFileError, match=r"network\.pt: .*give its run folder or checkpoint"):
+        _export(runs[0], tmp_path / "network.pt", "-o", tmp_path / "twice.pt")
 
 
 def test_an_accuracy_that_was_measured_goes_into_the_file(runs: list[Path], tmp_path: Path) -> None:
