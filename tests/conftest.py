@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,18 @@ from glassml.export import save_model
 from glassml.models import build
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Test files that run at the same time (``-n``) compute with one thread each.
+
+    OpenMP takes a thread for every core otherwise, and waits for them in a loop: two processes on
+    two cores then need many times as long. Workers and the programs that tests start inherit this.
+    A test of several threads asks torch for them, and they sleep while they wait.
+    """
+    if config.getoption("numprocesses", default=None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @pytest.fixture(scope="session")
