@@ -18,16 +18,22 @@ from glassml.models import build
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Test files that run at the same time (``-n``) compute with one thread each.
+# OpenMP takes a thread for every core, and its threads and the ranks of MPI wait in loops: several
+# processes on few cores then need many times as long as they compute. Tests of threads ask torch
+# for a number of them, so they show the same.
+_SHARED_CORES = {
+    "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "passive",
+    "MPIR_CVAR_CH4_PROGRESS_THROTTLE": "1",  # MPICH: a rank sleeps after so many looks in vain
+    "MPIR_CVAR_CH4_PROGRESS_THROTTLE_NO_PROGRESS_COUNT": "100",
+}
 
-    OpenMP takes a thread for every core otherwise, and waits for them in a loop: two processes on
-    two cores then need many times as long. Workers and the programs that tests start inherit this.
-    A test of several threads asks torch for them, and they sleep while they wait.
-    """
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Test files that run at the same time (``-n``), and programs of theirs, share the cores."""
     if config.getoption("numprocesses", default=None):
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        for name, value in _SHARED_CORES.items():
+            os.environ.setdefault(name, value)
 
 
 @pytest.fixture(scope="session")
