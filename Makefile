@@ -19,7 +19,9 @@ BENCH_ARGS ?=
 CXX ?= g++
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# Python compiles what is imported, once; compiling every file of every package takes a minute.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+         -c constraints.txt
 NATIVE_SOURCES := $(shell find glassml/nn/ops/csrc lammps_plugin -type f \
                     \( -name '*.cpp' -o -name '*.h' -o -name 'CMakeLists.txt' \) 2>/dev/null)
 CXX_SOURCES := $(filter %.cpp %.h,$(NATIVE_SOURCES))
@@ -39,7 +41,9 @@ help:
 demo: $(VENV)/.built
 	$(BIN)/python examples/demo/run.py
 
-test: lint $(VENV)/.built
+# mypy uses one core, so the compilers work beside it.
+test: $(VENV)/.installed
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint $(VENV)/.built
 	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile -m "not alone" $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -m alone $(PYTEST_ARGS) || [ $$? -eq 5 ] # 5: none was chosen
 
@@ -62,7 +66,7 @@ clean:
 
 # Stamp files: the newest of what they depend on decides whether anything is to be done.
 $(VENV)/.built: $(VENV)/.installed $(NATIVE_SOURCES)
-	$(BIN)/glassml build
+	$(BIN)/glassml build --tests
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt

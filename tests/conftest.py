@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,24 @@ from glassml.export import save_model
 from glassml.models import build
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+# OpenMP takes a thread for every core, and its threads and the ranks of MPI wait in loops: several
+# processes on few cores then need many times as long as they compute. Tests of threads ask torch
+# for a number of them, so they show the same.
+_SHARED_CORES = {
+    "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "passive",
+    "MPIR_CVAR_CH4_PROGRESS_THROTTLE": "1",  # MPICH: a rank sleeps after so many looks in vain
+    "MPIR_CVAR_CH4_PROGRESS_THROTTLE_NO_PROGRESS_COUNT": "100",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Test files that run at the same time (``-n``), and programs of theirs, share the cores."""
+    if config.getoption("numprocesses", default=None):
+        for name, value in _SHARED_CORES.items():
+            os.environ.setdefault(name, value)
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,9 @@ def build(
         bool, typer.Option("--clean", help="Compile everything, not only what has changed.")
     ] = False,
     jobs: Annotated[int | None, jobs_option("Compilers", "as cores and memory allow")] = None,
+    tests: Annotated[
+        bool, typer.Option("--tests", help="Compile the programs of glassml's own tests too.")
+    ] = False,
 ) -> None:
     """Compile `fix glassml` for LAMMPS and the fast operators on this machine.
 
@@ -55,6 +58,7 @@ def build(
         clean=clean,
         jobs=jobs,
         mpicxx=mpicxx,
+        tests=tests,
         progress=TerminalProgress(),
     )
     for line in report.summary():

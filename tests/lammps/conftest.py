@@ -6,7 +6,6 @@ This folder must stay without ``__init__.py``: as a package it would hide LAMMPS
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +20,7 @@ from glassml.errors import SimulationError
 from glassml.export import save_model
 from glassml.graph import build_graph
 from glassml.inference import Predictor
-from glassml.native import build_status
-from glassml.native.lammps_target import find_target
-from glassml.native.location import plugin_sources
-from glassml.native.toolchain import (
-    find_cmake,
-    find_compiler,
-    find_generator,
-    find_torch,
-)
+from glassml.native import build_dir, build_status
 from glassml.simulation.lammps import LammpsRun, run_lammps
 
 # Agreement with Python in the model's own precision, relative to the largest value.
@@ -239,27 +230,9 @@ def edges_agree() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def build_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project built with its test programs, for a LAMMPS version that does not exist."""
-    tree = tmp_path_factory.mktemp("build")
-    lammps = find_target()
-    generator, make = find_generator()
-    variables = {
-        "CMAKE_CXX_COMPILER": find_compiler().path,
-        "CMAKE_CXX_FLAGS_RELEASE": "-O1",
-        "CMAKE_MAKE_PROGRAM": make,
-        "TORCH_ROOT": find_torch(),
-        "LAMMPS_INCLUDE_DIR": ";".join(map(str, lammps.include_dirs)),
-        "LAMMPS_DEFINITIONS": ";".join(lammps.definitions),
-        "LAMMPS_VERSION": "29 Feb 2000",
-        "MPI_CXX_COMPILER": lammps.mpicxx,
-        "GLASSML_BUILD_TESTS": "ON",
-    }
-    configure = [find_cmake(), "-S", plugin_sources(), "-B", tree, "-G", generator]
-    configure += [f"-D{name}={value}" for name, value in variables.items()]
-    compile_ = [find_cmake(), "--build", tree, "--parallel", "2"]
-    for command in (configure, compile_):
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert result.returncode == 0, result.stdout + result.stderr
-        assert "warning:" not in result.stdout
+def build_tree() -> Path:
+    """Where `glassml build --tests` has compiled the test programs (bin) and plugins (lib)."""
+    tree = build_dir() / "cmake"
+    if not (tree / "bin" / "glassml_runner_driver").is_file():
+        pytest.fail(f"{tree}: found no test programs: run `glassml build --tests`", pytrace=False)
     return tree
