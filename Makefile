@@ -40,8 +40,7 @@ demo: $(VENV)/.built
 	$(BIN)/python examples/demo/run.py
 
 test: lint $(VENV)/.built
-	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile -m "not alone" $(PYTEST_ARGS)
-	$(BIN)/python -m pytest -m alone $(PYTEST_ARGS) || [ $$? -eq 5 ] # 5: none was chosen
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
 
 bench: $(VENV)/.built
 	$(BIN)/python -m benchmarks.run --size $(SIZE) --output bench-output $(BENCH_ARGS)
