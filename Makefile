@@ -44,8 +44,7 @@ demo: $(VENV)/.built
 # mypy uses one core, so the compilers work beside it.
 test: $(VENV)/.installed
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint $(VENV)/.built
-	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile -m "not alone" $(PYTEST_ARGS)
-	$(BIN)/python -m pytest -m alone $(PYTEST_ARGS) || [ $$? -eq 5 ] # 5: none was chosen
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
 
 bench: $(VENV)/.built
 	$(BIN)/python -m benchmarks.run --size $(SIZE) --output bench-output $(BENCH_ARGS)

@@ -140,6 +140,7 @@ class Workbench:
         ranks: int = 1,
         extra_args: Sequence[str] = (),
         threads: int = 1,
+        env: Mapping[str, str] | None = None,
     ) -> LammpsRun:
         return run_lammps(
             script,
@@ -147,7 +148,7 @@ class Workbench:
             cwd=self.folder,
             extra_args=extra_args,
             timeout=120.0,
-            env={"OMP_NUM_THREADS": str(threads)},
+            env={"OMP_NUM_THREADS": str(threads), **(env or {})},
         )
 
     def refused(self, script: str, ranks: int = 1) -> str:

@@ -103,6 +103,19 @@ def test_run(tmp_path: Path, ranks: int):
     assert first["Temp"][0] == pytest.approx(1.5)
 
 
+@pytest.mark.parametrize(
+    ("own", "expected"), [({}, "64m"), ({"UCX_RCACHE_MAX_UNRELEASED": "1g"}, "1g")]
+)
+def test_limit_of_ucx_is_set_unless_the_user_sets_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: dict[str, str], expected: str
+):
+    monkeypatch.delenv("UCX_RCACHE_MAX_UNRELEASED", raising=False)
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    script = 'variable limit getenv UCX_RCACHE_MAX_UNRELEASED\nprint "the limit is ${limit}"'
+    assert f"the limit is {expected}\n" in run_lammps(script, cwd=tmp_path).stdout
+
+
 def test_script_file_is_run_in_the_given_folder(tmp_path: Path):
     script = tmp_path / "in.liquid"
     script.write_text("include other.in\nprint ${first}-${second} file out.txt\n")
