@@ -104,7 +104,9 @@ class Recipe:
     @property
     def models(self) -> Path:
         """The folder of what is fitted: one for every choice of inputs."""
-        return self.work / "-".join([self.positions, *(self.scalars or ["default"])])
+        return self.work / "-".join(
+            [self.positions, *(["default"] if self.scalars is None else self.scalars)]
+        )
 
 
 def make_data(inputs: str, recipe: Recipe) -> None:
