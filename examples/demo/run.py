@@ -31,7 +31,7 @@ from glassml.progress import TerminalProgress
 from glassml.simulation import LammpsRun, find_lammps, read_thermo, run_lammps
 
 HERE = Path(__file__).resolve().parent
-MODEL = "kob_andersen_T0.64_multitime"
+MODEL = "kob_andersen_T0.64_long"
 TIME = 16.5  # of the prediction; twice the relaxation time
 TIMESTEP = 0.005
 
@@ -144,7 +144,8 @@ def draw(
         title=f"Kob-Andersen liquid at T = 0.64: propensity at t = {TIME:g}",
     )
     save_figure(slab, folder / "slice.png")
-    found = run.thermo()[-1]
+    # At step 0 no window of positions is full, so there is no prediction.
+    found = {name: values[1:] for name, values in run.thermo()[-1].items()}
     curves = thermo_figure(
         np.array(found["Time"]),
         {

@@ -64,6 +64,7 @@ FORCE_TOLERANCE = 1e-5
 WINDOW = Window(interval=0.1, samples=20)
 WINDOWS, WINDOWS_OF_RUNS = 16, 4  # successive windows of a configuration and of a reversed run
 SCORED = (1, 4, 8, 16)
+Scores = dict[tuple[str, int], dict[str, tuple[float, float]]]  # (model, windows), kind -> error
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ def material_of(recipe: Recipe) -> Material:
     )
 
 
-def write_ridge(recipe: Recipe, material: Material) -> Path:
+def write_ridge(recipe: Recipe, material: Material, scores: Scores) -> Path:
     """The model file of a ridge regression on all configurations, with the recipe's inputs."""
     blank, file = recipe.models / "structural.pt", recipe.models / "ridge.pt"
     with Dataset(recipe.data) as dataset:
@@ -179,9 +180,35 @@ def write_ridge(recipe: Recipe, material: Material) -> Path:
         times=material.moments.times,
         weight=np.stack([fit.weight[:, kept] for fit in decoders.fits]),
         bias=np.stack([fit.bias for fit in decoders.fits]),
-        training=ridge_record(recipe, everything, decoders.penalties),
+        training=ridge_record(recipe, everything, decoders.penalties).model_copy(
+            update={
+                "accuracy": accuracy(
+                    scores["ridge", 1],
+                    material.moments.times[0],
+                    "cross-validation: ridge regressions that have not seen the configurations that "
+                    "they predict, from one window where positions are averaged; errors by leaving "
+                    "out one configuration. The file holds a ridge regression on all of them, so "
+                    "none is left to test it on",
+                )
+            }
+        ),
     )
     return file
+
+
+def accuracy(found: dict[str, tuple[float, float]], time: float, protocol: str) -> Accuracy:
+    """Scores of A particles as a model file keeps them."""
+    kind_of_error = "standard error over configurations"
+    return Accuracy(
+        protocol=protocol,
+        scores=tuple(
+            Score(
+                species="A", time=time, kind=kind, value=value,
+                error=error, error_kind=kind_of_error,
+            )
+            for kind, (value, error) in found.items()
+        ),
+    )  # fmt: skip
 
 
 def ridge_record(recipe: Recipe, chosen: list[int], penalties: np.ndarray) -> TrainingRecord:
@@ -249,7 +276,7 @@ def train_networks(recipe: Recipe, number: int, seeds: int) -> dict[tuple[str, .
 
 def cross_validate(
     recipe: Recipe, material: Material, networks: dict[tuple[str, ...], list[Path]]
-) -> dict[tuple[str, int], dict[str, tuple[float, float]]]:
+) -> Scores:
     """Predict what each network and ridge regression has not seen; return the scores."""
     found: dict[tuple[str, int], list[np.ndarray]] = {}
     labels, species = [], []
@@ -292,37 +319,28 @@ def combined(networks: list[np.ndarray], ridge: np.ndarray) -> dict[str, np.ndar
     return result
 
 
-def write_committee(networks: list[Path], ridge: Path, scores: dict, output: Path) -> None:
+def write_committee(networks: list[Path], ridge: Path, scores: Scores, output: Path) -> None:
     """Networks and ridge in one file, with the cross-validated accuracy of a pair of them."""
     trained = [load_trained_model(folder / LAST) for folder in networks]
     members = [*(run.model for run in trained), restored_model(ridge)]
     weights = [0.5 / len(trained)] * len(trained) + [0.5]
-    accuracy = Accuracy(
-        protocol="cross-validation: the average of a network and a ridge regression that have "
-        "not seen the configurations they predict; errors by leaving out one configuration. The "
-        "file holds the networks of all folds and a ridge regression on all configurations, so "
-        "there is none left to test it on",
-        scores=tuple(
-            Score(
-                species="A",
-                time=members[0].times[0],
-                kind=kind,
-                value=value,
-                error=error,
-                error_kind="standard error over configurations",
-            )
-            for kind, (value, error) in scores["average of a network and the ridge", 1].items()
-        ),
+    found = accuracy(
+        scores["average of a network and the ridge", 1],
+        members[0].times[0],
+        "cross-validation: the average of a network and a ridge regression that have not seen the "
+        "configurations they predict; errors by leaving out one configuration. The file holds the "
+        "networks of all folds and a ridge regression on all configurations, so there is none left "
+        "to test it on",
     )
     records = (*(run.record for run in trained), read_manifest(ridge).training)
     save_model(
         Committee(members, weights).eval(),
         output,
-        training=TrainingRecord(members=records, accuracy=accuracy),
+        training=TrainingRecord(members=records, accuracy=found),
     )
 
 
-def table(scores: dict[tuple[str, int], dict[str, tuple[float, float]]]) -> list[str]:
+def table(scores: Scores) -> list[str]:
     """The scores as lines of a table."""
     rows = ["| model | windows | `mean` | `all` |", "| --- | --- | --- | --- |"]
     for (name, windows), kinds in scores.items():
@@ -362,7 +380,7 @@ def main() -> None:
         with atomic_write(recipe.models / "scores.md") as partial:
             partial.write_text(rows + "\n", encoding="utf-8")
         print(f"{recipe.models.name}\n{rows}", flush=True)
-        ridge = write_ridge(recipe, material)
+        ridge = write_ridge(recipe, material, scores)
         if arguments.seeds:  # one network per fold is enough for the file: that of the first seed
             first = [of_fold[0] for of_fold in networks.values()]
             write_committee(first, ridge, scores, recipe.models / "committee.pt")

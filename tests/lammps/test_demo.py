@@ -26,7 +26,7 @@ def test_the_demo_predicts_measures_and_draws(tmp_path: Path) -> None:
     assert float(found[1]) > 0.1
     frames = ase.io.read(tmp_path / "propensity.lammpstrj", index=":")
     assert len(frames) == 2
-    predicted = frames[-1].arrays["f_ml[8]"].ravel()
+    predicted = frames[-1].arrays["f_ml[4]"].ravel()
     assert (predicted > 0).all()
     assert np.ptp(predicted) > 0.05
     for name in ("slice.png", "thermo.png"):
