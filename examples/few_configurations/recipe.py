@@ -185,7 +185,7 @@ def write_ridge(recipe: Recipe, material: Material, scores: Scores) -> Path:
                 "accuracy": accuracy(
                     scores["ridge", 1],
                     material.moments.times[0],
-                    "cross-validation: ridge regressions that have not seen the configurations that "
+                    "cross-validation: ridge regressions that have not seen the configurations "
                     "they predict, from one window where positions are averaged; errors by leaving "
                     "out one configuration. The file holds a ridge regression on all of them, so "
                     "none is left to test it on",
