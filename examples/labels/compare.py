@@ -173,8 +173,8 @@ def make_data(work: Path, options: argparse.Namespace, progress: Progress) -> di
                 with_ensembles(dataset, output, number, options.runs, steps, progress)
         found[key] = output
     few = max(options.runs // 4, 3)
-    found[few] = work / "train_few.h5"
-    if few != options.runs:
+    if few < options.runs:
+        found[few] = work / "train_few.h5"
         fewer_runs(work / "train.h5", found[few], few)
     return found
 
@@ -250,11 +250,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--time", type=float, default=16.5, help="of the labels")
     parser.add_argument("--frames", type=int, default=330, help="of the trajectory")
     parser.add_argument("--configurations", type=int, default=10, help="with ensembles")
-    parser.add_argument("--runs", type=int, default=32, help="of each ensemble")
+    parser.add_argument("--runs", type=int, default=32, help="of each ensemble; 3 or more")
     parser.add_argument("--test", type=int, default=10, help="frames to test on")
     parser.add_argument("--samples", type=int, default=20, help="of each window")
     parser.add_argument("--draws", type=int, default=10, help="trials of each size")
     options = parser.parse_args(arguments)
+    if options.runs < 3:
+        parser.error(f"--runs: expected 3 or more, as the trajectory has 2; found {options.runs}")
     options.work.mkdir(parents=True, exist_ok=True)
     progress = TerminalProgress()
     found = make_data(options.work, options, progress)

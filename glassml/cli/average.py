@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -88,7 +89,7 @@ def average(
     from glassml.simulation import average_file
 
     check_absent(output, overwrite)
-    if not interval > 0:
+    if not 0 < interval < math.inf:
         raise InputError(f"--interval: expected a positive time; found {interval:g}")
     window = Window(interval, samples)
     options = ReadOptions(species=SpeciesMap.parse(species) if species else None)

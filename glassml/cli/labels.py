@@ -70,7 +70,8 @@ _OneSided = Annotated[
     typer.Option(
         "--one-sided",
         help="Also label frames near the ends, which have one direction only (1 run per label, "
-        "not 2). Without it they are left out.",
+        "not 2). Without it they are left out. One such frame leaves the dataset without noise "
+        "ceilings and corrected coefficients.",
     ),
 ]
 _Average = Annotated[
@@ -179,7 +180,7 @@ def _summary(result: LabelledTrajectory, by_default: bool) -> str:
     rule = "the longest time of the labels" if by_default else "--spacing"
     lines = [
         f"{result.frames} frames over {result.length:g}; "
-        f"a configuration every {result.spacing:g} ({rule})",
+        f"configurations at least {result.spacing:g} apart ({rule})",
         f"periodic wrapping undone by: {result.unwrapping}",
         f"potential energies: {result.energy or 'none'}",
     ]

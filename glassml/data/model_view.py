@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from glassml.data.configuration import Configuration
-from glassml.data.windows import AVERAGE, number_of_windows, window_name
+from glassml.data.windows import AVERAGE, WINDOW_SCALARS, number_of_windows, window_name
 from glassml.errors import InputError
 
 __all__ = ["POSITIONS", "THERMAL", "view_of"]
@@ -16,6 +16,9 @@ THERMAL = "thermal"  # the configuration's own positions
 
 # The positions that a model can be trained on.
 POSITIONS = (THERMAL, AVERAGE, "inherent", "cage")
+
+# What each window has one of. (A user's `x` and `x_2` are two scalars.)
+_OF_WINDOWS = (AVERAGE, *WINDOW_SCALARS, "potential_energy")
 
 # Which command makes a structure.
 _MADE_BY = {AVERAGE: "`glassml average`", "inherent": "`glassml quench`"}
@@ -72,8 +75,8 @@ def _in_window(
         )
     for fields in (structures, scalars):
         for k in range(2, number + 1):
-            of_window = {name for name in fields if window_name(name, k) in fields}
-            for name in of_window:
+            both = (n for n in _OF_WINDOWS if n in fields and window_name(n, k) in fields)
+            for name in both:
                 value = fields.pop(window_name(name, k))
                 if k == window:
                     fields[name] = value

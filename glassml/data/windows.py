@@ -30,6 +30,7 @@ __all__ = [
     "number_of_windows",
     "reads_window",
     "window_name",
+    "window_needed",
     "window_of",
     "with_windows",
     "without_windows",
@@ -109,6 +110,26 @@ def window_of(configuration: Configuration) -> Window | None:
             f"{configuration.name}: provenance: expected {_INTERVAL} and {_SAMPLES}, which say "
             f"how the averaged positions were made; found {interval!r} and {samples!r}"
         ) from None
+
+
+def window_needed(configuration: Configuration, where: str) -> Window:
+    """How the averaged positions were made that a model reads, itself or their scalars.
+
+    Args:
+        configuration: N particles.
+        where: its file and name, for the error.
+
+    Raises:
+        InputError: it has no averaged positions, or it is not known how they were made.
+    """
+    window = window_of(configuration)
+    if window is None:
+        raise InputError(
+            f"{where}: structures: expected {AVERAGE!r}, as the model reads averages over a window "
+            f"(positions {AVERAGE}, or one of the scalars {', '.join(WINDOW_SCALARS)}); found "
+            f"{', '.join(configuration.structures) or 'none'}. `glassml average` adds them"
+        )
+    return window
 
 
 def with_windows(

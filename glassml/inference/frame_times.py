@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from ase import Atoms
 
+from glassml.data.readers.frame_clock import clock_of, time_of
 from glassml.errors import InputError
 from glassml.physics.times import same_time
 
 __all__ = ["FrameTimes"]
 
-_STEPS = ("timestep", "step")  # names in atoms.info
-
 
 class FrameTimes:
     """Follows the times of frames, one by one, and the distances between samples of windows.
 
-    A frame's time is ``atoms.info["time"]`` or, with a time step, that times the step of the frame
-    (``info["timestep"]`` or ``info["step"]``). Without both, steps still show the order.
+    A frame's time is the one that it states or, with a time step, that times the step that it
+    states (see `glassml.data.readers.frame_clock`). Without both, steps still show the order.
 
     Args:
         timestep: time of one step [time], if steps are to be converted.
@@ -46,9 +45,10 @@ class FrameTimes:
             Its time [time], or its step if the time is unknown; None if both are.
 
         Raises:
-            InputError: it does not come after the frame before, or has no time and others do.
+            InputError: it does not come after the frame before, or has no time and others do; or it
+                states its time, and there is a time step too.
         """
-        what, time = self._time_of(atoms)
+        what, time = self._time_of(name, atoms)
         if self.what not in (None, what):
             raise InputError(
                 f"{name}: expected {_article(self.what)}, as the frames before have; found "
@@ -91,14 +91,12 @@ class FrameTimes:
                 "index, or write them at even intervals"
             )
 
-    def _time_of(self, atoms: Atoms) -> tuple[str, float | None]:
-        if "time" in atoms.info:
-            return "time", float(atoms.info["time"])
-        for key in _STEPS:
-            if key in atoms.info:
-                step = float(atoms.info[key])
-                return ("step", step) if self._timestep is None else ("time", step * self._timestep)
-        return "", None
+    def _time_of(self, name: str, atoms: Atoms) -> tuple[str, float | None]:
+        clock = clock_of(atoms)
+        time = time_of(clock, self._timestep, name)
+        if time is not None:
+            return "time", time
+        return ("", None) if clock.step is None else ("step", float(clock.step))
 
 
 def _article(what: str | None) -> str:

@@ -62,7 +62,6 @@ class PositionWindow:
         self.interval = interval
         self._particles = SameParticles()
         self._average = PositionAverage()
-        self._cell = np.eye(3)  # of the first sample of the window
 
     @property
     def window(self) -> Window:
@@ -87,11 +86,7 @@ class PositionWindow:
         self._particles.check(sample)
         if self.clock.is_first(number):
             self._average = PositionAverage(sample.pbc)
-            self._cell = sample.cell
-        # Where there are no images, a cell vector only encloses the particles, and may change with
-        # every sample. Distances between samples must not change with it.
-        cell = np.where(np.array(sample.pbc)[:, None], sample.cell, self._cell)
-        self._average.add(sample.positions, cell, sample.scalars.get("average_energy"))
+        self._average.add(sample.positions, sample.cell, sample.scalars.get("average_energy"))
         if not self.clock.is_evaluation(number):
             return None
         return with_windows(sample, [self._average.result()], self.window)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from glassml.data import Configuration, ReadOptions, Window, without_windows
 from glassml.data.storage import content_hash
@@ -28,7 +30,7 @@ from glassml.work import Task, evaluator
 
 __all__ = ["AverageReport", "average_file"]
 
-_SIGNIFICANT = 4.0  # standard errors; chance alone exceeds them in one of 16 000 files
+_SIGNIFICANT = 1e-4  # probability of so large a change by chance
 _FEWEST = 5  # configurations whose scatter is an error bar
 
 
@@ -56,8 +58,11 @@ class AverageReport:
 
     @property
     def warning(self) -> str | None:
-        """What is wrong with the averages; None if nothing is."""
-        if not abs(self.energy_change) > _SIGNIFICANT * self.energy_change_error:
+        """What is wrong with the averages; None if nothing is (Student's t-test, p < 1e-4)."""
+        if not self.energy_change_error > 0:
+            return None
+        distance = abs(self.energy_change) / self.energy_change_error
+        if not 2 * stats.t.sf(distance, self.configurations - 1) < _SIGNIFICANT:
             return None
         return (
             f"the mean potential energy per particle changed by {self.energy_change:.2g} +- "
@@ -182,7 +187,10 @@ def average_file(
         changes.append(float(done.provenance["average_energy_change"]))
         squares.append(float(np.square(done.scalars["vibration"]).mean()))
 
-    written, resumed = write_each(
+    def report(resumed: int = 0) -> AverageReport:
+        return _report(Path(output), changes, squares, resumed)
+
+    _, resumed = write_each(
         source,
         output,
         EachConfiguration("average", "averaging", settings.facts(), settings.task, _merged),
@@ -191,11 +199,20 @@ def average_file(
         jobs=jobs,
         progress=progress,
         on_written=on_written,
+        warnings=lambda: [text for text in (report().warning,) if text is not None],
     )
-    error = np.std(changes, ddof=1) / math.sqrt(written) if written >= _FEWEST else math.nan
+    return report(resumed)
+
+
+def _report(
+    output: Path, changes: Sequence[float], squares: Sequence[float], resumed: int
+) -> AverageReport:
+    """The report on configurations with these changes of energy and squares of vibrations."""
+    number = len(changes)
+    error = np.std(changes, ddof=1) / math.sqrt(number) if number >= _FEWEST else math.nan
     return AverageReport(
-        Path(output),
-        written,
+        output,
+        number,
         resumed,
         math.sqrt(np.mean(squares)) if squares else math.nan,
         float(np.mean(changes)) if changes else math.nan,
@@ -208,7 +225,7 @@ def _merged(configuration: Configuration, done: Configuration) -> Configuration:
     kept = without_windows(configuration)
     return replace(
         kept,
-        scalars={**done.scalars, **kept.scalars},
+        scalars={**kept.scalars, **done.scalars},
         structures={**kept.structures, **done.structures},
         provenance={**kept.provenance, **done.provenance},
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,6 +93,7 @@ def write_each(
     jobs: int | None,
     progress: Progress,
     on_written: Callable[[Configuration], None],
+    warnings: Callable[[], Sequence[str]] = tuple,
 ) -> tuple[int, int]:
     """Do a task for all configurations of a file, and write them with all else that it holds.
 
@@ -110,6 +111,8 @@ def write_each(
         jobs: number of LAMMPS processes at a time. Default: one per core.
         progress: shows how many configurations are done.
         on_written: called with each configuration of the output.
+        warnings: called after the last one. What it returns joins the warnings in the description
+            of the output, in place of those of an earlier call of the command.
 
     Returns:
         The number of configurations, and how many of them an earlier, interrupted run had done.
@@ -134,6 +137,7 @@ def write_each(
                 done = each.merge(configuration, read_result(store, each.task(configuration)))
                 writer.add(done)
                 on_written(done)
+            writer.describe(_with_warnings(description, each.command, warnings()))
     return writer.n_configurations, resumed
 
 
@@ -184,6 +188,16 @@ def _description(source: str | Path) -> dict[str, Any]:
     with suppress(InputError), Dataset(source) as dataset:
         return dataset.description
     return {}  # not a dataset, or a damaged one, which the reader reports
+
+
+def _with_warnings(
+    description: dict[str, Any], command: str, found: Sequence[str]
+) -> dict[str, Any]:
+    mark = f"glassml {command}: "
+    kept = [text for text in description.get("warnings", []) if not text.startswith(mark)]
+    if not found and "warnings" not in description:
+        return description
+    return {**description, "warnings": [*kept, *(mark + text for text in found)]}
 
 
 def _count(source: str | Path) -> int | None:

@@ -18,7 +18,7 @@ from rich.table import Table
 
 import glassml
 from glassml.analysis.metrics import pearson_scores
-from glassml.data import POSITIONS, Dataset, reads_window, window_of
+from glassml.data import POSITIONS, Dataset, reads_window, window_needed
 from glassml.errors import InputError
 from glassml.export import replace_decoder, save_model
 from glassml.inference import Predictor
@@ -175,7 +175,7 @@ def untrained(
         scalars: per-particle scalars that the model reads.
 
     Raises:
-        InputError: unknown positions, or no labels.
+        InputError: unknown positions, no labels, or no averaged positions that the model reads.
     """
     if positions not in POSITIONS:
         raise InputError(f"positions: expected one of {', '.join(POSITIONS)}; found {positions!r}")
@@ -188,7 +188,7 @@ def untrained(
     )
     model.positions = positions
     if reads_window(positions, scalars):
-        model.window = window_of(dataset[0])
+        model.window = window_needed(dataset[0], f"{dataset.path}: {dataset.names[0]}")
     with torch.no_grad():  # random weights would look like an accuracy before the refit
         for parameter in model.parameters():
             parameter.zero_()

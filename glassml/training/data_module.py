@@ -15,7 +15,7 @@ from torch.utils.data import Dataset as TorchDataset
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
-from glassml.data import Configuration, Window, reads_window, view_of, window_of
+from glassml.data import Configuration, Window, reads_window, view_of, window_needed
 from glassml.errors import InputError
 from glassml.graph import GraphCache, build_graph
 from glassml.physics import label_trust
@@ -210,8 +210,9 @@ class DataModule(pl.LightningDataModule):
             progress: shows how many configurations have been read.
 
         Raises:
-            InputError: a configuration is unlabelled, lacks a scalar, or has other species, times
-                or units than the first one; a species has no particle in the training set.
+            InputError: a configuration is unlabelled, lacks a scalar or averages that are read, or
+                has other species, times or units than the first one; a species has no particle in
+                the training set.
             ConfigError: two configurations have the same positions.
         """
         moments = LabelMoments(len(self.split.species))
@@ -236,9 +237,9 @@ class DataModule(pl.LightningDataModule):
 
     def _check_window(self, source: ConfigurationSource, configuration: Configuration) -> None:
         """Check that all averages are over the same window, which the model file states."""
-        window = window_of(configuration) if self._reads_window else None
-        if window is None:
+        if not self._reads_window:
             return
+        window = window_needed(configuration, str(source))
         if self.window is None:
             self.window = window
         if not window.same_as(self.window):

@@ -119,6 +119,7 @@ def test_mistakes_are_named(glassml: Run, tmp_path: Path):
         ((source,), "--system, --include: expected one of them, for the interactions; found nei"),
         ((source, *kob, "--interval", "0.007"), "interval: expected a multiple of the timestep"),
         ((source, *kob, "--interval", "0"), "--interval: expected a positive time; found 0"),
+        ((source, *kob, "--interval", "inf"), "--interval: expected a positive time; found inf"),
         ((source, *kob, "--temperature", "-1"), "temperature: expected a positive number"),
         ((source, *kob, "--timestep", "0"), "expected positive times; found 0.1 and 0"),
         ((tmp_path / "unknown.h5", *kob), "found None; give it (--temperature)"),

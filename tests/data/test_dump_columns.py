@@ -9,7 +9,7 @@ import pytest
 from trajectories import BOX, random_walk, write_trajectory
 
 from glassml.data import open_frames
-from glassml.data.readers.dump import FrameClock
+from glassml.data.readers.frame_clock import FrameClock
 
 WALK = random_walk(np.full(64, 0.3), 4)
 

@@ -417,6 +417,23 @@ def test_configurations_that_resemble_each_other_are_reported(tmp_path: Path) ->
     assert far.warnings == ()
 
 
+def test_windows_that_share_much_of_the_labels_are_reported(tmp_path: Path) -> None:
+    """Half of a label is along the path of the window: below ten lengths of it there is a word."""
+    file = write_trajectory(tmp_path / "run.dump", random_walk(np.full(N, 0.15), 81))
+    window = {"samples": 3, "sample_interval": 1.0}  # of length 2
+    short, _ = labelled(file, tmp_path, times=(30.0, 19.0), **window)
+    (warning,) = short.warnings
+    assert warning.startswith("Labels at 19 and windows of 2 share a stretch of the trajectory.")
+    assert "Give times of 20 or more (--time)" in warning
+    assert "label without --average" in warning
+    with Dataset(tmp_path / "labelled.h5") as dataset:
+        assert dataset.description["warnings"] == [warning]
+    assert labelled(file, tmp_path, times=(30.0, 20.0), **window)[0].warnings == ()
+    assert labelled(file, tmp_path, times=(1.0,), spacing=5.0)[0].warnings == ()  # no windows
+    present = {"samples": 1, "spacing": 5.0}  # the frame itself
+    assert labelled(file, tmp_path, times=(1.0,), **present)[0].warnings == ()
+
+
 def test_overlapping_labels_are_no_ageing() -> None:
     """Moving averages of noise: a test that took them as independent would warn ten times as often.
 

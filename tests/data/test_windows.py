@@ -96,6 +96,16 @@ def test_energy_of_another_present() -> None:
     np.testing.assert_array_equal(energy, [plain().scalars["potential_energy"], other])
 
 
+def test_scalars_that_only_look_like_those_of_windows() -> None:
+    """Order parameters `psi` and `psi_2` are two inputs, in every window."""
+    configuration = with_windows(plain(), averages(2), WINDOW)
+    both = {"psi": np.arange(float(N)), "psi_2": np.ones(N)}
+    configuration = replace(configuration, scalars={**configuration.scalars, **both})
+    for window in (1, 2):
+        found = view_of(configuration, "average", window).scalars
+        np.testing.assert_array_equal([found["psi"], found["psi_2"]], list(both.values()))
+
+
 def test_missing_windows() -> None:
     with pytest.raises(InputError, match=r"expected 'average'.*found inherent. `glassml average`"):
         view_of(plain(), "average")

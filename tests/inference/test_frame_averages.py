@@ -106,6 +106,24 @@ def test_the_window_of_the_model_by_steps(predictor: Predictor, tmp_path: Path) 
     assert_windows(predictor, found, [moving[1:6], moving[7:12]])
 
 
+@pytest.mark.parametrize(
+    ("stated", "timestep"),
+    [
+        ({"Time": np.arange(12) * 0.1}, None),
+        ({"Timestep": range(0, 240, 20)}, 0.005),
+        ({"Step": range(0, 240, 20)}, 0.005),
+    ],
+)
+def test_names_of_other_programs(
+    predictor: Predictor, tmp_path: Path, stated: dict[str, Any], timestep: float | None
+) -> None:
+    """Frames are at the same times as for `glassml data label`."""
+    moving = vibrating(12)
+    frames = frames_of(moving, None, **stated)
+    found, _ = predicted(predictor, frames, tmp_path, timestep=timestep, every=6)
+    assert_windows(predictor, found, [moving[1:6], moving[7:12]])
+
+
 def test_bursts_with_gaps_between_windows(predictor: Predictor, tmp_path: Path) -> None:
     moving = vibrating(10)
     times = [0.0, 0.1, 0.2, 0.3, 0.4, 50.0, 50.1, 50.2, 50.3, 50.4]
@@ -252,6 +270,11 @@ TIMES = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
         ({"time": TIMES}, {"every": 8}, "first evaluation is at frame 8 of those chosen; found 6"),
         ({"time": TIMES}, {"samples": -1}, "average: expected a number of frames, or 0 .*found -1"),
         ({"time": TIMES}, {"smooth": 0}, "smooth: expected a positive number of evaluations"),
+        (
+            {"time": TIMES, "timestep": range(6)},
+            {"timestep": 0.005},
+            r"frame 0: --timestep: expected none, as the frames state their times; found 0\.005",
+        ),
         ({"timestep": range(6)}, {"timestep": 0.0}, "timestep: expected a positive time; found 0"),
     ],
 )  # fmt: skip

@@ -116,7 +116,7 @@ def test_the_page_leads_to_a_model_in_lammps(bench, trajectory: Path, capsys) ->
         result = CliRunner().invoke(app, shlex.split(smaller(line))[1:])
         assert result.exit_code == 0, (line, result.output, result.exception)
         printed[line] = result.output
-    assert "a configuration every 2.5 (the longest time of the labels)" in printed[lines[0]]
+    assert "configurations at least 2.5 apart (the longest time of the labels)" in printed[lines[0]]
     assert "corrected" in printed[lines[5]]
     assert "which average over 2 runs" in " ".join(printed[lines[5]].split())
     train, test = Dataset("train.h5"), Dataset("test.h5")

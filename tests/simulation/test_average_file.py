@@ -23,6 +23,7 @@ from glassml.data import (
 from glassml.errors import InputError, SimulationError
 from glassml.physics import AveragedPositions, PositionAverage
 from glassml.simulation import (
+    AverageReport,
     ShortRun,
     System,
     average_file,
@@ -321,7 +322,7 @@ def test_one_or_two_at_once_and_any_order_give_the_same_bytes(tmp_path: Path):
 
 def test_a_wrong_temperature_is_noticed(tmp_path: Path):
     """Minima of the energy, as if they were a liquid at T = 1: half of the heat goes into them."""
-    with DatasetWriter(tmp_path / "cold.h5") as writer:
+    with DatasetWriter(tmp_path / "cold.h5", {"warnings": ["mine"]}) as writer:
         for k in range(5):
             writer.add(moved(relaxed(seed=k), name=str(k)))
     report = average_file(
@@ -332,7 +333,50 @@ def test_a_wrong_temperature_is_noticed(tmp_path: Path):
         temperature=1.0,
     )
     assert report.energy_change > 4 * report.energy_change_error
-    assert "not in equilibrium at this temperature" in (report.warning or "")
+    assert report.warning is not None
+    assert "not in equilibrium at this temperature" in report.warning
+    with Dataset(tmp_path / "out.h5") as found:
+        assert found.description["warnings"] == ["mine", f"glassml average: {report.warning}"]
+    # Averages of fewer configurations say nothing about equilibrium, and replace the others.
+    with Dataset(tmp_path / "out.h5") as data, DatasetWriter(tmp_path / "few.h5") as writer:
+        writer.add(data[0])
+        writer.describe(data.description)
+    average_file(
+        tmp_path / "few.h5",
+        tmp_path / "again.h5",
+        kob_andersen(),
+        window=Window(0.05, 2),
+        temperature=1.0,
+    )
+    with Dataset(tmp_path / "again.h5") as found:
+        assert found.description["warnings"] == ["mine"]
+
+
+def test_chance_is_no_warning():
+    """Few configurations have an uncertain error bar, which Student's distribution allows for."""
+
+    def warned(number: int, change: float, error: float) -> bool:
+        report = AverageReport(Path("out.h5"), number, 0, 0.1, change, error)
+        return report.warning is not None
+
+    # Two-sided p = 1e-4: 15.54 errors with 4 degrees of freedom, 3.91 with 999.
+    assert [warned(5, x, 1.0) for x in (15.4, -15.4, 15.7, -15.7)] == [False, False, True, True]
+    assert [warned(1000, x, 1.0) for x in (3.9, -4.0)] == [False, True]
+    assert not warned(5, 1e-3, 0.0)  # copies of one configuration have no scatter
+    assert not warned(4, 1.0, np.nan)
+
+
+def test_new_scalars_replace_those_without_positions(tmp_path: Path):
+    """As of a structure file: scalars of a window that the file does not have."""
+    old = {"vibration": np.full(180, 9.0), "density": np.ones(180)}
+    with DatasetWriter(tmp_path / "in.h5") as writer:
+        writer.add(replace(relaxed(), scalars=old))
+    out = tmp_path / "out.h5"
+    window = Window(0.05, 2)
+    average_file(tmp_path / "in.h5", out, kob_andersen(), window=window, temperature=1.0)
+    with Dataset(out) as found:
+        assert found[0].scalars["vibration"].max() < 1.0
+        np.testing.assert_array_equal(found[0].scalars["density"], 1.0)
 
 
 def test_energies_of_other_interactions_are_refused(tmp_path: Path):

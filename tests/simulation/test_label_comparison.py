@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import importlib.util
 import sys
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from glassml.data import Dataset
+from glassml.progress import SILENT
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "labels" / "compare.py"
 SMALLEST = [
@@ -57,3 +59,20 @@ def test_all_trials_are_reported_and_nothing_is_done_twice(
         monkeypatch.delattr(compare, name)
     compare.main([str(tmp_path), *SMALLEST])
     assert (tmp_path / "trials.csv").read_text() == first
+
+
+def test_few_runs(compare: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Three runs are compared once; two would be taken for labels of the trajectory."""
+    work = tmp_path / "work"
+    with pytest.raises(SystemExit):
+        compare.main([str(work), "--runs", "2"])
+    assert "--runs: expected 3 or more" in capsys.readouterr().err
+    assert not work.exists()
+    work.mkdir()
+    # Empty files stand in for data that are made already, which is all that is asked of them.
+    made = ("train.dump.gz", "train_frames.h5", "train.h5", "test.dump.gz", "test_frames.h5")
+    for name in (*made, "test.h5"):
+        (work / name).touch()
+    options = argparse.Namespace(runs=3, time=0.5, frames=5, configurations=3, test=2, samples=3)
+    found = compare.make_data(work, options, SILENT)
+    assert found == {2: work / "train_frames.h5", 3: work / "train.h5", 0: work / "test.h5"}

@@ -119,6 +119,10 @@ def test_tasks_without_the_section_are_those_of_earlier_versions(tmp_path: Path)
         (("average.interval=0.012",), "average.interval: expected a multiple of the timestep"),
         (("average.windows=runs", "ensemble=null"), "average.windows: expected a number, as there"),
         (
+            (*RUNS, "ensemble.dynamics=nvt"),
+            "average.windows: expected a number, .* runs of constant energy, .* nvt; found 'runs'",
+        ),
+        (
             ("average.windows=runs", "ensemble.times=[0.1]"),
             "average.samples: expected a window within the runs of 0.1; found 20 samples every 0.1",
         ),

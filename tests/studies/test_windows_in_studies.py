@@ -20,6 +20,7 @@ from glassml.data import (
     DatasetWriter,
     Window,
     with_windows,
+    without_windows,
 )
 from glassml.errors import InputError
 from glassml.export import read_manifest
@@ -129,6 +130,20 @@ def test_a_model_of_thermal_positions_reads_each_configuration_once(folder: Path
         x = predictor.predict([start], ("descriptors",))[0]["descriptors"]
         of = start.of_species("A")
         same(moments.of(1, 0), RidgeMoments.of(x[of], start.propensity[of]))
+
+
+@pytest.mark.parametrize(("positions", "scalars"), [("average", ()), ("thermal", ("vibration",))])
+def test_data_without_windows_are_refused(positions: str, scalars: tuple[str, ...], tmp_path: Path):
+    """A scalar of this name alone does not say over what it was averaged."""
+    with DatasetWriter(tmp_path / "plain.h5") as writer:
+        plain = without_windows(averaged(0, 1))
+        writer.add(replace(plain, scalars={"vibration": np.ones(N)}))
+    message = (
+        r"plain\.h5: liquid_0: structures: expected 'average', .* found none\. `glassml average`"
+    )
+    with Dataset(tmp_path / "plain.h5") as dataset, pytest.raises(InputError, match=message):
+        untrained("structural", dataset, tmp_path / "model.pt", positions, scalars)
+    assert not (tmp_path / "model.pt").exists()
 
 
 def test_predictions_are_means_over_windows(folder: Path):

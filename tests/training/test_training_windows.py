@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,21 @@ def test_windows_must_agree(averaging: dict[str, Any], tmp_path: Path) -> None:
     )
     averaging["data"]["train"] = [averaging["data"]["train"], str(other)]
     with pytest.raises(InputError, match=r"20 samples every 0.1.*found 10 samples every 0.1"):
+        module_of(averaging)
+
+
+def test_scalars_of_no_window_are_refused(averaging: dict[str, Any], tmp_path: Path) -> None:
+    """Otherwise the export of the trained model would fail, which states the window."""
+    starts = [labelled(seed) for seed in range(3)]
+    alone = [replace(start, scalars={"vibration": np.ones(start.n_particles)}) for start in starts]
+    file = write_dataset(tmp_path / "alone.h5", alone)
+    averaging["data"] = {
+        "train": str(file),
+        "validation": ["sample_1"],
+        "scalars": ["vibration"],
+    }
+    message = r"alone\.h5: configuration 'sample_\d': structures: expected 'average'.*found none"
+    with pytest.raises(InputError, match=message):
         module_of(averaging)
 
 

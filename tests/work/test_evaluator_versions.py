@@ -67,7 +67,7 @@ GROUPS = (
             "simulation/inherent.py",
             "simulation/exchange.py",
         ),
-        "8617227b2955e246",
+        "1aa07a5dba933f52",
     ),
     Group(
         {_average: 1},
@@ -79,7 +79,7 @@ GROUPS = (
             "simulation/exchange.py",
             "physics/averaging.py",
         ),
-        "62b05586abcdcfac",
+        "454f1d55b5584dd6",
     ),
     Group(
         {sweep_runs.train_and_predict: 1},

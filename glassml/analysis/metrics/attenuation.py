@@ -9,6 +9,12 @@ This holds if the noise of the two halves is independent and of equal size. The 
 plain trajectory (`glassml.data.labelling`) share the velocities of the labelled frame, up to their
 sign: their noise is independent at times at which velocities are forgotten, but not at ballistic
 times.
+
+The noise must also be independent of the predictions. It is not if a model reads averages over
+windows of the runs that the labels are from: those of a labelled trajectory, or the beginnings of
+isoconfigurational runs. What a particle does within a window is then in the input and in the label.
+Coefficients are too high, and so are corrected ones, unless the times of the labels are much longer
+than the windows.
 """
 
 from __future__ import annotations

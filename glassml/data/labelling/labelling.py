@@ -40,6 +40,7 @@ from glassml.physics import (
     isoconfigurational_averages,
     self_intermediate_scattering,
 )
+from glassml.physics.times import TOLERANCE
 from glassml.progress import SILENT, Progress
 
 __all__ = ["LabelledTrajectory", "label_trajectory"]
@@ -47,6 +48,7 @@ __all__ = ["LabelledTrajectory", "label_trajectory"]
 ENERGY = "potential_energy"
 _ENERGY_COLUMNS = ("c_pe", ENERGY)  # read without being named
 _COPIES = 0.5  # F_s between labelled configurations; above, most of the structure is still the same
+_APART = 10  # shortest label time in lengths of a window: a window is then a tenth of a run or less
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ class _Labeller:
         """What was done, after all configurations."""
         times = self.schedule.times_of_different
         similarity = float(np.mean(self.similar)) if self.similar else None
-        warnings = drift_warnings(self.drifting)
+        warnings = [*drift_warnings(self.drifting), *_shared(self.options.times, self.window)]
         if similarity is not None and similarity > _COPIES:
             warnings.append(
                 f"Labelled configurations resemble each other: F_s is {similarity:.2f} between one "
@@ -277,6 +279,20 @@ class _Labeller:
             f_s = self_intermediate_scattering(way, wave_number, configuration.dimension)
             self.similar.append(float(f_s))
         self.previous = (here.fractional, configuration.cell)
+
+
+def _shared(times: Sequence[float], window: Window | None) -> list[str]:
+    """A warning if a window is a large part of the shortest run that a label [T] is taken from."""
+    length = 0.0 if window is None else window.interval * (window.samples - 1)
+    if not min(times) < _APART * length * (1 - TOLERANCE):
+        return []
+    return [
+        f"Labels at {min(times):g} and windows of {length:g} share a stretch of the trajectory. "
+        "Models learn from it what single runs do, and coefficients with such labels are too high. "
+        f"Give times of {_APART * length:g} or more (--time), or shorter windows (--average, "
+        "--sample-interval); or label without --average and add windows of runs with new "
+        "velocities (`glassml average`), which share nothing with the labels"
+    ]
 
 
 def _description(

@@ -18,14 +18,12 @@ from ase import Atoms
 
 from glassml.data.atoms import atoms_from_configuration
 from glassml.data.configuration import Configuration
-from glassml.data.readers.dump import FrameClock
+from glassml.data.readers.frame_clock import FrameClock, clock_of, time_of
 from glassml.data.readers.frames import Frames, open_frames
 from glassml.errors import InputError
 from glassml.progress import SILENT, Progress
 
 __all__ = ["Clock", "Entry", "Schedule", "as_atoms", "read_schedule"]
-
-_TIMES, _STEPS = ("time", "Time"), ("timestep", "Timestep", "step", "Step")
 
 
 @dataclass(frozen=True)
@@ -136,20 +134,10 @@ def read_schedule(
             for k, (_, frame) in enumerate(source.frames):
                 atoms = as_atoms(frame)
                 digest = hashlib.sha256(atoms.positions.tobytes()).digest()
-                seen.append(_Seen(Entry(number, k), _clock(atoms), digest))
+                seen.append(_Seen(Entry(number, k), clock_of(atoms), digest))
             source = open_frames(path, kind=kind, ids=True, unwrapped=True)
         files.append(source)
     return _within(_timed(files, seen, clock), clock)
-
-
-def _clock(atoms: Atoms) -> FrameClock:
-    time, step = (
-        next((atoms.info[name] for name in names if name in atoms.info), None)
-        for names in (_TIMES, _STEPS)
-    )
-    return FrameClock(
-        None if step is None else int(step), None if time is None else float(np.asarray(time))
-    )
 
 
 def _timed(files: list[Frames], seen: list[_Seen], clock: Clock) -> Schedule:
@@ -158,7 +146,7 @@ def _timed(files: list[Frames], seen: list[_Seen], clock: Clock) -> Schedule:
     interval = clock.frame_interval
     for k, here in enumerate(seen):
         before = seen[k - 1] if k else None
-        repeats = before is not None and _is_again(before, here, clock)
+        repeats = before is not None and _is_again(before, here)
         if interval is not None:
             time = times[-1] + (not repeats) * interval if times else 0.0
         else:
@@ -173,7 +161,7 @@ def _timed(files: list[Frames], seen: list[_Seen], clock: Clock) -> Schedule:
     return Schedule(tuple(files), tuple(entries), np.array(times))
 
 
-def _is_again(before: _Seen, here: _Seen, clock: Clock) -> bool:
+def _is_again(before: _Seen, here: _Seen) -> bool:
     """Whether a frame whose time is not stated is the one before it again."""
     if before.entry.file == here.entry.file:
         return False
@@ -182,25 +170,18 @@ def _is_again(before: _Seen, here: _Seen, clock: Clock) -> bool:
 
 
 def _time(here: _Seen, clock: Clock, name: str) -> float:
-    step, time = here.clock
+    time = time_of(here.clock, clock.timestep, name)
     if time is not None:
-        if clock.timestep is not None:
-            raise InputError(
-                f"{name}: --timestep: expected none, as the frames state their times; found "
-                f"{clock.timestep:g}"
-            )
         return time
-    if step is None:
+    if here.clock.step is None:
         raise InputError(
             f"{name}: time: expected a time or the number of a time step; found neither. Give the "
             "time between two frames (--frame-interval)"
         )
-    if clock.timestep is None:
-        raise InputError(
-            f"{name}: time: expected a time; found the number of a time step alone ({step}). Give "
-            "the length of a step (--timestep)"
-        )
-    return step * clock.timestep
+    raise InputError(
+        f"{name}: time: expected a time; found the number of a time step alone "
+        f"({here.clock.step}). Give the length of a step (--timestep)"
+    )
 
 
 def _out_of_order(name: str, joint: bool, earlier: float, time: float) -> InputError:

@@ -10,29 +10,22 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import ase.io
 import numpy as np
 from ase import Atoms
 from ase.io.formats import open_with_compression
 
+from glassml.data.readers.frame_clock import FrameClock
 from glassml.errors import InputError
 from glassml.physics.units import UNIT_STYLES
 
-__all__ = ["DUMP", "DumpIndex", "FrameClock", "dump_frames", "dump_index", "with_unit"]
+__all__ = ["DUMP", "DumpIndex", "dump_frames", "dump_index", "with_unit"]
 
 DUMP = "lammps-dump-text"
 
 _IMAGES, _WRAPPED = ("ix", "iy", "iz"), (("x", "y", "z"), ("xs", "ys", "zs"))
 _UNWRAPPED, _SCALED = ("xu", "yu", "zu"), ("xsu", "ysu", "zsu")
-
-
-class FrameClock(NamedTuple):
-    """When a frame was written: number of the time step, and time [time]; None if not stated."""
-
-    step: int | None
-    time: float | None
 
 
 @dataclass

@@ -21,7 +21,8 @@ from ase.io.formats import (
 
 from glassml.data.configuration import Configuration
 from glassml.data.dataset import Dataset
-from glassml.data.readers.dump import DUMP, FrameClock, dump_frames, dump_index, with_unit
+from glassml.data.readers.dump import DUMP, dump_frames, dump_index, with_unit
+from glassml.data.readers.frame_clock import FrameClock
 from glassml.data.readers.gsd import GSD, gsd_frames, gsd_length
 from glassml.errors import InputError
 

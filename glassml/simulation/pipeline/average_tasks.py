@@ -26,7 +26,7 @@ def check_average(liquid: Liquid) -> None:
 
     Raises:
         ConfigError: the interval is no multiple of the time step, or windows of runs are wanted
-            and there are no runs or they are too short.
+            and there are no runs, or they are too short or not of constant energy.
     """
     average = liquid.config.average
     if average is None:
@@ -42,6 +42,12 @@ def check_average(liquid: Liquid) -> None:
         raise ConfigError(
             "average.windows: expected a number, as there are no isoconfigurational runs "
             "(ensemble: null); found 'runs'"
+        )
+    if ensemble.dynamics != "nve":
+        raise ConfigError(
+            "average.windows: expected a number, as windows at the beginning of runs need runs of "
+            f"constant energy, and ensemble.dynamics is {ensemble.dynamics}; found 'runs'. Windows "
+            "of a given number come from short runs of constant energy"
         )
     if not any(duration.in_tau for duration in ensemble.durations):
         run_samples(liquid, ensemble_steps(ensemble, liquid.timestep, None)[-1])
