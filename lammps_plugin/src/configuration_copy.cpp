@@ -99,16 +99,22 @@ std::string plain_style(std::string style) {
 
 }  // namespace
 
-ConfigurationCopy::~ConfigurationCopy() {
-  if (copy_ == nullptr || broken_) return;
-  forget_atoms();
-  idle().push_back({lmp, world, settings_, copy_});
+ConfigurationCopy::~ConfigurationCopy() { release(); }
+
+/// Leaves the copy to the next fix that needs one like it, unless it is broken.
+void ConfigurationCopy::release() {
+  if (copy_ != nullptr && !broken_) {
+    forget_atoms();
+    idle().push_back({lmp, world, settings_, copy_});
+  }
+  copy_ = nullptr;
+  broken_ = false;
 }
 
 void ConfigurationCopy::renew() { stale_ = true; }
 
 ConfigurationCopy::End ConfigurationCopy::minimise(double force_tolerance, int max_iterations) {
-  if (copy_ == nullptr || settings_ != settings()) create();
+  if (copy_ == nullptr || broken_ || settings_ != settings()) create();
   if (stale_) copy_pair();
   take_box();
   take_masses();
@@ -154,6 +160,7 @@ void ConfigurationCopy::create() {
                "fix {} glassml: positions inherent: expected a LAMMPS with its library interface; "
                "found a program without the function lammps_create_atoms: use another LAMMPS",
                owner_);
+  release();
   settings_ = settings();
   stale_ = true;
   copy_ = reused(lmp, world, settings_);

@@ -52,6 +52,7 @@ class ConfigurationCopy : protected Pointers {
  private:
   std::string settings() const;
   void create();
+  void release();
   void copy_pair();
   void take_box();
   void take_masses();

@@ -59,6 +59,17 @@ int rank_on_machine(MPI_Comm world) {
   return rank;
 }
 
+/// The message with the name of the atom.
+std::string told(const glassml::BadPosition& problem, tagint id) {
+  return problem.text(fmt::format("atom {}", id));
+}
+
+/// Whether simulations with this unit of length may have different units of energy and time.
+bool is_shared(const std::string& length_unit) {
+  return std::count_if(kLengthUnits.begin(), kLengthUnits.end(),
+                       [&](const auto& style) { return style.second == length_unit; }) > 1;
+}
+
 }  // namespace
 
 // ---- set-up
@@ -312,13 +323,17 @@ void FixGlassML::describe() const {
     text += fmt::format(
         "  positions: inherent, each evaluation minimises a copy (force tolerance {:g}, at most {} "
         "iterations)\n",
-        options_.force_tolerance, options_.max_iterations);
-  else if (!sampler_ && manifest.positions != kThermal)
+        inherent_->force_tolerance(), options_.max_iterations);
+  else if (!averaged_ && manifest.positions != kThermal)
     text += fmt::format("  positions: {}; the positions of the atoms are used unchanged{}\n",
                         manifest.positions,
                         manifest.positions == kInherent ? " (see 'positions inherent')" : "");
   for (int k = 0; k < scalars_->size(); k++)
     text += fmt::format("  scalar input: {} = {}\n", scalars_->name(k), scalars_->source(k));
+  if ((energy_ || sampler_) && is_shared(manifest.length_unit))
+    text += fmt::format(
+        "  energies and times: those of 'units {}'; expected the units of the training\n",
+        update->unit_style);
   const int threads = options_.threads > 0 ? options_.threads : comm->nthreads;
   text += fmt::format("  device: {}, {} thread(s) per MPI task\n", model_->device(), threads);
   utils::logmesg(lmp, text);
@@ -352,6 +367,12 @@ void FixGlassML::log_outputs() const {
   else if (times > 0)
     text += "  threshold: none, so no fraction, Q and chi4\n";
   utils::logmesg(lmp, text);
+  if (times > 0 && statistics_.is_blurred())
+    error->warning(FLERR,
+                   "fix {} glassml: keyword threshold: expected a length of order 1, as the "
+                   "mobility in Q and chi4 rises within about 0.1 around it; found {:g} {}: atoms "
+                   "that do not move count as partly mobile in Q and chi4",
+                   id, threshold_, model_->manifest().length_unit);
 }
 
 // ---- evaluation
@@ -399,9 +420,9 @@ void FixGlassML::min_post_force(int /*vflag*/) {
 }
 
 /// The next evaluation is announced to computes by the one before, or here if there is none.
-void FixGlassML::announce_evaluation() {
-  modify->addstep_compute_all((update->ntimestep / nevery + 1) * nevery);
-}
+void FixGlassML::announce_evaluation() { modify->addstep_compute_all(next_evaluation()); }
+
+bigint FixGlassML::next_evaluation() const { return (update->ntimestep / nevery + 1) * nevery; }
 
 /// The window of averages is not full.
 void FixGlassML::wait_for_window() {
@@ -428,7 +449,7 @@ void FixGlassML::evaluate() {
     }
   };
   if (inherent_) minimise();
-  scalars_->collect(nevery, energy_.get(), sampler_ ? &sampler_->window() : nullptr,
+  scalars_->collect(next_evaluation(), energy_.get(), sampler_ ? &sampler_->window() : nullptr,
                     inherent_.get());
   collect_positions();
   exchange_positions();
@@ -456,8 +477,17 @@ void FixGlassML::evaluate() {
 
 /// Energies are tallied only on steps that were announced.
 void FixGlassML::minimise() {
+  // The copy would move atoms that are infinitely far away into the box for ever.
+  const double* x = atom->nlocal > 0 ? atom->x[0] : nullptr;
+  std::string failure;
+  try {
+    halo_.check({x, 3 * static_cast<std::size_t>(atom->nlocal)}, cell_of(*domain));
+  } catch (const glassml::BadPosition& problem) {
+    failure = told(problem, atom->tag[problem.row()]);
+  }
+  stop_if_failed(failure);
   inherent_->minimise(energy_->now());
-  energy_->announce((update->ntimestep / nevery + 1) * nevery);
+  energy_->announce(next_evaluation());
 }
 
 /// The positions at which the model is evaluated. They may be others than those of the atoms, and
@@ -486,8 +516,7 @@ void FixGlassML::find_edges() {
     halo_.check();
     edge_finder_.find(halo_.positions(), atom->nlocal);
   } catch (const glassml::BadPosition& problem) {
-    throw std::runtime_error(
-        problem.text(fmt::format("atom {}", atom->tag[atoms_[problem.row()]])));
+    throw std::runtime_error(told(problem, atom->tag[atoms_[problem.row()]]));
   }
   n_edges_ = static_cast<std::int64_t>(edge_finder_.edges().size());
 }

@@ -67,6 +67,7 @@ class FixGlassML : public Fix {
   void find_edges();
   void begin_evaluation();
   void announce_evaluation();
+  bigint next_evaluation() const;
   void wait_for_window();
   void reset_values();
   void store(const std::vector<double>& values);

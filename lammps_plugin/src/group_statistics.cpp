@@ -10,6 +10,7 @@ namespace {
 
 constexpr double kSteepness = 20.0;    // [1 / length], as in glassml/physics/four_point.py
 constexpr double kFewestOfChi4 = 2.0;  // as in glassml/analysis/four_point_curves.py
+constexpr double kBlurred = 0.01;      // mobility of a particle that does not move
 
 /// 0 for slow particles, 1 for mobile ones.
 double mobility(double propensity, double threshold) {
@@ -61,6 +62,10 @@ GroupStatistics::GroupStatistics(std::size_t times, double threshold, std::size_
       values_(times * kColumns, 0.0),
       fluctuations_(times, window) {}
 
+bool GroupStatistics::is_blurred() const {
+  return threshold_ > 0.0 && mobility(0.0, threshold_) > kBlurred;
+}
+
 void GroupStatistics::add(const double* propensity, double* sums) const {
   for (std::size_t t = 0; t < times_; t++, sums += per_time()) {
     const double m = propensity[t];
@@ -86,7 +91,8 @@ void GroupStatistics::finish(std::int64_t step, const double* sums, double atoms
   }
   if (threshold_ <= 0.0) return;
   if (atoms >= kFewestOfChi4) fluctuations_.add(step, atoms, std::move(q));
-  const std::vector<double> chi4 = fluctuations_.chi4();
+  const std::vector<double> chi4 =
+      atoms > 0.0 ? fluctuations_.chi4() : std::vector<double>(times_, 0.0);
   for (std::size_t t = 0; t < times_; t++) values_[t * kColumns + kChi4] = chi4[t];
 }
 

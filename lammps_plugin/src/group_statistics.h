@@ -54,6 +54,10 @@ class GroupStatistics {
   /// @param window number of evaluations of chi4; 0: all
   GroupStatistics(std::size_t times, double threshold, std::size_t window);
 
+  /// @returns whether even particles that do not move count as partly mobile in Q and chi4: the
+  /// threshold is short compared with the length over which the mobility rises
+  bool is_blurred() const;
+
   std::size_t n_columns() const { return threshold_ > 0.0 ? kColumns : kVariance + 1; }
   std::size_t n_sums() const { return times_ * per_time(); }
 
@@ -62,7 +66,7 @@ class GroupStatistics {
   /// @param sums [n_sums]
   void add(const double* propensity, double* sums) const;
 
-  /// Ends an evaluation. One without atoms has statistics 0 and does not count in chi4.
+  /// Ends an evaluation. One without atoms has statistics 0, and does not count in later chi4.
   /// @param sums [n_sums] over all ranks
   /// @param atoms how many were added, on all ranks
   void finish(std::int64_t step, const double* sums, double atoms);

@@ -57,22 +57,18 @@ void Halo::check() const {
   if (bad_) throw *bad_;
 }
 
-/// The inverse of the lattice vectors by cross products; the length of its columns is one over the
-/// distance of two lattice planes.
+void Halo::check(std::span<const double> own, const Cell& cell) {
+  set_cell(cell);
+  place(own);
+  check();
+}
+
+/// The length of a column of the inverse is one over the distance of two lattice planes.
 void Halo::set_cell(const Cell& cell) {
   cell_ = cell;
-  for (int d = 0; d < 3; d++) {
-    const auto& b = cell.vectors[(d + 1) % 3];
-    const auto& c = cell.vectors[(d + 2) % 3];
-    double normal[3];
-    for (int k = 0; k < 3; k++) {
-      const int l = (k + 1) % 3, m = (k + 2) % 3;
-      normal[k] = b[l] * c[m] - b[m] * c[l];
-    }
-    const double volume = std::inner_product(normal, normal + 3, cell.vectors[d].begin(), 0.0);
-    for (int k = 0; k < 3; k++) inverse_[k][d] = normal[k] / volume;
+  inverse_ = inverse(cell.vectors);
+  for (int d = 0; d < 3; d++)
     reach_[d] = cutoff_ * std::hypot(inverse_[0][d], inverse_[1][d], inverse_[2][d]);
-  }
 }
 
 void Halo::place(std::span<const double> own) {

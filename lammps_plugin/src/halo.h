@@ -41,6 +41,9 @@ class Halo {
   /// cell that its digits do not suffice. Such a particle is not sent to other ranks.
   void check() const;
 
+  /// The same for positions of which no images are needed. Ends an evaluation, if there is one.
+  void check(std::span<const double> own, const Cell& cell);
+
   /// @returns [n_all, 3] own particles, then images. Own ones more than half a cell outside a
   /// periodic cell were moved into it.
   std::span<const double> positions() const { return positions_; }
@@ -99,8 +102,8 @@ class Halo {
   double cutoff_;
 
   Cell cell_;
-  double inverse_[3][3];  // of the lattice vectors: column d gives the fractional coordinate d
-  double reach_[3];       // the cutoff in fractional coordinates
+  Matrix inverse_{};  // of the lattice vectors
+  double reach_[3];   // the cutoff in fractional coordinates
 
   std::int64_t n_own_ = 0;
   std::vector<double> positions_;     // [n_all, 3]

@@ -22,7 +22,12 @@ namespace {
 constexpr double kSameEnergy = 1.0e-6;  // relative to the largest energy of an atom
 
 /// They act during a minimisation, but only observe.
-const std::set<std::string> kObservers = {"glassml", "store/force", "numdiff", "numdiff/virial"};
+const std::set<std::string> kObservers = {"glassml",     "halt",    "pair",
+                                          "store/force", "numdiff", "numdiff/virial"};
+
+// In units for large bodies all forces between particles may be below the default.
+constexpr double kForceTolerance = 1.0e-5;
+const std::set<std::string> kWithoutDefault = {"micro", "si", "cgs"};
 
 }  // namespace
 
@@ -32,11 +37,20 @@ InherentPositions::InherentPositions(LAMMPS* lmp, const std::string& fix, double
       owner_(fix),
       force_tolerance_(force_tolerance),
       max_iterations_(max_iterations),
-      copy_(lmp, fix) {}
+      copy_(lmp, fix) {
+  if (force_tolerance_ > 0.0) return;
+  if (kWithoutDefault.contains(update->unit_style))
+    error->all(FLERR,
+               "fix {} glassml: positions inherent: expected ftol, which has no default in 'units "
+               "{}'; found none: give 'positions inherent ftol'",
+               owner_, update->unit_style);
+  force_tolerance_ = kForceTolerance;
+}
 
 void InherentPositions::init() {
   check_interactions();
   warn_of_fixes();
+  warn_of_constraints();
   copy_.renew();
 }
 
@@ -71,6 +85,35 @@ void InherentPositions::warn_of_fixes() {
                      "found fix {} of style {}, which is left out of the minimisation",
                      owner_, fix->id, fix->style);
   }
+}
+
+/// Atoms that do not move by themselves in the run do so in the copy. A run that moves nothing,
+/// such as a rerun, tells nothing. Collective.
+void InherentPositions::warn_of_constraints() {
+  if (warned_of_constraints_ || update->whichflag != 1) return;
+  int moved = 0;  // bits of groups
+  const Fix* rigid = nullptr;
+  for (const Fix* fix : modify->get_fix_list()) {
+    if (fix->time_integrate) moved |= fix->groupbit;
+    if (fix->rigid_flag) rigid = fix;
+  }
+  if (moved == 0) return;
+  bigint resting = 0;
+  for (int i = 0; i < atom->nlocal; i++)
+    if (!(atom->mask[i] & moved)) resting++;
+  MPI_Allreduce(MPI_IN_PLACE, &resting, 1, MPI_LMP_BIGINT, MPI_SUM, world);
+  std::string found;
+  if (resting > 0) found = fmt::format("{} atoms that no fix integrates", resting);
+  if (rigid != nullptr)
+    found +=
+        fmt::format("{}fix {} of style {}", found.empty() ? "" : " and ", rigid->id, rigid->style);
+  if (found.empty()) return;
+  warned_of_constraints_ = true;
+  if (comm->me == 0)
+    error->warning(FLERR,
+                   "fix {} glassml: positions inherent: expected atoms that move freely; found {}: "
+                   "in the minimisation all atoms move without constraints",
+                   owner_, found);
 }
 
 void InherentPositions::minimise(std::span<const double> energies) {

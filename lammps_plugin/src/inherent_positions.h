@@ -16,7 +16,8 @@ namespace LAMMPS_NS {
 class InherentPositions : protected Pointers {
  public:
   /// @param fix ID of the fix that needs them, for messages
-  /// @param force_tolerance largest force that may be left on any atom [energy / length]
+  /// @param force_tolerance largest force that may be left on any atom [energy / length]; 0: the
+  /// default, an error where the units have none
   /// @param max_iterations of one minimisation
   InherentPositions(class LAMMPS* lmp, const std::string& fix, double force_tolerance,
                     int max_iterations);
@@ -34,11 +35,14 @@ class InherentPositions : protected Pointers {
   double energy(int i) const { return energies_[i]; }  ///< at the minimum
   double displacement(int i) const;                    ///< distance from the atom to its minimum
 
+  double force_tolerance() const { return force_tolerance_; }  ///< [energy / length]
+
   double memory_usage() const;  ///< bytes
 
  private:
   void check_interactions() const;
   void warn_of_fixes();
+  void warn_of_constraints();
   void check_copy(std::span<const double> energies) const;
   void report(const ConfigurationCopy::End& end);
 
@@ -49,7 +53,8 @@ class InherentPositions : protected Pointers {
   std::vector<double> positions_;  // [nlocal, 3]
   std::vector<double> energies_;   // [nlocal]
   std::set<std::string> warned_;   // IDs of fixes
-  std::int64_t unconverged_ = 0;   // minimisations
+  bool warned_of_constraints_ = false;
+  std::int64_t unconverged_ = 0;  // minimisations
   std::int64_t minimised_ = 0;
 };
 

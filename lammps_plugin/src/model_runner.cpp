@@ -288,7 +288,7 @@ void ModelRunner::open_state(int k, std::int64_t n_all) {
     const std::int64_t width = s.manifest.state_widths.at(k);
     const std::int64_t stride = s.device.is_cpu() ? aligned(width, s.type) : width;
     const std::int64_t needed = n_all * stride;
-    // A little more than needed, as the number of ghosts changes between evaluations.
+    // A little more than needed, as the number of rows changes between evaluations.
     if (!s.room.defined() || s.room.numel() < needed)
       s.room = torch::zeros({needed + needed / 8}, s.type);
     s.all = s.room.narrow(0, 0, needed).view({n_all, stride}).narrow(1, 0, width);

@@ -22,8 +22,8 @@ struct Options {
   Positions positions = Positions::kModel;
   int sample_every = 0;  ///< steps between two samples of averaged positions; 0: as the model says
   int n_samples = 0;     ///< in a window; 0: as the model says
-  double force_tolerance = 1.0e-5;  ///< of inherent structures [energy / length]
-  int max_iterations = 100000;      ///< of a minimisation, as in glassml/simulation/inherent.py
+  double force_tolerance = 0.0;  ///< of inherent structures [energy / length]; 0: not given
+  int max_iterations = 100000;   ///< of a minimisation, as in glassml/simulation/inherent.py
   std::string device = "auto";
   int threads = 0;         ///< 0: the number that LAMMPS uses
   int smooth = 0;          ///< number of evaluations whose mean is reported; 0: no means

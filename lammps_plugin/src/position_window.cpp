@@ -17,30 +17,11 @@ constexpr int kCount = 0, kLast = 1, kMoved = 4, kSum = 7, kProducts = 10, kEner
 constexpr int kFirst[6] = {0, 1, 2, 0, 0, 1};
 constexpr int kSecond[6] = {0, 1, 2, 1, 2, 2};
 
-using Matrix = std::array<std::array<double, 3>, 3>;
-
 Matrix product(const Matrix& a, const Matrix& b) {
   Matrix result{};
   for (int i = 0; i < 3; i++)
     for (int j = 0; j < 3; j++)
       for (int k = 0; k < 3; k++) result[i][j] += a[i][k] * b[k][j];
-  return result;
-}
-
-double determinant(const Matrix& m) {
-  return m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) -
-         m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0]) +
-         m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0]);
-}
-
-Matrix inverse(const Matrix& m) {
-  const double scale = 1.0 / determinant(m);
-  Matrix result{};
-  for (int i = 0; i < 3; i++)
-    for (int j = 0; j < 3; j++) {
-      const int a = (j + 1) % 3, b = (j + 2) % 3, c = (i + 1) % 3, d = (i + 2) % 3;
-      result[i][j] = scale * (m[a][c] * m[b][d] - m[a][d] * m[b][c]);
-    }
   return result;
 }
 
@@ -87,6 +68,14 @@ Matrix measured(const Cell& cell) {
   return result;
 }
 
+/// The lattice vectors of a cell as whole numbers of those before. Near cells have the same
+/// vectors, or those of a flip, whose determinant is 1 or -1.
+Matrix flip_from(const Matrix& before, const Matrix& vectors) {
+  return rounded(product(vectors, inverse(before)));
+}
+
+bool is_flip(const Matrix& m) { return std::abs(std::rint(determinant(m))) == 1.0; }
+
 }  // namespace
 
 // ---- rows of atoms
@@ -117,6 +106,10 @@ void PositionWindow::restart() {
   std::fill(rows_.begin(), rows_.end(), 0.0);
   has_cell_ = false;
   n_samples_ = 0;
+}
+
+bool PositionWindow::is_near(const Cell& cell) const {
+  return !has_cell_ || is_flip(flip_from(vectors_, measured(cell)));
 }
 
 void PositionWindow::follow(std::span<const double> positions, const Cell& cell, const Sum& sum) {
@@ -158,8 +151,8 @@ void PositionWindow::follow(std::span<const double> positions, const Cell& cell,
 void PositionWindow::follow_flip(const Matrix& vectors) {
   const bool changed = has_cell_ && vectors != vectors_;
   if (changed) {
-    const Matrix flip = rounded(product(vectors, inverse(vectors_)));
-    if (std::abs(std::rint(determinant(flip))) != 1.0)
+    const Matrix flip = flip_from(vectors_, vectors);
+    if (!is_flip(flip))
       throw std::runtime_error(
           "averaged positions: expected a box near that of the sample before, " + text(vectors_) +
           "; found " + text(vectors) + ": take samples more often");

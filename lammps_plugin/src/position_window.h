@@ -43,6 +43,9 @@ class PositionWindow {
   /// Begins a new window.
   void restart();
 
+  /// @returns whether the window can be continued in this cell: it is near the one before
+  bool is_near(const Cell& cell) const;
+
   /// Follows the atoms to where they are now. Collective.
   /// @param positions [n, 3] [length] of the first n atoms, any periodic images
   /// @param cell the present one, the same in all domains
@@ -71,8 +74,6 @@ class PositionWindow {
   double energy(int atom) const;
 
  private:
-  using Matrix = std::array<std::array<double, 3>, 3>;
-
   double* row(std::size_t atom) { return &rows_[atom * kWidth]; }
   const double* row(std::size_t atom) const { return &rows_[atom * kWidth]; }
   void follow_flip(const Matrix& vectors);

@@ -11,7 +11,6 @@
 #include "inherent_positions.h"
 #include "modify.h"
 #include "position_window.h"
-#include "update.h"
 
 using namespace LAMMPS_NS;
 using glassml::Manifest;
@@ -106,7 +105,7 @@ void ScalarSources::init(int nevery) {
     if (scalar.input) scalar.input->init(nevery);
 }
 
-const std::vector<double>& ScalarSources::collect(int nevery, AtomEnergy* energy,
+const std::vector<double>& ScalarSources::collect(bigint next, AtomEnergy* energy,
                                                   const glassml::PositionWindow* window,
                                                   const InherentPositions* inherent) {
   const int columns = size();
@@ -114,7 +113,6 @@ const std::vector<double>& ScalarSources::collect(int nevery, AtomEnergy* energy
   if (columns == 0) return values_;
   // Per-atom energies are tallied only on steps that were announced; LAMMPS itself announces the
   // first and the last step of a run to all computes, for the thermo output.
-  const bigint next = (update->ntimestep / nevery + 1) * nevery;
   modify->clearstep_compute();
   for (int column = 0; column < columns; column++)
     if (scalars_[column].input) scalars_[column].input->collect(values_, column, columns);

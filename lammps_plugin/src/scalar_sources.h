@@ -40,11 +40,12 @@ class ScalarSources : protected Pointers {
   /// @param nevery number of steps after which values are needed again
   void init(int nevery);
 
+  /// @param next step of the next evaluation
   /// @param energy nullptr if no scalar is read from it
   /// @param window nullptr if no scalar is read from it
   /// @param inherent of this step; nullptr if no scalar is read from it
   /// @returns [nlocal, size()] of this step
-  const std::vector<double>& collect(int nevery, AtomEnergy* energy,
+  const std::vector<double>& collect(bigint next, AtomEnergy* energy,
                                      const glassml::PositionWindow* window,
                                      const InherentPositions* inherent);
 

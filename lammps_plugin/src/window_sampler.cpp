@@ -20,10 +20,12 @@ void WindowSampler::init(const glassml::WindowSteps& steps) {
 }
 
 /// A run begins with the step at which the run before it ended. Otherwise the step was reset, or
-/// this is a snapshot of a rerun, where only missing samples end a window.
+/// this is a snapshot of a rerun, where only missing samples end a window. Between two runs a
+/// command may have made another box of this one.
 void WindowSampler::setup() {
   const bigint now = update->ntimestep;
-  if (now != seen_ && now == update->firststep) restart();
+  const bool continues = now == seen_ && window_.is_near(cell_of(*domain));
+  if (!continues && now == update->firststep) restart();
   seen_ = now;
   const int number = steps_.number_at(now);
   if (number > 0 && window_.n_samples() > 0 && last_ == now) {

@@ -3,7 +3,7 @@
 //   glassml_runner_driver MODEL OUTPUT... < particles
 //
 // Input: `n_local n_all`, then a line `x y z owner species scalar...` for each row: own particles
-// first, then ghosts with the row of their owner. Output: a line `edge receiver sender` for each
+// first, then images with the row of their owner. Output: a line `edge receiver sender` for each
 // edge, then a line `row values...` for each own particle. After an error: `error: ...`, status 1.
 #include <cstdio>
 #include <iostream>
@@ -46,7 +46,7 @@ Particles read_particles(std::size_t n_scalars) {
   return particles;
 }
 
-/// As LAMMPS' forward communication in the plugin: ghosts get the state of their owners.
+/// In place of the exchange between ranks: images get the state of their owners.
 void exchange(glassml::ModelRunner& runner, int step, const Particles& particles) {
   std::vector<char> buffer(runner.row_bytes(step));
   for (int row = static_cast<int>(particles.n_local); row < particles.n_all; row++) {

@@ -244,6 +244,17 @@ def test_windows_of_the_model_that_do_not_fit(
     assert words in message
 
 
+@pytest.mark.parametrize("units", ["real", "metal"])
+def test_units_of_which_only_the_lengths_are_known_are_told(bench, units: str) -> None:
+    text = f"energies and times: those of 'units {units}'; expected the units of the training"
+    script = bench.start(liquid(60, seed=93)).replace("units lj", f"units {units}")
+    for scalars, count in ((("potential_energy",), 1), ((), 0)):
+        own = averaging_model(bench.folder, scalars, "thermal", None)
+        model = rewritten(own, bench.folder / "other.pt", length_unit="angstrom")
+        run = bench.run(script + f"fix g all glassml 1 {model} A B\nrun 0\nrun 0\n")
+        assert run.stdout.count(text) == count
+
+
 def test_energies_without_a_potential_are_refused(bench) -> None:
     model = averaging_model(bench.folder, ("potential_energy",), "thermal", None)
     script = bench.start(liquid(60, seed=90), pair="pair_style none")
@@ -283,11 +294,12 @@ def test_windows_in_model_files_are_checked(bench, window: object, words: str) -
     assert words in message
 
 
-def test_a_box_that_jumps_is_explained(bench) -> None:
+def test_a_box_that_jumps_within_a_run_is_explained(bench) -> None:
+    """The box is three times as long from step 10 on."""
     model = averaging_model(bench.folder, ())
     script = bench.start(liquid(60, seed=92), pair="pair_style none") + "fix move all nve\n"
-    script += f"timestep 0.005\nfix g all glassml {EVERY} {model} A B\nrun 10\n"
-    script += "change_box all x scale 3.0 remap\nrun 10\n"
+    script += f"timestep 0.005\nfix g all glassml {EVERY} {model} A B\n"
+    script += "fix box all deform 10 x scale 5.0 remap x\nrun 20\n"
     message = bench.refused(script, ranks=2)
     assert "fix g glassml: averaged positions: expected a box near that of the sample" in message
     assert "take samples more often" in message

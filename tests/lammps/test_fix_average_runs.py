@@ -172,6 +172,19 @@ def test_another_timestep_ends_a_window(bench) -> None:
     assert snapshots(bench, "values")[40].values().any()
 
 
+def test_a_box_that_is_stretched_between_two_runs_ends_a_window(bench) -> None:
+    configuration = liquid(216, seed=78)
+    script = start(bench, configuration) + "run 30\nchange_box all x scale 1.6 remap\nrun 30\n"
+    run = bench.run(script, ranks=2)
+    assert UNTIL.format(60) in run.stdout
+    values, samples = snapshots(bench, "values"), snapshots(bench, "samples")
+    assert values[20].values().any()
+    assert not values[40].values().any()
+    np.testing.assert_allclose(samples[60].cell[0, 0], 1.6 * configuration.cell[0, 0], rtol=1e-12)
+    expected = averaged(samples, configuration, 60)
+    check({60: values[60]}, {60: expected}, bench.folder / "average.pt")
+
+
 def test_atoms_that_are_moved_between_runs(bench) -> None:
     """A move of all atoms is a drift, which does not count."""
     configuration = liquid(216, seed=77)

@@ -204,3 +204,17 @@ def test_memory_does_not_grow(bench) -> None:
     )
     # In megabytes. A second LAMMPS for each evaluation would take 50 times as many.
     assert after - before < 0.5
+
+
+def test_copies_for_other_boxes_are_kept(bench) -> None:
+    """A tilted box needs another copy; the one before is used again for the next straight box."""
+    model = inherent_model(bench.folder)
+    script = bench.start(liquid(100, seed=12)) + MOVE
+    script += f"fix g all glassml 1 {model} A B positions inherent 1e-2\n"
+    both = "change_box all triclinic\nrun 0\nchange_box all ortho\nrun 0\n"
+    run = bench.run(script + both + "info memory\n" + 10 * both + "info memory\n")
+    before, after = (
+        float(number) for number in re.findall(r"dynamically allocated memory: (\S+)", run.stdout)
+    )
+    # In megabytes. Twenty further copies would take some tens of them.
+    assert after - before < 0.5

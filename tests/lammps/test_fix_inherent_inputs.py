@@ -6,6 +6,7 @@ import pytest
 from averages import WINDOW, averaging_model
 from conftest import KOB_ANDERSEN
 from inherent import MOVE, SCALARS, inherent_model
+from model_files import rewritten
 from systems import liquid
 
 PREFIX = "fix g glassml: positions inherent: expected"
@@ -33,6 +34,16 @@ def test_wrong_arguments(bench, keyword: str, message: str) -> None:
     model = inherent_model(bench.folder)
     script = bench.start(liquid(60)) + "compute a all pe/atom\n"
     assert message in bench.refused(script + command(model, f"positions {keyword}"))
+
+
+@pytest.mark.parametrize(("units", "length"), [("micro", "um"), ("si", "m"), ("cgs", "cm")])
+def test_units_in_which_ftol_has_no_default(bench, units: str, length: str) -> None:
+    own = inherent_model(bench.folder, ())
+    model = rewritten(own, bench.folder / "other.pt", length_unit=length)
+    script = bench.start(liquid(60)).replace("units lj", f"units {units}")
+    message = bench.refused(script + command(model))
+    assert f"{PREFIX} ftol, which has no default in 'units {units}'; found none: give" in message
+    bench.run(script + command(model, "positions inherent 1e-12"))
 
 
 def test_without_the_keyword_sources_are_needed(bench) -> None:
@@ -103,10 +114,27 @@ def test_a_fix_that_acts_on_the_forces_warns(bench) -> None:
     model = inherent_model(bench.folder)
     script = bench.start(liquid(120)) + MOVE + "fix push all addforce 0.0 0.0 0.0\n"
     script += "fix watch all store/force\nfix other all print 10 hello\n"
+    script += "variable never equal 0\nfix stop all halt 1 v_never > 1\n"
     text = words(bench.run(script + command(model) + "run 10\nrun 10\n").stdout)
     warning = "expected forces of the pair style alone; found fix push of style addforce"
     assert text.count(f"fix g glassml: positions inherent: {warning}") == 1
     assert text.count("is left out of the minimisation") == 1
+
+
+@pytest.mark.parametrize(
+    ("fix", "found"),
+    [
+        ("", "20 atoms that no fix integrates"),
+        ("fix body wall rigid single\n", "fix body of style rigid"),
+    ],
+)
+def test_atoms_that_the_run_does_not_move_freely_warn(bench, fix: str, found: str) -> None:
+    model = inherent_model(bench.folder)
+    script = bench.start(liquid(120)) + MOVE + "unfix move\ngroup wall id 1:20\n"
+    script += "group free subtract all wall\nfix move free nve\n" + fix
+    text = words(bench.run(script + command(model) + "run 1\nrun 1\n", ranks=2).stdout)
+    warning = f"positions inherent: expected atoms that move freely; found {found}: in the "
+    assert text.count(f"WARNING: fix g glassml: {warning}minimisation all atoms move") == 1
 
 
 def test_a_minimisation_that_does_not_converge_warns(bench) -> None:
@@ -157,3 +185,11 @@ def test_window_scalars_at_inherent_positions(bench) -> None:
     first, last = run.thermo()[-1]["f_g[1]"]
     assert first == 0.0  # the window is not full
     assert last < -100.0  # energies, summed over neighbours
+
+
+def test_window_scalars_at_the_positions_of_the_atoms(bench) -> None:
+    model = averaging_model(bench.folder, ("vibration",), "inherent", WINDOW)
+    script = bench.start(liquid(60)) + MOVE + command(model, "", every=20)
+    run = bench.run(script + "run 0\n")
+    assert "scalars: averages over 5 samples every 0.02 time units" in run.stdout
+    assert "positions: inherent; the positions of the atoms are used unchanged" in run.stdout

@@ -194,13 +194,16 @@ def test_a_flat_unit_cell_is_accepted_as_in_python(bench, models, agrees, dump, 
     agrees(frame.values("g"), configuration, models())
 
 
+@pytest.mark.parametrize("keyword", ["", "positions inherent"])
 @pytest.mark.parametrize("ranks", [1, 2])
-def test_a_position_that_is_not_finite_is_told_with_the_atom(bench, models, ranks):
+def test_a_position_that_is_not_finite_is_told_with_the_atom(bench, models, ranks, keyword):
     # One step takes atom 17 out of all bounds; LAMMPS itself would look when it reneighbours only.
-    script = bench.start(liquid(60, seed=53), pair="pair_style none", before="processors * 1 1")
+    pair = "pair_style zero 2.5\npair_coeff * *\n"
+    script = bench.start(liquid(60, seed=53), pair=pair, before="processors * 1 1")
     script += "neigh_modify every 100 delay 100 check no\ntimestep 1000.0\nfix n all nve\n"
     script += "group fast id 17\nvelocity fast set 0.0 1.0e308 0.0\nthermo 100\n"
-    message = bench.refused(script + f"fix g all glassml 1 {models()} A B\nrun 5", ranks=ranks)
+    script += f"fix g all glassml 1 {models()} A B {keyword}\n"
+    message = bench.refused(script + "run 5", ranks=ranks)
     expected = "fix g glassml: position y of atom 17: expected a finite number; found inf: the sim"
     assert expected in message
 

@@ -226,6 +226,17 @@ def test_only_in_lennard_jones_units_there_is_a_threshold_without_keyword(bench)
     np.testing.assert_array_equal(table(run.thermo()[0]), table(given.thermo()[0]))
 
 
+@pytest.mark.parametrize(("threshold", "count"), [(0.1, 1), (LOW, 0)])
+def test_a_threshold_near_zero_warns(bench, threshold, count):
+    """Of the atoms that do not move, 1.8 % would count as mobile with 0.1, and 0.2 % with 0.15."""
+    text = " ".join(
+        bench.run(metal(bench, f"threshold {threshold}") + "run 0\nrun 0").stdout.split()
+    )
+    warning = "WARNING: fix g glassml: keyword threshold: expected a length of order 1, as the mobi"
+    assert text.count(warning) == count
+    assert text.count(f"found {threshold} angstrom: atoms that do not move count") == count
+
+
 def test_statistics_without_a_threshold_are_refused(bench):
     message = bench.refused(metal(bench) + write_global(names=[element(1, 3)]) + "run 0")
     assert "f_g[19]" in message
@@ -294,8 +305,8 @@ def test_evaluations_without_values_do_not_count_in_chi4(build_tree, window):
     found = np.array([line.split() for line in result.stdout.splitlines()], dtype=float)
     found = found.reshape(len(numbers), 2, COLUMNS)
     with_values = [v for v in values if len(v)]
-    assert np.all(found[[2, 5], :, :4] == 0.0)
-    for k in range(len(numbers)):
+    assert np.all(found[[2, 5]] == 0.0)
+    for k in np.flatnonzero(numbers):
         so_far = [v for v in values[: k + 1] if len(v)][-window:]
         expected = chi4(
             np.stack([mobility(v).mean(axis=0) for v in so_far]), np.array([len(v) for v in so_far])
