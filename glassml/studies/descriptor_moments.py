@@ -23,6 +23,7 @@ from glassml.studies.ridge import LinearFit, RidgeMoments, choose_penalty, fit, 
 __all__ = ["Decoders", "DescriptorMoments", "read_descriptor_moments"]
 
 SLABS = 5  # parts of a single configuration, which replace folds over configurations
+MOST_FOLDS = 20  # more configurations are left out in so many groups of successive ones
 
 
 @dataclass(frozen=True)
@@ -83,18 +84,22 @@ class DescriptorMoments:
         """Fit each species and time on some configurations.
 
         The penalty is the one with the smallest squared error on the data left out of the fit: each
-        configuration in turn, or each slab of a single configuration.
+        configuration in turn, each of ``MOST_FOLDS`` groups of successive ones if there are more,
+        or each slab of a single configuration.
         """
         fits, penalties, held_out = [], [], []
+        groups = np.array_split(np.asarray(chosen), min(len(chosen), MOST_FOLDS))
         for s in range(len(self.species)):
-            folds = [self.of(i, s) for i in chosen]
-            fitted = [self.fitted(i, s) for i in chosen]
+            folds = [RidgeMoments.total([self.of(i, s) for i in group]) for group in groups]
+            fitted = [RidgeMoments.total([self.fitted(i, s) for i in group]) for group in groups]
             everything = RidgeMoments.total(fitted)
             if len(folds) == 1:  # reversed runs span all slabs, so the choice ignores them
                 folds = fitted = [slab[s] for slab in self.slabs[chosen[0]]]
             penalty, others = choose_penalty(folds, fitted=fitted)
             fits.append(fit(everything, penalty[None, :])[0])
             penalties.append(penalty)
+            if len(others) == len(groups):
+                others = [one for one, group in zip(others, groups, strict=True) for _ in group]
             held_out.append(tuple(others))
         return Decoders(tuple(fits), np.stack(penalties), tuple(held_out))
 

@@ -1,0 +1,28 @@
+"""Fits to sums of many configurations: which are left out together to choose the penalty."""
+
+import numpy as np
+
+from glassml.studies import descriptor_moments
+from glassml.studies.descriptor_moments import DescriptorMoments
+from glassml.studies.ridge import RidgeMoments, fit
+
+
+def test_many_configurations_are_left_out_in_groups_of_successive_ones(rng, monkeypatch):
+    monkeypatch.setattr(descriptor_moments, "MOST_FOLDS", 3)
+    x = rng.normal(size=(7, 40, 3))
+    y = x @ [[1.0], [2.0], [0.0]] + rng.normal(size=(7, 40, 1))
+    parts = [RidgeMoments.of(*one) for one in zip(x, y, strict=True)]
+    moments = DescriptorMoments(
+        dataset=None, species=("A",), times=(1.0,), weights=(1.0,) * 7, reversed=(), own=(),
+        own_times=(), slabs=tuple(((part,),) for part in parts),
+    )  # fmt: skip
+    found = moments.decoders(range(7))
+    groups = [[0, 1, 2], [3, 4], [5, 6]]
+    assert len(found.held_out[0]) == 7
+    for group in groups:
+        others = RidgeMoments.total([parts[i] for i in range(7) if i not in group])
+        expected = fit(others, found.penalties[0][None, :])[0]
+        for i in group:
+            np.testing.assert_allclose(found.held_out[0][i].weight, expected.weight, rtol=1e-12)
+    everything = fit(RidgeMoments.total(parts), found.penalties[0][None, :])[0]
+    np.testing.assert_allclose(found.fits[0].weight, everything.weight, rtol=1e-12)
