@@ -7,7 +7,8 @@ from glassml.studies.descriptor_moments import DescriptorMoments
 from glassml.studies.ridge import RidgeMoments, fit
 
 
-def test_many_configurations_are_left_out_in_groups_of_successive_ones(rng, monkeypatch):
+def test_many_configurations_are_left_out_in_groups_of_successive_ones(monkeypatch):
+    rng = np.random.default_rng(8)
     monkeypatch.setattr(descriptor_moments, "MOST_FOLDS", 3)
     x = rng.normal(size=(7, 40, 3))
     y = x @ [[1.0], [2.0], [0.0]] + rng.normal(size=(7, 40, 1))
