@@ -204,7 +204,7 @@ def memory(run: LammpsRun) -> list[float]:
     return [float(number) for number in found]
 
 
-# A copy takes 4 MB. Without one the pool grew by 0.3 MB in 50 evaluations: not all pieces fit again.
+# A copy takes 4 MB. Without one the pool grew by 0.3 MB in 50 evaluations, as holes remain.
 LESS_THAN_A_COPY = 2.0
 
 
