@@ -12,6 +12,7 @@ from systems import liquid, moved
 
 from glassml.data import Dataset, dataset_path
 from glassml.inference import Predictor
+from glassml.simulation.lammps import LammpsRun
 
 COLUMNS = "id type x y z vx vy vz ix iy iz"
 
@@ -194,16 +195,26 @@ def test_means_over_evaluations(bench) -> None:
     np.testing.assert_allclose(snapshots[20].values("mean"), last, rtol=1e-9)
 
 
+def memory(run: LammpsRun) -> list[float]:
+    """What `info memory` says about the heap of the process, in megabytes.
+
+    The number of allocated bytes, which it says too, leaves out large blocks.
+    """
+    found = re.findall(r"reserved memory pool size: +([\d.]+) Mbyte", run.stdout)
+    return [float(number) for number in found]
+
+
+# A copy takes 4 MB. Without one the pool grew by 0.3 MB in 50 evaluations, as holes remain.
+LESS_THAN_A_COPY = 2.0
+
+
 def test_memory_does_not_grow(bench) -> None:
     model = inherent_model(bench.folder)
     script = bench.start(liquid(100, seed=11)) + MOVE
     script += f"fix g all glassml 1 {model} A B positions inherent 1e-2\n"
     run = bench.run(script + "run 10\ninfo memory\nrun 50\ninfo memory\n")
-    before, after = (
-        float(number) for number in re.findall(r"dynamically allocated memory: (\S+)", run.stdout)
-    )
-    # In megabytes. A second LAMMPS for each evaluation would take 50 times as many.
-    assert after - before < 0.5
+    before, after = memory(run)
+    assert after - before < LESS_THAN_A_COPY
 
 
 def test_copies_for_other_boxes_are_kept(bench) -> None:
@@ -212,9 +223,5 @@ def test_copies_for_other_boxes_are_kept(bench) -> None:
     script = bench.start(liquid(100, seed=12)) + MOVE
     script += f"fix g all glassml 1 {model} A B positions inherent 1e-2\n"
     both = "change_box all triclinic\nrun 0\nchange_box all ortho\nrun 0\n"
-    run = bench.run(script + both + "info memory\n" + 10 * both + "info memory\n")
-    before, after = (
-        float(number) for number in re.findall(r"dynamically allocated memory: (\S+)", run.stdout)
-    )
-    # In megabytes. Twenty further copies would take some tens of them.
-    assert after - before < 0.5
+    before, after = memory(bench.run(script + both + "info memory\n" + 4 * both + "info memory\n"))
+    assert after - before < LESS_THAN_A_COPY
