@@ -19,8 +19,8 @@ _Runs = Annotated[
     list[Path],
     typer.Argument(
         metavar="RUN...",
-        help="Run folder of `glassml train`, or one of its checkpoints. Several make a committee, "
-        "of which members may also be files of refitted `structural` models.",
+        help="Run folder of `glassml train`, or one of its checkpoints. Several make a committee. "
+        "Files of refitted `structural` models may be given too.",
         show_default=False,
     ),
 ]
@@ -112,11 +112,18 @@ def export(
 
 def _load(runs: list[Path], weights: list[float] | None) -> tuple[GlassModel, TrainingRecord, str]:
     """The model, the record of its training, and a description of where it comes from."""
-    from glassml.export import load_trained_committee
+    from glassml.export import (
+        is_model_file,
+        load_trained_committee,
+        read_manifest,
+        restored_model,
+    )
     from glassml.training import load_trained_model
 
     if len(runs) > 1 or weights is not None:
         committee, record = load_trained_committee(runs, weights)
         return committee, record, f"members from {', '.join(map(str, runs))}"
+    if is_model_file(runs[0]):
+        return restored_model(runs[0]), read_manifest(runs[0]).training, f"from {runs[0]}"
     trained = load_trained_model(runs[0])
     return trained.model, trained.record, f"epoch {trained.record.epoch} of {trained.path}"

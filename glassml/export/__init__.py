@@ -20,7 +20,7 @@ from glassml.export.manifest import (
 )
 from glassml.export.restore import restored_model
 from glassml.export.scripting import script_model
-from glassml.export.trained_committee import load_trained_committee
+from glassml.export.trained_committee import is_model_file, load_trained_committee
 
 __all__ = [
     "FORMAT_VERSION",
@@ -30,6 +30,7 @@ __all__ = [
     "RadialTableEntry",
     "ScalarEntry",
     "check_decoder",
+    "is_model_file",
     "load_module",
     "load_trained_committee",
     "model_path",

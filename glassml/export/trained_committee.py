@@ -11,7 +11,12 @@ from glassml.export.restore import restored_model
 from glassml.models import Committee, GlassModel
 from glassml.provenance import TrainingRecord
 
-__all__ = ["load_trained_committee"]
+__all__ = ["is_model_file", "load_trained_committee"]
+
+
+def is_model_file(path: str | Path) -> bool:
+    """Whether a path is a model file rather than a run folder or a checkpoint."""
+    return Path(path).suffix == ".pt" and Path(path).is_file()
 
 
 def load_trained_committee(
@@ -48,7 +53,7 @@ def _member(path: str | Path) -> tuple[GlassModel, TrainingRecord, Path]:
     """A model, the record of its training, and the file that it comes from."""
     from glassml.training import load_trained_model  # Lightning: only here is it needed
 
-    if Path(path).suffix == ".pt" and Path(path).is_file():
+    if is_model_file(path):
         return restored_model(path), read_manifest(path).training, model_path(path)
     trained = load_trained_model(path)
     return trained.model, trained.record, trained.path

@@ -102,6 +102,13 @@ def test_a_refitted_model_becomes_a_member(runs: list[Path], dataset: Path, tmp_
     np.testing.assert_allclose(both, (network + ridge) / 2, rtol=1e-5)  # float32
     record = read_manifest(tmp_path / "both.pt").training
     assert record.members[1] == read_manifest(tmp_path / "ridge.pt").training
+    score = {"species": "A", "time": 0.5, "kind": "mean", "value": 0.61}
+    measured = tmp_path / "accuracy.json"
+    measured.write_text(json.dumps({"protocol": "one other configuration", "scores": [score]}))
+    _export(tmp_path / "ridge.pt", "-o", tmp_path / "measured.pt", "--accuracy", measured)
+    assert read_manifest(tmp_path / "measured.pt").training.accuracy == read_accuracy(measured)
+    again = Predictor(tmp_path / "measured.pt", device="cpu").predict([here])[0]["propensity"]
+    np.testing.assert_array_equal(again, ridge)
     with pytest.raises(ModelFileError, match=r"network\.pt: .*give its run folder or checkpoint"):
         _export(runs[0], tmp_path / "network.pt", "-o", tmp_path / "twice.pt")
 
