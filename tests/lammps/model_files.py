@@ -7,11 +7,14 @@ from pathlib import Path
 
 import torch
 
+from glassml.nn import ops
+
 __all__ = ["rewritten"]
 
 
 def rewritten(model: Path, target: Path, **changes: object) -> Path:
     """A copy of a model file with changed entries in its manifest."""
+    ops.load()  # networks do not load without their operators
     extra = {"manifest.json": ""}
     module = torch.jit.load(str(model), _extra_files=extra)
     manifest = {**json.loads(extra["manifest.json"]), **changes}

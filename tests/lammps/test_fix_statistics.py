@@ -6,12 +6,11 @@ The expected numbers come from dumps that `Predictor` predicts, and from the fun
 
 from __future__ import annotations
 
-import json
 import subprocess
 
 import numpy as np
 import pytest
-import torch
+from model_files import rewritten
 from systems import liquid, moved
 
 from glassml.analysis.four_point_curves import FourPointCollector
@@ -197,17 +196,9 @@ def test_an_empty_group_has_zeros(bench):
     assert np.all(found == 0.0)
 
 
-def in_angstrom(target):
-    """The model with another length unit in its manifest, for `units metal`."""
-    extra = {"manifest.json": ""}
-    module = torch.jit.load(str(MODEL), _extra_files=extra)
-    manifest = {**json.loads(extra["manifest.json"]), "length_unit": "angstrom"}
-    torch.jit.save(module, str(target), _extra_files={"manifest.json": json.dumps(manifest)})
-    return target
-
-
 def metal(bench, keywords=""):
-    model = in_angstrom(bench.folder / "metal.pt")
+    # For `units metal`, of which the lengths must be those of the model.
+    model = rewritten(MODEL, bench.folder / "metal.pt", length_unit="angstrom")
     script = bench.start(liquid(60, seed=118)).replace("units lj", "units metal")
     return script + f"fix g all glassml 1 {model} A B {keywords}\n"
 
