@@ -4,9 +4,11 @@ Two trajectories of the Kob-Andersen liquid at T = 0.64 begin from configuration
 glassml. Frames of the first are training data, labelled in two ways: by the trajectory itself
 (`glassml data label`), and by ensembles of runs from them. Frames of the second, with ensembles,
 are the test. The same regression on averaged positions (`structural`) is fitted to frames drawn at
-random. The cost of labels is the time that had to be simulated for them, in units of the time of
-the labels: M + 1 for M successive frames of a trajectory, and C (R + 1) for C frames with R runs
-each, as the frames come from a trajectory too.
+random. Windows come from short runs with new velocities, as those of the trajectory would share a
+stretch of it with its labels. The cost of labels is the time that had to be simulated for them, in
+units of the time of the labels: M + 1 for M successive frames of a trajectory, and C (R + 1) for C
+frames with R runs each, as the frames come from a trajectory too. The short runs are the same for
+both and are not counted.
 
 All trials are written to WORK/trials.csv, means with standard deviations over trials to
 WORK/curve.csv, and the curve to WORK/curve.png. An interrupted comparison continues where it was.
@@ -29,13 +31,14 @@ from glassml.data import (
     DatasetWriter,
     LabelOptions,
     SpeciesMap,
+    Window,
     label_trajectory,
 )
 from glassml.files import atomic_write
 from glassml.inference import Predictor
 from glassml.physics import isoconfigurational_averages
 from glassml.progress import Progress, TerminalProgress
-from glassml.simulation import kob_andersen, run_lammps
+from glassml.simulation import average_file, kob_andersen, run_lammps
 from glassml.simulation.exchange import (
     dump_commands,
     read_snapshot,
@@ -57,21 +60,17 @@ DYNAMICS = (
 )
 
 
-def simulate(start: Configuration, output: Path, seed: int, steps: int, every: int, n: int) -> None:
-    """A trajectory with a group of n frames, which is one window, every ``every`` steps."""
+def simulate(start: Configuration, output: Path, seed: int, steps: int, every: int) -> None:
+    """A trajectory with a frame every ``every`` steps."""
     system = kob_andersen()
-    first = every - BETWEEN_SAMPLES * (n - 1)  # place of a group in its period
-    when = f"step + ternary(step % {every} < {first}, {first} - step % {every}, {BETWEEN_SAMPLES})"
     with TemporaryDirectory(dir=output.parent) as folder:
         write_data(Path(folder) / "start.data", start, system)
         run_lammps(
             start_commands(system, "start.data")
             + DYNAMICS.format(T=TEMPERATURE, seed=seed)
-            + f"run {5 * every}\nreset_timestep 0\ncompute pe all pe/atom\n"
-            + f'variable when equal "{when}"\n'
-            + f"dump frames all custom {every} run.dump.gz id type xu yu zu c_pe\n"
-            + "dump_modify frames time yes every v_when first yes\n"
-            + f"run {steps}\n",
+            + f"run {5 * every}\nreset_timestep 0\n"
+            + f"dump frames all custom {every} run.dump.gz id type xu yu zu\n"
+            + f"dump_modify frames time yes\nrun {steps}\n",
             cwd=folder,
         )
         (Path(folder) / "run.dump.gz").replace(output)
@@ -149,19 +148,14 @@ def make_data(work: Path, options: argparse.Namespace, progress: Progress) -> di
         if not run.exists():
             progress.say(f"{name}: {number} frames, a simulation of {(number + 1) * steps} steps")
             length = (number + 1) * steps
-            simulate(starts[start], run, 7 + start, length, steps, options.samples)
+            simulate(starts[start], run, 7 + start, length, steps)
         if not frames.exists():
-            label_trajectory(
-                [run],
-                frames,
-                LabelOptions(
-                    times=(options.time,),
-                    samples=options.samples,
-                    sample_interval=BETWEEN_SAMPLES * STEP,
-                    species=SpeciesMap.parse("A,B"),
-                ),
-                progress,
-            )
+            # Windows of the trajectory would share a stretch of it with the labels.
+            plain = work / f"{name}_labels.h5"
+            options_of_labels = LabelOptions(times=(options.time,), species=SpeciesMap.parse("A,B"))
+            label_trajectory([run], plain, options_of_labels, progress)
+            window = Window(interval=BETWEEN_SAMPLES * STEP, samples=options.samples)
+            average_file(plain, frames, kob_andersen(), window=window, temperature=TEMPERATURE)
     found = {2: work / "train_frames.h5", 0: work / "test.h5"}
     for name, number, key in (
         ("train", options.configurations, options.runs),
