@@ -42,6 +42,7 @@ from glassml.provenance import (
     Accuracy,
     DataFile,
     KnownConfiguration,
+    Origins,
     ReversedRuns,
     RidgeFit,
     Side,
@@ -214,12 +215,16 @@ def accuracy(found: dict[str, tuple[float, float]], time: float, protocol: str) 
 def ridge_record(recipe: Recipe, chosen: list[int], penalties: np.ndarray) -> TrainingRecord:
     """The training record of a ridge regression, for its model file."""
     with Dataset(recipe.data) as dataset, Dataset(recipe.reversed) as runs:
-        known = [KnownConfiguration.of(dataset[i]) for i in chosen]
+        origins, known = Origins(), []
+        for configuration in (dataset[i] for i in chosen):
+            origins.add(configuration)
+            known.append(KnownConfiguration.of(configuration))
         starts = tuple(str(configuration.positions_sha256) for configuration in known)
         began = [KnownConfiguration.of(run).reversed_from for run in runs]
         data = (DataFile.of(dataset, "configurations"), DataFile.of(runs, "reversed runs"))
     return TrainingRecord(
         data=data,
+        origin=origins.summary(),
         train=Side.of(known),
         reversed_runs=ReversedRuns(number=sum(map(starts.count, began)), starts=starts),
         ridge=RidgeFit(

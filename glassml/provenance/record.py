@@ -122,13 +122,15 @@ class TrainingRecord(Part):
 
     @property
     def systems(self) -> tuple[str, ...]:
-        """Names of the systems in the data."""
-        return tuple(str(value) for value in self.origin_values("system"))
+        """Names of the systems in the data, else of those whose interactions averaged positions."""
+        found = self.origin_values("system") or self.origin_values("average_system")
+        return tuple(str(value) for value in found)
 
     @property
     def temperatures(self) -> tuple[float, ...]:
-        """Temperatures of the data [energy]."""
-        return _numbers(self.origin_values("temperature"))
+        """Temperatures of the data, else of the runs that averaged positions [energy]."""
+        found = self.origin_values("temperature") or self.origin_values("average_temperature")
+        return _numbers(found)
 
     @property
     def citations(self) -> tuple[str, ...]:

@@ -234,7 +234,7 @@ def test_values_stay_with_their_atoms(bench, models):
 
 # As in workers of Dask, and in any process that has started some: glibc then returns every large
 # buffer to the system at once. What is kept shows more clearly, and also what others keep for each
-# buffer that is returned: UCX, under MPI, does unless it is told otherwise.
+# buffer that is returned: UCX, under MPI, does by default.
 RETURNS_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "65536"}
 
 

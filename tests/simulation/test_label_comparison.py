@@ -69,7 +69,7 @@ def test_few_runs(compare: ModuleType, tmp_path: Path, capsys: pytest.CaptureFix
     assert "--runs: expected 3 or more" in capsys.readouterr().err
     assert not work.exists()
     work.mkdir()
-    # Empty files stand in for data that are made already, which is all that is asked of them.
+    # Empty files stand in for data that are made already: only their existence counts here.
     made = ("train.dump.gz", "train_frames.h5", "train.h5", "test.dump.gz", "test_frames.h5")
     for name in (*made, "test.h5"):
         (work / name).touch()
