@@ -20,10 +20,19 @@ from glassml.physics import column_of, label_trust
 from glassml.progress import SILENT, Progress
 from glassml.studies.ridge import LinearFit, RidgeMoments, choose_penalty, fit, pearson
 
-__all__ = ["Decoders", "DescriptorMoments", "read_descriptor_moments"]
+__all__ = ["Decoders", "DescriptorMoments", "left_out_in_turn", "read_descriptor_moments"]
 
 SLABS = 5  # parts of a single configuration, which replace folds over configurations
 MOST_FOLDS = 20  # more configurations are left out in so many groups of successive ones
+
+
+def left_out_in_turn(configurations: int) -> str:
+    """What a fit to so many configurations leaves out in turn, in words."""
+    if configurations == 1:
+        return "slabs of the configuration"
+    if configurations <= MOST_FOLDS:
+        return "each configuration"
+    return f"each of {MOST_FOLDS} groups of successive configurations"
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ from glassml.scores import KINDS, Score
 from glassml.studies.descriptor_moments import (
     Decoders,
     DescriptorMoments,
+    left_out_in_turn,
     read_descriptor_moments,
 )
 from glassml.studies.ridge import pearson
@@ -144,9 +145,7 @@ def refit(
     fit = RidgeFit(
         decoders="ridge regression on the descriptors",
         penalties=decoders.penalties.tolist(),
-        chosen_by="slabs of the configuration left out in turn"
-        if len(moments) == 1
-        else "each configuration left out in turn",
+        chosen_by=f"{left_out_in_turn(len(moments))} left out in turn",
         label_noise=label_noise,
     )
     replace_decoder(
@@ -197,7 +196,7 @@ def untrained(
 
 def refit_table(result: Refit) -> Table:
     """The scores as a table for the terminal."""
-    parts = "slabs of it" if result.configurations == 1 else "each configuration"
+    parts = left_out_in_turn(result.configurations)
     number = f"{result.configurations} configuration" + "s" * (result.configurations != 1)
     table = Table(
         title=f"{result.model} refitted to {result.dataset} ({number})",

@@ -18,6 +18,9 @@ def test_many_configurations_are_left_out_in_groups_of_successive_ones(monkeypat
         own_times=(), slabs=tuple(((part,),) for part in parts),
     )  # fmt: skip
     found = moments.decoders(range(7))
+    assert descriptor_moments.left_out_in_turn(7) == (
+        "each of 3 groups of successive configurations"
+    )
     groups = [[0, 1, 2], [3, 4], [5, 6]]
     assert len(found.held_out[0]) == 7
     for group in groups:
