@@ -9,20 +9,20 @@ ridge regression on all data that has the same weight as all networks together. 
 other inputs of network, ridge and committee. What is there already is not made again, so an
 interrupted run can be continued. Nothing is chosen on held-out configurations: the penalty of the
 ridge regression comes from the training configurations, and the network is that of the last epoch.
+Afterwards combine.py scores models of both kinds of positions together.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from held_out import HeldOut, Scores, table
 from ridge import Material, choices, columns_of, ridge_predictions, structural_material
 
-from glassml.analysis.correlation import pearson_all, pearson_mean
 from glassml.analysis.predictions import predict_windows
 from glassml.data import (
     Configuration,
@@ -65,7 +65,6 @@ FORCE_TOLERANCE = 1e-5
 WINDOW = Window(interval=0.1, samples=20)
 WINDOWS, WINDOWS_OF_RUNS = 16, 4  # successive windows of a configuration and of a reversed run
 SCORED = (1, 4, 8, 16)
-Scores = dict[tuple[str, int], dict[str, tuple[float, float]]]  # (model, windows), kind -> error
 
 
 @dataclass(frozen=True)
@@ -250,24 +249,6 @@ def each_window(predictor: Predictor, configuration: Configuration, output: str)
     return np.stack([window[output] for window in windows])
 
 
-def score(
-    predictions: list[np.ndarray], labels: list[np.ndarray], species: list[np.ndarray]
-) -> dict[str, tuple[float, float]]:
-    """Coefficients of A particles, each with its standard error by leaving out configurations."""
-
-    def of(pearson: Callable, left_out: int | None) -> float:
-        kept = [i for i in range(len(labels)) if i != left_out]
-        parts = ([values[i] for i in kept] for values in (predictions, labels, species))
-        return float(pearson(*parts, 2)[0, 0])
-
-    n = len(labels)
-    result = {}
-    for name, pearson in (("mean", pearson_mean), ("all", pearson_all)):
-        parts = [of(pearson, i) for i in range(n)]
-        result[name] = (of(pearson, None), float(np.sqrt((n - 1) * np.var(parts))))
-    return result
-
-
 def train_networks(recipe: Recipe, number: int, seeds: int) -> dict[tuple[str, ...], list[Path]]:
     """The run folders, one per seed, for the names of each set of held-out configurations."""
     recipe.models.mkdir(exist_ok=True)
@@ -281,10 +262,9 @@ def train_networks(recipe: Recipe, number: int, seeds: int) -> dict[tuple[str, .
 
 def cross_validate(
     recipe: Recipe, material: Material, networks: dict[tuple[str, ...], list[Path]]
-) -> Scores:
-    """Predict what each network and ridge regression has not seen; return the scores."""
-    found: dict[tuple[str, int], list[np.ndarray]] = {}
-    labels, species = [], []
+) -> HeldOut:
+    """Predict what each network and ridge regression has not seen."""
+    found = HeldOut()
     ridges = {"ridge": material.without(recipe.left_out)} | {
         f"ridge without {', '.join(names)}": material.without([*recipe.left_out, *names])
         for names in choices(recipe.settings.data.scalars)
@@ -304,12 +284,14 @@ def cross_validate(
                 }
                 of_networks = [each_window(one, configuration, "propensity") for one in members]
                 predictions = of_ridges | combined(of_networks, of_ridges["ridge"])
-                for model, values in predictions.items():
-                    for n in (n for n in SCORED if n <= len(values)):
-                        found.setdefault((model, n), []).append(values[:n].mean(axis=0))
-                labels.append(np.asarray(configuration.propensity))
-                species.append(configuration.species)
-    return {key: score(values, labels, species) for key, values in found.items()}
+                of_windows = {
+                    (model, n): values[:n].mean(axis=0)
+                    for model, values in predictions.items()
+                    for n in SCORED
+                    if n <= len(values)
+                }
+                found.add(name, configuration, of_windows)
+    return found
 
 
 def combined(networks: list[np.ndarray], ridge: np.ndarray) -> dict[str, np.ndarray]:
@@ -345,15 +327,6 @@ def write_committee(networks: list[Path], ridge: Path, scores: Scores, output: P
     )
 
 
-def table(scores: Scores) -> list[str]:
-    """The scores as lines of a table."""
-    rows = ["| model | windows | `mean` | `all` |", "| --- | --- | --- | --- |"]
-    for (name, windows), kinds in scores.items():
-        values = " | ".join(f"{value:.3f} ± {error:.3f}" for value, error in kinds.values())
-        rows.append(f"| {name} | {windows} | {values} |")
-    return rows
-
-
 def main() -> None:
     """Make the data; for every choice of inputs cross-validate, write the table and a committee."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -380,8 +353,10 @@ def main() -> None:
     trained = [train_networks(recipe, arguments.folds, arguments.seeds) for recipe in recipes]
     material = material_of(recipes[0])
     for recipe, networks in zip(recipes, trained, strict=True):
-        scores = cross_validate(recipe, material, networks)
-        rows = "\n".join(table(scores))
+        held_out = cross_validate(recipe, material, networks)
+        held_out.save(recipe.models / "held_out.npz")
+        scores = held_out.scores()
+        rows = table(scores)
         with atomic_write(recipe.models / "scores.md") as partial:
             partial.write_text(rows + "\n", encoding="utf-8")
         print(f"{recipe.models.name}\n{rows}", flush=True)

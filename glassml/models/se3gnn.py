@@ -65,6 +65,9 @@ class SE3GNN(GlassModel):
             outputs are continuous in time (not published; off by default).
         batchnorm_momentum: weight of the newest batch in running statistics (e3nn's convention).
         decoder_per_species: one linear decoder per species and time; otherwise one per time.
+        decode_scalars: the decoder also reads the particle's own scalar inputs, which then are
+            descriptors too. Otherwise they reach it through its neighbours only, as every layer is
+            a sum over neighbours (not published; off by default).
         radial_table: number of distances in [0, r_c] at which the radial networks are evaluated and
             interpolated, instead of on every edge: faster, with much less memory. Needs
             ``dropout=0``.
@@ -98,6 +101,7 @@ class SE3GNN(GlassModel):
         smooth_cutoff: bool = False,
         batchnorm_momentum: float = 0.5,
         decoder_per_species: bool = True,
+        decode_scalars: bool = False,
         radial_table: int | None = None,
     ) -> None:
         super().__init__(species, times, cutoff, scalar_inputs, length_unit)
@@ -108,6 +112,7 @@ class SE3GNN(GlassModel):
         self.channels = channels
         self.n_layers = n_layers
         self.smooth_cutoff = smooth_cutoff
+        self.decode_scalars = decode_scalars
         self.tabulated = radial_table is not None
         self.has_radial_networks = True
         self.trained_knots = radial_table
@@ -115,7 +120,8 @@ class SE3GNN(GlassModel):
         self.basis = RadialBasis(radial_basis, radial_basis_size, self.cutoff)
         self._add_layers(radial_hidden, dropout, batchnorm_momentum, radial_table)
         self.n_decoders = self.n_species if decoder_per_species else 1
-        self.decoder = nn.Linear((l_max + 1) * channels, self.n_decoders * self.n_times)
+        n_descriptors = (l_max + 1) * channels + (len(scalar_inputs) if decode_scalars else 0)
+        self.decoder = nn.Linear(n_descriptors, self.n_decoders * self.n_times)
         self._add_scales()
         # Constants, so they need not be saved with the parameters.
         self.register_buffer("one_hot", torch.eye(self.n_species), persistent=False)
@@ -131,6 +137,8 @@ class SE3GNN(GlassModel):
     def _feature_outputs(self) -> tuple[Output, Output]:
         orders, channels = range(self.l_max + 1), range(self.channels)
         scalar = tuple(f"descriptor_l={l}_c={c}" for l in orders for c in channels)
+        if self.decode_scalars:
+            scalar += tuple(one.name for one in self.scalar_inputs)
         full = tuple(
             f"feature_l={l}_c={c}_m={m}" for l in orders for c in channels for m in range(-l, l + 1)
         )
@@ -259,8 +267,11 @@ class SE3GNN(GlassModel):
 
     @torch.jit.export
     def descriptors(self, state: Tensor) -> Tensor:
-        """Rotation-invariant descriptors [n, (l_max + 1) C], l slowest."""
-        return invariants(state[:, : self.n_features], self.l_max, self.channels)
+        """Rotation-invariant descriptors [n, (l_max + 1) C], l slowest, then decoded scalars."""
+        result = invariants(state[:, : self.n_features], self.l_max, self.channels)
+        if self.decode_scalars:  # standardised, as everything that the layers see
+            result = torch.cat([result, state[:, self.n_features + self.n_species :]], dim=1)
+        return result
 
     @torch.jit.export
     def equivariant(self, state: Tensor) -> Tensor:

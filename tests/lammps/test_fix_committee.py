@@ -26,7 +26,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     both = ("inherent_energy", "potential_energy")
     members = [
         build("se3gnn-v2", n_layers=3, channels=4, l_max=2, times=TIMES),
-        build("se3gnn-v1", n_layers=1, l_max=1, times=TIMES, cutoff=1.4, scalar_inputs=both[1:]),
+        build(
+            "se3gnn-v1",
+            n_layers=1,
+            l_max=1,
+            times=TIMES,
+            cutoff=1.4,
+            scalar_inputs=both[1:],
+            decode_scalars=True,
+        ),
         build("analytic", times=TIMES, cutoff=1.7, scalar_inputs=both),
     ]
     result = {f"member{k}": folder / f"member{k}.pt" for k in range(3)}

@@ -28,7 +28,15 @@ def members() -> list[GlassModel]:
     both = ("charge", "potential_energy")
     models = [
         build("se3gnn-v2", n_layers=3, channels=3, l_max=2, times=TIMES),
-        build("se3gnn-v1", n_layers=1, l_max=1, times=TIMES, cutoff=1.4, scalar_inputs=both[1:]),
+        build(
+            "se3gnn-v1",
+            n_layers=1,
+            l_max=1,
+            times=TIMES,
+            cutoff=1.4,
+            scalar_inputs=both[1:],
+            decode_scalars=True,
+        ),
         build("analytic", times=TIMES, cutoff=1.7, scalar_inputs=both),
     ]
     return [model.double().eval() for model in models]

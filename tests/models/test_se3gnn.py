@@ -287,6 +287,42 @@ def test_three_species_scalars_and_gaussian_basis_work_together() -> None:
     assert _run(model, system)["propensity"].shape == (30, 3)
 
 
+@pytest.mark.parametrize("decoded", [False, True])
+def test_decoded_scalars_act_on_their_own_particle(decoded: bool) -> None:
+    """A particle without neighbours: nothing else brings its scalars to the decoder."""
+    torch.manual_seed(4)
+    scalars = ("vibration", "charge")
+    settings = {"n_layers": 2, "channels": 4, "times": (1.0, 2.0)}
+    model = build("se3gnn-v2", scalar_inputs=scalars, decode_scalars=decoded, **settings)
+    model = _trained(model)
+    mean, scale = torch.tensor([[0.1, 0.0], [0.5, 2.0]], dtype=torch.float64)
+    model.set_scalar_scale(mean, scale)
+
+    def propensity(vibration: float, charge: float) -> torch.Tensor:
+        alone = Configuration(
+            positions=np.zeros((1, 3)),
+            cell=np.eye(3) * 20,
+            species=[1],
+            species_names=("A", "B"),
+            scalars={"vibration": np.array([vibration]), "charge": np.array([charge])},
+        )
+        found = _run(model, alone)
+        assert found["descriptors"].shape == (1, len(model.outputs[1].columns))
+        return found["propensity"][0]
+
+    with torch.no_grad():
+        of_b = model.decoder.weight[2:, (model.l_max + 1) * 4 :] * model.label_scale[1:].T
+    standardised = torch.tensor([0.3, -1.0], dtype=torch.float64) / scale
+    expected = of_b @ standardised[: of_b.shape[1]]  # no columns where they are not decoded
+    change = propensity(0.5, 0.0) - propensity(0.2, 1.0)
+    torch.testing.assert_close(change, expected, rtol=EXACT, atol=EXACT)
+
+
+def test_decoded_scalars_are_descriptors_by_their_names() -> None:
+    model = build("se3gnn-v2", scalar_inputs=("charge",), l_max=1, channels=2, decode_scalars=True)
+    assert model.outputs[1].columns[-2:] == ("descriptor_l=1_c=1", "charge")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

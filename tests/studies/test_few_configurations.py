@@ -1,6 +1,6 @@
-"""examples/few_configurations: ridge regression without some inputs, from sums that are kept."""
+"""examples/few_configurations: ridge regression without some inputs, and models together."""
 
-import importlib.util
+import importlib
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -12,19 +12,25 @@ import pytest
 from glassml.studies.descriptor_moments import DescriptorMoments
 from glassml.studies.ridge import RidgeMoments
 
-SCRIPT = Path(__file__).parents[2] / "examples" / "few_configurations" / "ridge.py"
+SCRIPTS = Path(__file__).parents[2] / "examples" / "few_configurations"
 COLUMNS = ("density", "vibration_average=0", "vibration_average=1", "average_energy_average=0")
 CONFIGURATIONS, SLABS, SPECIES, TIMES = 4, 5, 2, 3
 
 
 @pytest.fixture(scope="module")
-def script():
-    specification = importlib.util.spec_from_file_location("few_configurations_ridge", SCRIPT)
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[specification.name] = module
-    specification.loader.exec_module(module)
-    yield module
-    del sys.modules[specification.name]
+def scripts():
+    """The modules beside recipe.py, which a script there imports by their plain names."""
+    names = ("ridge", "held_out", "combine")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(SCRIPTS)
+        yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
+    for name in names:
+        del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def script(scripts):
+    return scripts.ridge
 
 
 def moments_of(rng, columns: int, dataset=None) -> DescriptorMoments:
@@ -84,3 +90,41 @@ def test_sums_are_kept_to_the_last_bit(script, tmp_path, monkeypatch):
 
 def same(a: RidgeMoments, b: RidgeMoments) -> bool:
     return all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+
+
+@pytest.fixture
+def results(scripts) -> list:
+    """Two results for three configurations: a part of each error is the same in both."""
+    rng = np.random.default_rng(8)
+    inherent, average = scripts.held_out.HeldOut(), scripts.held_out.HeldOut()
+    for k in range(3):
+        label, shared, *own = rng.normal(size=(5, 400, 1))
+        species = np.arange(400) % 2
+        here = SimpleNamespace(propensity=label, species=species)
+        model = "average of a network and the ridge"
+        of_inherent = {(model, 1): label + shared + own[0], ("ridge", 1): label}
+        of_average = {(model, 1): label + shared + own[1], (model, 4): label + shared + own[2]}
+        inherent.add(f"c{k}", here, of_inherent)
+        average.add(f"c{k}", here, of_average)
+    return [inherent, average]
+
+
+def test_held_out_predictions_are_kept(scripts, results, tmp_path):
+    results[0].save(tmp_path / "held_out.npz")
+    found = scripts.held_out.HeldOut.load(tmp_path / "held_out.npz")
+    assert found.names == ["c0", "c1", "c2"]
+    assert found.scores() == results[0].scores()
+    assert found.scores()["ridge", 1]["mean"] == pytest.approx((1.0, 0.0), abs=1e-12)
+
+
+def test_models_of_both_kinds_of_positions_are_averaged(scripts, results):
+    """Unit variances: 1 / sqrt(1 + 1 + 1/2) together, 1 / sqrt(3) alone; 600 particles, 3 sigma."""
+    (name, windows), *_ = together = scripts.combine.combined(*results)
+    assert (name, windows) == (f"inherent and averaged positions: {scripts.combine.TOGETHER}", 1)
+    assert [windows for _, windows in together] == [1, 4]
+    assert [kinds["mean"][0] for kinds in together.values()] == pytest.approx([0.632] * 2, abs=0.08)
+    alone = [result.scores()[scripts.combine.TOGETHER, 1]["mean"][0] for result in results]
+    assert alone == pytest.approx([0.577] * 2, abs=0.08)
+    results[1].names.reverse()
+    with pytest.raises(SystemExit, match="same configurations"):
+        scripts.combine.combined(*results)

@@ -1,0 +1,46 @@
+"""Models of inherent structures and of averaged positions together: `python combine.py WORK`.
+
+WORK holds the results of recipe.py with both kinds of positions. Scores the mean of the two
+predictions of every configuration, each by models that have not seen it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from held_out import HeldOut, Scores, score, table
+
+TOGETHER = "average of a network and the ridge"
+
+
+def combined(inherent: HeldOut, average: HeldOut, model: str = TOGETHER) -> Scores:
+    """Scores of the mean of both predictions, for every number of windows of averaged positions."""
+    if inherent.names != average.names:
+        raise SystemExit("expected two results with the same configurations, in the same order")
+    of_inherent = inherent.predictions[model, 1]
+    return {
+        (f"inherent and averaged positions: {model}", windows): score(
+            [(a + b) / 2 for a, b in zip(of_inherent, values, strict=True)],
+            average.labels,
+            average.species,
+        )
+        for (name, windows), values in average.predictions.items()
+        if name == model
+    }
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("work", type=Path, help="folder of the results of recipe.py")
+    parser.add_argument("--inherent", default="inherent-default", help="folder of these models")
+    parser.add_argument("--average", default="average-default", help="folder of these models")
+    arguments = parser.parse_args()
+    folders = (arguments.work / name for name in (arguments.inherent, arguments.average))
+    inherent, average = (HeldOut.load(folder / "held_out.npz") for folder in folders)
+    print(table(combined(inherent, average)))
+
+
+if __name__ == "__main__":
+    main()
