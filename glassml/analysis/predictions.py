@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from glassml.analysis.prediction_files import PredictionFile
-from glassml.data import Configuration, Dataset, number_of_windows
+from glassml.data import AVERAGE, Configuration, Dataset, number_of_windows
 from glassml.errors import InputError
 from glassml.files import sha256_of
 from glassml.inference import Predictor
@@ -226,12 +226,14 @@ def predict_windows(
     """Outputs of a model for each window of a configuration.
 
     Args:
-        predictor: the model. If it reads no averages, there is one result.
+        predictor: the model. If it does not read averaged positions, there is one result, also
+            if it reads scalars of a window.
         configuration: the configuration.
         outputs: names of outputs in the manifest.
         windows: how many windows, from the first one; None: all that the configuration has.
     """
-    number = 1 if predictor.manifest.window is None else number_of_windows(configuration)
+    several = predictor.manifest.positions == AVERAGE
+    number = number_of_windows(configuration) if several else 1
     chosen = range(1, (max(number, 1) if windows is None else windows) + 1)
     return [predictor.predict([configuration], outputs, window=k)[0] for k in chosen]
 
@@ -311,7 +313,7 @@ def stored_predictions(dataset: Dataset) -> list[StoredPredictions]:
 def _check_windows(predictor: Predictor, dataset: Dataset, windows: int) -> None:
     if windows < 1:
         raise InputError(f"--windows: expected at least 1; found {windows}")
-    if predictor.manifest.window is None:
+    if predictor.manifest.positions != AVERAGE:
         raise InputError(
             "--windows: expected a model that reads averaged positions; found "
             f"{predictor.path.name}, which reads {predictor.manifest.positions} positions"

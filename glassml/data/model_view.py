@@ -32,7 +32,8 @@ def view_of(
     Args:
         configuration: N particles.
         positions: one of `POSITIONS`.
-        window: number of the window that averaged positions and their scalars come from.
+        window: number of the window that averaged positions and their scalars come from; 1 for
+            other positions, which belong to the first window alone.
 
     Returns:
         The configuration with ``positions`` replaced by that structure. Each of its structures
@@ -42,6 +43,11 @@ def view_of(
     Raises:
         InputError: the configuration has no such structure, or no such window.
     """
+    if window > 1 and positions != AVERAGE:
+        raise InputError(
+            f"{configuration.name}: window: expected 1 for {positions} positions, which belong to "
+            f"the first window; found {window}"
+        )
     structures, scalars = _in_window(configuration, window)
     if positions != THERMAL and positions not in structures:
         known = ", ".join(configuration.structures) or "none"

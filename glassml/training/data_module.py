@@ -15,7 +15,7 @@ from torch.utils.data import Dataset as TorchDataset
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
-from glassml.data import Configuration, Window, reads_window, view_of, window_needed
+from glassml.data import AVERAGE, Configuration, Window, reads_window, view_of, window_needed
 from glassml.errors import InputError
 from glassml.graph import GraphCache, build_graph
 from glassml.physics import label_trust
@@ -176,7 +176,8 @@ class DataModule(pl.LightningDataModule):
         self._reads_window = reads_window(data.positions, data.scalars)
 
         def windows(source: ConfigurationSource) -> int:
-            return min(source.n_windows, data.windows or sys.maxsize) if self._reads_window else 1
+            several = data.positions == AVERAGE  # others belong to the first window alone
+            return min(source.n_windows, data.windows or sys.maxsize) if several else 1
 
         self.n_reversed = min(n_runs, max(1, round(data.reversed_share * len(split.train))))
         self.train_set, self.validation_set, self.reversed_set = (

@@ -117,8 +117,8 @@ class DataConfig(_Section):
     )
     windows: PositiveInt | None = Field(
         default=None,
-        description="with averages: how many windows of each training configuration are used, of "
-        "which one is drawn for every epoch; null: all. Validation reads the first window",
+        description="with averaged positions: how many windows of each training configuration are "
+        "used, of which one is drawn for every epoch; null: all. Validation reads the first window",
     )
     reversed: Annotated[tuple[Path, ...], BeforeValidator(_optional_paths)] = Field(
         default=(),

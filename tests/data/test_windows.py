@@ -80,9 +80,13 @@ def test_view_of_each_window() -> None:
 
 def test_scalars_of_a_window_beside_thermal_positions() -> None:
     parts = averages(2)
-    view = view_of(with_windows(plain(), parts, WINDOW), window=2)
+    configuration = with_windows(plain(), parts, WINDOW)
+    view = view_of(configuration)
     np.testing.assert_array_equal(view.positions, plain().positions)
-    np.testing.assert_array_equal(view.scalars["vibration"], parts[1].vibration)
+    np.testing.assert_array_equal(view.scalars["vibration"], parts[0].vibration)
+    for positions in ("thermal", "inherent"):
+        with pytest.raises(InputError, match=f"window: expected 1 for {positions} .* found 2"):
+            view_of(configuration, positions, window=2)
 
 
 def test_energy_of_another_present() -> None:

@@ -112,6 +112,15 @@ def test_thermal_models_do_not_see_windows(averaging: dict[str, Any]) -> None:
     assert module.window is None
 
 
+def test_thermal_positions_belong_to_the_first_window(averaging: dict[str, Any]) -> None:
+    averaging["data"] |= {"positions": "thermal", "scalars": ["vibration"]}
+    module = module_of(averaging)
+    assert len(module.train_set) == 4
+    assert module.window == WINDOW
+    first = module.split.train[0].read().scalars["vibration"]
+    np.testing.assert_allclose(module.train_set[0].scalars[:, 0].numpy(), first, rtol=1e-6)
+
+
 def test_windows_must_agree(averaging: dict[str, Any], tmp_path: Path) -> None:
     other = write_dataset(
         tmp_path / "other.h5", [averaged(seed, Window(0.1, 10)) for seed in range(10, 13)]
