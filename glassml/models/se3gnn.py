@@ -14,6 +14,8 @@ from glassml.models.registry import build, register
 from glassml.nn import (
     EquivariantBatchNorm,
     EquivariantConvolution,
+    Gate,
+    NoGate,
     RadialBasis,
     TableKnots,
     channel_irreps,
@@ -68,6 +70,9 @@ class SE3GNN(GlassModel):
         decode_scalars: the decoder also reads the particle's own scalar inputs, which then are
             descriptors too. Otherwise they reach it through its neighbours only, as every layer is
             a sum over neighbours (not published; off by default).
+        gate_hidden: after every layer, multiply each particle's features by a function of their
+            invariants and of its inputs, a network with a hidden layer of this width (`Gate`). 0,
+            the default, for none, as published; 32 is enough.
         radial_table: number of distances in [0, r_c] at which the radial networks are evaluated and
             interpolated, instead of on every edge: faster, with much less memory. Needs
             ``dropout=0``.
@@ -102,10 +107,11 @@ class SE3GNN(GlassModel):
         batchnorm_momentum: float = 0.5,
         decoder_per_species: bool = True,
         decode_scalars: bool = False,
+        gate_hidden: int = 0,
         radial_table: int | None = None,
     ) -> None:
         super().__init__(species, times, cutoff, scalar_inputs, length_unit)
-        _check_sizes(l_max, channels, n_layers, radial_basis_size, radial_hidden)
+        _check_sizes(l_max, channels, n_layers, radial_basis_size, radial_hidden, gate_hidden)
         _check_weights(dropout, batchnorm_momentum)
         _check_table(radial_table, dropout)
         self.l_max = l_max
@@ -119,6 +125,10 @@ class SE3GNN(GlassModel):
         self.n_features = (l_max + 1) ** 2 * channels
         self.basis = RadialBasis(radial_basis, radial_basis_size, self.cutoff)
         self._add_layers(radial_hidden, dropout, batchnorm_momentum, radial_table)
+        self.gates = nn.ModuleList(
+            Gate(l_max, channels, self.n_inputs, gate_hidden) if gate_hidden else NoGate()
+            for _ in range(n_layers)
+        )
         self.n_decoders = self.n_species if decoder_per_species else 1
         n_descriptors = (l_max + 1) * channels + (len(scalar_inputs) if decode_scalars else 0)
         self.decoder = nn.Linear(n_descriptors, self.n_decoders * self.n_times)
@@ -253,7 +263,9 @@ class SE3GNN(GlassModel):
         own = state if state.shape[0] == n else state[:n]
         result = own
         # TorchScript cannot index a ModuleList by a variable, so it unrolls this loop.
-        for i, (convolution, norm) in enumerate(zip(self.convolutions, self.norms)):  # noqa: B905
+        for i, (convolution, norm, gate) in enumerate(
+            zip(self.convolutions, self.norms, self.gates)  # noqa: B905
+        ):
             if i == k:
                 new = norm(convolution(state, edges, sender, first_edge))
                 if i == 0:
@@ -263,6 +275,7 @@ class SE3GNN(GlassModel):
                 else:  # with less memory, but a gradient that costs more
                     result = own.clone(memory_format=torch.contiguous_format)
                     result[:, : self.n_features] += new
+                result = gate(result)
         return result
 
     @torch.jit.export
@@ -293,7 +306,12 @@ class SE3GNN(GlassModel):
 
 
 def _check_sizes(
-    l_max: int, channels: int, n_layers: int, radial_basis_size: int, radial_hidden: int
+    l_max: int,
+    channels: int,
+    n_layers: int,
+    radial_basis_size: int,
+    radial_hidden: int,
+    gate_hidden: int,
 ) -> None:
     for name, value, low in (
         ("l_max", l_max, 0),
@@ -301,6 +319,7 @@ def _check_sizes(
         ("n_layers", n_layers, 1),
         ("radial_basis_size", radial_basis_size, 1),
         ("radial_hidden", radial_hidden, 1),
+        ("gate_hidden", gate_hidden, 0),
     ):
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
             raise ConfigError(f"{name}: expected a whole number of at least {low}; found {value}")

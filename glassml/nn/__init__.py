@@ -1,15 +1,18 @@
-"""Equivariant building blocks: layouts, radial networks, the convolution layer, batch norm."""
+"""Equivariant building blocks: layouts, radial networks, the convolution layer, norms, gates."""
 
 from __future__ import annotations
 
 from glassml.nn.batchnorm import EquivariantBatchNorm
 from glassml.nn.convolution import EquivariantConvolution
+from glassml.nn.gate import Gate, NoGate
 from glassml.nn.layout import channel_irreps, invariants, to_irreps_order
 from glassml.nn.radial import RadialBasis, RadialNetwork, TableKnots
 
 __all__ = [
     "EquivariantBatchNorm",
     "EquivariantConvolution",
+    "Gate",
+    "NoGate",
     "RadialBasis",
     "RadialNetwork",
     "TableKnots",

@@ -34,6 +34,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             cutoff=1.4,
             scalar_inputs=both[1:],
             decode_scalars=True,
+            gate_hidden=4,
         ),
         build("analytic", times=TIMES, cutoff=1.7, scalar_inputs=both),
     ]

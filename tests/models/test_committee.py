@@ -36,6 +36,7 @@ def members() -> list[GlassModel]:
             cutoff=1.4,
             scalar_inputs=both[1:],
             decode_scalars=True,
+            gate_hidden=4,
         ),
         build("analytic", times=TIMES, cutoff=1.7, scalar_inputs=both),
     ]

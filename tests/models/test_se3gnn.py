@@ -16,6 +16,7 @@ from glassml.errors import ConfigError
 from glassml.export import script_model
 from glassml.graph import build_graph, collate, first_edge
 from glassml.models import SE3GNN, build
+from glassml.nn import Gate
 
 EXACT = 1e-10
 
@@ -36,10 +37,19 @@ def _trained(model: SE3GNN, seed: int = 0) -> SE3GNN:
     return model.eval()
 
 
-@pytest.fixture(scope="module")
-def model() -> SE3GNN:
+@pytest.fixture(scope="module", params=[0, 8], ids=["published", "gated"])
+def model(request: pytest.FixtureRequest) -> SE3GNN:
     torch.manual_seed(1)
-    return _trained(build("se3gnn-v2", n_layers=3, channels=4, times=(0.5, 3.0)))
+    settings = {"n_layers": 3, "channels": 4, "times": (0.5, 3.0)}
+    return _trained(_open_gates(build("se3gnn-v2", **settings, gate_hidden=request.param)))
+
+
+def _open_gates(model: SE3GNN) -> SE3GNN:
+    """Gates that depend on the particle; at first every factor is 1."""
+    for module in model.gates.modules():
+        if isinstance(module, Gate):
+            torch.nn.init.normal_(module.second.weight)
+    return model
 
 
 def _run(model: SE3GNN, *configurations: Configuration) -> dict[str, torch.Tensor]:
@@ -189,7 +199,8 @@ def test_isolated_particle_has_a_finite_prediction(model: SE3GNN) -> None:
 def test_isolated_particle_has_a_finite_gradient() -> None:
     """The norm of l >= 1 features has no derivative at zero; training must survive it."""
     torch.manual_seed(0)
-    model = build("se3gnn-v2", n_layers=2, channels=2, l_max=2).double().train()
+    model = build("se3gnn-v2", n_layers=2, channels=2, l_max=2, gate_hidden=4).double().train()
+    _open_gates(model)
     system = liquid(30)
     with_lonely = moved(
         system,
@@ -204,9 +215,13 @@ def test_isolated_particle_has_a_finite_gradient() -> None:
     assert all(torch.isfinite(p.grad).all() for p in model.parameters())
 
 
-def test_training_mode_equals_scripted_evaluation_mode_on_the_same_statistics() -> None:
+@pytest.mark.parametrize("gate_hidden", [0, 8])
+def test_training_mode_equals_scripted_evaluation_mode_on_the_same_statistics(
+    gate_hidden: int,
+) -> None:
     torch.manual_seed(2)
-    model = build("se3gnn-v2", n_layers=3, channels=4, dropout=0.0).double()
+    settings = {"n_layers": 3, "channels": 4, "dropout": 0.0, "gate_hidden": gate_hidden}
+    model = _open_gates(build("se3gnn-v2", **settings)).double()
     graph = build_graph(liquid(), 2.0, (), torch.float64)
     sender, receiver = graph.edge_index
     pointer = first_edge(receiver, graph.num_nodes)
@@ -266,6 +281,38 @@ def test_smooth_cutoff_makes_the_prediction_continuous() -> None:
 
     assert jump(smooth=True) < 1e-8
     assert jump(smooth=False) > 1e-3
+
+
+def test_gates_change_nothing_before_training() -> None:
+    settings = {"n_layers": 3, "channels": 4, "times": (0.5, 3.0)}
+    model = _trained(build("se3gnn-v2", **settings))
+    gated = build("se3gnn-v2", **settings, gate_hidden=8).double().eval()
+    found = gated.load_state_dict(model.state_dict(), strict=False)
+    assert not found.unexpected_keys
+    assert all(name.startswith("gates.") for name in found.missing_keys)
+    _assert_same(_run(model, liquid()), _run(gated, liquid()))
+
+
+def test_gates_multiply_properties_of_the_same_particle(model: SE3GNN) -> None:
+    """Layers add what neighbours bring: without gates a particle's own state enters as a sum.
+
+    So the second difference of a layer in the own scalar features vanishes; with gates it does not.
+    """
+    generator = torch.Generator().manual_seed(5)
+    own, change = torch.randn(2, 1, model.state_widths[1], dtype=torch.float64, generator=generator)
+    change[:, model.channels :] = 0.0
+    nothing = torch.zeros(0, 3, dtype=torch.float64)
+    edges, sender = model.embed_edges(nothing), torch.zeros(0, dtype=torch.int64)
+    pointer = torch.zeros(2, dtype=torch.int64)
+
+    def layer(x: float) -> torch.Tensor:
+        with torch.no_grad():
+            return model.step(1, own + x * change, edges, sender, pointer)
+
+    bend = (layer(1.0) - 2 * layer(0.0) + layer(-1.0))[:, : model.n_features]
+    gated = bool(list(model.gates.parameters()))
+    assert (bend.abs().max() > 1e-3) == gated
+    assert (bend.abs().max() < EXACT) != gated
 
 
 def test_three_species_scalars_and_gaussian_basis_work_together() -> None:
@@ -329,6 +376,7 @@ def test_decoded_scalars_are_descriptors_by_their_names() -> None:
         ({"l_max": -1}, "l_max: expected a whole number of at least 0; found -1"),
         ({"l_max": 20}, "l_max: expected 0 to 11; found 20"),
         ({"channels": 0}, "channels: expected"),
+        ({"gate_hidden": -1}, "gate_hidden: expected a whole number of at least 0; found -1"),
         ({"dropout": 1.0}, "dropout: expected a probability"),
         ({"cutoff": 0}, "cutoff: expected a positive length"),
         ({"times": ()}, "times: expected one or more positive"),
