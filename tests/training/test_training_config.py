@@ -50,7 +50,14 @@ def test_the_published_recipe_is_an_example() -> None:
     assert training.batch_size == 1
 
 
-@pytest.mark.parametrize("path", sorted(_EXAMPLES.glob("*.yaml")), ids=lambda p: p.stem)
+_TRAININGS = [
+    *_EXAMPLES.glob("*.yaml"),
+    *_EXAMPLES.parent.glob("few_configurations/network*.yaml"),
+    *_EXAMPLES.parent.glob("many_times/train_*.yaml"),
+]
+
+
+@pytest.mark.parametrize("path", sorted(_TRAININGS), ids=lambda p: p.stem)
 def test_examples_are_valid(path: Path) -> None:
     config = load_config(path)
     assert config.output == Path("runs") / path.stem
@@ -69,7 +76,8 @@ def test_milestones_stand_for_steps(override: str, name: str) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert {"botan_small", "se3gnn_v2"} <= {path.stem for path in _EXAMPLES.glob("*.yaml")}
+    found = {path.stem for path in _TRAININGS}
+    assert {"botan_small", "se3gnn_v2", "network", "train_short", "train_long"} <= found
 
 
 def test_overrides_are_yaml_values_in_dotted_fields() -> None:
