@@ -124,11 +124,7 @@ class SE3GNN(GlassModel):
         self.trained_knots = radial_table
         self.n_features = (l_max + 1) ** 2 * channels
         self.basis = RadialBasis(radial_basis, radial_basis_size, self.cutoff)
-        self._add_layers(radial_hidden, dropout, batchnorm_momentum, radial_table)
-        self.gates = nn.ModuleList(
-            Gate(l_max, channels, self.n_inputs, gate_hidden) if gate_hidden else NoGate()
-            for _ in range(n_layers)
-        )
+        self._add_layers(radial_hidden, dropout, batchnorm_momentum, radial_table, gate_hidden)
         self.n_decoders = self.n_species if decoder_per_species else 1
         n_descriptors = (l_max + 1) * channels + (len(scalar_inputs) if decode_scalars else 0)
         self.decoder = nn.Linear(n_descriptors, self.n_decoders * self.n_times)
@@ -159,7 +155,12 @@ class SE3GNN(GlassModel):
         )
 
     def _add_layers(
-        self, hidden: int, dropout: float, momentum: float, radial_table: int | None
+        self,
+        hidden: int,
+        dropout: float,
+        momentum: float,
+        radial_table: int | None,
+        gate_hidden: int,
     ) -> None:
         settings: dict[str, Any] = {
             "l_max": self.l_max,
@@ -179,6 +180,10 @@ class SE3GNN(GlassModel):
         )
         self.norms = nn.ModuleList(
             EquivariantBatchNorm(self.l_max, self.channels, momentum) for _ in range(self.n_layers)
+        )
+        self.gates = nn.ModuleList(
+            Gate(self.l_max, self.channels, self.n_inputs, gate_hidden) if gate_hidden else NoGate()
+            for _ in range(self.n_layers)
         )
 
     def _add_scales(self) -> None:
