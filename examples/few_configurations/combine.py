@@ -18,6 +18,12 @@ def combined(inherent: HeldOut, average: HeldOut, model: str = TOGETHER) -> Scor
     """Scores of the mean of both predictions, for every number of windows of averaged positions."""
     if inherent.names != average.names:
         raise SystemExit("expected two results with the same configurations, in the same order")
+    for kind, result in (("inherent", inherent), ("average", average)):
+        if (model, 1) not in result.predictions:
+            raise SystemExit(
+                f"{kind}: expected predictions of the {model}; found only ridge regression. Run "
+                f"recipe.py --positions {kind} with networks (--seeds 1)"
+            )
     of_inherent = inherent.predictions[model, 1]
     return {
         (f"inherent and averaged positions: {model}", windows): score(
@@ -37,8 +43,13 @@ def main() -> None:
     parser.add_argument("--inherent", default="inherent-default", help="folder of these models")
     parser.add_argument("--average", default="average-default", help="folder of these models")
     arguments = parser.parse_args()
-    folders = (arguments.work / name for name in (arguments.inherent, arguments.average))
-    inherent, average = (HeldOut.load(folder / "held_out.npz") for folder in folders)
+    files = [
+        arguments.work / name / "held_out.npz" for name in (arguments.inherent, arguments.average)
+    ]
+    for file in files:
+        if not file.exists():
+            parser.error(f"expected {file}, which recipe.py writes; found no such file")
+    inherent, average = map(HeldOut.load, files)
     print(table(combined(inherent, average)))
 
 
