@@ -16,7 +16,7 @@ class Gate(nn.Module):
     """Multiplies the features of every l and channel by a learned factor between 0 and 2.
 
     The factor is a function of the rotation-invariant part of the particle's features and of its
-    inputs, as in gated nonlinearities (M. Weiler et al., NeurIPS 31, 2018, section 4.3), so the
+    inputs, as in gated nonlinearities (M. Weiler et al., NeurIPS 31, 2018), so the
     result is as equivariant as the features. Sums over neighbours alone cannot multiply two
     properties of the same particle, such as the force on it and the stiffness of its cage. Before
     training the factor is 1.
