@@ -19,9 +19,12 @@ STEPS = {"tiny": 40, "full": 2000}
 EVALUATIONS = {"tiny": 2, "full": 10}
 ROUNDS = {"tiny": 2, "full": 7}
 MELT = {"tiny": 50, "full": 2000}
+# Samples every 20 steps cost less than the time of a segment varies. So samples are taken at every
+# step, and their cost is divided by the usual distance.
 BETWEEN = 20
-# A window without an end that is reached: only samples are taken, at the usual distance.
-NEVER, MANY = 1_000_000, 50_000
+STEP = 0.005
+# A window without an end that is reached: only samples are taken.
+NEVER, MANY = 1_000_000, 1_000_000
 
 
 def measure(size: Size, folder: Path) -> Outcome:
@@ -52,7 +55,9 @@ def measure(size: Size, folder: Path) -> Outcome:
     at = f"{RANKS} ranks, N = {session.n_atoms}"
     alone = session.seconds["without"]
     added = {
-        name: tuple(100 * (b / a - 1) for a, b in zip(alone, session.seconds[name], strict=True))
+        name: tuple(
+            100 * (b / a - 1) / BETWEEN for a, b in zip(alone, session.seconds[name], strict=True)
+        )
         for name in ("positions", "energies")
     }
     cost = {
@@ -100,6 +105,7 @@ def measure(size: Size, folder: Path) -> Outcome:
             ),
         ),
         notes=(
+            f"the cost of a sample was measured at every step, and divided by {BETWEEN}",
             "the windows have so many samples that no evaluation falls into the time",
             "an evaluation at averaged positions includes two samples",
         ),
@@ -109,14 +115,14 @@ def measure(size: Size, folder: Path) -> Outcome:
 def _averaging_model(folder: Path, name: str, scalars: tuple[str, ...]) -> Path:
     """Any model: it is not evaluated."""
     model = build("analytic", scalar_inputs=scalars)
-    model.positions, model.window = "average", Window(0.1, 20)
+    model.positions, model.window = "average", Window(STEP, MANY)
     save_model(model, folder / f"{name}.pt")
     return folder / f"{name}.pt"
 
 
 def _sampling_segment(name: str, model: Path, steps: int) -> Segment:
     command = f"fix ml all glassml {NEVER} {model.absolute()} A B positions average"
-    return Segment(name, steps, before=f"{command} {BETWEEN} {MANY}", after="unfix ml")
+    return Segment(name, steps, before=f"{command} 1 {MANY}", after="unfix ml")
 
 
 def _evaluating_segment(name: str, model: Path, positions: str, evaluations: int) -> Segment:
