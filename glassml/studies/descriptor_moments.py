@@ -135,6 +135,7 @@ def read_descriptor_moments(
     predictor: Predictor,
     dataset: Dataset,
     *,
+    times: Sequence[float] | None = None,
     reversed_runs: Dataset | None = None,
     label_noise: float = 0.0,
     progress: Progress = SILENT,
@@ -144,6 +145,8 @@ def read_descriptor_moments(
     Args:
         predictor: the model.
         dataset: labelled configurations.
+        times: some of the dataset's times [time], whose labels to use. Default: all. Not with
+            ``reversed_runs``.
         reversed_runs: reversed runs of these configurations, for fits; others are ignored.
         label_noise: parameter of the labels' weights in fits, see `glassml.physics.label_trust`.
         progress: shows how many configurations have been read.
@@ -154,7 +157,9 @@ def read_descriptor_moments(
             is damaged or that the model cannot be used on.
     """
     check_decoder(predictor.path)
-    times = tuple(float(t) for t in dataset.common_times())
+    all_times = dataset.common_times()
+    times = tuple(float(t) for t in (all_times if times is None else times))
+    used = [column_of(time, all_times) for time in times]
     found = [column_of(time, predictor.manifest.times) for time in times]
     known = [k for k, column in enumerate(found) if column is not None]
     columns = [column for column in found if column is not None]
@@ -165,7 +170,7 @@ def read_descriptor_moments(
         return predict_windows(predictor, configuration, ("descriptors", "propensity"))
 
     for configuration, (windows,) in predict_each(dataset, [predict], progress):
-        labels = np.asarray(configuration.propensity)
+        labels = np.asarray(configuration.propensity)[:, used]
         slab = _slab_of(configuration)
         masks = _masks(configuration, species)
         weights.append(label_trust(configuration.n_runs, label_noise))

@@ -13,7 +13,7 @@ from glassml.analysis.metrics import pearson_scores
 from glassml.data import Dataset
 from glassml.errors import InputError
 from glassml.inference import Predictor
-from glassml.physics import same_times
+from glassml.physics import column_of
 from glassml.progress import SILENT, Progress
 from glassml.scores import KINDS, Score, error_kinds, find_score
 from glassml.studies.descriptor_moments import DescriptorMoments, read_descriptor_moments
@@ -102,7 +102,8 @@ def few_shot(
         dataset: labelled configurations to draw from.
         sizes: numbers of configurations to draw. Without ``test`` at least one configuration must
             be left to predict.
-        test: labelled configurations to predict; None: those of ``dataset`` that are not drawn.
+        test: labelled configurations to predict, at the times that are in both datasets; None:
+            those of ``dataset`` that are not drawn.
         draws: number of choices for each size. They are the same for all models.
         seed: seed of the choices.
         progress: shows how many configurations have been read.
@@ -110,19 +111,18 @@ def few_shot(
     Raises:
         ModelFileError: the model has no linear decoder over its descriptors.
         InputError: the dataset has too few configurations for a size, ``test`` holds a
-            configuration of ``dataset``, or its labels are at other times.
+            configuration of ``dataset``, or the two have no time in common.
     """
     _check_numbers(dataset, test, sizes, draws, seed)
     if test is not None:
         _check_apart(dataset, test)
-    moments = read_descriptor_moments(predictor, dataset, progress=progress)
-    unseen = None if test is None else read_descriptor_moments(predictor, test, progress=progress)
-    if unseen is not None and not same_times(unseen.times, moments.times):
-        raise InputError(
-            f"{unseen.dataset.path}: times: expected those of {dataset.path} "
-            f"({', '.join(f'{t:g}' for t in moments.times)}); found "
-            f"{', '.join(f'{t:g}' for t in unseen.times)}"
-        )
+    times = None if test is None else _shared_times(dataset, test)
+    moments = read_descriptor_moments(predictor, dataset, times=times, progress=progress)
+    unseen = (
+        None
+        if test is None
+        else read_descriptor_moments(predictor, test, times=times, progress=progress)
+    )
     points = _without_refit(unseen or moments)
     for size in sorted(set(sizes)):
         values = [
@@ -194,6 +194,18 @@ def _check_numbers(
                 f"sizes: expected numbers from 1 to {most} ({dataset.path.name} holds "
                 f"{len(dataset)} configurations{why}); found {size}"
             )
+
+
+def _shared_times(dataset: Dataset, test: Dataset) -> list[float]:
+    """The times [time] of the dataset that the test set has too."""
+    times, others = dataset.common_times(), test.common_times()
+    shared = [float(t) for t in times if column_of(t, others) is not None]
+    if not shared:
+        raise InputError(
+            f"{test.path}: times: expected one or more of those of {dataset.path} "
+            f"({', '.join(f'{t:g}' for t in times)}); found {', '.join(f'{t:g}' for t in others)}"
+        )
+    return shared
 
 
 def _check_apart(dataset: Dataset, test: Dataset) -> None:

@@ -13,7 +13,7 @@ from scoring import find, scores_of
 from typer.testing import CliRunner
 
 from glassml.cli import app
-from glassml.data import Dataset
+from glassml.data import Configuration, Dataset
 from glassml.errors import InputError, ModelFileError
 from glassml.inference import Predictor
 from glassml.scores import Score
@@ -200,11 +200,30 @@ def test_one_configuration_cannot_be_tested_on_another(
         CliRunner().invoke(app, ["few-shot", str(small_network), str(path)], catch_exceptions=False)
 
 
-def test_other_times_in_the_test_are_explained(
+def test_only_shared_times_count(
     network: Predictor, there: Path, make_dataset, linear_labels
 ) -> None:
-    other = make_dataset("other.h5", linear_labels, times=(3.0, 31.0), seeds=range(9, 11))
-    with pytest.raises(InputError, match=r"other.h5: times: expected those of .*\(3, 30\); found"):
+    """A time that only one of the two has, on either side of the shared one, changes nothing."""
+
+    def three_times(configuration: Configuration, rng: np.random.Generator) -> np.ndarray:
+        labels = linear_labels(configuration, rng)
+        return np.stack([2 * labels[:, 1], labels[:, 0], 3 * labels[:, 1]], axis=1)
+
+    same = make_dataset("same.h5", linear_labels, times=(3.0, 30.0), seeds=range(9, 11))
+    other = make_dataset("other.h5", three_times, times=(1.0, 3.0, 31.0), seeds=range(9, 11))
+    expected = few_shot(network, Dataset(there), [1], test=Dataset(same)).points[-1]
+    found = few_shot(network, Dataset(there), [1], test=Dataset(other)).points[-1]
+    assert {score.time for score in found.scores} == {3.0}
+    for score in found.scores:
+        same_score = find(expected.scores, score.kind, score.species, score.time)
+        assert score.value == pytest.approx(same_score.value, rel=1e-9)
+
+
+def test_a_test_without_shared_times_is_explained(
+    network: Predictor, there: Path, make_dataset, linear_labels
+) -> None:
+    other = make_dataset("other.h5", linear_labels, times=(4.0, 31.0), seeds=range(9, 11))
+    with pytest.raises(InputError, match=r"other.h5: times: expected one or more .*\(3, 30\); fo"):
         few_shot(network, Dataset(there), [1], test=Dataset(other))
 
 
