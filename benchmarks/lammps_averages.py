@@ -23,8 +23,8 @@ MELT = {"tiny": 50, "full": 2000}
 # step, and their cost is divided by the usual distance.
 BETWEEN = 20
 STEP = 0.005
-# A window without an end that is reached: only samples are taken.
-NEVER, MANY = 1_000_000, 1_000_000
+# A window whose end is not reached: only samples are taken.
+NEVER = 1_000_000
 
 
 def measure(size: Size, folder: Path) -> Outcome:
@@ -34,9 +34,12 @@ def measure(size: Size, folder: Path) -> Outcome:
     save_model(model, file)
     data = prepare_liquid(folder, CELLS[size], MELT[size])
     segments = [
+        _sampling_segment("idle", _averaging_model(folder, "idle", (), 2), steps),
+        *(
+            _sampling_segment(name, _averaging_model(folder, name, scalars, NEVER), steps)
+            for name, scalars in (("positions", ()), ("energies", WINDOW_SCALARS))
+        ),
         Segment("without", steps),
-        _sampling_segment("positions", _averaging_model(folder, "positions", ()), steps),
-        _sampling_segment("energies", _averaging_model(folder, "energies", WINDOW_SCALARS), steps),
         Segment("none", 2 * evaluations),
         *(
             _evaluating_segment(name, file, keyword, evaluations)
@@ -53,10 +56,15 @@ def measure(size: Size, folder: Path) -> Outcome:
         warm_up=STEPS[size],
     )
     at = f"{RANKS} ranks, N = {session.n_atoms}"
-    alone = session.seconds["without"]
     added = {
         name: tuple(
-            100 * (b / a - 1) / BETWEEN for a, b in zip(alone, session.seconds[name], strict=True)
+            100 * (dense - idle) / alone / BETWEEN
+            for dense, idle, alone in zip(
+                session.seconds[name],
+                session.seconds["idle"],
+                session.seconds["without"],
+                strict=True,
+            )
         )
         for name in ("positions", "energies")
     }
@@ -70,7 +78,11 @@ def measure(size: Size, folder: Path) -> Outcome:
     }
     return Outcome(
         title=f"averaged positions in LAMMPS, {RANKS} ranks",
-        series=(Series(f"{steps} steps without the fix, {at}", "s", alone), *cost.values()),
+        series=(
+            Series(f"{steps} steps without the fix, {at}", "s", session.seconds["without"]),
+            Series(f"{steps} steps with the fix and no sample, {at}", "s", session.seconds["idle"]),
+            *cost.values(),
+        ),
         comparisons=(check_values("fix glassml, first configuration", session, model, file),),
         figures=(
             Figure(
@@ -105,24 +117,26 @@ def measure(size: Size, folder: Path) -> Outcome:
             ),
         ),
         notes=(
-            f"the cost of a sample was measured at every step, and divided by {BETWEEN}",
-            "the windows have so many samples that no evaluation falls into the time",
+            f"samples were taken at every step, and their cost divided by {BETWEEN}; for the rest "
+            "of the fix compare the rows with and without it",
+            "the windows are so long that no evaluation falls into the time",
             "an evaluation at averaged positions includes two samples",
         ),
     )
 
 
-def _averaging_model(folder: Path, name: str, scalars: tuple[str, ...]) -> Path:
-    """Any model: it is not evaluated."""
+def _averaging_model(folder: Path, name: str, scalars: tuple[str, ...], samples: int) -> Path:
+    """Any model, as it is not evaluated, with a window of this many samples."""
     model = build("analytic", scalar_inputs=scalars)
-    model.positions, model.window = "average", Window(STEP, MANY)
+    model.positions, model.window = "average", Window(STEP * NEVER / samples, samples)
     save_model(model, folder / f"{name}.pt")
     return folder / f"{name}.pt"
 
 
 def _sampling_segment(name: str, model: Path, steps: int) -> Segment:
-    command = f"fix ml all glassml {NEVER} {model.absolute()} A B positions average"
-    return Segment(name, steps, before=f"{command} 1 {MANY}", after="unfix ml")
+    """Steps from the beginning of a window, with the fix and its model's window."""
+    command = f"fix ml all glassml {NEVER} {model.absolute()} A B"
+    return Segment(name, steps, before=f"reset_timestep 0\n{command}", after="unfix ml")
 
 
 def _evaluating_segment(name: str, model: Path, positions: str, evaluations: int) -> Segment:

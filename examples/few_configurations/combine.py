@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
 from held_out import HeldOut, Scores, score, table
 
 TOGETHER = "average of a network and the ridge"
@@ -18,6 +19,9 @@ def combined(inherent: HeldOut, average: HeldOut, model: str = TOGETHER) -> Scor
     """Scores of the mean of both predictions, for every number of windows of averaged positions."""
     if inherent.names != average.names:
         raise SystemExit("expected two results with the same configurations, in the same order")
+    for name, one, other in zip(inherent.names, inherent.labels, average.labels, strict=True):
+        if not np.array_equal(one, other):
+            raise SystemExit(f"{name}: expected the same labels in both results; found others")
     for kind, result in (("inherent", inherent), ("average", average)):
         if (model, 1) not in result.predictions:
             raise SystemExit(

@@ -354,7 +354,6 @@ def main() -> None:
     material = material_of(recipes[0])
     for recipe, networks in zip(recipes, trained, strict=True):
         held_out = cross_validate(recipe, material, networks)
-        held_out.save(recipe.models / "held_out.npz")
         scores = held_out.scores()
         rows = table(scores)
         with atomic_write(recipe.models / "scores.md") as partial:
@@ -364,6 +363,7 @@ def main() -> None:
         if arguments.seeds:  # one network per fold is enough for the file: that of the first seed
             first = [of_fold[0] for of_fold in networks.values()]
             write_committee(first, ridge, scores, recipe.models / "committee.pt")
+        held_out.save(recipe.models / "held_out.npz")
 
 
 if __name__ == "__main__":

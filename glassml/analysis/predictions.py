@@ -76,7 +76,8 @@ class ModelPredictions:
 
     Raises:
         InputError: the model predicts none of the times of the labels, or several windows are
-            wanted of a model that reads no averages or of configurations that have fewer.
+            wanted of a model that does not read averaged positions, or of configurations that have
+            fewer.
     """
 
     def __init__(
@@ -291,7 +292,7 @@ def open_sources(
     for predictor, path, name in zip(predictors, models, names, strict=True):
         shown = str(path) if names.count(name) > 1 else name
         sources.append(ModelPredictions(predictor, dataset, shown))
-        if windows != 1 and (predictor.manifest.window is not None or len(models) == 1):
+        if windows != 1 and (predictor.manifest.positions == AVERAGE or len(models) == 1):
             sources.append(ModelPredictions(predictor, dataset, shown, windows))
     if windows != 1 and all(source.kind != "windows" for source in sources):
         raise InputError(

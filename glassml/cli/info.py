@@ -175,7 +175,7 @@ def _usage(path: Path, manifest: Manifest) -> dict[str, str]:
 
 def _window_usage(path: Path, manifest: Manifest, window: Window) -> dict[str, str]:
     """The same for a model that reads averages, whose engines make most of its inputs."""
-    from glassml.data import WINDOW_SCALARS
+    from glassml.data import AVERAGE, WINDOW_SCALARS
 
     named = [scalar.name for scalar in manifest.scalar_inputs]
     made = (*WINDOW_SCALARS, "potential_energy")
@@ -184,10 +184,16 @@ def _window_usage(path: Path, manifest: Manifest, window: Window) -> dict[str, s
     columns = {name: f"c_{name}" for name in others}
     columns |= {k: "c_energy" for k in ("average_energy", "potential_energy") if k in named}
     steps = f"STEPS: {window.interval:g} in timesteps; NEVERY: {window.samples} STEPS"
+    # Without the keyword the fix keeps the window of the model, and reads thermal positions.
+    keyword = {
+        AVERAGE: f" positions average STEPS {window.samples}",
+        "inherent": " positions inherent",
+    }
     return {
         f"LAMMPS (one species for each atom type; {steps})": (
-            f"fix propensity all glassml NEVERY {path} {' '.join(manifest.species)} positions "
-            f"average STEPS {window.samples}" + "".join(f" scalar c_{name}" for name in others)
+            f"fix propensity all glassml NEVERY {path} {' '.join(manifest.species)}"
+            + keyword.get(manifest.positions, "")
+            + "".join(f" scalar c_{name}" for name in others)
         ),
         f"ASE (for dynamics.attach(observer, interval=STEPS); STEPS: {window.interval:g} in "
         "timesteps)": (

@@ -58,7 +58,8 @@ class Predictor:
             as_given: use ``positions`` as they are, as for a LAMMPS run or for Atoms that were
                 brought to a minimum. By default a model of inherent structures reads its positions
                 from ``structures`` (see `glassml.data.view_of`).
-            window: number of the window that averaged positions and scalars come from.
+            window: number of the window that averaged positions and scalars come from; 1 for other
+                positions.
 
         Returns:
             One dict per configuration: output name -> array [N, columns], in the model's dtype.

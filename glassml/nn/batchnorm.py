@@ -10,7 +10,7 @@ from e3nn.nn import BatchNorm
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from glassml.nn.layout import channel_irreps
+from glassml.nn.layout import channel_irreps, degrees
 
 __all__ = ["ChannelOffset", "EquivariantBatchNorm"]
 
@@ -32,8 +32,7 @@ class EquivariantBatchNorm(BatchNorm):
         super().__init__(channel_irreps(l_max, channels), momentum=momentum)
         self.l_max = l_max
         self.channels = channels
-        degree = torch.cat([torch.full((2 * l + 1,), l) for l in range(l_max + 1)])
-        self.register_buffer("degree", degree, persistent=False)  # of each row (l, m)
+        self.register_buffer("degree", degrees(l_max), persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """Normalise features [n, (l_max + 1)^2 * C]; training mode also updates the statistics."""

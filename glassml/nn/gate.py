@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from glassml.nn.layout import invariants
+from glassml.nn.layout import degrees, invariants
 
 __all__ = ["Gate", "NoGate"]
 
@@ -41,8 +41,7 @@ class Gate(nn.Module):
         self.second = nn.Linear(hidden, width)
         nn.init.zeros_(self.second.weight)
         nn.init.zeros_(self.second.bias)
-        degree = torch.cat([torch.full((2 * l + 1,), l) for l in range(l_max + 1)])
-        self.register_buffer("degree", degree, persistent=False)  # of each row (l, m)
+        self.register_buffer("degree", degrees(l_max), persistent=False)
 
     def forward(self, state: Tensor) -> Tensor:
         """Gate a state [n, (l_max + 1)^2 C + n_inputs]; its plain scalars remain as they are."""

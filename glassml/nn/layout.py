@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["channel_irreps", "invariants", "to_irreps_order"]
+__all__ = ["channel_irreps", "degrees", "invariants", "to_irreps_order"]
 
 
 def channel_irreps(l_max: int, channels: int) -> str:
@@ -20,6 +20,11 @@ def channel_irreps(l_max: int, channels: int) -> str:
     products |l_I - l_F| <= l_O <= l_I + l_F are allowed (Pezzicoli et al., section II).
     """
     return "+".join(f"{channels}x{l}e" for l in range(l_max + 1))
+
+
+def degrees(l_max: int) -> Tensor:
+    """The l of each row (l, m) of the features, int64 [(l_max + 1)^2]."""
+    return torch.cat([torch.full((2 * l + 1,), l) for l in range(l_max + 1)])
 
 
 def to_irreps_order(l_max: int, channels: int) -> Tensor:

@@ -156,6 +156,8 @@ def read_descriptor_moments(
         InputError: no labels, no particle of one of the model's species, or a configuration that
             is damaged or that the model cannot be used on.
     """
+    if times is not None and reversed_runs is not None:
+        raise ValueError("times: expected none together with reversed_runs")
     check_decoder(predictor.path)
     all_times = dataset.common_times()
     times = tuple(float(t) for t in (all_times if times is None else times))

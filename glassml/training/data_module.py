@@ -31,8 +31,8 @@ __all__ = ["DataModule", "GraphDataset"]
 class GraphDataset(TorchDataset):
     """Labelled configurations as graphs, each built once and kept unless ``cache`` is off.
 
-    A configuration with averaged positions has a graph for each of its windows; they follow one
-    another.
+    Where averaged positions become nodes, a configuration has a graph for each of its windows; they
+    follow one another.
 
     Args:
         sources: the configurations.

@@ -88,7 +88,9 @@ WindowSteps window_steps(const Options& options, const Manifest& manifest, int e
         "expected a timestep that divides the interval between the samples of "
         "the model (" +
         text(window) + "); found timestep " + number(timestep) +
-        ": give 'positions average Nsample Nrepeat', or another timestep");
+        (manifest.positions == kAverage
+             ? ": give 'positions average Nsample Nrepeat', or another timestep"
+             : ": choose another timestep"));
   const WindowSteps steps = {every, static_cast<int>(between), window.samples};
   check(steps,
         " (the window of the model, " + text(window) + ", with timestep " + number(timestep) + ")");

@@ -120,6 +120,22 @@ def test_a_model_of_averaged_positions(
     ) in lines
 
 
+@pytest.mark.parametrize(
+    ("positions", "keyword"), [("thermal", ""), ("inherent", " positions inherent")]
+)
+def test_scalars_of_a_window_beside_other_positions(
+    positions: str, keyword: str, glassml: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line for LAMMPS must not change the positions that the model reads."""
+    model = build("analytic", scalar_inputs=("vibration",))
+    model.positions, model.window = positions, Window(0.1, 20)
+    path = tmp_path / "m.pt"
+    save_model(model, path)
+    monkeypatch.setenv("COLUMNS", "200")
+    lines = glassml("info", path).out.splitlines()
+    assert f"fix propensity all glassml NEVERY {path} A B{keyword}" in lines
+
+
 def test_models_without_averages_have_no_window(analytic: MakeModel, glassml: Run) -> None:
     out = glassml("info", analytic(scalar_inputs=("potential_energy",))).out
     assert "window" not in out

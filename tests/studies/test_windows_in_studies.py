@@ -60,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             writer.add(averaged(10 + seed, 2, n_runs=1, provenance=origin))
     with Dataset(folder / "data.h5") as dataset:
         untrained("structural", dataset, folder / "average.pt", "average", ("vibration",))
-        untrained("structural", dataset, folder / "thermal.pt", "thermal", ())
+        untrained("structural", dataset, folder / "thermal.pt", "thermal", ("vibration",))
         refit(Predictor(folder / "average.pt", "cpu"), dataset, folder / "refitted.pt")
     return folder
 
