@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from glassml.studies.refit import refit, untrained
 from glassml.studies.ridge import RidgeMoments
 
 N, WINDOW = 60, Window(0.1, 20)
+EXAMPLE = Path(__file__).parents[2] / "examples" / "many_times" / "mean.py"
 
 
 def averaged(seed: int, windows: int, **fields: object) -> Configuration:
@@ -195,3 +197,25 @@ def test_mistakes_are_named(folder: Path):
     )
     assert run.exit_code != 0
     assert "--seeds, --windows: expected one of them" in str(run.exception)
+
+
+def test_the_mean_of_models_of_thermal_and_of_averaged_positions(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """examples/many_times/mean.py: coefficients of the mean, not the mean of coefficients."""
+    script = runpy.run_path(str(EXAMPLE))
+    models = [folder / "refitted.pt", tmp_path / "thermal.pt"]
+    each = []
+    with Dataset(folder / "data.h5") as dataset:
+        refit(Predictor(folder / "thermal.pt", "cpu"), dataset, models[1])
+        for c in dataset:
+            of = c.of_species("B")
+            both = [Predictor(m, "cpu").predict([c])[0]["propensity"][of, 0] for m in models]
+            each.append(np.corrcoef(both[0] + both[1], c.propensity[of, 0])[0, 1])
+    script["main"]([str(folder / "data.h5"), *map(str, models)])
+    assert f"mean, B: {np.mean(each):.3f}" in capsys.readouterr().out.splitlines()
+
+    with DatasetWriter(tmp_path / "later.h5") as writer:
+        writer.add(averaged(0, 1, times=[7.0]))
+    with pytest.raises(SystemExit, match=r"later\.h5: expected a time that all models predict"):
+        script["main"]([str(tmp_path / "later.h5"), *map(str, models)])
