@@ -16,7 +16,7 @@ from pathlib import Path
 import ase.io
 import numpy as np
 import pytest
-from averages import averaging_model
+from averages import SCALARS, averaged, averaging_model, read
 from inherent import inherent_model
 from systems import liquid
 
@@ -80,6 +80,36 @@ def test_readme_averages(bench, readme):
     values = run.thermo()[-1]["f_ml[1]"]
     assert values[0] == 0  # the first window is not full
     assert 0 not in values[1:]
+
+
+def test_thermal_and_averaged_positions_together(bench):
+    """Two fixes that read different positions in one run, each as Python, and their mean."""
+    page = (ROOT / "docs" / "average.md").read_text(encoding="utf-8")
+    (snippet,) = blocks(section(page, "Thermal and averaged positions together"))
+    configuration, every = liquid(125, seed=84), 400  # a window of 20 samples, 20 steps apart
+    models = {
+        name: averaging_model(bench.folder, SCALARS, name, Window(0.1, 20), f"{name}.pt")
+        for name in ("thermal", "average")
+    }
+    variables = f"variable thermal index {models['thermal']}\n"
+    variables += f"variable averaged index {models['average']}\n"
+    # These models predict one time, so their first columns stand for the fourth.
+    snippet = snippet.replace("[4]", "[1]")
+    script = bench.start(configuration) + MOVE + variables + snippet
+    script += "dump_modify both sort id format float %20.15g\n"
+    script += "compute pe all pe/atom\ndump samples all custom 20 samples.dump id x y z c_pe\n"
+    script += "dump_modify samples format float %20.15g\n"
+    bench.run(script + f"run {every}\n")
+    samples = read(bench.folder / "samples.dump")
+    now = averaged(samples, configuration, every, between=20, samples=20)
+    each = [
+        Predictor(model, device="cpu").predict([now])[0]["propensity"][:, 0]
+        for model in models.values()
+    ]
+    found = read(bench.folder / "both.lammpstrj")[every].columns["v_both"]
+    # 1e-9: sums over a window in another order.
+    np.testing.assert_allclose(found, np.mean(each, axis=0), rtol=1e-9)
+    assert np.abs(each[0] - each[1]).max() > 1e-3
 
 
 def test_readme_python(readme, tmp_path, monkeypatch):
