@@ -179,7 +179,7 @@ def trials(
     """One row per trial and species: fits to frames drawn at random, tested on all of ``test``."""
     for size in sizes:
         # Successive frames of the trajectory, as its cost is that of a stretch of it.
-        for draw in range(draws):
+        for draw in range(draws if size < len(moments) else 1):  # of all frames there is one choice
             rng = np.random.default_rng([draw, size, runs])
             if runs == 2:
                 begin = int(rng.integers(len(moments) - size + 1))
@@ -271,9 +271,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write_csv(points, options.work / "curve.csv")
     draw_curve(points, options.work / "curve.png")
     for point in points:
+        several = f" ± {point['pearson_mean_std']:.3f}" if point["trials"] > 1 else ""
         print(
             f"{point['labels']:>10} {point['frames']:4d} frames, cost {point['cost']:5d}, "
-            f"{point['species']}: {point['pearson_mean']:.3f} ± {point['pearson_mean_std']:.3f}"
+            f"{point['species']}: {point['pearson_mean']:.3f}{several}"
         )
 
 
