@@ -22,7 +22,7 @@ from glassml.physics import column_of
 
 
 def coefficients(dataset: Dataset, models: Sequence[str]) -> dict[str, dict[str, list[float]]]:
-    """Coefficients of every model and of their mean, by model and species, one a shared time."""
+    """Coefficients by model, or "mean", and species: a list over the shared times."""
     predictors = [Predictor(model, device="cpu") for model in models]
     shared = shared_times(dataset, predictors)
     of_labels, *of_models = [

@@ -161,7 +161,9 @@ def read_descriptor_moments(
     check_decoder(predictor.path)
     all_times = dataset.common_times()
     times = tuple(float(t) for t in (all_times if times is None else times))
-    used = [column_of(time, all_times) for time in times]
+    used = [k for time in times if (k := column_of(time, all_times)) is not None]
+    if len(used) < len(times):
+        raise ValueError(f"times: expected some of {all_times}; found {times}")
     found = [column_of(time, predictor.manifest.times) for time in times]
     known = [k for k, column in enumerate(found) if column is not None]
     columns = [column for column in found if column is not None]
