@@ -184,7 +184,7 @@ def _window_usage(path: Path, manifest: Manifest, window: Window) -> dict[str, s
     columns = {name: f"c_{name}" for name in others}
     columns |= {k: "c_energy" for k in ("average_energy", "potential_energy") if k in named}
     steps = f"STEPS: {window.interval:g} in timesteps; NEVERY: {window.samples} STEPS"
-    # Without the keyword the fix keeps the window of the model, and reads thermal positions.
+    # No keyword for thermal positions: with `positions average` the fix would read averaged ones.
     keyword = {
         AVERAGE: f" positions average STEPS {window.samples}",
         "inherent": " positions inherent",

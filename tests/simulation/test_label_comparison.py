@@ -37,8 +37,9 @@ def test_all_trials_are_reported_and_nothing_is_done_twice(
     compare.main([str(tmp_path), *SMALLEST])
     first = (tmp_path / "trials.csv").read_text()
     rows = list(csv.DictReader(first.splitlines()))
-    # 2, 4 and 5 frames of the trajectory; 2 and 3 with four runs, and with three of them
-    assert len(rows) == (3 + 2 + 2) * 2 * 2
+    # Two draws of 2 and of 4 frames of the trajectory, one of all 5; two draws of 2 frames and one
+    # of all 3 with four runs, and with three of them; two species
+    assert len(rows) == (2 * 2 + 1 + 2 * (2 + 1)) * 2
     costs = {(row["labels"], int(row["frames"])): int(row["cost"]) for row in rows}
     assert costs == {
         **{("trajectory", n): n + 1 for n in (2, 4, 5)},
