@@ -125,9 +125,12 @@ def test_models_of_both_kinds_of_positions_are_averaged(scripts, results):
     assert [kinds["mean"][0] for kinds in together.values()] == pytest.approx([0.632] * 2, abs=0.08)
     alone = [result.scores()[scripts.combine.TOGETHER, 1]["mean"][0] for result in results]
     assert alone == pytest.approx([0.577] * 2, abs=0.08)
-    ridge = scripts.held_out.HeldOut(results[0].names)
+    ridge = scripts.held_out.HeldOut(results[0].names, results[0].labels)
     with pytest.raises(SystemExit, match=r"average: expected predictions of the .*--seeds 1"):
         scripts.combine.combined(results[0], ridge)
+    results[1].labels[1] = results[1].labels[1] + 1.0
+    with pytest.raises(SystemExit, match="c1: expected the same labels"):
+        scripts.combine.combined(*results)
     results[1].names.reverse()
     with pytest.raises(SystemExit, match="same configurations"):
         scripts.combine.combined(*results)
