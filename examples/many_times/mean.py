@@ -21,31 +21,27 @@ from glassml.inference import Predictor
 from glassml.physics import column_of
 
 
-def coefficients(dataset: Dataset, models: Sequence[str]) -> dict[str, dict[str, list[float]]]:
-    """Coefficients by model, or "mean", and species: a list over the shared times."""
-    predictors = [Predictor(model, device="cpu") for model in models]
-    shared = shared_times(dataset, predictors)
+def coefficients(
+    dataset: Dataset, predictors: Sequence[Predictor], shared: Sequence[float]
+) -> list[np.ndarray]:
+    """Coefficients [species, time] of each model, then of their mean, at the shared times."""
     of_labels, *of_models = [
         [column_of(time, times) for time in shared]
         for times in (dataset.common_times(), *(one.manifest.times for one in predictors))
     ]
-    labels, species, found = [], [], {name: [] for name in (*models, "mean")}
+    labels, species, found = [], [], [[] for _ in (*predictors, "mean")]
     names = predictors[0].manifest.species
     for configuration in dataset:
-        labels.append(np.asarray(configuration.propensity)[:, of_labels])
-        own = np.array(configuration.species_names)[configuration.species]
-        species.append(np.array([names.index(name) for name in own]))
         values = [
             predictor.predict([configuration])[0]["propensity"][:, used]
             for predictor, used in zip(predictors, of_models, strict=True)
         ]
-        for name, value in zip(found, [*values, np.mean(values, axis=0)], strict=True):
-            found[name].append(value)
-    result = {}
-    for model, values in found.items():
-        table = pearson_mean(values, labels, species, len(names))
-        result[model] = {name: table[s].tolist() for s, name in enumerate(names)}
-    return result
+        for kept, value in zip(found, [*values, np.mean(values, axis=0)], strict=True):
+            kept.append(value)
+        labels.append(np.asarray(configuration.propensity)[:, of_labels])
+        own = np.array(configuration.species_names)[configuration.species]
+        species.append(np.array([names.index(name) for name in own]))
+    return [pearson_mean(values, labels, species, len(names)) for values in found]
 
 
 def shared_times(dataset: Dataset, predictors: Sequence[Predictor]) -> list[float]:
@@ -66,12 +62,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("dataset")
     parser.add_argument("models", nargs="+", help="files, or names of shipped models")
     options = parser.parse_args(arguments)
+    predictors = [Predictor(model, device="cpu") for model in options.models]
     with Dataset(options.dataset) as dataset:
-        times = shared_times(dataset, [Predictor(model, device="cpu") for model in options.models])
-        print("times:", *(f"{time:g}" for time in times))
-        for model, by_species in coefficients(dataset, options.models).items():
-            for name, values in by_species.items():
-                print(f"{model}, {name}:", *(f"{value:.3f}" for value in values))
+        times = shared_times(dataset, predictors)
+        tables = coefficients(dataset, predictors, times)
+    print("times:", *(f"{time:g}" for time in times))
+    for model, table in zip([*options.models, "mean"], tables, strict=True):
+        for name, values in zip(predictors[0].manifest.species, table, strict=True):
+            print(f"{model}, {name}:", *(f"{value:.3f}" for value in values))
 
 
 if __name__ == "__main__":

@@ -244,6 +244,14 @@ def test_windows_of_the_model_that_do_not_fit(
     assert words in message
 
 
+def test_a_thermal_model_is_not_advised_to_read_averaged_positions(bench) -> None:
+    model = averaging_model(bench.folder, SCALARS, "thermal")
+    script = bench.start(liquid(60, seed=89)) + f"fix g all glassml {EVERY} {model} A B\n"
+    message = bench.refused(script + "fix move all nve\ntimestep 0.003\nrun 0")
+    assert "found timestep 0.003: choose another timestep" in message
+    assert "positions average" not in message
+
+
 @pytest.mark.parametrize("units", ["real", "metal"])
 def test_units_of_which_only_the_lengths_are_known_are_told(bench, units: str) -> None:
     text = f"energies and times: those of 'units {units}'; expected the units of the training"
