@@ -17,6 +17,7 @@ __all__ = [
     "GlassMLError",
     "InputError",
     "ModelFileError",
+    "OutsideDomainWarning",
     "SimulationError",
     "did_you_mean",
     "field_problem",
@@ -64,6 +65,10 @@ class BuildError(GlassMLError):
 
 class SimulationError(GlassMLError):
     """LAMMPS could not be started, or stopped with an error."""
+
+
+class OutsideDomainWarning(UserWarning):
+    """A model is used on a system that is unlike its training data."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -31,6 +31,7 @@ FLOW = [
     "data",
     "provenance",
     "graph",
+    "domain",
     "nn",
     "models",
     "training",

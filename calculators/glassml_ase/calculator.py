@@ -22,6 +22,7 @@ from glassml.data import Configuration, SpeciesMap
 from glassml.errors import InputError
 from glassml.export import Manifest
 from glassml.inference import ModelInputs, Predictor, ScalarSource, annotate_atoms
+from glassml_ase.temperature import temperature_of
 
 __all__ = ["GlassMLCalculator"]
 
@@ -57,6 +58,9 @@ class GlassMLCalculator(Calculator):
         UserWarning: the model does not read thermal positions, but for instance those of inherent
             structures. Atoms must be brought there first. For averaged positions there is
             `PropensityObserver`.
+        OutsideDomainWarning: on evaluation, if the atoms are unlike the training data of the model
+            (density, composition, temperature, local structure); once for each quantity in which
+            they are.
     """
 
     implemented_properties = ["propensity"]  # noqa: RUF012 (ASE's own declaration)
@@ -105,6 +109,12 @@ class GlassMLCalculator(Calculator):
     def manifest(self) -> Manifest:
         """Description of the model: species, cutoff, and the columns and irreps of its outputs."""
         return self.predictor.manifest
+
+    @property
+    def neighbours(self) -> float | None:
+        """Mean number of neighbours of a particle in the last evaluation; None before the first."""
+        last = self.predictor.measured
+        return float(np.mean([one.structure.neighbours for one in last])) if last else None
 
     def set(self, **kwargs: Any) -> dict[str, Any]:
         """Refuse changes: the arguments are fixed on construction (ASE passes unknown ones here).
@@ -258,7 +268,8 @@ class GlassMLCalculator(Calculator):
 
     def configuration(self, atoms: Atoms, name: str = "atoms") -> Configuration:
         """The input of the model for these atoms; see `ModelInputs.configuration`."""
-        return self.inputs.configuration(atoms, name, self.base)
+        temperature = temperature_of(atoms, self.manifest.length_unit)
+        return self.inputs.configuration(atoms, name, self.base, temperature)
 
     def _get_name(self) -> str:
         return "glassml"

@@ -24,6 +24,7 @@ from glassml.inference import (
     annotate_atoms,
     window_note,
 )
+from glassml_ase.temperature import temperature_of
 
 __all__ = ["PropensityObserver"]
 
@@ -77,6 +78,8 @@ class PropensityObserver:
 
     Warns:
         UserWarning: the window is not that of the model.
+        OutsideDomainWarning: on a call, if the atoms are unlike the training data of the model;
+            once for each quantity in which they are.
     """
 
     def __init__(
@@ -142,7 +145,8 @@ class PropensityObserver:
         if not self._clock.is_sample(number):
             return
         name = f"atoms in call {number}"
-        sample = self._inputs.configuration(self.atoms, name, self.atoms.calc)
+        temperature = temperature_of(self.atoms, self.manifest.length_unit)
+        sample = self._inputs.configuration(self.atoms, name, self.atoms.calc, temperature)
         averaged = self._window.add(number, sample)
         if averaged is None:
             return

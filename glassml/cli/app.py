@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
+from typing import TextIO
 
 import typer
 
 import glassml
-from glassml.errors import GlassMLError
+from glassml.errors import GlassMLError, OutsideDomainWarning
 
 __all__ = ["app", "main"]
 
@@ -61,9 +63,26 @@ app = typer.Typer(
 def _root(
     version: bool = typer.Option(False, "--version", help="Print the version and stop."),
 ) -> None:
+    warnings.showwarning = _show_warning
     if version:
         typer.echo(f"glassml {glassml.__version__}")
         raise typer.Exit
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning; those that are meant for users without the line of code that it is from."""
+    if issubclass(category, OutsideDomainWarning):
+        text = f"warning: {message}"
+    else:
+        text = warnings.formatwarning(message, category, filename, lineno, line).rstrip()
+    typer.echo(text, err=True)
 
 
 def _register() -> None:

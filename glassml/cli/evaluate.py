@@ -123,9 +123,10 @@ def evaluate(
     )
     if output is not None:
         options.check(dataset, output)
+    sources = analysis.open_sources(dataset, files[:-1], _paths(predictions or []), device, windows)
     comparison = analysis.compare(
         dataset,
-        analysis.open_sources(dataset, files[:-1], _paths(predictions or []), device, windows),
+        sources,
         seeds=seeds,
         resamples=resamples,
         seed=seed,
@@ -135,6 +136,9 @@ def evaluate(
         progress=TerminalProgress(),
     )
     _show(comparison)
+    for source in sources:
+        if isinstance(source, analysis.ModelPredictions) and source.kind == "model":
+            typer.echo(f"{source.name}: {source.predictor.neighbours_note}")
     write_tables(table, csv=comparison.write_csv, json=comparison.write_json)
     if output is not None:
         say_written(analysis.write_report(comparison, dataset, output, options))

@@ -80,6 +80,7 @@ def export(
         glassml export runs/first -o model.pt
         glassml export runs/first runs/second -o committee.pt
     """
+    from glassml.domain import shown_range
     from glassml.errors import ConfigError
     from glassml.export import save_model
     from glassml.provenance import read_accuracy
@@ -102,6 +103,12 @@ def export(
         f"{output}: {manifest.model}, {manifest.n_parameters} parameters, {manifest.dtype}, "
         f"{len(manifest.times)} time(s), {origin}"
     )
+    if manifest.domain is not None:
+        unit = "" if manifest.length_unit == "lj" else f" {manifest.length_unit}"
+        typer.echo(
+            f"cutoff {manifest.cutoff:g}{unit}: "
+            f"{shown_range(manifest.domain.neighbours)} neighbours per particle in training"
+        )
     if manifest.radial_table is not None:
         table = manifest.radial_table
         typer.echo(

@@ -69,6 +69,9 @@ def _model_table(path: Path, manifest: Manifest) -> Table:
         "model": manifest.model,
         "species, in order": " ".join(manifest.species),
         "cutoff": f"{manifest.cutoff:g} {unit}",
+        "domain (training data)": None
+        if manifest.domain is None
+        else manifest.domain.facts(manifest.species, manifest.length_unit),
         "positions": manifest.positions,
         "scalar inputs": scalars or "none",
         **window_facts(manifest),

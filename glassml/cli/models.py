@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glassml.cli.options import AsJson, Model
+from glassml.cli.options import AsJson, Model, ModelOutput
 from glassml.cli.output import say_written
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from glassml.inference import ModelSummary
 
-__all__ = ["app", "card", "fetch_path", "info", "list_models"]
+__all__ = ["app", "card", "domain", "fetch_path", "info", "list_models"]
 
 app = typer.Typer(
     help="List the trained models that ship with glassml, read their cards, find their files.",
@@ -105,6 +105,49 @@ def card(model: Model) -> None:
     from glassml.inference import write_card
 
     say_written(write_card(model))
+
+
+@app.command()
+def domain(
+    model: Model,
+    datasets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DATASET...",
+            help="Datasets that the model was trained on, or others of the same liquid.",
+            show_default=False,
+        ),
+    ],
+    output: ModelOutput,
+) -> None:
+    """Write a copy of a model file that states what its training data were like.
+
+    Files of older versions do not state it, so no engine can warn where the model is used on
+    something else. New files of `glassml export` and `glassml refit` state it already.
+
+    For example:
+
+        glassml models domain old.pt kob_andersen_T0.64 -o new.pt
+    """
+    from rich.console import Console
+
+    from glassml.data import Dataset
+    from glassml.domain import check_neighbours, domain_of
+    from glassml.export import rewrite_manifest
+    from glassml.inference import Predictor
+    from glassml.progress import TerminalProgress
+
+    predictor = Predictor(model, "cpu", check_domain=False)
+    opened = [Dataset(name) for name in datasets]
+    every = (configuration for dataset in opened for configuration in dataset)
+    watched = TerminalProgress().watch(every, "measuring", sum(map(len, opened)))
+    found = domain_of([predictor.measure(configuration) for configuration in watched])
+    manifest = predictor.manifest
+    check_neighbours(found, manifest.cutoff, manifest.length_unit, str(model))
+    rewrite_manifest(model, output, domain=found)
+    for quantity, value in found.facts(manifest.species, manifest.length_unit).items():
+        Console(highlight=False).print(f"{quantity}: {value}", markup=False)
+    say_written(output)
 
 
 def _table(models: list[ModelSummary]) -> Table:

@@ -20,7 +20,7 @@ from glassml.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from glassml.inference import PredictionReport
+    from glassml.inference import PredictionReport, Predictor
 
 __all__ = ["predict"]
 
@@ -39,7 +39,8 @@ _Model = Annotated[
         "--model",
         "-m",
         metavar="MODEL",
-        help="Model file, or the name of a shipped model.",
+        help="Model file, or the name of a shipped model; or `structural`: descriptors that need "
+        "no training.",
         show_default=False,
     ),
 ]
@@ -124,12 +125,22 @@ def predict(
     With any model, predictions can be averaged over the last frames that were evaluated:
 
         glassml predict run.lammpstrj -m kob_andersen_T0.44 -o mean.extxyz --species A,B --smooth 8
+
+    Without a model, classical descriptors of the local structure (densities and bond order in
+    shells, averaged over neighbours) for any file:
+
+        glassml predict run.lammpstrj -m structural -o descriptors.extxyz --species A,B
     """
     from glassml.data import SpeciesMap, dataset_path, open_frames
     from glassml.inference import FrameAverages, ModelInputs, Predictor, predict_file
     from glassml.progress import TerminalProgress
 
-    predictor = Predictor(model, device, threads)
+    source = dataset_path(source)
+    if _is_untrained(model):
+        predictor = _describing(source, file_format, species, length_unit, device, threads)
+        quantity = _descriptors(quantity)
+    else:
+        predictor = Predictor(model, device, threads)
     names = predictor.manifest.species
     inputs = ModelInputs(
         predictor.manifest,
@@ -138,7 +149,7 @@ def predict(
         length_unit=length_unit,
     )
     follow = predictor.manifest.window is not None or smooth is not None
-    frames = open_frames(dataset_path(source), index, file_format, ids=follow)
+    frames = open_frames(source, index, file_format, ids=follow)
     with warnings.catch_warnings():
         warnings.showwarning = _as_note
         report = predict_file(
@@ -152,9 +163,50 @@ def predict(
             progress=TerminalProgress(),
         )
     _print_report(report)
+    typer.echo(predictor.neighbours_note)
     # Datasets may hold several structures per configuration; there the right one is chosen.
     if frames.format != "glassml-dataset" and report.window is None:
         _note(predictor.manifest.positions_note)
+
+
+def _is_untrained(model: Path) -> bool:
+    from glassml.inference import UNTRAINED
+
+    return str(model) == UNTRAINED and not model.exists()
+
+
+def _describing(
+    source: Path,
+    file_format: str | None,
+    species: str | None,
+    length_unit: str | None,
+    device: str,
+    threads: int | None,
+) -> Predictor:
+    """Descriptors that need no training, for the material in the file."""
+    from tempfile import TemporaryDirectory
+
+    from glassml.data import SpeciesMap, open_frames
+    from glassml.inference import UNTRAINED, Predictor, descriptors_for_frames
+
+    frames = open_frames(source, "0", file_format)
+    names = None if species is None else SpeciesMap.parse(species)
+    with TemporaryDirectory() as folder:  # the model is in memory then
+        file = Path(folder) / f"{UNTRAINED}.pt"
+        descriptors_for_frames(frames, file, names, length_unit)
+        return Predictor(file, device, threads)
+
+
+def _descriptors(quantity: str) -> str:
+    """The quantity of a model that predicts nothing."""
+    from glassml.errors import InputError
+
+    if quantity not in ("propensity", "descriptors"):  # the first is the default
+        raise InputError(
+            f"--quantity: expected descriptors, which is all that `structural` gives without "
+            f"training; found {quantity!r}"
+        )
+    return "descriptors"
 
 
 def _print_report(report: PredictionReport) -> None:

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["few_shot", "refit", "transfer"]
 
-_UNTRAINED = "structural"  # a model whose descriptors need no training
-
 _Files = Annotated[
     list[str],
     typer.Argument(
@@ -145,7 +143,7 @@ def transfer(
     shown = _shown_species(species, tuple(known))
     theirs = [] if published is None else read_published_transfer(published)
     times, everywhere = _times(time or [])
-    models = [Predictor(name, device) for name in names]
+    models = [Predictor(name, device, check_domain=False) for name in names]
     result = evaluate_all(models, datasets, times, everywhere, TerminalProgress())
     console = Console()
     if picture is not None:
@@ -278,16 +276,16 @@ def _described(
     folder: Path,
 ) -> Predictor:
     """The model to refit; descriptors that need no training are made for the dataset."""
-    from glassml.inference import Predictor
+    from glassml.inference import UNTRAINED, Predictor
     from glassml.studies.refit import untrained
 
-    if str(model) == _UNTRAINED and not model.exists():
-        file = folder / f"{_UNTRAINED}.pt"
-        untrained(_UNTRAINED, dataset, file, positions or "thermal", scalars or [])
-        return Predictor(file, device)
+    if str(model) == UNTRAINED and not model.exists():
+        file = folder / f"{UNTRAINED}.pt"
+        untrained(UNTRAINED, dataset, file, positions or "thermal", scalars or [])
+        return Predictor(file, device, check_domain=False)
     if positions is not None or scalars:
         raise InputError(
-            f"--positions, --scalar: expected the model `{_UNTRAINED}`, as a model file has its "
+            f"--positions, --scalar: expected the model `{UNTRAINED}`, as a model file has its "
             f"own inputs; found {model}"
         )
     return _linear(model, device)
@@ -299,7 +297,7 @@ def _linear(model: Path, device: str) -> Predictor:
     from glassml.inference import Predictor
 
     check_decoder(model)
-    return Predictor(model, device)
+    return Predictor(model, device, check_domain=False)
 
 
 def _shown_species(asked: str | None, known: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from ase.geometry import complete_cell
 from glassml.data.configuration import Configuration
 from glassml.data.species import SpeciesMap
 from glassml.errors import InputError
+from glassml.physics import largest_distance
 
 __all__ = [
     "atoms_from_configuration",
@@ -18,6 +19,10 @@ __all__ = [
     "enclosing_cell",
     "label_array",
 ]
+
+# Mean spacings of dense liquids in LJ units: 1 at a density of 1. In angstrom those of atoms are at
+# least 1.8 (carbon), in nm at most 0.5.
+_REDUCED_SPACINGS = (0.6, 1.7)
 
 # Space [length] beyond the outermost particles in a direction without a cell vector.
 _MARGIN = 1.0
@@ -47,19 +52,21 @@ def configuration_from_atoms(
         labels: whether to take the labels (see `label_array`), ``info["times"]`` and
             ``info["n_runs"]``.
         times: replaces ``atoms.info["times"]``.
-        length_unit: unit of the positions. Default: ``atoms.info["length_unit"]``, else "lj".
+        length_unit: unit of the positions. Default: ``atoms.info["length_unit"]``, else "lj", which
+            the density must agree with.
         name: the configuration's name in messages.
         provenance: see `Configuration`.
 
     Raises:
         InputError: no particles, a plane of particles with periodic images across it, a periodic
             direction without a cell vector, an unknown species, a missing scalar or label, a unit
-            that contradicts the atoms', or NaN.
+            that contradicts the atoms', no unit where distances are not those of LJ units, or NaN.
     """
     _check_structure(atoms, name)
     species_map = SpeciesMap.of(species)
     known_times, propensity, n_runs = _labels(atoms, times, name) if labels else (None, None, None)
-    return Configuration(
+    unit = _stated_unit(atoms, length_unit, name)
+    configuration = Configuration(
         positions=atoms.get_positions(),
         cell=enclosing_cell(atoms, name),
         species=species_map.indices(_species_labels(atoms, species_map), name),
@@ -69,10 +76,13 @@ def configuration_from_atoms(
         times=known_times,
         propensity=propensity,
         n_runs=n_runs,
-        length_unit=_length_unit(atoms, length_unit, name),
+        length_unit=unit or "lj",
         name=name,
         provenance=provenance or {},
     )
+    if unit is None:
+        _check_reduced(configuration)
+    return configuration
 
 
 def atoms_from_configuration(configuration: Configuration) -> Atoms:
@@ -198,11 +208,23 @@ def _labels(
     return known_times, propensity, None if n_runs is None else int(n_runs)
 
 
-def _length_unit(atoms: Atoms, length_unit: str | None, name: str) -> str:
+def _stated_unit(atoms: Atoms, length_unit: str | None, name: str) -> str | None:
     stated = atoms.info.get("length_unit")
     if stated is not None and length_unit is not None and stated != length_unit:
         raise InputError(
             f"{name}: length_unit: expected {length_unit!r}; "
             f"found atoms.info['length_unit'] = {stated!r}"
         )
-    return length_unit or stated or "lj"
+    return length_unit or stated
+
+
+def _check_reduced(configuration: Configuration) -> None:
+    """Refuse to take lengths for LJ units by default if the particles are too far or too near."""
+    low, high = _REDUCED_SPACINGS
+    periodic = largest_distance(configuration.cell, configuration.pbc, configuration.plane)
+    if periodic is not None and not low <= configuration.spacing <= high:
+        raise InputError(
+            f"{configuration.name}: length unit: expected one, as the input states none and the "
+            f"mean spacing of its particles is not that of LJ units ({low:g} to {high:g}); found "
+            f"{configuration.spacing:.3g}. Give it, such as --length-unit angstrom"
+        )

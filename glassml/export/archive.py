@@ -11,6 +11,7 @@ from typing import cast
 import torch
 from pydantic import ValidationError
 
+from glassml.domain import Domain
 from glassml.errors import ModelFileError, did_you_mean, shown
 from glassml.export.baking import bake
 from glassml.export.manifest import (
@@ -91,7 +92,11 @@ def write_archive(script: torch.jit.ScriptModule, manifest: Manifest, path: str 
 
 
 def rewrite_manifest(
-    path: str | Path, output: str | Path, *, training: TrainingRecord | None = None
+    path: str | Path,
+    output: str | Path,
+    *,
+    training: TrainingRecord | None = None,
+    domain: Domain | None = None,
 ) -> Manifest:
     """Write a copy of a model file with a manifest of the current format.
 
@@ -101,6 +106,7 @@ def rewrite_manifest(
         path: model file, or the name of a model that ships with glassml.
         output: the file to write (complete, or not at all); may be ``path``.
         training: the training record to write; None: that of the file.
+        domain: what the training data were like; None: as the file says.
 
     Returns:
         The manifest that was written.
@@ -111,6 +117,8 @@ def rewrite_manifest(
     manifest = read_manifest(path)
     if training is not None:
         manifest = manifest.model_copy(update={"training": training})
+    if domain is not None:
+        manifest = manifest.model_copy(update={"domain": domain})
     archive = io.BytesIO(model_path(path).read_bytes())
     with atomic_write(output) as partial:
         return _copy_with_manifest(archive, manifest, partial)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from glassml.domain import Domain
 from glassml.errors import ConfigError, ModelFileError
 from glassml.export.archive import load_module, model_path, read_manifest, write_archive
 from glassml.export.baking import trial_systems
@@ -47,6 +48,7 @@ def replace_decoder(
     weight: np.ndarray,
     bias: np.ndarray,
     training: TrainingRecord,
+    domain: Domain | None,
 ) -> Manifest:
     """Write a copy of a model file that predicts propensity = bias + weight x descriptors.
 
@@ -59,6 +61,7 @@ def replace_decoder(
         weight: [species, T, D] [length], for the columns of ``descriptors``.
         bias: [species, T] [length].
         training: the training record of the decoder, for the new manifest.
+        domain: what the data that the decoder was fitted to are like, for the new manifest.
 
     Returns:
         The manifest that was written.
@@ -75,9 +78,17 @@ def replace_decoder(
     _check_outputs(file, module, changed.model, manifest, weight, bias)
     # What it reads is checked against each other.
     changed.model.positions, changed.model.window = manifest.positions, manifest.window
+    changed.model.domain = domain
     described = manifest_of(changed.model, manifest.dtype, training)
     # All other entries of the manifest stay as they are.
-    renewed = ("glassml_version", "hyperparameters", "n_parameters", "outputs", "training")
+    renewed = (
+        "glassml_version",
+        "hyperparameters",
+        "n_parameters",
+        "outputs",
+        "training",
+        "domain",
+    )
     written = manifest.model_copy(update={name: getattr(described, name) for name in renewed})
     write_archive(module, written, output)
     return written

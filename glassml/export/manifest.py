@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 import glassml
 from glassml.data import AVERAGE, THERMAL, Window, reads_window
+from glassml.domain import Domain
 from glassml.models import GlassModel
 from glassml.provenance import TrainingRecord
 
@@ -21,8 +22,8 @@ __all__ = [
     "manifest_of",
 ]
 
-FORMAT_VERSION: Final = 2
-FORMAT_VERSIONS_READ = (1, 2)
+FORMAT_VERSION: Final = 3
+FORMAT_VERSIONS_READ = (1, 2, 3)
 
 DType = Literal["float32", "float64"]
 Positions = Literal["thermal", "average", "inherent", "cage"]  # glassml.data.POSITIONS
@@ -73,12 +74,14 @@ class Manifest(_Entry):
     ghosts before step k is W_k; W_n is the width of the final state. ``positions`` says which
     positions the model reads: the particles' own, those averaged over a window, or those of their
     inherent structure or cage. ``window`` says how averaged positions and scalars are made.
+    ``domain`` says what the training data were like; None if this is unknown, as in files of
+    formats 1 and 2.
     ``format_version`` is that of the file: `read_manifest` converts the contents of older files,
     and files are written in `FORMAT_VERSION`. The model defines the keys of ``hyperparameters``.
     """
 
     format: Literal["glassml-model"] = "glassml-model"
-    format_version: Literal[1, 2] = FORMAT_VERSION
+    format_version: Literal[1, 2, 3] = FORMAT_VERSION
     glassml_version: str
     model: str
     hyperparameters: dict[str, Any]
@@ -88,6 +91,7 @@ class Manifest(_Entry):
     length_unit: str
     positions: Positions = "thermal"
     window: Window | None = None
+    domain: Domain | None = None
     dtype: DType
     n_steps: int = Field(ge=1)
     state_widths: tuple[int, ...]
@@ -109,6 +113,11 @@ class Manifest(_Entry):
             raise ValueError(
                 f"state_widths: expected {self.n_steps + 1} entries (n_steps + 1); "
                 f"found {len(self.state_widths)}"
+            )
+        if self.domain is not None and len(self.domain.composition) != len(self.species):
+            raise ValueError(
+                f"domain: composition: expected {len(self.species)} ranges, one for each species; "
+                f"found {len(self.domain.composition)}"
             )
         scalars = [scalar.name for scalar in self.scalar_inputs]
         if reads_window(self.positions, scalars) != (self.window is not None):
@@ -188,6 +197,7 @@ def manifest_of(
         length_unit=model.length_unit,
         positions=cast(Positions, model.positions),
         window=model.window,
+        domain=model.domain,
         dtype=dtype,
         n_steps=model.n_steps,
         state_widths=model.state_widths,

@@ -42,4 +42,5 @@ def restored_model(path: str | Path) -> GlassModel:
         ) from None
     model.positions = manifest.positions
     model.window = manifest.window
+    model.domain = manifest.domain
     return model.eval()

@@ -19,10 +19,12 @@ from glassml.inference.model_inputs import ModelInputs, ScalarSource
 from glassml.inference.predictor import Predictor
 from glassml.inference.sample_clock import SampleClock
 from glassml.inference.smoothing import Smoothing
+from glassml.inference.untrained import UNTRAINED, descriptors_for_frames, save_untrained
 from glassml.inference.windowed import PositionWindow, window_note
 
 __all__ = [
     "CARD_SECTIONS",
+    "UNTRAINED",
     "FrameAverages",
     "ModelInputs",
     "ModelSummary",
@@ -34,8 +36,10 @@ __all__ = [
     "Smoothing",
     "annotate_atoms",
     "card_facts",
+    "descriptors_for_frames",
     "facts_in",
     "predict_file",
+    "save_untrained",
     "shipped_models",
     "summary_of",
     "window_facts",

@@ -128,7 +128,8 @@ def annotate_atoms(atoms: Atoms, values: Mapping[str, np.ndarray], manifest: Man
     """Write a model's outputs for these atoms into ``atoms.arrays``, which extxyz files keep.
 
     Each output becomes an array of its name, [N] if it has one column, else [N, columns];
-    ``info`` gets ``propensity_times``, ``propensity_model`` and ``propensity_unit``. An array
+    with propensities, ``info`` gets ``propensity_times``, ``propensity_model`` and
+    ``propensity_unit``. An array
     ``propensity`` that is not an earlier prediction is kept as ``propensity_label``.
 
     Args:
@@ -136,10 +137,13 @@ def annotate_atoms(atoms: Atoms, values: Mapping[str, np.ndarray], manifest: Man
         values: output name -> array [N, columns], as `Predictor.predict` gives them.
         manifest: the model's.
     """
-    if "propensity" in atoms.arrays and "propensity_model" not in atoms.info:
+    predicts = any(name.startswith("propensity") for name in values)
+    if predicts and "propensity" in atoms.arrays and "propensity_model" not in atoms.info:
         atoms.arrays["propensity_label"] = atoms.arrays["propensity"]
     for name, columns in values.items():
         atoms.arrays[name] = columns[:, 0].copy() if columns.shape[1] == 1 else columns
+    if not predicts:
+        return
     atoms.info["propensity_times"] = np.array(manifest.times)
     atoms.info["propensity_model"] = manifest.model
     atoms.info["propensity_unit"] = manifest.length_unit

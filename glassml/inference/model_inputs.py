@@ -44,7 +44,8 @@ class ModelInputs:
             a file, or a function of the atoms that returns [N]. Default: the array that has the
             name of the scalar.
         length_unit: unit of the positions. Default: ``atoms.info["length_unit"]``, else "lj" for
-            a model in LJ units and "angstrom", the unit of ASE, for all others.
+            a model in LJ units, if the density agrees, and "angstrom", the unit of ASE, for all
+            others.
 
     Raises:
         InputError: a species or a scalar that the model does not have.
@@ -99,7 +100,11 @@ class ModelInputs:
         return frozenset({"type", "species_names", "length_unit", *named})
 
     def configuration(
-        self, atoms: Atoms, name: str = "atoms", base: BaseCalculator | None = None
+        self,
+        atoms: Atoms,
+        name: str = "atoms",
+        base: BaseCalculator | None = None,
+        temperature: float | None = None,
     ) -> Configuration:
         """The configuration of these atoms, with lengths in the unit of the model.
 
@@ -107,6 +112,8 @@ class ModelInputs:
             atoms: N particles.
             name: name of the configuration, for messages.
             base: calculator whose per-particle properties can be sources of scalars.
+            temperature: of the atoms, to be compared with that of the training data; as in
+                `glassml.domain.Domain`. None if it is unknown.
 
         Raises:
             InputError: an unknown species, a missing scalar, or atoms that
@@ -119,6 +126,7 @@ class ModelInputs:
             columns,
             length_unit=self._length_unit_of(atoms),
             name=name,
+            provenance=None if temperature is None else {"temperature": temperature},
         )
         return _in_unit(configuration, self.manifest.length_unit)
 
@@ -169,8 +177,8 @@ class ModelInputs:
                 )
         return prepared, columns
 
-    def _length_unit_of(self, atoms: Atoms) -> str:
-        usual = "lj" if self.manifest.length_unit == "lj" else "angstrom"
+    def _length_unit_of(self, atoms: Atoms) -> str | None:
+        usual = None if self.manifest.length_unit == "lj" else "angstrom"
         return self.length_unit or atoms.info.get("length_unit") or usual
 
 

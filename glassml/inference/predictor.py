@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch_geometric.data import Data
 
 from glassml.data import THERMAL, Configuration, view_of, window_of
+from glassml.domain import DomainWatch, Measured, measured, shown_range
 from glassml.errors import InputError, not_one_of
 from glassml.export.archive import load_module, model_path, read_manifest
 from glassml.graph import build_graph, collate, first_edge
@@ -25,13 +27,26 @@ class Predictor:
         path: model file, or the name of a model that ships with glassml.
         device: "cpu", "cuda", "cuda:N", or "auto" (a GPU if there is one).
         threads: CPU threads that torch uses in this process; None keeps the present setting.
+        check_domain: warn of configurations that are unlike the training data. Studies that use
+            models on other liquids on purpose turn this off.
+
+    Attributes:
+        measured: density, composition and local structure of the configurations of the last call
+            of `predict`, as the model saw them.
 
     Raises:
         ModelFileError: see `read_manifest`.
         InputError: the device is unknown or absent.
     """
 
-    def __init__(self, path: str | Path, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        device: str = "auto",
+        threads: int | None = None,
+        *,
+        check_domain: bool = True,
+    ) -> None:
         self.path = model_path(path)
         self.manifest = read_manifest(path)
         self.device = _device(device)
@@ -41,6 +56,9 @@ class Predictor:
             torch.set_num_threads(threads)
         self.module = load_module(path, self.device)
         self.dtype = getattr(torch, self.manifest.dtype)
+        self.measured: tuple[Measured, ...] = ()
+        self._neighbours: list[float] = []  # of every configuration so far
+        self._watch = self._domain_watch() if check_domain else None
 
     def predict(
         self,
@@ -70,6 +88,8 @@ class Predictor:
 
         Warns:
             UserWarning: positions are averaged over another window than in training.
+            OutsideDomainWarning: a configuration is unlike the training data; once for each
+                quantity in which one is.
         """
         known = [entry.name for entry in self.manifest.outputs]
         for name in outputs:
@@ -77,15 +97,12 @@ class Predictor:
                 raise InputError(f"quantity: {self.path.name}: {not_one_of(name, known)}")
         if not configurations:
             return []
-        names = [entry.name for entry in self.manifest.scalar_inputs]
-        graphs = []
-        for configuration in configurations:
-            view = view_of(configuration, THERMAL if as_given else self.manifest.positions, window)
-            if not as_given:
-                self._check_window(configuration)
-            graph = build_graph(view, self.manifest.cutoff, names, self.dtype)
-            graph.species = torch.from_numpy(self._species_of(configuration))
-            graphs.append(graph)
+        graphs = [self._graph(c, as_given, window) for c in configurations]
+        self.measured = tuple(map(self._measured, configurations, graphs))
+        self._neighbours += [system.structure.neighbours for system in self.measured]
+        if self._watch is not None:
+            for configuration, system in zip(configurations, self.measured, strict=True):
+                self._watch.see(configuration.name, system)
         batch = collate(graphs).to(self.device)
         with torch.inference_mode():
             state = self.module.encode(
@@ -102,6 +119,44 @@ class Predictor:
         for configuration, result in zip(configurations, results, strict=True):
             self._check_finite(configuration, result)
         return results
+
+    @property
+    def neighbours_note(self) -> str:
+        """The mean number of neighbours in all calls of `predict`, beside that of the training."""
+        manifest = self.manifest
+        unit = "" if manifest.length_unit == "lj" else f" {manifest.length_unit}"
+        found = f"{np.mean(self._neighbours):.4g}" if self._neighbours else "unknown number of"
+        known = manifest.domain and f" (training data: {shown_range(manifest.domain.neighbours)})"
+        return f"{found} neighbours per particle within {manifest.cutoff:g}{unit}{known or ''}"
+
+    def _domain_watch(self) -> DomainWatch | None:
+        manifest = self.manifest
+        if manifest.domain is None:
+            return None
+        return DomainWatch(
+            self.path.name, manifest.domain, manifest.species, manifest.cutoff, manifest.length_unit
+        )
+
+    def measure(self, configuration: Configuration) -> Measured:
+        """Density, composition and local structure of a configuration, as the model sees it.
+
+        Raises:
+            InputError: see `predict`.
+        """
+        return self._measured(configuration, self._graph(configuration, False, 1))
+
+    def _measured(self, configuration: Configuration, graph: Data) -> Measured:
+        return measured(configuration, graph, len(self.manifest.species), self.manifest.cutoff)
+
+    def _graph(self, configuration: Configuration, as_given: bool, window: int) -> Data:
+        """The graph of a configuration, with the model's positions, scalars and species."""
+        view = view_of(configuration, THERMAL if as_given else self.manifest.positions, window)
+        if not as_given:
+            self._check_window(configuration)
+        names = [entry.name for entry in self.manifest.scalar_inputs]
+        graph = build_graph(view, self.manifest.cutoff, names, self.dtype)
+        graph.species = torch.from_numpy(self._species_of(configuration))
+        return graph
 
     def _check_window(self, configuration: Configuration) -> None:
         expected = self.manifest.window

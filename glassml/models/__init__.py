@@ -5,7 +5,14 @@ from __future__ import annotations
 from glassml.models.analytic import Analytic
 from glassml.models.committee import Committee
 from glassml.models.contract import GlassModel, Output, Redecoded, ScalarInput
-from glassml.models.registry import available, build, parameters_of, register
+from glassml.models.registry import (
+    available,
+    build,
+    lengths_of,
+    material_lengths,
+    parameters_of,
+    register,
+)
 from glassml.models.se3gnn import SE3GNN
 from glassml.models.structural import Structural
 
@@ -20,6 +27,8 @@ __all__ = [
     "Structural",
     "available",
     "build",
+    "lengths_of",
+    "material_lengths",
     "parameters_of",
     "register",
 ]

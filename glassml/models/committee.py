@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
+from glassml.domain import united
 from glassml.errors import ConfigError
 from glassml.models.contract import GlassModel, Output
 
@@ -58,6 +59,8 @@ class Committee(GlassModel):
         self.name = "committee"
         self.positions = first.positions
         self.window = first.window
+        # Shells are of one cutoff.
+        self.domain = united([m.domain for m in members if m.cutoff == cutoff])
         self.hyperparameters = {
             "members": [_description(m, w) for m, w in zip(members, shares, strict=True)]
         }

@@ -12,12 +12,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from glassml.data import THERMAL, Window
+from glassml.domain import Domain
 from glassml.errors import ConfigError, not_one_of
 from glassml.physics.units import LENGTH_UNITS
 
@@ -94,6 +95,9 @@ class GlassModel(nn.Module, ABC):
         scalar_inputs: names of the per-particle scalars that the model needs.
         length_unit: unit of length, "lj" or another of `glassml.physics.units.LENGTH_UNITS`.
 
+    The class attribute ``lengths`` names the arguments that are lengths. Their defaults are those
+    of the Kob-Andersen liquid (see `glassml.models.lengths`).
+
     Subclasses declare ``state_widths`` (widths W_0..W_n of the node state before each step and
     after the last) and ``outputs``, and implement ``embed``, ``embed_edges``, ``step`` and one
     method for each output, each with the decorator `torch.jit.export`. Shapes: n nodes, E edges
@@ -102,6 +106,8 @@ class GlassModel(nn.Module, ABC):
     Raises:
         ConfigError: an argument has an invalid value; the message names it.
     """
+
+    lengths: ClassVar[tuple[str, ...]] = ("cutoff",)
 
     def __init__(
         self,
@@ -124,6 +130,7 @@ class GlassModel(nn.Module, ABC):
         self.trained_knots: int | None = None  # of the tables that it was trained with
         self.positions = THERMAL  # one of `glassml.data.POSITIONS`: those it was trained on
         self.window: Window | None = None  # of averaged positions
+        self.domain: Domain | None = None  # of the data that it was trained on
         self.species = tuple(species)
         self.times = tuple(float(t) for t in times)
         self.cutoff = float(cutoff)

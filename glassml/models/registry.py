@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, get_type_hints
 
 from pydantic import BeforeValidator, FiniteFloat, StrictBool, StrictInt, StrictStr, TypeAdapter
@@ -11,8 +11,9 @@ from pydantic import ValidationError as PydanticError
 
 from glassml.errors import ConfigError, did_you_mean, not_one_of
 from glassml.models.contract import GlassModel
+from glassml.models.lengths import scaled_to
 
-__all__ = ["available", "build", "parameters_of", "register"]
+__all__ = ["available", "build", "lengths_of", "material_lengths", "parameters_of", "register"]
 
 # name -> (class, default hyperparameters of the preset)
 _REGISTRY: dict[str, tuple[type[GlassModel], dict[str, Any]]] = {}
@@ -47,6 +48,30 @@ def parameters_of(name: str) -> dict[str, Any]:
     return {p.name: p.default for p in signature} | preset
 
 
+def lengths_of(name: str) -> tuple[str, ...]:
+    """The hyperparameters of a named model that are lengths.
+
+    Raises:
+        ConfigError: no model has this name.
+    """
+    return _find(name)[0].lengths
+
+
+def material_lengths(name: str, spacing: float) -> dict[str, float]:
+    """The default lengths of a named model for a material: hyperparameter -> [length].
+
+    Args:
+        name: one of `available`.
+        spacing: mean distance between neighbouring particles [length], to which the lengths are
+            scaled (see `glassml.models.lengths`).
+
+    Raises:
+        ConfigError: no model has this name.
+    """
+    defaults = parameters_of(name)
+    return {length: scaled_to(spacing, defaults[length]) for length in lengths_of(name)}
+
+
 def build(name: str, **hyperparameters: Any) -> GlassModel:
     """Build a model with random parameters (seed torch before for reproducible ones).
 
@@ -58,7 +83,8 @@ def build(name: str, **hyperparameters: Any) -> GlassModel:
         The model, with ``hyperparameters`` (complete) and ``name`` set.
 
     Raises:
-        ConfigError: unknown name or hyperparameter, or a value of the wrong type or out of range.
+        ConfigError: unknown name or hyperparameter, a value of the wrong type or out of range, or
+            no value for a length whose unit is not "lj", in which its default is.
     """
     cls, preset = _find(name)
     known = parameters_of(name)
@@ -68,11 +94,22 @@ def build(name: str, **hyperparameters: Any) -> GlassModel:
             f"model {name}: expected hyperparameters among {', '.join(sorted(known))}; "
             f"found {unknown[0]!r}{did_you_mean(unknown[0], known)}"
         )
+    _check_lengths_given(cls, hyperparameters)
     values = _converted(cls, preset | hyperparameters)
     model = cls(**values)
     model.name = name
     model.hyperparameters = known | values
     return model
+
+
+def _check_lengths_given(cls: type[GlassModel], hyperparameters: Mapping[str, Any]) -> None:
+    unit = hyperparameters.get("length_unit", "lj")
+    for length in cls.lengths:
+        if unit != "lj" and length not in hyperparameters:
+            raise ConfigError(
+                f"{length}: expected a length in {unit}, as the default is in LJ units; found "
+                "none; `glassml.models.material_lengths` gives the default for a material"
+            )
 
 
 def _not_bool(value: Any) -> Any:

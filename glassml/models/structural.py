@@ -56,6 +56,8 @@ class Structural(GlassModel):
         ConfigError: a value out of range; the message names it.
     """
 
+    lengths = ("cutoff", "start", "averaging_length")
+
     if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
         one_hot: Tensor
         shell_knots: Tensor

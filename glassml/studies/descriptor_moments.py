@@ -13,6 +13,7 @@ import numpy as np
 
 from glassml.analysis.predictions import predict_each, predict_windows
 from glassml.data import REVERSED_FROM, Configuration, Dataset
+from glassml.domain import Domain, Measured, domain_of
 from glassml.errors import InputError
 from glassml.export import check_decoder
 from glassml.inference import Predictor
@@ -66,6 +67,7 @@ class DescriptorMoments:
         own: [configuration][species], with the model's own predictions in place of descriptors, at
             those times of the labels that it predicts.
         own_times: indices of these times in ``times``.
+        domain: what the configurations are like, within the cutoff of the model.
     """
 
     dataset: Dataset
@@ -76,6 +78,7 @@ class DescriptorMoments:
     reversed: tuple[tuple[RidgeMoments, ...], ...]
     own: tuple[tuple[RidgeMoments, ...], ...]
     own_times: tuple[int, ...]
+    domain: Domain
 
     def __len__(self) -> int:
         return len(self.slabs)
@@ -169,11 +172,13 @@ def read_descriptor_moments(
     columns = [column for column in found if column is not None]
     species = predictor.manifest.species
     slabs, own, weights, starts = [], [], [], []
+    systems: list[Measured] = []
 
     def predict(configuration: Configuration) -> list[dict[str, np.ndarray]]:
         return predict_windows(predictor, configuration, ("descriptors", "propensity"))
 
     for configuration, (windows,) in predict_each(dataset, [predict], progress):
+        systems += predictor.measured
         labels = np.asarray(configuration.propensity)[:, used]
         slab = _slab_of(configuration)
         masks = _masks(configuration, species)
@@ -192,7 +197,15 @@ def read_descriptor_moments(
     if reversed_runs is not None:
         of_runs = _reversed(predictor, reversed_runs, starts, label_noise, progress)
     moments = DescriptorMoments(
-        dataset, species, times, tuple(slabs), tuple(weights), of_runs, tuple(own), tuple(known)
+        dataset,
+        species,
+        times,
+        tuple(slabs),
+        tuple(weights),
+        of_runs,
+        tuple(own),
+        tuple(known),
+        domain_of(systems),
     )
     _check_species(moments)
     return moments

@@ -13,16 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from rich.table import Table
 
 import glassml
 from glassml.analysis.metrics import pearson_scores
 from glassml.data import POSITIONS, Dataset, reads_window, window_needed
+from glassml.domain import check_neighbours, mean_spacing
 from glassml.errors import InputError
-from glassml.export import replace_decoder, save_model
-from glassml.inference import Predictor
-from glassml.models import build
+from glassml.export import replace_decoder
+from glassml.inference import Predictor, save_untrained
 from glassml.progress import SILENT, Progress
 from glassml.provenance import (
     Accuracy,
@@ -140,6 +139,10 @@ def refit(
         label_noise=label_noise,
         progress=progress,
     )
+    manifest = predictor.manifest
+    check_neighbours(
+        moments.domain, manifest.cutoff, manifest.length_unit, str(predictor.path.name)
+    )
     decoders = moments.decoders(range(len(moments)))
     scores = _scored(moments, decoders)
     fit = RidgeFit(
@@ -155,6 +158,7 @@ def refit(
         weight=np.stack([f.weight for f in decoders.fits]),
         bias=np.stack([f.bias for f in decoders.fits]),
         training=_record(predictor, dataset, fit, scores, reversed_runs),
+        domain=moments.domain,
     )
     return Refit(predictor.path.name, dataset.path.name, dataset.sha256, len(moments), scores)
 
@@ -178,20 +182,20 @@ def untrained(
     """
     if positions not in POSITIONS:
         raise InputError(f"positions: expected one of {', '.join(POSITIONS)}; found {positions!r}")
-    model = build(
-        name,
-        species=dataset.species_names,
-        times=tuple(float(t) for t in dataset.common_times()),
-        scalar_inputs=tuple(scalars),
-        length_unit=dataset[0].length_unit,
-    )
-    model.positions = positions
+    window = None
     if reads_window(positions, scalars):
-        model.window = window_needed(dataset[0], f"{dataset.path}: {dataset.names[0]}")
-    with torch.no_grad():  # random weights would look like an accuracy before the refit
-        for parameter in model.parameters():
-            parameter.zero_()
-    save_model(model, path)
+        window = window_needed(dataset[0], f"{dataset.path}: {dataset.names[0]}")
+    save_untrained(
+        path,
+        name=name,
+        species=dataset.species_names,
+        length_unit=dataset[0].length_unit,
+        spacing=mean_spacing(dataset),
+        times=tuple(float(t) for t in dataset.common_times()),
+        scalars=scalars,
+        positions=positions,
+        window=window,
+    )
 
 
 def refit_table(result: Refit) -> Table:

@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from pydantic import ValidationError
 
 from glassml.data import THERMAL, Window
+from glassml.domain import Domain
 from glassml.errors import ModelFileError
 from glassml.files import atomic_write
 from glassml.models import GlassModel, build
@@ -128,6 +129,8 @@ def load_trained_model(path: str | Path) -> TrainedModel:
     model.positions = about["model"].get("positions", THERMAL)  # absent in old ones
     window = about["model"].get("window")
     model.window = None if window is None else Window(**window)
+    domain = about["model"].get("domain")
+    model.domain = None if domain is None else Domain.model_validate(domain)
     parameters = {
         name.removeprefix("model."): value
         for name, value in checkpoint["state_dict"].items()

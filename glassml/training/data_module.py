@@ -16,6 +16,7 @@ from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
 from glassml.data import AVERAGE, Configuration, Window, reads_window, view_of, window_needed
+from glassml.domain import Domain, domain_of, measured
 from glassml.errors import InputError
 from glassml.graph import GraphCache, build_graph
 from glassml.physics import label_trust
@@ -84,15 +85,19 @@ class GraphDataset(TorchDataset):
                 self._graphs[index] = graph
         return graph
 
-    def keep(self, source: int, configuration: Configuration) -> None:
-        """Build the graphs of a configuration that is already read, if graphs are kept."""
-        if self._graphs is None and self.on_disk is None:
-            return
+    def keep(self, source: int, configuration: Configuration) -> Data:
+        """Build the graphs of a configuration that is already read, and keep them if any are kept.
+
+        Returns:
+            The graph of its first window.
+        """
+        kept = self._graphs is not None or self.on_disk is not None
         first = int(self.windows[:source].sum())
-        for index in range(first, first + int(self.windows[source])):
-            graph = self._built(configuration, self.entries[index][1])
-            if self._graphs is not None:
-                self._graphs[index] = graph
+        entries = slice(first, first + (int(self.windows[source]) if kept else 1))
+        graphs = [self._built(configuration, window) for _, window in self.entries[entries]]
+        if self._graphs is not None:
+            self._graphs[entries] = graphs
+        return graphs[0]
 
     def _built(self, configuration: Configuration, window: int) -> Data:
         build = build_graph if self.on_disk is None else self.on_disk.graph
@@ -201,6 +206,7 @@ class DataModule(pl.LightningDataModule):
         )
         self.window: Window | None = None
         self.statistics: Statistics | None = None
+        self.domain: Domain | None = None
         self.known: dict[ConfigurationSource, KnownConfiguration] = {}
         self.origins = Origins()
 
@@ -216,7 +222,9 @@ class DataModule(pl.LightningDataModule):
                 the training set.
             ConfigError: two configurations have the same positions.
         """
-        moments = LabelMoments(len(self.split.species))
+        n_species = len(self.split.species)
+        moments = LabelMoments(n_species)
+        systems = []
         seen: dict[str, ConfigurationSource] = {}
         stages = (self.train_set, self.validation_set, self.reversed_set)
         total = sum(len(stage.sources) for stage in stages)
@@ -230,9 +238,11 @@ class DataModule(pl.LightningDataModule):
             self.known[source] = KnownConfiguration.of(configuration)
             if stage is not self.reversed_set:  # their provenance repeats that of their starts
                 self.origins.add(configuration)
-            stage.keep(index, configuration)
+            graph = stage.keep(index, configuration)
             if stage is self.train_set:
                 moments.add(view, self.train_set.scalars)
+                systems.append(measured(view, graph, n_species, self.train_set.cutoff))
+        self.domain = domain_of(systems)
         self.statistics = moments.statistics(self.split)
         return self.statistics
 

@@ -14,8 +14,9 @@ import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from glassml.data import dataset_path
-from glassml.errors import ConfigError
-from glassml.models import GlassModel, build
+from glassml.domain import check_neighbours, mean_spacing, shown_range
+from glassml.errors import ConfigError, InputError
+from glassml.models import GlassModel, build, lengths_of, material_lengths
 from glassml.progress import SILENT, Progress
 from glassml.training.checkpoint import BEST, FORMAT, FORMAT_VERSION, LAST, read_checkpoint
 from glassml.training.data_module import DataModule
@@ -39,7 +40,7 @@ from glassml.training.loop import (
 from glassml.training.module import PropensityModule
 from glassml.training.run_record import RunData, run_record
 from glassml.training.split import Split, open_split
-from glassml.training.train_config import TrainConfig, TrainingConfig
+from glassml.training.train_config import ModelConfig, TrainConfig, TrainingConfig
 
 __all__ = ["RunResult", "resume", "train"]
 
@@ -123,6 +124,7 @@ def _run(config: TrainConfig, folder: Path, last: Path | None, progress: Progres
         return _result(folder, done, config.training, progress)
     config = _with_absolute_paths(config)
     split = open_split(config.data)
+    config = _with_lengths(config, split, checkpoint)
     devices = choose_devices(config.training)
     check_batch_size(config.training, split, devices)
     # A resumed run also builds the model here, and loads its parameters later.
@@ -149,6 +151,28 @@ def _run(config: TrainConfig, folder: Path, last: Path | None, progress: Progres
 
 def _is_first_process() -> bool:
     return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def _with_lengths(
+    config: TrainConfig, split: Split, checkpoint: dict[str, Any] | None
+) -> TrainConfig:
+    """The configuration with the lengths of the model that it leaves open, for this material."""
+    name, given = config.model.name, config.model.hyperparameters
+    lengths = [length for length in lengths_of(name) if length not in given]
+    if not lengths:
+        return config
+    if checkpoint:  # of a version that did not write them into the folder
+        known = checkpoint["glassml"]["model"]["hyperparameters"]
+    else:
+        try:
+            spacing = mean_spacing(source.read() for source in split.train)
+        except InputError as error:
+            raise InputError(
+                f"{error}; set {' and '.join(f'model.{x}' for x in lengths)}"
+            ) from None
+        known = material_lengths(name, spacing)
+    model = {**given, **{length: known[length] for length in lengths}}
+    return config.model_copy(update={"model": ModelConfig(name=name, **model)})
 
 
 def _model(config: TrainConfig, split: Split) -> GlassModel:
@@ -179,6 +203,9 @@ def _module(
     """Measure the data, set the scales of the model, and collect the record for checkpoints."""
     statistics = data.prepare(progress)
     model.window = data.window
+    model.domain = data.domain
+    assert data.domain is not None  # measured by `prepare`
+    check_neighbours(data.domain, model.cutoff, model.length_unit, "model")
     scale = torch.ones_like(statistics.scale)
     if config.training.standardise:
         scale = statistics.scale
@@ -196,6 +223,7 @@ def _module(
             "hyperparameters": model.hyperparameters,
             "positions": model.positions,
             "window": None if model.window is None else asdict(model.window),
+            "domain": None if model.domain is None else model.domain.model_dump(mode="json"),
         },
     }
     record = run_record(config, data, versions())
@@ -232,12 +260,20 @@ def _introduce(
         f"data           {len(split.train)} configurations for training, "
         f"{len(split.validation)} for validation{runs}; species {', '.join(split.species)}; "
         f"{len(split.times)} time(s)",
-        f"model          {model.name}, {parameters} parameters, cutoff {model.cutoff:g}",
+        f"model          {model.name}, {parameters} parameters, {_cutoff(model)}",
         f"training       {config.training.epochs} epochs"
         + (f", resumed after epoch {done}" if done else ""),
     )
     for line in lines:
         progress.say(line)
+
+
+def _cutoff(model: GlassModel) -> str:
+    """The cutoff and how many neighbours are within it."""
+    assert model.domain is not None  # measured before the first epoch
+    unit = "" if model.length_unit == "lj" else f" {model.length_unit}"
+    neighbours = shown_range(model.domain.neighbours)
+    return f"cutoff {model.cutoff:g}{unit} ({neighbours} neighbours per particle)"
 
 
 def _with_absolute_paths(config: TrainConfig) -> TrainConfig:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <map>
 #include <span>
@@ -12,6 +13,7 @@
 #include "comm.h"
 #include "domain.h"
 #include "error.h"
+#include "force.h"
 #include "inherent_positions.h"
 #include "lammps_cell.h"
 #include "memory.h"
@@ -122,6 +124,7 @@ void FixGlassML::load_model() {
     model_ = std::make_unique<glassml::ModelRunner>(options_.model_file, device);
     edge_finder_ = glassml::EdgeFinder(model_->manifest().cutoff);
     halo_ = glassml::Halo(world, model_->manifest().cutoff);
+    watch_.emplace(model_->manifest());
   } catch (const std::exception& problem) {
     failure = problem.what();
   }
@@ -458,6 +461,7 @@ void FixGlassML::evaluate() {
   halo_.request(failure.empty() ? std::span(edge_finder_.edges().sender)
                                 : std::span<std::int64_t>());
   attempt([this] { begin_evaluation(); });
+  count_structure(!failure.empty());
   for (int k = 0; k < model_->manifest().n_steps; k++) {
     const std::size_t row_bytes = model_->row_bytes(k);
     states_.resize(halo_.sent().size() * row_bytes);
@@ -538,6 +542,24 @@ void FixGlassML::begin_evaluation() {
   model_->embed_edges(edge_finder_.edges());
 }
 
+/// Counts the neighbours of each species, for the comparison with the training data. Collective.
+void FixGlassML::count_structure(bool failed) {
+  counts_.assign(watch_->n_counts(), 0.0);
+  if (counts_.empty()) return;
+  std::vector<std::int32_t> species(halo_.n_rows());
+  for (std::size_t row = 0; row < atoms_.size(); row++)
+    species[row] = static_cast<std::int32_t>(species_of_type_[atom->type[atoms_[row]]]);
+  std::vector<std::int32_t> sent;
+  sent.reserve(halo_.sent().size());
+  for (const int row : halo_.sent()) sent.push_back(species[row]);
+  const auto received =
+      halo_.exchange_states(std::as_writable_bytes(std::span(sent)), sizeof(std::int32_t));
+  for (std::size_t k = 0; k < halo_.received().size(); k++)
+    std::memcpy(&species[halo_.received()[k]], &received[k * sizeof(std::int32_t)],
+                sizeof(std::int32_t));
+  if (!failed) watch_->count(edge_finder_.edges(), species, atoms_.size(), counts_.data());
+}
+
 /// The group decides for which atoms values are reported, not which atoms the model sees.
 ///
 /// An evaluation that gives no values does not call this: it counts neither in means over the last
@@ -565,11 +587,11 @@ void FixGlassML::store(const std::vector<double>& values) {
   }
 }
 
-/// Computes statistics of the group, the number of edges and the number of failures in one
-/// reduction.
+/// Computes statistics of the group, the number of edges and of failures, twice the kinetic energy
+/// and the counts of neighbours in one reduction.
 void FixGlassML::reduce(const std::string& failure) {
   const std::size_t n_sums = statistics_.n_sums();
-  std::vector<double> mine(n_sums + 3, 0.0);
+  std::vector<double> mine(n_sums + 4, 0.0);
   double* group_atoms = &mine[n_sums];
   for (int i = 0; has_values_ && i < atom->nlocal; i++) {
     if (!(atom->mask[i] & groupbit)) continue;
@@ -578,16 +600,54 @@ void FixGlassML::reduce(const std::string& failure) {
   }
   group_atoms[1] = static_cast<double>(n_edges_);
   group_atoms[2] = failure.empty() ? 0.0 : 1.0;
+  for (int i = 0; i < atom->nlocal; i++) {
+    const double* v = atom->v[i];
+    const double mass = atom->rmass ? atom->rmass[i] : atom->mass[atom->type[i]];
+    group_atoms[3] += mass * (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
+  }
+  mine.insert(mine.end(), counts_.begin(), counts_.end());
   std::vector<double> total(mine.size());
   MPI_Allreduce(mine.data(), total.data(), static_cast<int>(mine.size()), MPI_DOUBLE, MPI_SUM,
                 world);
   if (total[n_sums + 2] > 0.0) stop_if_failed(failure);
 
   statistics_.finish(update->ntimestep, total.data(), total[n_sums]);
-  if (!edges_described_ && comm->me == 0)
-    utils::logmesg(lmp, "fix {} glassml: {:.0f} edges at step {}\n", id, total[n_sums + 1],
-                   update->ntimestep);
+  if (comm->me == 0) report_structure(&total[n_sums + 1]);
   edges_described_ = true;
+}
+
+/// Writes the number of neighbours once, and warns where the system is unlike the training data.
+/// @param total number of edges, of failures, twice the kinetic energy, counts of neighbours
+void FixGlassML::report_structure(const double* total) {
+  const auto n = static_cast<double>(atom->natoms);
+  const auto& domain = model_->manifest().domain;
+  if (!edges_described_) {
+    std::string known;
+    if (domain)
+      known = fmt::format(" (training data: {:.4g})",
+                          0.5 * (domain->neighbours.low + domain->neighbours.high));
+    utils::logmesg(lmp, "fix {} glassml: {:.0f} edges at step {}, {:.4g} neighbours per atom{}\n",
+                   id, total[0], update->ntimestep, n > 0.0 ? total[0] / n : 0.0, known);
+  }
+  if (n == 0.0) return;
+  const std::string news = watch_->news(total + 3, system_state(total[2]));
+  if (!news.empty())
+    error->warning(FLERR,
+                   "fix {} glassml: the system at step {} is unlike the training data of model {}, "
+                   "so predictions may be wrong: {}",
+                   id, update->ntimestep, options_.model_file, news);
+}
+
+/// @param kinetic sum of m v^2 over all atoms. Where atoms do not move in time, their velocities
+/// mean nothing.
+glassml::SystemState FixGlassML::system_state(double kinetic) const {
+  glassml::SystemState state;
+  state.periodic = domain->xperiodic && domain->yperiodic && domain->zperiodic;
+  state.volume = domain->xprd * domain->yprd * domain->zprd;
+  const double freedom = 3.0 * static_cast<double>(atom->natoms) - 3.0;
+  if (update->whichflag == 1 && kinetic > 0.0 && freedom > 0.0)
+    state.temperature = force->mvv2e * kinetic / (freedom * force->boltz);
+  return state;
 }
 
 /// All ranks stop with the message of the first that failed. Collective.

@@ -4,9 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "domain_watch.h"
 #include "edges.h"
 #include "fix.h"
 #include "group_statistics.h"
@@ -66,12 +68,15 @@ class FixGlassML : public Fix {
   void exchange_positions();
   void find_edges();
   void begin_evaluation();
+  void count_structure(bool failed);
   void announce_evaluation();
   bigint next_evaluation() const;
   void wait_for_window();
   void reset_values();
   void store(const std::vector<double>& values);
   void reduce(const std::string& failure);
+  void report_structure(const double* total);
+  glassml::SystemState system_state(double kinetic) const;
   void stop_if_failed(const std::string& failure);
 
   glassml::Options options_;
@@ -89,6 +94,8 @@ class FixGlassML : public Fix {
   double threshold_ = 0.0;  // propensity above which an atom counts as mobile; 0: there is none
   glassml::Smoothing smoothing_;
   glassml::GroupStatistics statistics_;
+  std::optional<glassml::DomainWatch> watch_;
+  std::vector<double> counts_;  // of this rank, for watch_
 
   std::vector<double> positions_;  // [nlocal, 3] at which the model is evaluated, by atom
   std::vector<int> atoms_;         // [nlocal] atom of each row of the node state

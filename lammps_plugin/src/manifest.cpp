@@ -19,8 +19,8 @@ using Json = nlohmann::json;
 using Json = nlohmann_lmp::json;
 #endif
 
-// Version 2 changed only the object `training`, which is not read here.
-constexpr std::array<std::int64_t, 2> kFormatVersions = {1, 2};
+// Version 2 changed only the object `training`, which is not read here. Version 3 added `domain`.
+constexpr std::array<std::int64_t, 3> kFormatVersions = {1, 2, 3};
 
 /// A JSON object and its name in messages.
 class Reader {
@@ -46,6 +46,31 @@ class Reader {
     if (!value.is_number() || !(value.get<double>() > 0.0))
       fail(field, "a positive number", value.dump());
     return value.get<double>();
+  }
+
+  double number(const std::string& field) const {
+    const Json& value = get(field, "a number");
+    if (!value.is_number()) fail(field, "a number", value.dump());
+    return value.get<double>();
+  }
+
+  bool flag(const std::string& field) const {
+    const Json& value = get(field, "true or false");
+    if (!value.is_boolean()) fail(field, "true or false", value.dump());
+    return value.get<bool>();
+  }
+
+  Range range(const std::string& field) const { return range_of(field, get(field, "a range")); }
+
+  std::optional<Range> range_if_known(const std::string& field) const {
+    if (!has(field)) return std::nullopt;
+    return range(field);
+  }
+
+  Range range_of(const std::string& field, const Json& value) const {
+    if (!value.is_array() || value.size() != 2 || !value[0].is_number() || !value[1].is_number())
+      fail(field, "the smallest and the largest value", value.dump());
+    return {value[0].get<double>(), value[1].get<double>()};
   }
 
   std::vector<std::string> texts(const std::string& field) const {
@@ -135,6 +160,36 @@ void read_window(const Reader& reader, Manifest& manifest) {
   manifest.window = {entry.positive_number("interval"), static_cast<int>(samples)};
 }
 
+/// The numbers in nested lists, in order.
+void append_numbers(const Reader& reader, const Json& value, std::vector<double>& numbers) {
+  if (value.is_number()) return numbers.push_back(value.get<double>());
+  if (!value.is_array()) reader.fail("shells", "numbers", value.dump());
+  for (const Json& part : value) append_numbers(reader, part, numbers);
+}
+
+void read_domain(const Reader& reader, Manifest& manifest) {
+  if (!reader.has("domain")) return;
+  const Reader entry(reader.object("domain"), reader.where() + ", domain");
+  DomainEntry domain;
+  domain.dimension = static_cast<int>(entry.integer("dimension"));
+  domain.periodic = entry.flag("periodic");
+  domain.number_density = entry.range_if_known("number_density");
+  domain.temperature = entry.range_if_known("temperature");
+  domain.neighbours = entry.range("neighbours");
+  domain.spread = entry.number("spread");
+  for (const Json& value : entry.list("composition"))
+    domain.composition.push_back(entry.range_of("composition", value));
+  append_numbers(entry, entry.list("shells"), domain.shells);
+  const std::size_t n = manifest.species.size();
+  if (domain.composition.size() != n)
+    entry.fail("composition", std::to_string(n) + " ranges, one for each species",
+               std::to_string(domain.composition.size()));
+  if (domain.shells.size() != n * n * kShells)
+    entry.fail("shells", std::to_string(n * n * kShells) + " numbers",
+               std::to_string(domain.shells.size()));
+  manifest.domain = domain;
+}
+
 void read_outputs(const Reader& reader, Manifest& manifest) {
   for (const Json& value : reader.list("outputs")) {
     const Reader entry(value, reader.where() + ", outputs");
@@ -168,6 +223,7 @@ Manifest parse_manifest(const std::string& text, const std::string& file) {
   // Old files lack this field: then all models read the positions of the atoms.
   if (reader.has("positions")) manifest.positions = reader.text("positions");
   read_window(reader, manifest);
+  read_domain(reader, manifest);
   manifest.dtype = reader.text("dtype");
   if (manifest.dtype != "float32" && manifest.dtype != "float64")
     reader.fail("dtype", "float32 or float64", "'" + manifest.dtype + "'");

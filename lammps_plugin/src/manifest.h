@@ -1,6 +1,7 @@
 // The description of a model in its file (manifest.json). No LAMMPS, no torch.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -27,6 +28,26 @@ struct WindowEntry {
   int samples = 0;
 };
 
+/// From the smallest to the largest value.
+struct Range {
+  double low = 0.0;
+  double high = 0.0;
+};
+
+constexpr std::size_t kShells = 40;  ///< between 0 and the cutoff; as glassml/domain/structure.py
+
+/// What the training data were like: glassml.domain.Domain.
+struct DomainEntry {
+  int dimension = 3;
+  bool periodic = true;                 ///< all of them, in every direction
+  std::optional<Range> number_density;  ///< [length^-dimension]
+  std::vector<Range> composition;       ///< [species] fractions of the particles
+  std::optional<Range> temperature;     ///< [energy], or K where lengths are not in "lj"
+  Range neighbours;                     ///< mean number within the cutoff
+  std::vector<double> shells;           ///< [species, species, kShells] mean numbers of neighbours
+  double spread = 0.0;                  ///< departure of a configuration from these means
+};
+
 struct Manifest {
   std::string glassml_version;  ///< version of glassml that wrote the file
   std::string model;            ///< name of the network
@@ -35,6 +56,7 @@ struct Manifest {
   std::string length_unit;
   std::string positions = "thermal";       ///< or "average", "inherent", "cage"
   std::optional<WindowEntry> window;       ///< of averaged positions or scalars
+  std::optional<DomainEntry> domain;       ///< of the training data, if it is known
   std::string dtype;                       ///< "float32" or "float64"
   int n_steps = 0;                         ///< message-passing steps
   std::vector<std::int64_t> state_widths;  ///< [n_steps + 1] columns of the node state

@@ -214,7 +214,11 @@ def _analytic(**settings: object) -> GlassModel:
             None,
             "times: expected 1, 2 in all, .*; found 1 in number 3$",
         ),
-        ([_analytic(length_unit="nm")], None, "length_unit: expected lj .*; found nm in number 2"),
+        (
+            [_analytic(length_unit="nm", cutoff=2.0)],
+            None,
+            "length_unit: expected lj .*; found nm in number 2",
+        ),
         ([_analytic()], [1.0], "weights: expected one for each of the 2 members; found 1"),
         ([_analytic()], [1.0, 0.0], "weights: expected positive numbers; found 1, 0"),
         ([_analytic()], [1.0, float("nan")], "weights: expected positive numbers; found 1, nan"),

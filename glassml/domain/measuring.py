@@ -1,0 +1,119 @@
+"""Measuring configurations: the domain of a training, and one system that a model is used on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch_geometric.data import Data
+
+from glassml.data import Configuration
+from glassml.domain.record import Domain, Range
+from glassml.domain.structure import LocalStructure, counting_noise, departure, local_structure
+from glassml.errors import InputError
+from glassml.physics import largest_distance
+
+__all__ = ["Measured", "domain_of", "mean_spacing", "measured"]
+
+# Digits of the mean numbers of neighbours in a file.
+_DIGITS = 5
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One system, as far as it can be compared with a `Domain`.
+
+    Attributes:
+        structure: its local structure within the cutoff of the model.
+        dimension: 3 or 2.
+        number_density: [length^-dimension]; None if it is not periodic in every direction in which
+            it extends.
+        temperature: as in `Domain`; None if unknown.
+    """
+
+    structure: LocalStructure
+    dimension: int
+    number_density: float | None
+    temperature: float | None
+
+    @property
+    def periodic(self) -> bool:
+        """Whether it is periodic in every direction in which it extends."""
+        return self.number_density is not None
+
+
+def measured(configuration: Configuration, graph: Data, n_species: int, cutoff: float) -> Measured:
+    """Measure a configuration.
+
+    Args:
+        configuration: with the positions that the model reads. The temperature is the one in its
+            provenance.
+        graph: its graph, with the model's indices of species.
+        n_species: number of species of the model.
+        cutoff: r_c of the model [length].
+    """
+    temperature = configuration.provenance.get("temperature")
+    return Measured(
+        local_structure(graph, n_species, cutoff),
+        configuration.dimension,
+        configuration.number_density if _is_periodic(configuration) else None,
+        float(temperature) if isinstance(temperature, int | float) else None,
+    )
+
+
+def domain_of(systems: Sequence[Measured]) -> Domain:
+    """The domain of training configurations, one or more, all measured for one model."""
+    structures = [one.structure for one in systems]
+    particles = np.array([one.particles for one in structures])
+    shells = np.array([one.shells for one in structures])
+    weights = particles / np.maximum(particles.sum(axis=0), 1)
+    mean = np.round(np.einsum("ca,cabk->abk", weights, shells), _DIGITS)
+    fractions = np.array([one.composition for one in structures])
+    return Domain(
+        configurations=len(systems),
+        dimension=3 if all(one.dimension == 3 for one in systems) else 2,
+        periodic=all(one.periodic for one in systems),
+        number_density=_range_if_known([one.number_density for one in systems]),
+        composition=tuple(_range(column) for column in fractions.T.tolist()),
+        temperature=_range_if_known([one.temperature for one in systems]),
+        neighbours=_range([one.neighbours for one in structures]),
+        shells=mean.tolist(),
+        spread=max(_beyond_noise(one, mean) for one in structures),
+    )
+
+
+def mean_spacing(configurations: Iterable[Configuration]) -> float:
+    """Mean spacing of the particles of a material [length], averaged over configurations.
+
+    Raises:
+        InputError: a configuration is not periodic in every direction in which it extends, so its
+            density is unknown.
+    """
+    spacings = []
+    for configuration in configurations:
+        if not _is_periodic(configuration):
+            raise InputError(
+                f"{configuration.name}: expected a system that is periodic in every direction, "
+                f"from whose density default lengths follow; found pbc "
+                f"{', '.join('FT'[periodic] for periodic in configuration.pbc)}"
+            )
+        spacings.append(configuration.spacing)
+    return float(np.mean(spacings))
+
+
+def _is_periodic(configuration: Configuration) -> bool:
+    return largest_distance(configuration.cell, configuration.pbc, configuration.plane) is not None
+
+
+def _range(values: Sequence[float]) -> Range:
+    return float(min(values)), float(max(values))
+
+
+def _range_if_known(values: Sequence[float | None]) -> Range | None:
+    known = [value for value in values if value is not None]
+    return _range(known) if len(known) == len(values) else None
+
+
+def _beyond_noise(structure: LocalStructure, reference: np.ndarray) -> float:
+    return max(0.0, departure(structure, reference) - counting_noise(structure, reference) / 2)

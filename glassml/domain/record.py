@@ -1,0 +1,133 @@
+"""`Domain`: what the training configurations of a model were like, as its manifest says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from glassml.domain.structure import SHELLS
+
+__all__ = ["Domain", "Range", "shown_range", "united"]
+
+
+def _ordered(value: tuple[float, float]) -> tuple[float, float]:
+    if not value[0] <= value[1]:
+        raise ValueError(f"expected the smallest value, then the largest; found {list(value)}")
+    return value
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+
+
+class Domain(BaseModel):
+    """What the training configurations of a model were like.
+
+    Ranges are (smallest, largest) over the configurations.
+
+    Attributes:
+        configurations: number of configurations that were measured.
+        dimension: 3 or 2.
+        periodic: whether all of them are periodic in every direction in which they extend.
+        number_density: range [length^-dimension]; None unless ``periodic``: the volume of other
+            cells may be mostly empty.
+        composition: for each species the range of its fraction of the particles [-].
+        temperature: range [energy], or in K where the unit of length is not "lj"; None if unknown.
+        neighbours: range of the mean number of neighbours of a particle within the cutoff [-].
+        shells: [S][S][SHELLS] [-], the mean of `glassml.domain.structure.LocalStructure.shells`.
+        spread: how far the local structure of a configuration departs from this mean [-], see
+            `glassml.domain.checks`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    configurations: int = Field(ge=1)
+    dimension: Literal[2, 3]
+    periodic: bool
+    number_density: Range | None
+    composition: tuple[Range, ...] = Field(min_length=1)
+    temperature: Range | None
+    neighbours: Range
+    shells: tuple[tuple[tuple[float, ...], ...], ...]
+    spread: float = Field(ge=0)
+
+    def facts(self, species: Sequence[str], unit: str) -> dict[str, str]:
+        """The domain in words: quantity -> its range.
+
+        Args:
+            species: names of the species.
+            unit: unit of length.
+        """
+        reduced = unit == "lj"
+        density = self.number_density and shown_range(self.number_density)
+        temperature = self.temperature and shown_range(self.temperature)
+        return {
+            "configurations": str(self.configurations),
+            "dimension": str(self.dimension),
+            "number density": (density or "unknown, as they are not periodic")
+            + ("" if reduced or not density else f" / {unit}^{self.dimension}"),
+            "composition": ", ".join(
+                f"{name} {shown_range(fractions)}"
+                for name, fractions in zip(species, self.composition, strict=True)
+            ),
+            "temperature": (temperature or "unknown")
+            + ("" if reduced or not temperature else " K"),
+            "neighbours per particle": shown_range(self.neighbours),
+        }
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Domain:
+        n = len(self.composition)
+        shape = {len(row) for rows in self.shells for row in rows}
+        if (
+            len(self.shells) != n
+            or any(len(rows) != n for rows in self.shells)
+            or shape != {SHELLS}
+        ):
+            raise ValueError(f"shells: expected {SHELLS} numbers for each pair of {n} species")
+        return self
+
+
+def shown_range(known: Range) -> str:
+    """A range for people: "1.19 to 1.21", or one number if both are the same in four digits."""
+    low, high = (f"{value:.4g}" for value in known)
+    return low if low == high else f"{low} to {high}"
+
+
+def united(domains: Sequence[Domain | None]) -> Domain | None:
+    """One domain for several models with the same species and cutoff, from the least to the most.
+
+    Returns:
+        None if one of them is unknown, or they are not of the same dimension.
+    """
+    known = [domain for domain in domains if domain is not None]
+    if not known or len(known) < len(domains) or len({d.dimension for d in known}) > 1:
+        return None
+    shells = np.array([domain.shells for domain in known])
+    mean = shells.mean(axis=0)
+    # The means of the members differ too. The unit is that of `departure`.
+    apart = np.abs(shells - mean).sum(axis=(1, 2, 3)) / mean.sum()
+    return Domain(
+        configurations=sum(domain.configurations for domain in known),
+        dimension=known[0].dimension,
+        periodic=all(domain.periodic for domain in known),
+        number_density=_span_if_known([domain.number_density for domain in known]),
+        composition=tuple(
+            _span(ranges) for ranges in zip(*(d.composition for d in known), strict=True)
+        ),
+        temperature=_span_if_known([domain.temperature for domain in known]),
+        neighbours=_span([domain.neighbours for domain in known]),
+        shells=mean.tolist(),
+        spread=max(d.spread + float(a) for d, a in zip(known, apart, strict=True)),
+    )
+
+
+def _span(ranges: Sequence[Range]) -> Range:
+    return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+
+def _span_if_known(ranges: Sequence[Range | None]) -> Range | None:
+    known = [one for one in ranges if one is not None]
+    return _span(known) if len(known) == len(ranges) else None

@@ -1,0 +1,105 @@
+"""Model files of descriptors that need no training, such as `structural`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from ase import Atoms
+
+from glassml.data import (
+    THERMAL,
+    Frames,
+    SpeciesMap,
+    Window,
+    configuration_from_atoms,
+)
+from glassml.domain import mean_spacing
+from glassml.errors import InputError
+from glassml.export import save_model
+from glassml.models import build, material_lengths
+
+__all__ = ["UNTRAINED", "descriptors_for_frames", "save_untrained"]
+
+UNTRAINED = "structural"  # the model of the registry
+
+
+def save_untrained(
+    path: str | Path,
+    *,
+    species: Sequence[str],
+    length_unit: str,
+    spacing: float,
+    name: str = UNTRAINED,
+    times: Sequence[float] = (1.0,),
+    scalars: Sequence[str] = (),
+    positions: str = THERMAL,
+    window: Window | None = None,
+) -> None:
+    """Write the file of a model whose descriptors need no training; it predicts a propensity of 0.
+
+    Args:
+        path: the file to write.
+        species: names of the species.
+        length_unit: unit of length.
+        spacing: mean spacing of the particles [length], to which the model's lengths are scaled.
+        name: name of the model in the registry.
+        times: times of the propensity [time], for `glassml.studies.refit`.
+        scalars: per-particle scalars that the model reads.
+        positions: one of `glassml.data.POSITIONS`.
+        window: of averages that the model reads.
+    """
+    model = build(
+        name,
+        **material_lengths(name, spacing),
+        species=species,
+        times=times,
+        scalar_inputs=tuple(scalars),
+        length_unit=length_unit,
+    )
+    model.positions = positions
+    model.window = window
+    with torch.no_grad():  # random weights would look like an accuracy
+        for parameter in model.parameters():
+            parameter.zero_()
+    save_model(model, path)
+
+
+def descriptors_for_frames(
+    frames: Frames, path: str | Path, species: SpeciesMap | None, length_unit: str | None
+) -> None:
+    """Write a model of descriptors for the material in a file.
+
+    Args:
+        frames: the file; its first frame is read.
+        path: the model file to write.
+        species: which species the particles are. Default: those that the file names, else the
+            chemical symbols that occur.
+        length_unit: unit of the positions. Default: that of the file, else "lj", which the density
+            must agree with.
+
+    Raises:
+        InputError: the file has no frame, or see `glassml.data.configuration_from_atoms` and
+            `glassml.domain.mean_spacing`.
+    """
+    name, frame = next(frames.frames, (str(frames.path), None))
+    if frame is None:
+        raise InputError(f"{name}: expected one or more frames; found none chosen")
+    if isinstance(frame, Atoms):
+        names = species or _species_of(frame)
+        frame = configuration_from_atoms(frame, names, length_unit=length_unit, name=name)
+    save_untrained(
+        path,
+        species=frame.species_names,
+        length_unit=frame.length_unit,
+        spacing=mean_spacing([frame]),
+    )
+
+
+def _species_of(atoms: Atoms) -> SpeciesMap:
+    named = atoms.info.get("species_names")
+    if named is not None:
+        return SpeciesMap(str(named).split(","))
+    symbols = sorted(set(atoms.get_chemical_symbols()))
+    return SpeciesMap({symbol: symbol for symbol in symbols})
