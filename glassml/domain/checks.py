@@ -135,7 +135,7 @@ class DomainWatch:
 def _state(system: Measured, domain: Domain, unit: str) -> Iterator[Outside]:
     n = int(system.structure.particles.sum())
     if domain.periodic and not system.periodic:
-        yield Outside("boundaries", "periodic ones", "others; is the cell missing?")
+        yield Outside("boundaries", "periodic ones", "others (is the cell missing?)")
     # Standard deviations for N particles: 0.2 / sqrt(N) of the density of a liquid at constant
     # pressure, whose structure factor S(0) is about 0.04, and sqrt(2 / (d N)) of the temperature
     # that follows from velocities.

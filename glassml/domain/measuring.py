@@ -48,12 +48,13 @@ def measured(configuration: Configuration, graph: Data, n_species: int, cutoff: 
 
     Args:
         configuration: with the positions that the model reads. The temperature is the one in its
-            provenance.
+            provenance: its own, or else that of the run over which its positions were averaged.
         graph: its graph, with the model's indices of species.
         n_species: number of species of the model.
         cutoff: r_c of the model [length].
     """
-    temperature = configuration.provenance.get("temperature")
+    stated = configuration.provenance
+    temperature = stated.get("temperature", stated.get("average_temperature"))
     return Measured(
         local_structure(graph, n_species, cutoff),
         configuration.dimension,
