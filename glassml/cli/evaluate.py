@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from glassml.cli.output import check_tables, say_written, write_tables
 
 if TYPE_CHECKING:
     from glassml.analysis import Comparison
+    from glassml.analysis.predictions import PredictionSource
 
 __all__ = ["evaluate"]
 
@@ -135,24 +137,24 @@ def evaluate(
         else None,
         progress=TerminalProgress(),
     )
-    _show(comparison)
-    for source in sources:
-        if isinstance(source, analysis.ModelPredictions) and source.kind == "model":
-            typer.echo(f"{source.name}: {source.predictor.neighbours_note}")
+    _show(comparison, sources)
     write_tables(table, csv=comparison.write_csv, json=comparison.write_json)
     if output is not None:
         say_written(analysis.write_report(comparison, dataset, output, options))
 
 
-def _show(comparison: Comparison) -> None:
-    """Print the scores of each set of predictions."""
+def _show(comparison: Comparison, sources: Sequence[PredictionSource]) -> None:
+    """Print the scores of each set of predictions, and how many neighbours each model saw."""
     from rich.console import Console
 
-    from glassml.analysis import evaluation_table
+    from glassml.analysis import ModelPredictions, evaluation_table
 
     console = Console()
     for evaluation in comparison.evaluations:
         console.print(evaluation_table(comparison, evaluation))
+    for source in sources:
+        if isinstance(source, ModelPredictions) and source.kind == "model":
+            typer.echo(f"{source.name}: {source.predictor.neighbours_note}")
 
 
 def _check_apart(seeds: bool, windows: int) -> None:

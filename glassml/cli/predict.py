@@ -135,12 +135,9 @@ def predict(
     from glassml.inference import FrameAverages, ModelInputs, Predictor, predict_file
     from glassml.progress import TerminalProgress
 
-    source = dataset_path(source)
-    if _is_untrained(model):
-        predictor = _describing(source, file_format, species, length_unit, device, threads)
-        quantity = _descriptors(quantity)
-    else:
-        predictor = Predictor(model, device, threads)
+    source, untrained = dataset_path(source), _is_untrained(model)
+    describing = (source, file_format, species, length_unit, device, threads)
+    predictor = _describing(*describing) if untrained else Predictor(model, device, threads)
     names = predictor.manifest.species
     inputs = ModelInputs(
         predictor.manifest,
@@ -148,8 +145,8 @@ def predict(
         scalars=named(scalar or [], "--scalar", "COLUMN", bare=True),
         length_unit=length_unit,
     )
-    follow = predictor.manifest.window is not None or smooth is not None
-    frames = open_frames(source, index, file_format, ids=follow)
+    follows = predictor.manifest.window is not None or smooth is not None
+    frames = open_frames(source, index, file_format, ids=follows)
     with warnings.catch_warnings():
         warnings.showwarning = _as_note
         report = predict_file(
@@ -157,13 +154,12 @@ def predict(
             frames,
             output,
             inputs=inputs,
-            outputs=[name.strip() for name in quantity.split(",")],
+            outputs=_quantities(quantity, untrained),
             batch=batch,
             averages=FrameAverages(average, every, smooth, timestep),
             progress=TerminalProgress(),
         )
-    _print_report(report)
-    typer.echo(predictor.neighbours_note)
+    _print_report(report, predictor)
     # Datasets may hold several structures per configuration; there the right one is chosen.
     if frames.format != "glassml-dataset" and report.window is None:
         _note(predictor.manifest.positions_note)
@@ -197,19 +193,21 @@ def _describing(
         return Predictor(file, device, threads)
 
 
-def _descriptors(quantity: str) -> str:
-    """The quantity of a model that predicts nothing."""
+def _quantities(names: str, untrained: bool) -> list[str]:
+    """The quantities to predict; a model that was not trained gives descriptors alone."""
     from glassml.errors import InputError
 
-    if quantity not in ("propensity", "descriptors"):  # the first is the default
+    if not untrained:
+        return [name.strip() for name in names.split(",")]
+    if names not in ("propensity", "descriptors"):  # the first is the default
         raise InputError(
-            f"--quantity: expected descriptors, which is all that `structural` gives without "
-            f"training; found {quantity!r}"
+            "--quantity: expected descriptors, which is all that `structural` gives without "
+            f"training; found {names!r}"
         )
-    return "descriptors"
+    return ["descriptors"]
 
 
-def _print_report(report: PredictionReport) -> None:
+def _print_report(report: PredictionReport, predictor: Predictor) -> None:
     frames = f"{report.frames}"
     if report.frames_read > report.frames:
         frames += f" of {report.frames_read}"
@@ -218,6 +216,7 @@ def _print_report(report: PredictionReport) -> None:
         f"{report.output}: {frames} frame{'s' if report.frames_read != 1 else ''}, "
         f"{report.particles} particles{over}, {report.seconds:.1f} s"
     )
+    typer.echo(predictor.neighbours_note)
     if report.unused_species:
         _note(f"--species: not used: {', '.join(report.unused_species)}")
 

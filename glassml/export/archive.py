@@ -196,7 +196,8 @@ def _parse(file: Path, text: bytes) -> Manifest:
         )
     version = content["format_version"]
     if version not in FORMAT_VERSIONS_READ:
-        known = " and ".join(map(str, FORMAT_VERSIONS_READ))
+        *others, newest = map(str, FORMAT_VERSIONS_READ)
+        known = f"{', '.join(others)} and {newest}"
         raise ModelFileError(
             f"{file}: format version {version}; this glassml knows versions {known}. "
             f"Export the model again, or use the glassml that wrote it "

@@ -48,7 +48,7 @@ def replace_decoder(
     weight: np.ndarray,
     bias: np.ndarray,
     training: TrainingRecord,
-    domain: Domain | None,
+    domain: Domain | None = None,
 ) -> Manifest:
     """Write a copy of a model file that predicts propensity = bias + weight x descriptors.
 
@@ -61,7 +61,8 @@ def replace_decoder(
         weight: [species, T, D] [length], for the columns of ``descriptors``.
         bias: [species, T] [length].
         training: the training record of the decoder, for the new manifest.
-        domain: what the data that the decoder was fitted to are like, for the new manifest.
+        domain: what the data that the decoder was fitted to are like, for the new manifest; None if
+            this is unknown.
 
     Returns:
         The manifest that was written.

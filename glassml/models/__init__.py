@@ -5,6 +5,7 @@ from __future__ import annotations
 from glassml.models.analytic import Analytic
 from glassml.models.committee import Committee
 from glassml.models.contract import GlassModel, Output, Redecoded, ScalarInput
+from glassml.models.lengths import REFERENCE_SPACING
 from glassml.models.registry import (
     available,
     build,
@@ -17,6 +18,7 @@ from glassml.models.se3gnn import SE3GNN
 from glassml.models.structural import Structural
 
 __all__ = [
+    "REFERENCE_SPACING",
     "SE3GNN",
     "Analytic",
     "Committee",

@@ -12,6 +12,7 @@ from pydantic import ValidationError as PydanticError
 from glassml.errors import ConfigError, did_you_mean, not_one_of
 from glassml.models.contract import GlassModel
 from glassml.models.lengths import scaled_to
+from glassml.physics.units import METRES
 
 __all__ = ["available", "build", "lengths_of", "material_lengths", "parameters_of", "register"]
 
@@ -105,7 +106,7 @@ def build(name: str, **hyperparameters: Any) -> GlassModel:
 def _check_lengths_given(cls: type[GlassModel], hyperparameters: Mapping[str, Any]) -> None:
     unit = hyperparameters.get("length_unit", "lj")
     for length in cls.lengths:
-        if unit != "lj" and length not in hyperparameters:
+        if unit in METRES and length not in hyperparameters:
             raise ConfigError(
                 f"{length}: expected a length in {unit}, as the default is in LJ units; found "
                 "none; `glassml.models.material_lengths` gives the default for a material"

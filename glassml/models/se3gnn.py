@@ -61,6 +61,7 @@ class SE3GNN(GlassModel):
         n_layers: number of convolutions.
         radial_basis: ``bessel`` or ``gaussian``.
         radial_basis_size: number of radial functions N_b.
+        radial_unit: unit of length of the ``bessel`` functions [length] (published: 1 sigma).
         radial_hidden: hidden width of the radial networks.
         dropout: dropout probability inside the radial networks.
         smooth_cutoff: multiply the filters by a factor that vanishes smoothly at r_c, so that
@@ -80,6 +81,8 @@ class SE3GNN(GlassModel):
     Raises:
         ConfigError: a value out of range; the message names it.
     """
+
+    lengths = ("cutoff", "radial_unit")
 
     if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
         one_hot: Tensor
@@ -101,6 +104,7 @@ class SE3GNN(GlassModel):
         n_layers: int = 8,
         radial_basis: str = "bessel",
         radial_basis_size: int = 10,
+        radial_unit: float = 1.0,
         radial_hidden: int = 16,
         dropout: float = 0.3,
         smooth_cutoff: bool = False,
@@ -123,7 +127,7 @@ class SE3GNN(GlassModel):
         self.has_radial_networks = True
         self.trained_knots = radial_table
         self.n_features = (l_max + 1) ** 2 * channels
-        self.basis = RadialBasis(radial_basis, radial_basis_size, self.cutoff)
+        self.basis = RadialBasis(radial_basis, radial_basis_size, self.cutoff, radial_unit)
         self._add_layers(radial_hidden, dropout, batchnorm_momentum, radial_table, gate_hidden)
         self.n_decoders = self.n_species if decoder_per_species else 1
         n_descriptors = (l_max + 1) * channels + (len(scalar_inputs) if decode_scalars else 0)
@@ -133,9 +137,8 @@ class SE3GNN(GlassModel):
         self.register_buffer("one_hot", torch.eye(self.n_species), persistent=False)
         order = to_irreps_order(l_max, channels)
         self.register_buffer("irreps_order", order, persistent=False)
-        width = self.n_features + self.n_inputs
         self._declare(
-            state_widths=(self.n_inputs, *(width for _ in range(n_layers))),
+            state_widths=(self.n_inputs, *[self.n_features + self.n_inputs] * n_layers),
             outputs=(self.propensity_output(), *self._feature_outputs()),
             citations=(_CITATION,),
         )

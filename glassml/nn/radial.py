@@ -36,43 +36,49 @@ BASES = ("bessel", "gaussian")
 class RadialBasis(nn.Module):
     """Expands a distance in functions on [0, r_c].
 
-    ``bessel``: sqrt(2/r_c) sin(n pi r / r_c) / r, n = 1..N_b (Pezzicoli et al., equation A1).
+    ``bessel``: sqrt(2/r_c) sin(n pi r / r_c) / r, n = 1..N_b, with r and r_c in a unit of length
+    (Pezzicoli et al., equation A1, where it is sigma).
     ``gaussian``: exp(-(r - r_n)^2 / (2 w^2)) at evenly spaced r_n, w the spacing.
 
     Args:
         kind: ``bessel`` or ``gaussian``.
         size: number of functions N_b.
         cutoff: r_c [length].
+        unit: the unit of ``bessel`` [length]; a length of the material, so that its values, on
+            which a training depends, are the same in any units.
 
     Raises:
-        ConfigError: unknown kind, or a size below 1.
+        ConfigError: unknown kind, or a size or unit out of range.
     """
 
     if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
         nodes: Tensor
 
-    def __init__(self, kind: str, size: int, cutoff: float) -> None:
+    def __init__(self, kind: str, size: int, cutoff: float, unit: float = 1.0) -> None:
         super().__init__()
         if kind not in BASES:
             raise ConfigError(f"radial_basis: {not_one_of(kind, BASES)}")
         if size < 1:
             raise ConfigError(f"radial_basis_size: expected at least 1; found {size}")
+        if not unit > 0:
+            raise ConfigError(f"radial_unit: expected a positive length; found {unit}")
         self.kind = kind
         self.size = size
         self.cutoff = cutoff
+        self.unit = unit
         orders = torch.arange(1, size + 1, dtype=torch.float64)
         centres = torch.linspace(0, cutoff, size, dtype=torch.float64)
         self.register_buffer("nodes", orders if kind == "bessel" else centres, persistent=False)
 
     def forward(self, r: Tensor) -> Tensor:
         """Distances [E] [length] to basis values [E, N_b]."""
-        return _basis_values(self.kind, self.nodes.to(r.dtype), self.cutoff, r)
+        return _basis_values(self.kind, self.nodes.to(r.dtype), self.cutoff, self.unit, r)
 
 
-def _basis_values(kind: str, nodes: Tensor, cutoff: float, r: Tensor) -> Tensor:
+def _basis_values(kind: str, nodes: Tensor, cutoff: float, unit: float, r: Tensor) -> Tensor:
     if kind == "bessel":
         # sinc keeps the limit n pi / r_c at r = 0, where two particles coincide.
-        scale = math.sqrt(2 / cutoff) * math.pi / cutoff
+        scale = math.sqrt(2 / (cutoff / unit)) * math.pi / (cutoff / unit)
         return scale * nodes * torch.sinc(r.unsqueeze(1) * nodes / cutoff)
     width = cutoff / max(nodes.shape[0] - 1, 1)
     return torch.exp(-0.5 * ((r.unsqueeze(1) - nodes) / width) ** 2)
@@ -323,6 +329,7 @@ class RadialTable(nn.Module):
         super().__init__()
         self.kind = basis.kind
         self.cutoff = basis.cutoff
+        self.unit = basis.unit
         self.smooth_cutoff = smooth_cutoff
         self.balanced = balanced
         self.register_buffer("knots", knots)
@@ -344,20 +351,20 @@ class RadialTable(nn.Module):
         return values.to(self.knots.dtype)
 
     def _weights(self, r: Tensor) -> Tensor:
-        basis = _basis_values(self.kind, self.nodes.double(), self.cutoff, r)
+        basis = _basis_values(self.kind, self.nodes.double(), self.cutoff, self.unit, r)
         values = _two_layers(basis, self.weight, self.bias, self.last_weight, self.last_bias)
         if self.smooth_cutoff:
             values = values * polynomial_cutoff(r, self.cutoff).unsqueeze(1)
         return values
 
     @torch.jit.export
-    def __getstate__(self) -> tuple[list[Tensor], str, float, bool, bool]:
+    def __getstate__(self) -> tuple[list[Tensor], str, float, float, bool, bool]:
         """The content of a file; TorchScript calls this when it writes one."""
         tensors = [self.knots, self.nodes, self.weight, self.bias, self.last_weight, self.last_bias]
-        return tensors, self.kind, self.cutoff, self.smooth_cutoff, self.balanced
+        return tensors, self.kind, self.cutoff, self.unit, self.smooth_cutoff, self.balanced
 
     @torch.jit.export
-    def __setstate__(self, state: tuple[list[Tensor], str, float, bool, bool]) -> None:
+    def __setstate__(self, state: tuple[list[Tensor], str, float, float, bool, bool]) -> None:
         """Compute the table; TorchScript calls this when it loads a file."""
         tensors = state[0]
         self.knots, self.nodes = tensors[0], tensors[1]
@@ -365,8 +372,9 @@ class RadialTable(nn.Module):
         self.last_weight, self.last_bias = tensors[4], tensors[5]
         self.kind = state[1]
         self.cutoff = state[2]
-        self.smooth_cutoff = state[3]
-        self.balanced = state[4]
+        self.unit = state[3]
+        self.smooth_cutoff = state[4]
+        self.balanced = state[5]
         self.training = False
         self.values = self._computed()
 

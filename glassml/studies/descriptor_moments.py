@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -162,11 +163,7 @@ def read_descriptor_moments(
     if times is not None and reversed_runs is not None:
         raise ValueError("times: expected none together with reversed_runs")
     check_decoder(predictor.path)
-    all_times = dataset.common_times()
-    times = tuple(float(t) for t in (all_times if times is None else times))
-    used = [k for time in times if (k := column_of(time, all_times)) is not None]
-    if len(used) < len(times):
-        raise ValueError(f"times: expected some of {all_times}; found {times}")
+    times, used = _used_times(dataset, times)
     found = [column_of(time, predictor.manifest.times) for time in times]
     known = [k for k, column in enumerate(found) if column is not None]
     columns = [column for column in found if column is not None]
@@ -174,9 +171,7 @@ def read_descriptor_moments(
     slabs, own, weights, starts = [], [], [], []
     systems: list[Measured] = []
 
-    def predict(configuration: Configuration) -> list[dict[str, np.ndarray]]:
-        return predict_windows(predictor, configuration, ("descriptors", "propensity"))
-
+    predict = partial(predict_windows, predictor, outputs=("descriptors", "propensity"))
     for configuration, (windows,) in predict_each(dataset, [predict], progress):
         systems += predictor.measured
         labels = np.asarray(configuration.propensity)[:, used]
@@ -196,19 +191,22 @@ def read_descriptor_moments(
     of_runs: tuple[tuple[RidgeMoments, ...], ...] = ()
     if reversed_runs is not None:
         of_runs = _reversed(predictor, reversed_runs, starts, label_noise, progress)
-    moments = DescriptorMoments(
-        dataset,
-        species,
-        times,
-        tuple(slabs),
-        tuple(weights),
-        of_runs,
-        tuple(own),
-        tuple(known),
-        domain_of(systems),
-    )
+    parts = (tuple(slabs), tuple(weights), of_runs, tuple(own), tuple(known))
+    moments = DescriptorMoments(dataset, species, times, *parts, domain_of(systems))
     _check_species(moments)
     return moments
+
+
+def _used_times(
+    dataset: Dataset, times: Sequence[float] | None
+) -> tuple[tuple[float, ...], list[int]]:
+    """Some of the dataset's times, or all, and their columns."""
+    all_times = dataset.common_times()
+    times = tuple(float(t) for t in (all_times if times is None else times))
+    used = [k for time in times if (k := column_of(time, all_times)) is not None]
+    if len(used) < len(times):
+        raise ValueError(f"times: expected some of {all_times}; found {times}")
+    return times, used
 
 
 def _reversed(

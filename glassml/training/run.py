@@ -16,7 +16,14 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from glassml.data import dataset_path
 from glassml.domain import check_neighbours, mean_spacing, shown_range
 from glassml.errors import ConfigError, InputError
-from glassml.models import GlassModel, build, lengths_of, material_lengths
+from glassml.models import (
+    REFERENCE_SPACING,
+    GlassModel,
+    build,
+    lengths_of,
+    material_lengths,
+    parameters_of,
+)
 from glassml.progress import SILENT, Progress
 from glassml.training.checkpoint import BEST, FORMAT, FORMAT_VERSION, LAST, read_checkpoint
 from glassml.training.data_module import DataModule
@@ -164,15 +171,23 @@ def _with_lengths(
     if checkpoint:  # of a version that did not write them into the folder
         known = checkpoint["glassml"]["model"]["hyperparameters"]
     else:
-        try:
-            spacing = mean_spacing(source.read() for source in split.train)
-        except InputError as error:
-            raise InputError(
-                f"{error}; set {' and '.join(f'model.{x}' for x in lengths)}"
-            ) from None
-        known = material_lengths(name, spacing)
+        known = material_lengths(name, _spacing(split, name, given.get("cutoff")))
     model = {**given, **{length: known[length] for length in lengths}}
     return config.model_copy(update={"model": ModelConfig(name=name, **model)})
+
+
+def _spacing(split: Split, name: str, cutoff: float | None) -> float:
+    """Mean spacing of the training data [length]; for droplets, that for which a cutoff is usual.
+
+    Raises:
+        InputError: the configurations are no bulk liquid, and no cutoff is given.
+    """
+    try:
+        return mean_spacing(source.read() for source in split.train)
+    except InputError as error:
+        if cutoff is None:
+            raise InputError(f"{error}; set model.cutoff") from None
+    return REFERENCE_SPACING * cutoff / parameters_of(name)["cutoff"]
 
 
 def _model(config: TrainConfig, split: Split) -> GlassModel:

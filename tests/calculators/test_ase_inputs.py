@@ -50,7 +50,9 @@ def test_species_that_do_not_occur(analytic: MakeModel, calculator: GlassMLCalcu
 
 
 def test_chemical_symbols_need_no_map(analytic: MakeModel) -> None:
-    calculator = GlassMLCalculator(analytic(species=("Ni", "P"), length_unit="angstrom"))
+    calculator = GlassMLCalculator(
+        analytic(species=("Ni", "P"), length_unit="angstrom", cutoff=2.0)
+    )
     atoms = Atoms("NiP", positions=[[0, 0, 0], [1.2, 0, 0]])
     assert calculator.get_descriptors(atoms)[0, 0] == pytest.approx(2 * weight(1.2))
 

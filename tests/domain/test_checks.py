@@ -1,4 +1,4 @@
-"""What lies inside and outside the domain of a model, and what is said of it."""
+"""What lies inside and outside the domain of a model, and how it is reported."""
 
 from __future__ import annotations
 

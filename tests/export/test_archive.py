@@ -191,7 +191,7 @@ def test_archive_with_damaged_code(small: Path) -> None:
 def test_unknown_format_version_names_the_known_one(small: Path) -> None:
     _rewrite(small, lambda manifest: manifest | {"format_version": 7})
     with pytest.raises(
-        ModelFileError, match="format version 7; this glassml knows versions 1 and 2"
+        ModelFileError, match="format version 7; this glassml knows versions 1, 2 and 3"
     ):
         Predictor(small)
 

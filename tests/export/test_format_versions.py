@@ -52,7 +52,7 @@ def test_all_shipped_models_of_format_1_are_kept() -> None:
     assert len(names) == 3
     for name in names:
         assert manifest_text(FORMAT_1 / f"{name}.pt")["format_version"] == 1
-        assert manifest_text(pretrained_path(name))["format_version"] == FORMAT_VERSION == 2
+        assert manifest_text(pretrained_path(name))["format_version"] == FORMAT_VERSION == 3
 
 
 @each_model
@@ -93,7 +93,7 @@ def test_both_formats_in_the_ase_calculator(name: str, configuration: Configurat
 def test_facts_of_the_old_manifest_are_in_the_new_one(name: str) -> None:
     """Read as JSON, without the code that migrates."""
     old, new = manifest_text(FORMAT_1 / f"{name}.pt"), manifest_text(pretrained_path(name))
-    changed = {"format_version", "training"}
+    changed = {"format_version", "training", "domain"}
     assert {k: v for k, v in old.items() if k not in changed} == {
         k: v for k, v in new.items() if k not in changed
     }
@@ -189,7 +189,7 @@ def test_a_manifest_is_rewritten_in_place(tmp_path: Path) -> None:
     assert before.format_version == 1
     returned = rewrite_manifest(path, path)
     assert read_manifest(path) == returned
-    assert returned == before.model_copy(update={"format_version": 2})
+    assert returned == before.model_copy(update={"format_version": 3})
     training = TrainingRecord(epoch=3)
     rewrite_manifest(path, tmp_path / "other.pt", training=training)
     assert read_manifest(tmp_path / "other.pt").training == training
@@ -208,8 +208,8 @@ def with_manifest(path: Path, change: dict[str, Any]) -> Path:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 3}, "format version 3; this glassml knows versions 1 and 2"),
-        ({"format_version": 0}, "format version 0; this glassml knows versions 1 and 2"),
+        ({"format_version": 4}, "format version 4; this glassml knows versions 1, 2 and 3"),
+        ({"format_version": 0}, "format version 0; this glassml knows versions 1, 2 and 3"),
         (
             {"format_version": 1, "training": {"epoch": "last", "colour": "red"}},
             "manifest.json: field 'training.epoch': expected a whole number; found 'last'",

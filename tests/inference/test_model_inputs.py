@@ -22,7 +22,8 @@ from glassml.physics.units import LENGTH_UNITS
 
 
 def manifest(**hyperparameters: object) -> Manifest:
-    return manifest_of(build("analytic", **hyperparameters), "float64", {})
+    settings = {"cutoff": 2.0, **hyperparameters}
+    return manifest_of(build("analytic", **settings), "float64", {})
 
 
 def dimer(distance: float = 1.2, **options: object) -> Atoms:

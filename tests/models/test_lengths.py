@@ -10,9 +10,9 @@ from glassml.errors import ConfigError
 from glassml.models import available, build, material_lengths, parameters_of
 
 PUBLISHED = {
-    "se3gnn": {"cutoff": 2.0},
-    "se3gnn-v1": {"cutoff": 2.0},
-    "se3gnn-v2": {"cutoff": 2.0},
+    "se3gnn": {"cutoff": 2.0, "radial_unit": 1.0},
+    "se3gnn-v1": {"cutoff": 2.0, "radial_unit": 1.0},
+    "se3gnn-v2": {"cutoff": 2.0, "radial_unit": 1.0},
     "structural": {"cutoff": 2.6, "start": 0.8, "averaging_length": 1.0},
 }
 
@@ -47,4 +47,4 @@ def test_a_default_in_other_units_is_refused() -> None:
         build("se3gnn", length_unit="angstrom")
     with pytest.raises(ConfigError, match="start: expected a length in nm"):
         build("structural", length_unit="nm", cutoff=0.5, averaging_length=0.2)
-    assert build("se3gnn", length_unit="angstrom", cutoff=5.5).cutoff == 5.5
+    assert build("se3gnn", length_unit="angstrom", cutoff=5.5, radial_unit=2.7).cutoff == 5.5
