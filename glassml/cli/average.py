@@ -37,7 +37,10 @@ _Windows = Annotated[
 _Samples = Annotated[int, typer.Option(metavar="N", min=1, help="Samples in a window.")]
 _Interval = Annotated[
     float,
-    typer.Option(metavar="TIME", help="Between two samples; a multiple of the time step."),
+    typer.Option(
+        metavar="TIME",
+        help="Between two samples, in the units of the interactions; a multiple of the time step.",
+    ),
 ]
 _Timestep = Annotated[
     float | None,

@@ -53,7 +53,7 @@ def show(model: Path, as_json: bool) -> None:
     training = _stated(manifest.training)
     if training:
         console.print(_two_columns("Training", training))
-    for title, text in _usage(model, manifest).items():
+    for title, text in {**_usage(model, manifest), **_dump(manifest)}.items():
         console.print(f"[bold]{title}[/bold]")
         console.print(text, markup=False, soft_wrap=True)  # one line each, to be copied
     for citation in manifest.citations:
@@ -174,6 +174,21 @@ def _usage(path: Path, manifest: Manifest) -> dict[str, str]:
         ),
         "Offline": f"{_predict(path, manifest)}{columns}",
     }
+
+
+def _dump(manifest: Manifest) -> dict[str, str]:
+    """How LAMMPS writes the propensity under names that other programs keep.
+
+    ASE leaves out columns that begin with neither f_ nor another prefix of LAMMPS.
+    """
+    columns = next(entry.columns for entry in manifest.outputs if entry.name == "propensity")
+    names = (f"colname f_propensity[{k}] f_{name}" for k, name in enumerate(columns, start=1))
+    every = "100" if manifest.window is None else "NEVERY"
+    lines = (
+        f"dump propensity all custom {every} propensity.dump id type x y z f_propensity[*]",
+        f"dump_modify propensity {' '.join(names)}",
+    )
+    return {"LAMMPS dump, with names that OVITO and ASE keep": "\n".join(lines)}
 
 
 def _window_usage(path: Path, manifest: Manifest, window: Window) -> dict[str, str]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from glassml.data.atoms import atoms_from_configuration, configuration_from_atoms
+from glassml.data.atoms import (
+    atoms_from_configuration,
+    configuration_from_atoms,
+    name_species,
+)
 from glassml.data.configuration import REVERSED_FROM, Configuration
 from glassml.data.conversion import convert, find_inputs
 from glassml.data.dataset import Dataset, DatasetWriter
@@ -60,6 +64,7 @@ __all__ = [
     "find_inputs",
     "label_trajectory",
     "merge_datasets",
+    "name_species",
     "number_of_windows",
     "open_frames",
     "parts_by_key",

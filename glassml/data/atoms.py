@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from ase import Atoms
+from ase.data import atomic_numbers
 from ase.geometry import complete_cell
 
 from glassml.data.configuration import Configuration
@@ -18,6 +19,7 @@ __all__ = [
     "configuration_from_atoms",
     "enclosing_cell",
     "label_array",
+    "name_species",
 ]
 
 # Mean spacings of dense liquids in LJ units: 1 at a density of 1. In angstrom those of atoms are at
@@ -88,13 +90,15 @@ def configuration_from_atoms(
 def atoms_from_configuration(configuration: Configuration) -> Atoms:
     """Convert to ASE Atoms.
 
-    The atomic number and ``arrays["type"]`` are the species index + 1, as in ASE's LAMMPS readers.
-    Scalars and ``propensity`` [N, T] are arrays; ``info`` holds ``species_names`` (joined by
-    commas), ``length_unit`` and, with labels, ``times`` [T] and ``n_runs``.
+    ``arrays["type"]`` is the species index + 1. So is the atomic number, as in ASE's LAMMPS
+    readers, unless the names of all species are chemical symbols. Scalars and ``propensity`` [N, T]
+    are arrays; ``info`` holds ``species_names`` (joined by commas), ``length_unit`` and, with
+    labels, ``times`` [T] and ``n_runs``.
     """
     types = configuration.species + 1
+    elements = _elements(configuration)
     atoms = Atoms(
-        numbers=types,
+        numbers=types if elements is None else elements,
         positions=configuration.positions,
         cell=configuration.cell,
         pbc=configuration.pbc,
@@ -114,6 +118,38 @@ def atoms_from_configuration(configuration: Configuration) -> Atoms:
     return atoms
 
 
+def name_species(atoms: Atoms, configuration: Configuration) -> None:
+    """Note the species of atoms whose chemical symbols are other than their names.
+
+    ``info["species_names"]`` gets the names of the types 1, 2, ..., joined by commas. The types are
+    ``arrays["type"]``; without this array, it is made from the species. If particles of one type
+    are of several species, no names are noted. If the names are chemical symbols, the atoms get
+    them.
+
+    Args:
+        atoms: N particles.
+        configuration: made from these atoms.
+    """
+    names = np.array(configuration.species_names)
+    found = names[configuration.species]
+    if np.array_equal(found, atoms.get_chemical_symbols()):
+        return
+    if "type" not in atoms.arrays:
+        atoms.set_array("type", configuration.species + 1)
+    elements = _elements(configuration)
+    if elements is not None:
+        atoms.numbers = elements
+    types = atoms.arrays["type"]
+    of_types = []
+    for number in range(1, int(types.max()) + 1):
+        # A type without particles in this frame can have any name of a species.
+        here = np.unique(found[types == number]).tolist() or [names[min(number, len(names)) - 1]]
+        if len(here) > 1:
+            return
+        of_types.append(str(here[0]))
+    atoms.info["species_names"] = ",".join(of_types)
+
+
 def label_array(atoms: Atoms) -> str | None:
     """Name of the array that holds the labels; None if the atoms are unlabelled.
 
@@ -122,6 +158,14 @@ def label_array(atoms: Atoms) -> str | None:
     """
     name = "propensity_label" if "propensity_model" in atoms.info else "propensity"
     return name if name in atoms.arrays else None
+
+
+def _elements(configuration: Configuration) -> np.ndarray | None:
+    """Atomic numbers [N], if the names of all species are chemical symbols."""
+    names = configuration.species_names
+    if not all(name in atomic_numbers for name in names):
+        return None
+    return np.array([atomic_numbers[name] for name in names])[configuration.species]
 
 
 def _species_labels(atoms: Atoms, species_map: SpeciesMap) -> np.ndarray:

@@ -12,7 +12,13 @@ from typing import TypeVar
 import numpy as np
 from ase import Atoms
 
-from glassml.data import Configuration, Frames, Window, atoms_from_configuration
+from glassml.data import (
+    Configuration,
+    Frames,
+    Window,
+    atoms_from_configuration,
+    name_species,
+)
 from glassml.errors import InputError
 from glassml.export.manifest import Manifest
 from glassml.files import atomic_write
@@ -159,7 +165,11 @@ def _predicted(
     predictions = predictor.predict(configurations, outputs, as_given=group[0].as_given)
     for evaluation, values in zip(group, predictions, strict=True):
         frame = evaluation.frame
-        atoms = atoms_from_configuration(frame) if isinstance(frame, Configuration) else frame
+        if isinstance(frame, Configuration):
+            atoms = atoms_from_configuration(frame)
+        else:
+            atoms = frame
+            name_species(atoms, evaluation.configuration)
         smooth = values if smoothing is None else smoothing.add(values)
         annotate_atoms(atoms, smooth, predictor.manifest)
         yield atoms

@@ -137,6 +137,8 @@ def _stage(tree: Path, staging: Path, record: dict[str, Any]) -> None:
         if built is None:
             raise BuildError(f"{tree}: expected {name}; found none. Report this with build.log")
         shutil.copy2(built, staging / name)
+    # A link, not a copy: the models of a newer glassml are then found too.
+    (staging / location.MODELS_LINK).symlink_to(location.shipped_models())
     location.write_record(staging, record)
 
 
@@ -163,7 +165,7 @@ def _install(staging: Path, directory: Path, record: dict[str, Any]) -> None:
     Each file is renamed, so running programs keep the files that they have loaded.
     """
     (directory / location.RECORD_FILE).unlink(missing_ok=True)
-    for name in (location.OPERATORS_FILE, location.PLUGIN_FILE):
+    for name in (location.OPERATORS_FILE, location.PLUGIN_FILE, location.MODELS_LINK):
         if (staging / name).exists():
             (staging / name).replace(directory / name)
         else:

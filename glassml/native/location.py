@@ -33,6 +33,7 @@ __all__ = [
     "plugin_dir",
     "plugin_sources",
     "read_record",
+    "shipped_models",
     "source_hash",
     "torch_root",
     "version_of",
@@ -44,6 +45,7 @@ OPERATORS_FILE = "libglassml_ops.so"
 PLUGIN_FILE = "glassmlplugin.so"  # when LAMMPS starts, it loads files named *plugin.so
 RECORD_FILE = "build.json"
 RECORD_VERSION = 1
+MODELS_LINK = "models"  # as in lammps_plugin/src/shipped_models.cpp
 
 Component = Literal["operators", "plugin"]
 
@@ -207,6 +209,11 @@ def plugin_sources() -> Path:
     """
     packed = _PACKAGE / "lammps_plugin"
     return packed if packed.is_dir() else _PACKAGE.parents[1] / "lammps_plugin"
+
+
+def shipped_models() -> Path:
+    """Folder of the models that ship with the package, which the plugin finds by their names."""
+    return _PACKAGE.parent / "pretrained"
 
 
 def source_hash(component: Component) -> str:

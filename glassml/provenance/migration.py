@@ -192,10 +192,13 @@ class _Training(_Entry):
 
     def _side(self, stage: str, names: tuple[str, ...] | None, number: int | None) -> Side:
         loss = self.metrics.get(f"{stage}/loss")
+        loss = loss if loss is not None and math.isfinite(loss) else None
         return Side(
             number=len(names or ()) if number is None else number,
             configurations=tuple(KnownConfiguration(name=name) for name in names or ()),
-            loss=loss if loss is not None and math.isfinite(loss) else None,
+            # In this format the loss of training was always what was minimised.
+            loss=None if stage == "train" else loss,
+            weighted_loss=loss if stage == "train" else None,
             scores=self._scores(stage),
         )
 

@@ -127,13 +127,17 @@ class Side(Part):
     Attributes:
         number: how many there are; reversed runs do not count.
         configurations: which ones; empty in records that give their number alone.
-        loss: the loss on them in the epoch that was kept [-]; None if it is not known.
+        loss: the mean squared error on them in the epoch that was kept, summed over times [-];
+            None if it is not known.
+        weighted_loss: what was minimised in that epoch [-]: labels have weights, and reversed runs
+            count. None for validation.
         scores: the coefficients in that epoch that are defined.
     """
 
     number: int = Field(default=0, ge=0)
     configurations: tuple[KnownConfiguration, ...] = ()
     loss: float | None = None
+    weighted_loss: float | None = None
     scores: Scores = ()
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from glassml.data import Dataset
 from glassml.provenance.accuracy import Accuracy
@@ -68,6 +68,16 @@ class TrainingRecord(Part):
     members: tuple[TrainingRecord, ...] = ()
     network: NetworkRecord | None = None
     notes: dict[str, Any] = Field(default={})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_present_names(cls, values: Any) -> Any:
+        """Earlier versions wrote what was minimised as the loss of the training side."""
+        train = values.get("train") if isinstance(values, dict) else None
+        if not isinstance(train, dict) or "loss" not in train or "weighted_loss" in train:
+            return values
+        renamed = {("weighted_loss" if k == "loss" else k): v for k, v in train.items()}
+        return {**values, "train": renamed}
 
     @property
     def parts(self) -> tuple[TrainingRecord, ...]:

@@ -46,6 +46,7 @@ class GraphDataset(TorchDataset):
         on_disk: cache of their edges for later runs; None to search for them in every run.
         stands_for: weight of each configuration: how many it represents in an epoch.
         label_noise: parameter of the labels' weights, see `glassml.physics.label_trust`.
+        is_reversed: whether these are reversed runs.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class GraphDataset(TorchDataset):
         on_disk: GraphCache | None = None,
         stands_for: float = 1.0,
         label_noise: float = 0.0,
+        is_reversed: bool = False,
     ) -> None:
         self.sources = sources
         self.windows = np.array(windows, dtype=np.int64)
@@ -71,6 +73,7 @@ class GraphDataset(TorchDataset):
         self.on_disk = on_disk
         self.stands_for = stands_for
         self.label_noise = label_noise
+        self.is_reversed = is_reversed
         self._graphs: list[Data | None] | None = [None] * len(self.entries) if cache else None
 
     def __len__(self) -> int:
@@ -103,11 +106,12 @@ class GraphDataset(TorchDataset):
         build = build_graph if self.on_disk is None else self.on_disk.graph
         view = view_of(configuration, self.positions, window)
         graph = build(view, self.cutoff, self.scalars, self.dtype)
-        # Per particle, because of batching: the trust in the labels and the weight of the
-        # configuration.
+        # Per particle, because of batching: the trust in the labels, the weight of the
+        # configuration, and which kind it is.
         trust = label_trust(configuration.n_runs, self.label_noise)
         graph.trust = torch.full((graph.num_nodes,), trust)
         graph.stands_for = torch.full((graph.num_nodes,), self.stands_for)
+        graph.is_reversed = torch.full((graph.num_nodes,), self.is_reversed)
         return graph
 
 
@@ -197,11 +201,12 @@ class DataModule(pl.LightningDataModule):
                 on_disk,
                 stands_for,
                 training.label_noise,
+                is_reversed,
             )
-            for sources, number, stands_for in (
-                (split.train, windows, 1.0),
-                (split.validation, lambda source: 1, 1.0),
-                (split.reversed, windows, n_runs / max(self.n_reversed, 1)),
+            for sources, number, stands_for, is_reversed in (
+                (split.train, windows, 1.0, False),
+                (split.validation, lambda source: 1, 1.0, False),
+                (split.reversed, windows, n_runs / max(self.n_reversed, 1), True),
             )
         )
         self.window: Window | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ProgressBar
 
-from glassml.progress import SILENT, Advance, Progress
+from glassml.progress import SILENT, Advance, Progress, duration
 from glassml.training.pearson_metric import metric_name
 
 __all__ = ["EpochProgress"]
@@ -19,7 +21,10 @@ __all__ = ["EpochProgress"]
 class EpochProgress(ProgressBar):
     """A stage for the steps of each epoch, then a line with its loss and Pearson coefficients.
 
+    The line ends with the time left until the last epoch, at the speed so far.
+
     The note of the stage has the loss of the latest step and the coefficients of the last epoch.
+    Losses of training are ``train/loss``, which compares with that of validation.
 
     Args:
         progress: shows the stages and lines; processes other than the first show nothing.
@@ -41,15 +46,17 @@ class EpochProgress(ProgressBar):
         )
         self._open = ExitStack()
         self._advance: Advance | None = None
-        self._last_epoch = ""
+        self._last_loss = self._last_epoch = ""
+        self._started, self._first_epoch = time.monotonic(), 0
 
     def disable(self) -> None:
         """Silence this process; Lightning calls it in all processes but the first."""
         self.progress = SILENT
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Explain the lines."""
+        """Explain the lines, and start the clock."""
         self.progress.say(self.heading)
+        self._started, self._first_epoch = time.monotonic(), trainer.current_epoch
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin the stage of this epoch."""
@@ -65,9 +72,12 @@ class EpochProgress(ProgressBar):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Count the step."""
+        """Count the step; one without training configurations leaves the loss that is shown."""
+        error = float(outputs["error"])
+        if math.isfinite(error):
+            self._last_loss = f"loss {error:.4f}"
         if self._advance is not None:
-            self._advance(note=f"loss {float(outputs['loss']):.4f}{self._last_epoch}")
+            self._advance(note=f"{self._last_loss}{self._last_epoch}")
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """End the stage, and write the line of this epoch."""
@@ -79,8 +89,14 @@ class EpochProgress(ProgressBar):
         self.progress.say(
             f"epoch {trainer.current_epoch + 1:{width}}/{trainer.max_epochs}  "
             f"loss {float(values['train/loss']):.4f}  "
-            f"validation {float(values['validation/loss']):.4f}  Pearson {pearson}"
+            f"validation {float(values['validation/loss']):.4f}  Pearson {pearson}  "
+            f"left {duration(self._time_left(trainer))}"
         )
+
+    def _time_left(self, trainer: pl.Trainer) -> float:
+        done = trainer.current_epoch + 1
+        per_epoch = (time.monotonic() - self._started) / (done - self._first_epoch)
+        return per_epoch * ((trainer.max_epochs or done) - done)
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException

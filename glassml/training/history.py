@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ class History(Callback):
     """Keeps one row of metrics per epoch, in ``metrics.csv``, ``curves.png`` and checkpoints.
 
     A resumed run continues the rows of the checkpoint that it starts from, so the table has every
-    epoch exactly once.
+    epoch exactly once. Earlier versions wrote the loss that is minimised as ``train/loss``, which
+    does not compare with that of validation. It becomes ``train/weighted_loss``, as it is called
+    now; the present ``train/loss`` is not known for these epochs.
 
     Args:
         folder: run folder; None keeps the rows in memory only (as processes other than the first
@@ -72,7 +74,7 @@ class History(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """The rows of a checkpoint; later ones of an interrupted run are dropped."""
-        self.rows = [dict(row) for row in state_dict["rows"]]
+        self.rows = [_present_names(row) for row in state_dict["rows"]]
 
     def _write(self, final: bool) -> None:
         if self.folder is None or not self.rows:
@@ -82,6 +84,13 @@ class History(Callback):
             figure = curves_figure(self.rows, self.species[0], self.times)
             save_figure(figure, self.folder / "curves.png")
             self._drawn = time.monotonic()
+
+
+def _present_names(row: Mapping[str, float]) -> dict[str, float]:
+    if "train/weighted_loss" in row:
+        return dict(row)
+    renamed = {"train/loss": "train/weighted_loss"}
+    return {renamed.get(name, name): value for name, value in row.items()}
 
 
 def write_table(rows: Sequence[dict[str, float]], path: Path) -> None:

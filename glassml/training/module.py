@@ -95,39 +95,66 @@ class PropensityModule(pl.LightningModule):
         rows = first_edge(receiver, batch.num_nodes)
         return self.model(batch.species, batch.scalars, batch.edge_vector, sender, rows)
 
-    def training_step(self, batch: Data, batch_idx: int) -> Tensor:
-        """The loss of a batch."""
-        return self._evaluate(batch, "train", self.train_pearson)
+    def training_step(self, batch: Data, batch_idx: int) -> dict[str, Tensor]:
+        """The loss of a batch, which is minimised, and the error that is shown for it.
+
+        ``train/loss`` is defined as ``validation/loss`` is, so that the two can be compared: over
+        the particles of the training configurations, without the weights of their labels. What is
+        minimised also counts reversed runs and has these weights; it is ``train/weighted_loss``.
+
+        Returns:
+            ``loss`` [-], and ``error`` [-]: that of the training configurations in the batch, NaN
+            if it holds none.
+        """
+        prediction = self.predict(batch)
+        trust = batch.trust * batch.stands_for
+        loss = self._loss(prediction, batch, trust)
+        self._check(loss, "training")
+        self.train_pearson.update(prediction.detach(), batch.y, batch.species, batch.batch)
+        self._log("train/weighted_loss", loss.detach(), batch.num_nodes)
+        weight = self.weight[batch.species] * ~batch.is_reversed
+        error = self._loss(prediction.detach(), batch, weight=weight)
+        number = int((~batch.is_reversed).sum())
+        self._log("train/loss", error, number)
+        return {"loss": loss, "error": error if number else torch.full_like(error, math.nan)}
 
     def validation_step(self, batch: Data, batch_idx: int) -> None:
         """Loss and metrics of a batch, with running batch statistics and without dropout."""
-        self._evaluate(batch, "validation", self.validation_pearson)
-
-    def _evaluate(self, batch: Data, stage: str, pearson: PropensityPearson) -> Tensor:
         prediction = self.predict(batch)
-        trust = None
-        if stage == "train":
-            trust = batch.trust * batch.stands_for
-        loss = propensity_loss(
-            prediction, batch.y, self.scale[batch.species], self.weight[batch.species], trust
-        )
+        loss = self._loss(prediction, batch)
+        self._check(loss, "validation")
+        self.validation_pearson.update(prediction, batch.y, batch.species, batch.batch)
+        self._log("validation/loss", loss, batch.num_nodes)
+
+    def _loss(
+        self,
+        prediction: Tensor,
+        batch: Data,
+        trust: Tensor | None = None,
+        weight: Tensor | None = None,
+    ) -> Tensor:
+        if weight is None:
+            weight = self.weight[batch.species]
+        return propensity_loss(prediction, batch.y, self.scale[batch.species], weight, trust)
+
+    def _check(self, loss: Tensor, stage: str) -> None:
         if not loss.isfinite():
-            name = "training" if stage == "train" else stage
             raise GlassMLError(
-                f"the {name} loss became {loss.item()} in epoch {self.current_epoch + 1}; lower "
+                f"the {stage} loss became {loss.item()} in epoch {self.current_epoch + 1}; lower "
                 "training.optimiser.lr or set training.gradient_clip (for example 1.0), and "
                 "look for outliers among the labels with `glassml data info`"
             )
-        pearson.update(prediction.detach(), batch.y, batch.species, batch.batch)
+
+    def _log(self, name: str, value: Tensor, particles: int) -> None:
+        """Log the mean over the batches of an epoch, weighted by their numbers of particles."""
         self.log(
-            f"{stage}/loss",
-            loss.detach(),
+            name,
+            value,
             on_step=False,
             on_epoch=True,
-            batch_size=batch.num_nodes,
+            batch_size=particles,
             sync_dist=self._distributed,
         )
-        return loss
 
     @property
     def _distributed(self) -> bool:

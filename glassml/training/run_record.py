@@ -119,7 +119,8 @@ def with_results(
             for (kind, name, time), value in named.items()
             if math.isfinite(value)
         )
-        return before.model_copy(update={"loss": metrics.get(f"{stage}/loss"), "scores": scores})
+        losses = {name: metrics.get(f"{stage}/{name}") for name in ("loss", "weighted_loss")}
+        return before.model_copy(update={**losses, "scores": scores})
 
     return record.model_copy(
         update={

@@ -140,8 +140,8 @@ class DataConfig(_Section):
     )
     cache: bool = Field(
         default=True,
-        description="keep all graphs in memory (about 4 MB for 4096 particles in float32 at a "
-        "cutoff of 2) instead of reading a configuration whenever it is needed",
+        description="keep all graphs in memory (in float32 about 1 kB per particle with 40 "
+        "neighbours) instead of reading a configuration whenever it is needed",
     )
     graph_cache: Annotated[str | None, BeforeValidator(_cache_folder)] = Field(
         default="auto",

@@ -20,6 +20,7 @@
 #include "modify.h"
 #include "near_order.h"
 #include "scalar_sources.h"
+#include "shipped_models.h"
 #include "update.h"
 #include "window_sampler.h"
 #include "window_steps.h"
@@ -121,6 +122,7 @@ void FixGlassML::load_model() {
   std::string failure;
   try {
     const std::string device = glassml::resolve_device(options_.device, rank);
+    options_.model_file = glassml::find_model(options_.model_file);
     model_ = std::make_unique<glassml::ModelRunner>(options_.model_file, device);
     edge_finder_ = glassml::EdgeFinder(model_->manifest().cutoff);
     halo_ = glassml::Halo(world, model_->manifest().cutoff);

@@ -39,6 +39,16 @@ def test_shows_the_model_and_its_use(analytic: MakeModel, glassml: Run) -> None:
         assert text in done.out
 
 
+def test_columns_of_a_dump_get_the_names_of_the_model(analytic: MakeModel, glassml: Run) -> None:
+    lines = glassml("info", analytic()).out.splitlines()
+    title = lines.index("LAMMPS dump, with names that OVITO and ASE keep")
+    assert lines[title + 1 : title + 3] == [
+        "dump propensity all custom 100 propensity.dump id type x y z f_propensity[*]",
+        "dump_modify propensity colname f_propensity[1] f_propensity_t=1 "
+        "colname f_propensity[2] f_propensity_t=2",
+    ]
+
+
 def test_nested_settings_stay_apart(
     glassml: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

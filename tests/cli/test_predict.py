@@ -102,6 +102,28 @@ def test_extxyz_by_symbol(analytic: MakeModel, glassml: Run, tmp_path: Path) -> 
         np.testing.assert_allclose(values, wanted, atol=TOLERANCE)
 
 
+def test_its_own_output_has_the_names_of_species(
+    analytic: MakeModel, glassml: Run, tmp_path: Path
+) -> None:
+    """Of a dump, whose types have no names: its output needs no --species any more."""
+    write_dump(tmp_path / "run.dump", trajectory())
+    common = ["-m", analytic(), "--device", "cpu", "--quantity", "propensity,descriptors"]
+    once, twice = tmp_path / "once.extxyz", tmp_path / "twice.extxyz"
+    done = glassml("predict", tmp_path / "run.dump", *common, "-o", once, "--species", "A,B")
+    assert (done.code, done.err) == (0, "")
+    done = glassml("predict", once, *common, "-o", twice)
+    assert (done.code, done.err) == (0, "")
+    assert twice.read_text() == once.read_text()
+    rows = [line.split() for line in once.read_text().splitlines()]
+    names = [row[0] for row in rows if row[0] in {"A", "B", "H", "He"}]
+    assert names == ["AB"[k] for c in trajectory() for k in c.species]
+    for atoms, configuration in zip(ase.io.iread(once), trajectory(), strict=True):
+        assert atoms.arrays["type"].tolist() == (configuration.species + 1).tolist()
+        assert atoms.arrays["propensity"].shape == (60, 2)  # one column per time
+    glassml("data", "convert", once, "-o", tmp_path / "set.h5")
+    assert [c.species_names for c in Dataset(tmp_path / "set.h5")] == [("A", "B")] * 4
+
+
 def test_species_that_do_not_occur_are_noted(
     analytic: MakeModel, glassml: Run, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.build import bulk
 from matscipy.neighbours import neighbour_list
 
-from glassml.data import atoms_from_configuration, configuration_from_atoms
+from glassml.data import atoms_from_configuration, configuration_from_atoms, name_species
 from glassml.errors import InputError
 
 CELL = np.diag([4.0, 5.0, 6.0])
@@ -28,6 +28,54 @@ def test_round_trip(make_configuration, same):
         atoms, ("A", "B"), ["potential_energy"], labels=True, name="sample"
     )
     assert same(back, configuration)
+
+
+def test_species_that_are_elements_are_written_as_such(make_configuration):
+    atoms = atoms_from_configuration(make_configuration(species_names=("Zr", "Cu")))
+    assert str(atoms.symbols) == "ZrCuZrCuZr"
+    assert atoms.arrays["type"].tolist() == [1, 2, 1, 2, 1]
+    assert atoms.info["species_names"] == "Zr,Cu"
+    assert configuration_from_atoms(atoms, {"Cu": "Cu", "Zr": "Zr"}).species_names == ("Cu", "Zr")
+    half = atoms_from_configuration(make_configuration(species_names=("Zr", "big")))
+    assert half.numbers.tolist() == [1, 2, 1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("types", "species", "names", "symbols"),
+    [
+        (None, {"H": "A", "He": "B"}, "A,B", "HHeH"),
+        (None, {"H": "B", "He": "A"}, "B,A", "HHeH"),
+        ([1, 2, 1], ("A", "B"), "A,B", "HHeH"),
+        ([1, 3, 3], ("A", "B", "B"), "A,B,B", "HHeH"),  # no particle of type 2: the second name
+        ([4, 2, 4], ("B", "A", "A", "B"), "B,A,A,B", "HHeH"),
+        ([2, 1, 2], ("Cu", "Zr"), "Cu,Zr", "ZrCuZr"),
+    ],
+)
+def test_names_of_species_are_noted(types, species, names, symbols):
+    atoms = make_atoms()
+    if types is not None:
+        atoms.set_array("type", np.array(types))
+    configuration = configuration_from_atoms(atoms, species)
+    name_species(atoms, configuration)
+    assert str(atoms.symbols) == symbols
+    noted = tuple(atoms.info["species_names"].split(","))
+    again = configuration_from_atoms(atoms, noted)
+    found = np.array(again.species_names)[again.species]
+    np.testing.assert_array_equal(
+        found, np.array(configuration.species_names)[configuration.species]
+    )
+    assert atoms.info["species_names"] == names
+    assert atoms.arrays["type"].tolist() == (types or [1, 2, 1])
+
+
+def test_names_that_are_not_needed_or_not_known_are_not_noted():
+    atoms = make_atoms()
+    name_species(atoms, configuration_from_atoms(atoms, {"H": "H", "He": "He"}))
+    assert "species_names" not in atoms.info
+    assert "type" not in atoms.arrays
+    atoms.set_array("type", np.array([1, 1, 1]))
+    name_species(atoms, configuration_from_atoms(atoms, {"H": "A", "He": "B"}))  # both of type 1
+    assert "species_names" not in atoms.info
 
 
 def test_conversion_copies(make_configuration):

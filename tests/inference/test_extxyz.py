@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import ase.io
@@ -69,3 +70,58 @@ def test_several_frames_and_constraints(tmp_path: Path) -> None:
         np.testing.assert_array_equal(atoms.positions, expected.positions)
         assert str(atoms.symbols) == str(expected.symbols)
     assert found[1].constraints[0].index.tolist() == [1]
+
+
+def columns_of(path: Path) -> dict[str, list[str]]:
+    """The columns as they stand in a file of one frame, by their names in its header."""
+    _, header, *rows = path.read_text().splitlines()
+    fields = re.search(r"Properties=(\S+)", header)[1].split(":")  # type: ignore[index]
+    table = list(zip(*(row.split() for row in rows), strict=True))
+    found, place = {}, 0
+    for name, number in zip(fields[::3], map(int, fields[2::3]), strict=True):
+        for k in range(number):
+            found[f"{name}.{k + 1}" if number > 1 else name] = list(table[place + k])
+        place += number
+    assert place == len(table)
+    return found
+
+
+def test_species_have_their_names_in_the_file(tmp_path: Path) -> None:
+    """OVITO 3.17 takes the names of types from ``species``, ASE the symbols from ``Z``."""
+    liquid_of_two = liquid(60, seed=3)
+    atoms = atoms_from_configuration(liquid_of_two)
+    atoms.set_array("propensity", np.random.default_rng(0).random((60, 2)))
+    (found,) = there_and_back(tmp_path / "a.extxyz", atoms)
+    columns = columns_of(tmp_path / "a.extxyz")
+    assert list(columns)[:5] == ["species", "pos.1", "pos.2", "pos.3", "Z"]
+    assert list(columns)[5:] == ["type", "propensity.1", "propensity.2"]
+    assert columns["species"] == ["AB"[k] for k in liquid_of_two.species]
+    assert columns["Z"] == columns["type"] == [str(k + 1) for k in liquid_of_two.species]
+    for name, values in atoms.arrays.items():
+        np.testing.assert_array_equal(found.arrays[name], values)
+    assert sorted(found.arrays) == sorted(atoms.arrays)
+
+
+def test_names_of_any_length_and_order(tmp_path: Path) -> None:
+    atoms = Atoms("HHeHLi", positions=np.eye(4)[:, :3])
+    atoms.set_array("type", np.array([3, 1, 3, 2]))
+    atoms.info["species_names"] = "big,small,medium"
+    (found,) = there_and_back(tmp_path / "a.extxyz", atoms)
+    assert columns_of(tmp_path / "a.extxyz")["species"] == ["medium", "big", "medium", "small"]
+    assert str(found.symbols) == "HHeHLi"
+    assert found.arrays["type"].tolist() == [3, 1, 3, 2]
+
+
+@pytest.mark.parametrize("names", [None, "A", "A,", "big one,small one", "H,He"])
+def test_where_no_names_are_known_the_file_is_as_ase_writes_it(
+    names: str | None, tmp_path: Path
+) -> None:
+    """None; fewer than types; empty; names with spaces; the symbols themselves."""
+    atoms = Atoms("HHe", positions=np.eye(3)[:2])
+    atoms.set_array("type", np.array([1, 2]))
+    if names is not None:
+        atoms.info["species_names"] = names
+    there_and_back(tmp_path / "a.extxyz", atoms)
+    columns = columns_of(tmp_path / "a.extxyz")
+    assert columns["species"] == ["H", "He"]
+    assert "Z" not in columns

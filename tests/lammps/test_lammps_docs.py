@@ -152,7 +152,7 @@ def test_readme_offline(readme, bench, dump):
 
 def test_examples_of_the_fix(bench, models, page):
     """All examples in one script, a run of no steps after each fix, then the run with output."""
-    commands, output = blocks(section(page, "Examples"))
+    commands, output, names = blocks(section(page, "Examples"))
     (bench.folder / "ka_T0.44.pt").symlink_to(SHIPPED)
     with_stress = models("analytic", scalar_inputs=("stress",))
     (bench.folder / "with_stress.pt").symlink_to(with_stress)
@@ -163,12 +163,12 @@ def test_examples_of_the_fix(bench, models, page):
     # Where there is no GPU, `device cuda` is refused as it should be; auto is cuda where there is.
     commands = commands.replace("device cuda", "device auto")
     fixes = re.findall(r"^fix \S+ \S+ glassml .*$", commands, re.MULTILINE)
-    assert len(fixes) == 8
+    assert len(fixes) == 9
     script = bench.start(liquid(125, seed=82)) + MOVE + "group big type 1\n"
     script += re.sub(r"^(fix .*)$", r"\1\nrun 0 post no", commands, flags=re.MULTILINE)
-    run = bench.run(script + output + "run 200\n")
+    run = bench.run(script + output + names + "run 200\n")
     log = run.log.read_text()
-    assert len(re.findall(r"^fix (?:1|slow) glassml: \d+ edges at step 0$", log, re.M)) == 7
+    assert len(re.findall(r"^fix (?:1|slow) glassml: \d+ edges at step 0$", log, re.M)) == 8
     assert log.count("fix 1 glassml: inherent structure at step 0 after") == 1
     # Those of averaged positions have no window yet.
     assert log.count("values are 0 until step 400, when a window of averaged positions") == 2
@@ -177,7 +177,7 @@ def test_examples_of_the_fix(bench, models, page):
     frames = bench.frames("propensity.dump")
     assert [frame.step for frame in frames] == [0, 100, 200]
     for place, frame in enumerate(frames):
-        mean = frame.values("1").mean()
+        mean = frame["f_propensity_t=4120"].mean()
         assert mean > 0.0
         # 1e-4: dump and thermodynamic output have six digits.
         np.testing.assert_allclose(thermo["f_1[1]"][place], mean, rtol=1e-4)

