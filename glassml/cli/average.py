@@ -36,8 +36,12 @@ _Windows = Annotated[
 ]
 _Samples = Annotated[int, typer.Option(metavar="N", min=1, help="Samples in a window.")]
 _Interval = Annotated[
-    float,
-    typer.Option(metavar="TIME", help="Between two samples; a multiple of the time step."),
+    float | None,
+    typer.Option(
+        metavar="TIME",
+        help="Between two samples; a multiple of the time step.",
+        show_default="20 time steps",
+    ),
 ]
 _Timestep = Annotated[
     float | None,
@@ -65,7 +69,7 @@ def average(
     species: SpeciesNames = None,
     windows: _Windows = 1,
     samples: _Samples = 20,
-    interval: _Interval = 0.1,
+    interval: _Interval = None,
     timestep: _Timestep = None,
     temperature: _Temperature = None,
     seed: Seed = 0,
@@ -87,13 +91,16 @@ def average(
     from glassml.errors import InputError
     from glassml.progress import TerminalProgress
     from glassml.simulation import average_file
+    from glassml.simulation.scales import SAMPLE_STEPS
 
     check_absent(output, overwrite)
-    if not 0 < interval < math.inf:
+    if interval is not None and not 0 < interval < math.inf:
         raise InputError(f"--interval: expected a positive time; found {interval:g}")
-    window = Window(interval, samples)
     options = ReadOptions(species=SpeciesMap.parse(species) if species else None)
     chosen = chosen_system(system, include, truncation, units, source, file_format, options)
+    if interval is None:
+        interval = SAMPLE_STEPS * (chosen.timestep if timestep is None else timestep)
+    window = Window(interval, samples)
     with continued_later():
         report = average_file(
             source,

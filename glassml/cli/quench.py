@@ -26,7 +26,12 @@ from glassml.cli.output import check_absent, continued_later
 __all__ = ["quench"]
 
 _Tolerance = Annotated[
-    float, typer.Option(metavar="FORCE", help="Largest force that may remain on any particle.")
+    float | None,
+    typer.Option(
+        metavar="FORCE",
+        help="Largest force that may remain on any particle.",
+        show_default="1e-8 for Lennard-Jones liquids, scaled to the material for others",
+    ),
 ]
 _Iterations = Annotated[int, typer.Option(metavar="N", help="Largest number of steps of FIRE.")]
 
@@ -39,7 +44,7 @@ def quench(
     truncation: Truncation = None,
     units: Units = "lj",
     species: SpeciesNames = None,
-    force_tolerance: _Tolerance = 1e-8,
+    force_tolerance: _Tolerance = None,
     max_iterations: _Iterations = 100_000,
     jobs: Annotated[int | None, jobs_option("Quenches", "all cores")] = None,
     file_format: FileFormat = "auto",

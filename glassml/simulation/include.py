@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glassml.errors import InputError, SimulationError
-from glassml.simulation.lammps import run_lammps
+from glassml.simulation.lammps import find_lammps, run_lammps
+from glassml.simulation.potentials import missing_potential, potential_folders
 from glassml.simulation.system import System, head_commands
 
 __all__ = ["from_include"]
@@ -46,8 +47,9 @@ def from_include(
 
     The file holds the commands that follow the creation of the box in a LAMMPS input: ``mass``,
     ``pair_style``, ``pair_coeff`` and related commands, and optionally ``timestep``. It is tried
-    out on one particle of each type, and errors are reported in LAMMPS' own words. File names in it
-    are relative to its own folder.
+    out on one particle of each type, and errors are reported in LAMMPS' own words. Files that it
+    names are looked for in its own folder, then in LAMMPS' folders of potentials (see
+    `glassml.simulation.potentials`).
 
     Args:
         path: the include file.
@@ -61,7 +63,8 @@ def from_include(
         dimension: 3, or 2 for a system in the plane; the file cannot set it either.
 
     Raises:
-        InputError: the file is missing, or a value does not fit.
+        InputError: the file, or a potential file that it names, is missing; or a value does not
+            fit.
         SimulationError: LAMMPS refuses the file; holds its own message.
     """
     file = Path(path)
@@ -137,6 +140,10 @@ def _probe(
         try:
             run_lammps(script, cwd=folder, env={"OMP_NUM_THREADS": "1"})
         except SimulationError as error:
+            others = potential_folders(find_lammps().lmp)
+            missing = missing_potential(str(error), file.resolve().parent, others)
+            if missing is not None:
+                raise InputError(f"{file}: {missing}") from None
             raise SimulationError(f"{file}: LAMMPS refuses this include file: {error}") from None
         lines = (Path(folder) / "masses.txt").read_text(encoding="utf-8").splitlines()
         masses = tuple(float(line.split()[1]) for line in lines[-n_types:])

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 from glassml.errors import InputError, SimulationError
+from glassml.simulation.potentials import VARIABLE, potential_folders
 
 __all__ = [
     "LammpsInstallation",
@@ -111,7 +112,8 @@ def run_lammps(
             several values.
         extra_args: further arguments of ``lmp``.
         timeout: seconds after which the run is stopped [real time].
-        env: environment variables, set in addition to those of this process.
+        env: environment variables, set in addition to those of this process. The folders of
+            potential files are in LAMMPS_POTENTIALS (see `potential_folders`).
 
     Returns:
         What was printed, and the log.
@@ -135,7 +137,8 @@ def run_lammps(
     log = folder / "log.lammps"
     log.unlink(missing_ok=True)
     launcher = [str(found.mpiexec), "-n", str(ranks)] if ranks > 1 else []
-    environment = {**_ENVIRONMENT, **os.environ, **(env or {})}
+    potentials = os.pathsep.join(map(str, potential_folders(found.lmp)))
+    environment = {**_ENVIRONMENT, **os.environ, VARIABLE: potentials, **(env or {})}
     with _script_file(script) as path:
         command = [*launcher, str(found.lmp), "-in", str(path), "-log", str(log)]
         command += [*_variable_args(variables or {}), *extra_args]

@@ -136,4 +136,4 @@ def test_the_defaults_are_the_recipe_of_the_models():
     defaults = {
         name: parameter.default for name, parameter in inspect.signature(command).parameters.items()
     }
-    assert (defaults["windows"], defaults["samples"], defaults["interval"]) == (1, 20, 0.1)
+    assert (defaults["windows"], defaults["samples"], defaults["interval"]) == (1, 20, None)

@@ -57,7 +57,7 @@ GROUPS = (
             "physics/propensity.py",
             "physics/relaxation.py",
         ),
-        "fa19af927804cefa",
+        "81daff882ed77cd6",
     ),
     Group(
         {_quench: 1},
@@ -67,7 +67,7 @@ GROUPS = (
             "simulation/inherent.py",
             "simulation/exchange.py",
         ),
-        "1aa07a5dba933f52",
+        "3e18e401db340a84",
     ),
     Group(
         {_average: 1},

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
-from glassml.errors import ConfigError, did_you_mean
+from glassml.errors import ConfigError, InputError, did_you_mean
+from glassml.simulation import scales
 from glassml.simulation.pipeline.simulate_config import (
     Duration,
     EnsembleConfig,
@@ -23,7 +25,6 @@ from glassml.simulation.systems import SYSTEMS, System, from_include, system_nam
 
 __all__ = ["Liquid", "ensemble_steps", "liquid_of", "uses_tau"]
 
-_WAVE_NUMBER = 7.25  # of built-in mixtures: the first peak of the Kob-Andersen liquid's S(k)
 _INCLUDE_OPTIONS = ("species", "composition", "units", "dimension", "citation")
 
 
@@ -48,7 +49,7 @@ class Liquid:
     @cached_property
     def box_length(self) -> float:
         """Edge of the cubic or square box at the start [length]."""
-        return float((self.config.particles / self.density) ** (1 / self.system.dimension))
+        return float((self.n_particles / self.density) ** (1 / self.system.dimension))
 
     @cached_property
     def species(self) -> np.ndarray:
@@ -69,7 +70,51 @@ class Liquid:
     @property
     def wave_number(self) -> float:
         """The k of F_s(k, t) [1 / length]."""
-        return self.config.equilibration.wave_number or _WAVE_NUMBER
+        given = self.config.equilibration.wave_number
+        return given or scales.wave_number(self.density, self.system.dimension)
+
+    @property
+    def force_tolerance(self) -> float:
+        """The force at which a quench has converged [energy / length]."""
+        given = None if self.config.quench is None else self.config.quench.force_tolerance
+        return given or scales.force_tolerance(self.system, self.density)
+
+    @property
+    def cage_radius(self) -> float:
+        """Radius of the sphere in which a particle is free [length]."""
+        given = None if self.config.cage is None else self.config.cage.radius
+        return given or scales.cage_radius(self.density, self.system.dimension)
+
+    @property
+    def sampling_interval(self) -> float:
+        """Time between two samples of averaged positions [time]."""
+        given = None if self.config.average is None else self.config.average.interval
+        return given or scales.SAMPLE_STEPS * self.timestep
+
+    @property
+    def n_particles(self) -> int:
+        """Number of particles N."""
+        return sum(self.counts)
+
+    def resolved(self) -> SimulateConfig:
+        """The settings, with the numbers that defaults stand for in this material."""
+        config = self.config
+        sections: dict[str, BaseModel | None] = {
+            "equilibration": config.equilibration.model_copy(
+                update={"wave_number": self.wave_number}
+            ),
+            "quench": config.quench
+            and config.quench.model_copy(update={"force_tolerance": self.force_tolerance}),
+            "cage": config.cage and config.cage.model_copy(update={"radius": self.cage_radius}),
+            "average": config.average
+            and config.average.model_copy(update={"interval": self.sampling_interval}),
+        }
+        numbers = {
+            "number_density": self.density,
+            "density": None,  # the same
+            "timestep": self.timestep,
+        }
+        return config.model_copy(update={**sections, **numbers})
 
     @property
     def measured_species(self) -> int:
@@ -100,15 +145,7 @@ def liquid_of(config: SimulateConfig, folder: Path = Path()) -> Liquid:
         SimulationError: LAMMPS refuses the include file.
     """
     system = _system(config, folder)
-    density = config.density or system.number_density
-    if density is None:
-        raise ConfigError(f"density: this field is needed, as {system.name} does not state one")
-    if config.system.include is not None and config.equilibration.wave_number is None:
-        raise ConfigError(
-            f"equilibration.wave_number: this field is needed, as there is no default for "
-            f"{system.name}: the k [1 / length] of F_s(k, t), from whose decay the relaxation time "
-            "tau_alpha is taken, usually at the first peak of the structure factor"
-        )
+    density = _density(config, system)
     names = list(system.species_names)
     measured = config.equilibration.species
     if measured is not None and measured not in names:
@@ -166,6 +203,22 @@ def uses_tau(config: SimulateConfig) -> str | None:
     return next((k for k, values in durations.items() if any(v.in_tau for v in values)), None)
 
 
+def _density(config: SimulateConfig, system: System) -> float:
+    """The number density [1 / length^d]."""
+    field = "number_density" if config.density is None else "density"
+    density = config.number_density or config.density or system.number_density
+    if density is None:
+        raise ConfigError(
+            f"number_density: this field is needed, as {system.name} does not state one (particles "
+            f"per volume, in units {system.units})"
+        )
+    try:
+        scales.check_number_density(density, system, field)
+    except InputError as error:
+        raise ConfigError(str(error)) from None
+    return density
+
+
 def _system(config: SimulateConfig, folder: Path) -> System:
     options: dict[str, Any] = dict(config.system.options)
     if config.system.include is None:
@@ -187,7 +240,7 @@ def _system(config: SimulateConfig, folder: Path) -> System:
     return from_include(
         folder / config.system.include,
         species_names=options.pop("species"),
-        number_density=config.density,
+        number_density=config.number_density or config.density,
         timestep=config.timestep,
         **options,
     )

@@ -88,7 +88,7 @@ def structure_script(liquid: Liquid, name: str, start: str) -> str:
         return script
     return (
         script
-        + quench_commands(liquid.system, liquid.config.quench.force_tolerance)
+        + quench_commands(liquid.system, liquid.force_tolerance)
         + dump_commands("inherent", f"{name}.inherent.dump", "xu yu zu fx fy fz c_energy")
     )
 
@@ -101,7 +101,7 @@ def cage_script(
         replace(liquid.system, timestep=liquid.timestep),
         temperature,
         seed=seed,
-        radius=cage.radius,
+        radius=liquid.cage_radius,
         n_steps=cage.steps,
     )
     return (

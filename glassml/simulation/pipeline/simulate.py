@@ -12,7 +12,7 @@ from glassml.progress import SILENT, Progress
 from glassml.settings import apply_overrides, read_yaml, validated, write_yaml
 from glassml.simulation.lammps import find_lammps, stop_programs_in, stop_running
 from glassml.simulation.pipeline.campaign import run_campaign
-from glassml.simulation.pipeline.liquid import liquid_of
+from glassml.simulation.pipeline.liquid import Liquid, liquid_of
 from glassml.simulation.pipeline.script_files import write_scripts
 from glassml.simulation.pipeline.simulate_config import STAGES, SimulateConfig
 from glassml.simulation.pipeline.simulated_datasets import warnings_of, write_datasets
@@ -87,8 +87,9 @@ def simulate(
     with store.locked(output, "glassml simulate"):
         _check_version(store.folder)
         _clear_unfinished(store, output)
-        write_yaml(config, output / "config.yaml")
-        progress.say(f"{liquid.system.name}, {config.particles} particles; results in {output}")
+        write_yaml(liquid.resolved(), output / "config.yaml")
+        progress.say(f"{liquid.system.name}, {liquid.n_particles} particles; results in {output}")
+        progress.say(_chosen(liquid))
         try:
             with open_workers("threads", config.workers, config.cluster, stop_running) as workers:
                 campaign = run_campaign(liquid, StageRunner(store, workers, progress), until)
@@ -131,6 +132,25 @@ def write_inputs(config: SimulateConfig, folder: Path) -> tuple[int, str | None]
     tasks = [task for task in planner.known.values() if task.facts["script"]]
     write_scripts(tasks, folder, find_lammps().version, missing)
     return len(tasks), missing
+
+
+def _chosen(liquid: Liquid) -> str:
+    """The numbers that follow from the material unless the settings give them."""
+    config, unit = liquid.config, liquid.system.length_unit
+    per = "" if unit == "lj" else f" per {unit}^{liquid.system.dimension}"
+    inverse = "" if unit == "lj" else f" / {unit}"
+    found = [
+        f"number density {liquid.density:.4g}{per}",
+        f"time step {liquid.timestep:g}",
+        f"wave number {liquid.wave_number:g}{inverse}",
+    ]
+    if config.quench is not None:
+        found.append(f"force tolerance {liquid.force_tolerance:g}")
+    if config.cage is not None:
+        found.append(f"cage radius {liquid.cage_radius:g}")
+    if config.average is not None:
+        found.append(f"samples every {liquid.sampling_interval:g}")
+    return ", ".join(found)
 
 
 def _output(config: SimulateConfig) -> Path:

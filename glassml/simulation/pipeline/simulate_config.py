@@ -21,8 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from glassml.simulation.cage import CAGE_RADIUS, CAGE_STEPS
-from glassml.simulation.inherent import FORCE_TOLERANCE
+from glassml.simulation.cage import CAGE_STEPS
 from glassml.work import ClusterConfig
 
 __all__ = [
@@ -152,8 +151,9 @@ class EquilibrationConfig(_Section):
     wave_number: PositiveFloat | None = Field(
         default=None,
         description="k [1 / length] of the self-intermediate scattering function F_s(k, t), from "
-        "which tau_alpha is taken; usually the first peak of the structure factor. null: 7.25, "
-        "that of the Kob-Andersen liquid, for built-in mixtures; needed with system.include",
+        "which tau_alpha is taken; usually the first peak of the structure factor. null: that of "
+        "a dense liquid of this number density rho, 7.25 (rho / 1.2)^(1/3): 7.25 for the "
+        "Kob-Andersen liquid",
     )
     species: str | None = Field(
         default=None, description="species whose F_s is measured; null: the first one"
@@ -170,9 +170,11 @@ class EquilibrationConfig(_Section):
 class QuenchConfig(_Section):
     """Inherent structures: the minimum of the potential energy that FIRE reaches."""
 
-    force_tolerance: PositiveFloat = Field(
-        default=FORCE_TOLERANCE,
-        description="largest force on a particle at which the quench has converged",
+    force_tolerance: PositiveFloat | None = Field(
+        default=None,
+        description="largest force on a particle at which the quench has converged. null: 1e-8 "
+        "for the Kob-Andersen liquid, otherwise 1e-8 (rho / 1.2)^(1/3) energy / length, to one "
+        "digit; the energy is the unit of energy for units lj, and 0.1 eV for others",
     )
 
 
@@ -224,9 +226,10 @@ class EnsembleConfig(_Section):
 class CageConfig(_Section):
     """Cage centres (Alkemade et al. 2023): mean positions of particles confined to their cages."""
 
-    radius: PositiveFloat = Field(
-        default=CAGE_RADIUS,
-        description="of the sphere around its first position in which a particle moves freely",
+    radius: PositiveFloat | None = Field(
+        default=None,
+        description="of the sphere around its first position in which a particle moves freely. "
+        "null: 0.4 (rho / 1.2)^(-1/3): 0.4 for the Kob-Andersen liquid",
     )
     steps: PositiveInt = Field(
         default=CAGE_STEPS, description="time steps over which positions are averaged"
@@ -236,8 +239,9 @@ class CageConfig(_Section):
 class AverageConfig(_Section):
     """Averaged positions: means over windows of short runs, and the vibrations around them."""
 
-    interval: PositiveFloat = Field(
-        default=0.1, description="time between two samples; a multiple of the time step"
+    interval: PositiveFloat | None = Field(
+        default=None,
+        description="time between two samples, a multiple of the time step; null: 20 time steps",
     )
     samples: PositiveInt = Field(default=20, description="in a window")
     windows: Literal["runs"] | PositiveInt = Field(
@@ -252,8 +256,13 @@ class SimulateConfig(_Section):
 
     system: SystemConfig = Field(description="the mixture")
     particles: Annotated[int, Field(ge=2)] = Field(description="number of particles N")
+    number_density: PositiveFloat | None = Field(
+        default=None,
+        description="particles per volume [1 / length^3], or per area in two dimensions; null: "
+        "that of the built-in mixture",
+    )
     density: PositiveFloat | None = Field(
-        default=None, description="particles per volume; null: that of the built-in mixture"
+        default=None, description="the same as number_density; give one of them"
     )
     temperatures: Annotated[tuple[PositiveFloat, ...], BeforeValidator(_listed)] = Field(
         description="one, or a list of decreasing ones"
@@ -308,6 +317,15 @@ class SimulateConfig(_Section):
         if len({f"{temperature:g}" for temperature in value}) < len(value):
             raise ValueError("expected temperatures that differ in their first six digits")
         return value
+
+    @model_validator(mode="after")
+    def _one_density(self) -> SimulateConfig:
+        if self.density is not None and self.number_density is not None:
+            raise ValueError(
+                "number_density, density: expected one of them, as they are the same; found "
+                f"{self.number_density:g} and {self.density:g}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _pressure_with_npt(self) -> SimulateConfig:

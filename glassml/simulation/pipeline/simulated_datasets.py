@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from glassml.data import Configuration, DatasetWriter
+from glassml.data import Configuration, DatasetWriter, Window
 from glassml.simulation.lammps import find_lammps
 from glassml.simulation.pipeline.average_tasks import with_averages
 from glassml.simulation.pipeline.campaign import Campaign, Labelled
@@ -46,8 +46,7 @@ def write_datasets(campaign: Campaign, output: Path, store: Store) -> tuple[Path
 
 def settings_of(liquid: Liquid) -> dict[str, Any]:
     """The settings that determine a dataset, without those that are null."""
-    settings = liquid.config.model_dump(mode="json", exclude=_LOCAL)
-    settings["equilibration"]["wave_number"] = liquid.wave_number
+    settings = liquid.resolved().model_dump(mode="json", exclude=_LOCAL)
     if liquid.config.system.include is not None:
         # The description holds its commands.
         settings["system"]["include"] = liquid.config.system.include.name
@@ -77,10 +76,10 @@ def warnings_of(
         if temperature not in (None, labelled.sample.temperature):
             continue
         force = float(_load(labelled.structure, store)["largest_force"])
-        if force > quench.force_tolerance:
+        if force > campaign.liquid.force_tolerance:
             found.append(
                 f"{labelled.sample.name}: the quench has not converged: the largest force is "
-                f"{force:.2g}, above {quench.force_tolerance:g}"
+                f"{force:.2g}, above {campaign.liquid.force_tolerance:g}"
             )
     return found
 
@@ -95,7 +94,7 @@ def _description(campaign: Campaign, temperature: float, store: Store) -> dict[s
         np.diag(_load(labelled.structure, store)["cell"])[: liquid.system.dimension]
         for labelled in _at(campaign, temperature)
     ]
-    densities = [liquid.config.particles / np.prod(lengths) for lengths in edges]
+    densities = [liquid.n_particles / np.prod(lengths) for lengths in edges]
     return {
         "made_by": "glassml simulate",
         "lammps": find_lammps().version,
@@ -141,7 +140,7 @@ def _configuration(campaign: Campaign, labelled: Labelled, store: Store) -> Conf
         cage = _load(labelled.cage, store)
         centres = structure["positions"] + cage["displacement"]
         fields["structures"] = {**fields.get("structures", {}), "cage": centres}
-        provenance["cage_radius"] = liquid.config.cage.radius
+        provenance["cage_radius"] = liquid.cage_radius
         provenance["cage_error"] = float(cage["error"])
     if labelled.labels is not None:
         labels = _load(labelled.labels, store)
@@ -176,10 +175,11 @@ def _with_windows(
     average = campaign.liquid.config.average
     if average is None:
         return configuration
+    window = Window(campaign.liquid.sampling_interval, average.samples)
     if labelled.average is not None:
-        return with_averages(configuration, _load(labelled.average, store), average)
+        return with_averages(configuration, _load(labelled.average, store), window)
     if labelled.labels is not None:
-        return with_averages(configuration, _load(labelled.labels, store), average, "window_")
+        return with_averages(configuration, _load(labelled.labels, store), window, "window_")
     return configuration
 
 

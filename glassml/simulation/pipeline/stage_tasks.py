@@ -166,7 +166,7 @@ class Chain:
             inputs={self.state.file: self.state.key},
             evaluate=None if frames is None else collect_frames,
             parameters={} if frames is None else {"frames": list(frames)},
-            cost=float(steps * self.liquid.config.particles),
+            cost=float(steps * self.liquid.n_particles),
         )
         self.state = State(f"{name}.restart", task.key)
         return task
@@ -185,7 +185,7 @@ def melt(liquid: Liquid, replica: int) -> tuple[Chain, list[Task]]:
         evaluate=check_box,
         parameters={
             "box_length": liquid.box_length,
-            "particles": liquid.config.particles,
+            "particles": liquid.n_particles,
             "density": liquid.density,
             "default_skin": 0.3 if liquid.system.units == "lj" else 2.0,
             **_dimension(liquid),
@@ -210,7 +210,7 @@ def structure_task(liquid: Liquid, sample: LiquidSample) -> Task:
         inputs={sample.state.file: sample.state.key},
         evaluate=measure_structure,
         parameters={"dumps": dumps},
-        cost=1000.0 * liquid.config.particles,  # about the iterations of FIRE
+        cost=1000.0 * liquid.n_particles,  # about the iterations of FIRE
     )
 
 
@@ -227,7 +227,7 @@ def cage_task(liquid: Liquid, sample: LiquidSample, cage: CageConfig) -> Task:
         outputs=(f"{name}.npz",),
         inputs={sample.state.file: sample.state.key},
         evaluate=measure_cage,
-        cost=float(cage.steps * liquid.config.particles),
+        cost=float(cage.steps * liquid.n_particles),
     )
 
 
@@ -243,7 +243,7 @@ def label_tasks(
     """
     ensemble = liquid.config.ensemble
     assert ensemble is not None, "called for labelled datasets only"
-    n = liquid.config.particles
+    n = liquid.n_particles
     samples = run_samples(liquid, frames[-1])
     window = {} if not samples else {"samples": samples, **_dimension(liquid)}
     spacing = None if not samples else ((*samples, 1)[1], samples[-1])  # 1 for a single sample
@@ -302,12 +302,12 @@ def run_samples(liquid: Liquid, last: int) -> list[int]:
     average = liquid.config.average
     if average is None or average.windows != "runs":
         return []
-    every = steps_between_samples(average.interval, liquid.timestep)
+    every = steps_between_samples(liquid.sampling_interval, liquid.timestep)
     steps = [every * k for k in range(average.samples)]
     if steps[-1] > last:
         raise ConfigError(
             f"average.samples: expected a window within the runs of {last * liquid.timestep:g}; "
-            f"found {average.samples} samples every {average.interval:g}"
+            f"found {average.samples} samples every {liquid.sampling_interval:g}"
         )
     return steps
 
@@ -343,7 +343,7 @@ def trajectory_pieces(steps: int, longest: int) -> tuple[list[tuple[int, int]], 
 
 def _lattice(liquid: Liquid, seed: int) -> str:
     """A data file: particles at random on the sites of a simple cubic or square lattice."""
-    n, length, dimension = liquid.config.particles, liquid.box_length, liquid.system.dimension
+    n, length, dimension = liquid.n_particles, liquid.box_length, liquid.system.dimension
     side = int(np.ceil(n ** (1 / dimension) - 1e-9))
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(side**dimension)[:n]
