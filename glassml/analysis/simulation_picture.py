@@ -64,6 +64,9 @@ def simulation_figure(datasets: Sequence[str | Path]) -> Figure:
 def _draw_relaxation(axes: Axes, datasets: Sequence[Dataset], colours: Sequence[Colour]) -> None:
     for dataset, colour in zip(datasets, colours, strict=True):
         found = dataset.description["equilibration"]
+        if "f_s" not in found:
+            axes.plot([], [], color=colour, label=f"T = {found['temperature']:g}: not measured")
+            continue
         label = f"T = {found['temperature']:g}"
         if "tau_alpha" in found:
             label += rf", $\tau_\alpha$ = {found['tau_alpha']:.3g}"
@@ -80,7 +83,8 @@ def _draw_relaxation(axes: Axes, datasets: Sequence[Dataset], colours: Sequence[
         textcoords="offset points", ha="right", color=REFERENCE["color"],
     )  # fmt: skip
     axes.set(ylim=(-0.03, 1.03), xlabel="time $t$", title="Relaxation")
-    log_x_axis(axes)
+    if any("f_s" in dataset.description["equilibration"] for dataset in datasets):
+        log_x_axis(axes)
     axes.set_ylabel(rf"$F_s(k = {wave_number:g},\ t)$")
     axes.legend(loc="lower left")
 

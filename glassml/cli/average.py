@@ -65,7 +65,7 @@ def average(
     system: SystemName = None,
     include: Include = None,
     truncation: Truncation = None,
-    units: Units = "lj",
+    units: Units = None,
     species: SpeciesNames = None,
     windows: _Windows = 1,
     samples: _Samples = 20,
@@ -85,7 +85,10 @@ def average(
 
     For example:
 
-        glassml average kob_andersen_T0.64 -o averaged.h5 --system kob-andersen
+        glassml average kob_andersen_T0.64 -o averaged.h5
+
+    A dataset that `glassml simulate` made records its interactions and units; other files need
+    `--system` or `--include`.
     """
     from glassml.data import ReadOptions, SpeciesMap, Window
     from glassml.errors import InputError
@@ -94,8 +97,9 @@ def average(
     from glassml.simulation.scales import SAMPLE_STEPS
 
     check_absent(output, overwrite)
-    if interval is not None and not 0 < interval < math.inf:
-        raise InputError(f"--interval: expected a positive time; found {interval:g}")
+    for option, value in (("--interval", interval), ("--timestep", timestep)):
+        if value is not None and not 0 < value < math.inf:
+            raise InputError(f"{option}: expected a positive time; found {value:g}")
     options = ReadOptions(species=SpeciesMap.parse(species) if species else None)
     chosen = chosen_system(system, include, truncation, units, source, file_format, options)
     if interval is None:

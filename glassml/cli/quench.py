@@ -42,7 +42,7 @@ def quench(
     system: SystemName = None,
     include: Include = None,
     truncation: Truncation = None,
-    units: Units = "lj",
+    units: Units = None,
     species: SpeciesNames = None,
     force_tolerance: _Tolerance = None,
     max_iterations: _Iterations = 100_000,
@@ -57,7 +57,11 @@ def quench(
 
     For example:
 
-        glassml quench kob_andersen_T0.64 -o inherent.h5 --system kob-andersen
+        glassml quench kob_andersen_T0.64 -o inherent.h5
+        glassml quench run.lammpstrj -o inherent_run.h5 --species A,B --system kob-andersen
+
+    A dataset that `glassml simulate` made records its interactions and units; other files need
+    `--system` or `--include`.
     """
     from glassml.data import ReadOptions, SpeciesMap
     from glassml.progress import TerminalProgress

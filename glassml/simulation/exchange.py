@@ -11,7 +11,15 @@ from glassml.data import Configuration
 from glassml.errors import InputError, SimulationError
 from glassml.simulation.system import System
 
-__all__ = ["LammpsFrame", "dump_commands", "read_snapshot", "start_commands", "write_data"]
+__all__ = [
+    "LammpsFrame",
+    "data_text",
+    "dump_commands",
+    "frame_of",
+    "read_snapshot",
+    "start_commands",
+    "write_data",
+]
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ class LammpsFrame:
 
 
 def write_data(path: str | Path, configuration: Configuration, system: System) -> LammpsFrame:
-    """Write a LAMMPS data file: particle i gets the id i + 1, species the system's types.
+    """Write a LAMMPS data file; see `data_text`.
 
     Args:
         path: file to write.
@@ -73,6 +81,24 @@ def write_data(path: str | Path, configuration: Configuration, system: System) -
 
     Returns:
         The frame of LAMMPS' vectors.
+
+    Raises:
+        InputError: see `data_text`.
+    """
+    text, frame = data_text(configuration, system)
+    Path(path).write_text(text, encoding="utf-8")
+    return frame
+
+
+def data_text(configuration: Configuration, system: System) -> tuple[str, LammpsFrame]:
+    """A LAMMPS data file: particle i gets the id i + 1, species the system's types.
+
+    Args:
+        configuration: N particles in a cell that is periodic in all directions of the system.
+        system: its species names become the types 1, 2, ...
+
+    Returns:
+        The text, and the frame of LAMMPS' vectors.
 
     Raises:
         InputError: the configuration has a species that the system lacks or another length unit,
@@ -98,8 +124,12 @@ def write_data(path: str | Path, configuration: Configuration, system: System) -
             zip(types.tolist(), positions.tolist(), strict=True), start=1
         )
     ]
-    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return frame
+    return "\n".join(lines) + "\n", frame
+
+
+def frame_of(configuration: Configuration, system: System) -> LammpsFrame:
+    """The frame of the vectors of LAMMPS when it has read `data_text`."""
+    return _box(configuration, system)[0]
 
 
 def start_commands(system: System, data_file: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glassml.errors import InputError, SimulationError
-from glassml.simulation.lammps import find_lammps, run_lammps
+from glassml.simulation.lammps import LammpsProgram, find_lammps, run_lammps
 from glassml.simulation.potentials import missing_potential, potential_folders
 from glassml.simulation.system import System, head_commands
 
@@ -42,6 +42,7 @@ def from_include(
     units: str = "lj",
     citation: str = "",
     dimension: int = 3,
+    program: LammpsProgram | None = None,
 ) -> System:
     """A system that a LAMMPS include file defines.
 
@@ -61,6 +62,7 @@ def from_include(
         units: LAMMPS' unit system; the file cannot set it, as the box exists already.
         citation: the paper that defines the system.
         dimension: 3, or 2 for a system in the plane; the file cannot set it either.
+        program: the LAMMPS that tries it out. Default: that of `find_lammps`.
 
     Raises:
         InputError: the file, or a potential file that it names, is missing; or a value does not
@@ -82,7 +84,7 @@ def from_include(
     commands = _with_whole_paths(file)
     if dimension not in (2, 3):
         raise InputError(f"{file}: dimension: expected 2 or 3; found {dimension!r}")
-    masses, file_timestep = _probe(file, commands, len(names), units, dimension)
+    masses, file_timestep = _probe(file, commands, len(names), units, dimension, program)
     return System(
         name=file.stem,
         species_names=names,
@@ -119,7 +121,12 @@ def _with_whole_paths(file: Path) -> str:
 
 
 def _probe(
-    file: Path, commands: str, n_types: int, units: str, dimension: int
+    file: Path,
+    commands: str,
+    n_types: int,
+    units: str,
+    dimension: int,
+    program: LammpsProgram | None,
 ) -> tuple[tuple[float, ...], float]:
     """Masses of the types and the timestep after LAMMPS has read the commands."""
     centres = [_SPACING * (i + 0.5) for i in range(n_types)]
@@ -138,9 +145,11 @@ def _probe(
     )
     with tempfile.TemporaryDirectory(prefix="glassml-include-") as folder:
         try:
-            run_lammps(script, cwd=folder, env={"OMP_NUM_THREADS": "1"})
+            run_lammps(script, cwd=folder, env={"OMP_NUM_THREADS": "1"}, program=program)
         except SimulationError as error:
-            others = potential_folders(find_lammps().lmp)
+            others = potential_folders(
+                find_lammps().lmp if program is None else Path(program.command[0])
+            )
             missing = missing_potential(str(error), file.resolve().parent, others)
             if missing is not None:
                 raise InputError(f"{file}: {missing}") from None

@@ -121,7 +121,7 @@ def test_mistakes_are_named(glassml: Run, tmp_path: Path):
         ((source, *kob, "--interval", "0"), "--interval: expected a positive time; found 0"),
         ((source, *kob, "--interval", "inf"), "--interval: expected a positive time; found inf"),
         ((source, *kob, "--temperature", "-1"), "temperature: expected a positive number"),
-        ((source, *kob, "--timestep", "0"), "expected positive times; found 0.1 and 0"),
+        ((source, *kob, "--timestep", "0"), "--timestep: expected a positive time; found 0"),
         ((tmp_path / "unknown.h5", *kob), "found None; give it (--temperature)"),
         ((source, "--system", "wahnstrom", "--jobs", "0"), "jobs: expected at least 1"),
     ]:

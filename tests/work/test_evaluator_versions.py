@@ -34,12 +34,13 @@ class Group(NamedTuple):
 
 
 GROUPS = (
-    Group({lammps_task.run_script: 1}, ("simulation/pipeline/lammps_task.py",), "cc7d75e2fb409702"),
+    Group({lammps_task.run_script: 1}, ("simulation/pipeline/lammps_task.py",), "3df57a68c63f3d6e"),
     Group(
         {
             measurements.check_box: 1,
             measurements.collect_frames: 1,
             measurements.measure_window: 1,
+            measurements.measure_given_window: 1,
             measurements.measure_structure: 1,
             measurements.measure_cage: 1,
             measurements.measure_average: 1,
@@ -57,7 +58,7 @@ GROUPS = (
             "physics/propensity.py",
             "physics/relaxation.py",
         ),
-        "81daff882ed77cd6",
+        "e3a360877df03169",
     ),
     Group(
         {_quench: 1},
@@ -67,7 +68,7 @@ GROUPS = (
             "simulation/inherent.py",
             "simulation/exchange.py",
         ),
-        "3e18e401db340a84",
+        "898f43ead251e69b",
     ),
     Group(
         {_average: 1},
@@ -79,7 +80,7 @@ GROUPS = (
             "simulation/exchange.py",
             "physics/averaging.py",
         ),
-        "454f1d55b5584dd6",
+        "859bd64ff6191226",
     ),
     Group(
         {sweep_runs.train_and_predict: 1},

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from glassml.data import Configuration
 from glassml.errors import ConfigError
 from glassml.simulation.pipeline.lammps_task import lammps_task
 from glassml.simulation.pipeline.liquid import Liquid
@@ -16,6 +17,7 @@ from glassml.simulation.pipeline.measurements import (
     check_box,
     collect_frames,
     measure_cage,
+    measure_given_window,
     measure_labels,
     measure_run,
     measure_structure,
@@ -37,6 +39,7 @@ __all__ = [
     "Chain",
     "LiquidSample",
     "State",
+    "box_facts",
     "cage_task",
     "label_tasks",
     "melt",
@@ -46,6 +49,8 @@ __all__ = [
 
 _ORIGINS = 8  # time origins in a window, in its first half
 _LAGS_PER_DECADE = 8
+# LAMMPS' own [length]; 2 in units of angstrom and bohr.
+_SKINS = {"lj": 0.3, "si": 0.001, "cgs": 0.1, "micro": 0.1, "nano": 0.1}
 _THERMO_LINES = 200  # lines of thermo output per run, for means and errors of energies
 
 
@@ -69,12 +74,14 @@ class LiquidSample(NamedTuple):
         temperature: temperature at which it was equilibrated.
         replica: number of the replica that it comes from: 1, 2, ...
         state: the restart file that holds it.
+        given: the configuration itself, if it was given to begin from.
     """
 
     name: str
     temperature: float
     replica: int
     state: State
+    given: Configuration | None = None
 
 
 @dataclass
@@ -130,7 +137,7 @@ class Chain:
             name=f"{name}-measured",
             outputs=(f"{name}-measured.json",),
             inputs={f"{task.facts['name']}.npz": task.key for _, task in pieces},
-            evaluate=measure_window,
+            evaluate=measure_given_window if self.liquid.given else measure_window,
             consumes=True,
             parameters={
                 "length": steps * self.liquid.timestep,
@@ -187,8 +194,7 @@ def melt(liquid: Liquid, replica: int) -> tuple[Chain, list[Task]]:
             "box_length": liquid.box_length,
             "particles": liquid.n_particles,
             "density": liquid.density,
-            "default_skin": 0.3 if liquid.system.units == "lj" else 2.0,
-            **_dimension(liquid),
+            **box_facts(liquid),
         },
     )
     state = State(f"{name}.restart", create.key)
@@ -365,6 +371,11 @@ def _lattice(liquid: Liquid, seed: int) -> str:
         ),
     ]
     return "\n".join(lines) + "\n"
+
+
+def box_facts(liquid: Liquid) -> dict[str, Any]:
+    """What `check_box` needs about a liquid, apart from the box."""
+    return {"default_skin": _SKINS.get(liquid.system.units, 2.0), **_dimension(liquid)}
 
 
 def _dimension(liquid: Liquid) -> dict[str, int]:
