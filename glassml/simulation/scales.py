@@ -58,7 +58,7 @@ _REDUCED_SPACING = (0.2, 20.0)
 # Units in which people know the density of a liquid: the mass of one unit of mass [kg] per volume
 # [m^3] (None: particles), and the numbers that liquids have.
 _MASS_DENSITIES = {"g/cm^3": (1000.0, (0.1, 30.0)), "kg/m^3": (1.0, (100.0, 30_000.0))}
-_PER_CUBIC_NANOMETRE = (1.0, 200.0)
+_PER_CUBIC_NANOMETRE = (30.0, 200.0)  # below, it is surely g/cm^3
 
 
 def wave_number(number_density: float, dimension: int = 3) -> float:

@@ -12,6 +12,7 @@ from simulation.simulations import plain
 from systems import liquid as disordered
 from systems import moved, rotation, write_dump
 
+from glassml.analysis import simulation_figure
 from glassml.data import Configuration, Dataset, DatasetWriter, atoms_from_configuration
 from glassml.errors import ConfigError, GlassMLError
 from glassml.settings import apply_overrides, validated
@@ -78,6 +79,8 @@ def test_a_dataset_gives_positions_labels_and_tau(equilibrium: Path, tmp_path: P
         assert after.provenance["source"] == equilibrium.name
         assert after.provenance["source_frame"] == before.name
         assert {"cage", "average", "inherent"} <= set(after.structures)
+    axes = simulation_figure([found.path]).axes[0]
+    assert axes.texts[0].get_text() == "not measured, as configurations were given"
     about = found.description
     assert about["equilibration"] == {"temperature": 2.0, "checked": False, "tau_alpha": tau}
     assert about["start"]["files"][0]["name"] == equilibrium.name
