@@ -59,7 +59,7 @@ def _system_of(description: dict[str, Any]) -> System | None:
     about = description.get("system")
     if description.get("made_by") != "glassml simulate" or not isinstance(about, dict):
         return None
-    counts = about["particles"]
+    counts: list[int] = about.get("particles_of_types") or about["particles"]
     total = sum(counts)
     # A species without particles has no fraction; the composition is not used for given data.
     fractions = counts if min(counts) > 0 else [total / len(counts)] * len(counts)
@@ -74,6 +74,8 @@ def _system_of(description: dict[str, Any]) -> System | None:
         citation=about["citation"],
         units=about["units"],
         dimension=about.get("dimension", 3),
+        type_species=tuple(about.get("type_species", ())),
+        diameters=tuple(about.get("diameters", ())),
     )
 
 

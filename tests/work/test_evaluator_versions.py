@@ -68,7 +68,7 @@ GROUPS = (
             "simulation/inherent.py",
             "simulation/exchange.py",
         ),
-        "898f43ead251e69b",
+        "6358ca5df72468c3",
     ),
     Group(
         {_average: 1},
@@ -80,7 +80,7 @@ GROUPS = (
             "simulation/exchange.py",
             "physics/averaging.py",
         ),
-        "859bd64ff6191226",
+        "5ad08a9becd99605",
     ),
     Group(
         {sweep_runs.train_and_predict: 1},

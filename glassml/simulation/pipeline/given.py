@@ -22,9 +22,9 @@ from glassml.data import (
 )
 from glassml.errors import ConfigError, InputError
 from glassml.files import sha256_of
-from glassml.simulation.exchange import data_text
+from glassml.simulation.exchange import data_text, types_of
 from glassml.simulation.pipeline.simulate_config import SimulateConfig, StartConfig
-from glassml.simulation.system import System
+from glassml.simulation.system import DIAMETER, System
 
 __all__ = ["check_given", "counts_of", "file_names", "read_given", "stated"]
 
@@ -89,16 +89,16 @@ def read_given(start: StartConfig, system: System) -> list[Configuration]:
             configuration = _converted(frame, name, facts, start, system)
             data_text(configuration, system)  # refuses what LAMMPS cannot represent
             if found:
-                _check_same_liquid(found[0], configuration)
+                _check_same_liquid(found[0], configuration, system)
             found.append(configuration)
         if len(found) == known:
             raise InputError(f"{path}: index: expected frames; found none for {start.index!r}")
     return found
 
 
-def counts_of(configuration: Configuration) -> tuple[int, ...]:
-    """Number of particles of each species."""
-    counts = np.bincount(configuration.species, minlength=len(configuration.species_names))
+def counts_of(configuration: Configuration, system: System) -> tuple[int, ...]:
+    """Number of particles of each type."""
+    counts = np.bincount(types_of(configuration, system) - 1, minlength=system.n_types)
     return tuple(counts.tolist())
 
 
@@ -174,10 +174,13 @@ def _converted(
     if isinstance(frame, Atoms):
         if system.dimension == 2 and np.ptp(frame.positions[:, 2]) == 0:
             frame.pbc = (True, True, False)  # LAMMPS writes planes as periodic across
+        if system.diameters and DIAMETER not in frame.arrays:
+            _add_diameters(frame, name, system)
         species = _species_map(frame, name, start, system)
         unit = frame.info.get("length_unit", system.length_unit)
+        scalars = [DIAMETER] if system.diameters else []
         return configuration_from_atoms(
-            frame, species, length_unit=unit, name=name, provenance=facts
+            frame, species, scalars, length_unit=unit, name=name, provenance=facts
         )
     for known in ("temperature", "tau_alpha"):
         if known in frame.provenance:
@@ -198,6 +201,7 @@ def _converted(
         species=lookup[frame.species],
         species_names=system.species_names,
         length_unit=frame.length_unit,
+        scalars={key: x for key, x in frame.scalars.items() if key == DIAMETER},
         name=name,
         provenance=facts,
     )
@@ -225,6 +229,20 @@ def _species_map(atoms: Atoms, name: str, start: StartConfig, system: System) ->
     return SpeciesMap(list(system.species_names), system.species_names)
 
 
+def _add_diameters(atoms: Atoms, name: str, system: System) -> None:
+    """Diameters and species of atoms whose types are those of the system."""
+    types = atoms.arrays.get("type")
+    if types is None or types.min() < 1 or types.max() > system.n_types:
+        found = "neither" if types is None else f"types from {types.min()} to {types.max()}"
+        raise InputError(
+            f"{name}: {DIAMETER}: expected an array of this name, or types 1 to {system.n_types} "
+            f"of the polydisperse system {system.name}; found {found}"
+        )
+    atoms.set_array(DIAMETER, np.array(system.diameters)[types - 1])
+    atoms.set_array("type", np.array(system.species_of_types)[types - 1] + 1)
+    atoms.numbers = atoms.arrays["type"]
+
+
 def _renamed(names: tuple[str, ...], where: str, start: StartConfig) -> tuple[str, ...]:
     """Species names of a dataset under their names in the system."""
     if start.species is None:
@@ -238,10 +256,12 @@ def _renamed(names: tuple[str, ...], where: str, start: StartConfig) -> tuple[st
     return tuple(start.species)
 
 
-def _check_same_liquid(first: Configuration, other: Configuration) -> None:
-    if counts_of(first) != counts_of(other):
+def _check_same_liquid(first: Configuration, other: Configuration, system: System) -> None:
+    expected, found = counts_of(first, system), counts_of(other, system)
+    if expected != found:
+        whole = f"{list(expected)} of {list(first.species_names)}"
         raise InputError(
-            f"{other.name}: species: expected as many particles of each species as in "
-            f"{first.name}, {list(counts_of(first))} of {list(first.species_names)}; found "
-            f"{list(counts_of(other))}. Simulate them apart"
+            f"{other.name}: species: expected as many particles of each "
+            f"{'diameter' if system.diameters else 'species'} as in {first.name}, {whole}; found "
+            f"{list(found)}. Simulate them apart"
         )

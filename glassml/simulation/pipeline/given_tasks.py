@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from glassml.data import Configuration
-from glassml.simulation.exchange import LammpsFrame, data_text
+from glassml.simulation.exchange import LammpsFrame, data_text, types_of
 from glassml.simulation.lammps import read_thermo
 from glassml.simulation.pipeline.lammps_task import lammps_task
 from glassml.simulation.pipeline.liquid import Liquid
@@ -37,16 +37,19 @@ def check_chains(liquid: Liquid) -> tuple[list[Chain], list[Task]]:
     """Trajectories that begin at given configurations with new velocities, one per replica.
 
     The configurations are evenly spaced among those that are given. Their particles are sorted by
-    species, as those of all trajectories are.
+    type, as those of all trajectories are.
     """
     chains, tasks = [], []
     temperature = liquid.config.temperatures[0]
     chosen = np.linspace(0, len(liquid.given) - 1, liquid.config.replicas).round().astype(int)
     for replica, index in enumerate(chosen.tolist(), start=1):
         given = liquid.given[index]
-        order = np.argsort(given.species, kind="stable")
+        order = np.argsort(types_of(given, liquid.system), kind="stable")
         ordered = replace(
-            given, positions=given.positions[order], species=given.species[order], scalars={}
+            given,
+            positions=given.positions[order],
+            species=given.species[order],
+            scalars={name: values[order] for name, values in given.scalars.items()},
         )
         name = f"T{temperature:g}-replica{replica}-given"
         task = _read_task(liquid, "equilibrate", name, ordered, (temperature, liquid.seed(name)))

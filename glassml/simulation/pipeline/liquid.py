@@ -30,7 +30,7 @@ from glassml.simulation.systems import SYSTEMS, System, from_include, system_nam
 __all__ = ["Liquid", "ensemble_steps", "liquid_of", "uses_tau"]
 
 _CONFIGURATIONS = 10
-_INCLUDE_OPTIONS = ("species", "composition", "units", "dimension", "citation")
+_INCLUDE_OPTIONS = ("species", "composition", "units", "dimension", "diameters", "citation")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Liquid:
         system: the interactions.
         timestep: [time].
         density: [1 / length^3], or [1 / length^2] in two dimensions.
-        counts: number of particles of each species; the sum is N.
+        counts: number of particles of each type; the sum is N.
         program: the LAMMPS that runs the simulation.
         given: configurations to begin from, in the species of the system; empty if the liquid is
             melted and cooled.
@@ -62,8 +62,8 @@ class Liquid:
         return float((self.n_particles / self.density) ** (1 / self.system.dimension))
 
     @cached_property
-    def species(self) -> np.ndarray:
-        """Species of each particle, int64 [N], in increasing order."""
+    def types(self) -> np.ndarray:
+        """Type of each particle, int64 [N], from 0 on, in increasing order."""
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
     @property
@@ -144,10 +144,24 @@ class Liquid:
         return config.model_copy(update={**sections, **numbers})
 
     @property
-    def measured_species(self) -> int:
-        """The species whose relaxation is measured."""
+    def measured_particles(self) -> tuple[int, int]:
+        """First particle, and the one after the last, of the species whose relaxation is measured.
+
+        Particles are in the order of their types.
+        """
         name = self.config.equilibration.species
-        return 0 if name is None else self.system.species_names.index(name)
+        species = 0 if name is None else self.system.species_names.index(name)
+        kinds = self.system.species_of_types
+        first, last = kinds.index(species), len(kinds) - kinds[::-1].index(species)
+        return sum(self.counts[:first]), sum(self.counts[:last])
+
+    @property
+    def species_counts(self) -> list[int]:
+        """Number of particles of each species."""
+        counts = [0] * len(self.system.species_names)
+        for species, count in zip(self.system.species_of_types, self.counts, strict=True):
+            counts[species] += count
+        return counts
 
     def steps(self, time: float | None, default: int) -> int:
         """The number of time steps of a time [time]; the default for None."""
@@ -183,7 +197,10 @@ def liquid_of(config: SimulateConfig, folder: Path = Path()) -> Liquid:
             f"equilibration.species: expected one of {names}, the species of {system.name}; "
             f"found {measured!r}"
         )
-    counts = counts_of(given[0]) if given else _counts(config.particles or 0, system.composition)
+    if given:
+        counts = counts_of(given[0], system)
+    else:
+        counts = _counts(config.particles or 0, system.composition)
     density = _density(config, system, given)
     if given:
         check_given(config, counts, _counts(sum(counts), system.composition), density)
@@ -191,8 +208,9 @@ def liquid_of(config: SimulateConfig, folder: Path = Path()) -> Liquid:
             fractions = tuple(count / sum(counts) for count in counts)
             system = replace(system, composition=fractions)
     elif min(counts) == 0:
+        kind = "type" if system.diameters else "species"
         raise ConfigError(
-            f"particles: expected enough for at least one of each species of {system.name}, "
+            f"particles: expected enough for at least one of each {kind} of {system.name}, "
             f"composition {list(system.composition)}; found {config.particles}"
         )
     timestep = config.timestep or system.timestep
@@ -324,14 +342,28 @@ def _system(config: SimulateConfig, folder: Path, program: LammpsProgram) -> Sys
             )
     if not options.get("species"):
         raise ConfigError("system.options.species: expected the names of the types 1, 2, ...")
+    include = folder / config.system.include
+    if isinstance(options.get("diameters"), str):
+        options["diameters"] = _numbers(include.parent / options["diameters"])
     return from_include(
-        folder / config.system.include,
+        include,
         species_names=options.pop("species"),
         number_density=config.number_density or config.density,
         timestep=config.timestep,
         program=program,
         **options,
     )
+
+
+def _numbers(file: Path) -> list[float]:
+    """The numbers in a text file, one per type."""
+    try:
+        return [float(word) for word in file.read_text(encoding="utf-8").split()]
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"system.options.diameters: expected a list of numbers, or a file of numbers beside "
+            f"the include file; found {file} ({error})"
+        ) from None
 
 
 def _counts(n: int, composition: tuple[float, ...]) -> tuple[int, ...]:

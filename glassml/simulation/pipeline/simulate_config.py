@@ -66,7 +66,7 @@ class SystemConfig(_Section):
         default_factory=dict,
         description="of a built-in mixture: truncation (shifted, force-shifted, truncated, "
         "smooth), cutoff, cutoff_unit; with include: species, composition, units, dimension, "
-        "citation",
+        "diameters, citation",
     )
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from glassml.simulation.exchange import frame_of
 from glassml.simulation.pipeline.average_tasks import with_averages
 from glassml.simulation.pipeline.campaign import Campaign, Labelled
 from glassml.simulation.pipeline.liquid import Liquid
+from glassml.simulation.system import DIAMETER
 from glassml.work import Store, Task
 
 __all__ = ["settings_of", "warnings_of", "write_datasets"]
@@ -121,7 +122,8 @@ def _description(campaign: Campaign, temperature: float, store: Store) -> dict[s
             "units": liquid.system.units,
             **({"dimension": 2} if liquid.system.dimension == 2 else {}),
             "species": list(liquid.system.species_names),
-            "particles": list(liquid.counts),
+            "particles": liquid.species_counts,
+            **_types_of(liquid),
             "masses": list(liquid.system.masses),
             "commands": liquid.system.commands,
             "citation": liquid.system.citation,
@@ -133,6 +135,18 @@ def _description(campaign: Campaign, temperature: float, store: Store) -> dict[s
         "equilibration": campaign.equilibrium(temperature).record(),
         "settings": settings_of(liquid),
         "energies": "potential_energy and inherent_energy are half of the sum of V(r_ij) over j",
+    }
+
+
+def _types_of(liquid: Liquid) -> dict[str, Any]:
+    """The types of a polydisperse system."""
+    system = liquid.system
+    if not system.diameters:
+        return {}
+    return {
+        "particles_of_types": list(liquid.counts),
+        "type_species": list(system.species_of_types),
+        "diameters": list(system.diameters),
     }
 
 
@@ -171,6 +185,8 @@ def _configuration(campaign: Campaign, labelled: Labelled, store: Store) -> Conf
         **({} if tau is None else {"tau_alpha": tau}),
     }
     fields: dict[str, Any] = {"scalars": {"potential_energy": structure["potential_energy"]}}
+    if DIAMETER in structure:
+        fields["scalars"][DIAMETER] = structure[DIAMETER]
     if "inherent" in structure:
         fields["structures"] = {"inherent": structure["inherent"]}
         fields["scalars"]["inherent_energy"] = structure["inherent_energy"]
@@ -229,11 +245,15 @@ def _structure(labelled: Labelled, liquid: Liquid, store: Store) -> dict[str, np
     if given is None:
         if liquid.system.dimension == 2:
             arrays["cell"][2, 2] = arrays["cell"][0, 0]  # as in published data; without effect
-        return arrays
+        types = arrays["species"]
+        if liquid.system.diameters:
+            arrays[DIAMETER] = np.array(liquid.system.diameters)[types]
+        return {**arrays, "species": np.array(liquid.system.species_of_types)[types]}
     if "inherent" in arrays:
         path = frame_of(given, liquid.system).from_lammps(arrays["inherent"] - arrays["positions"])
         arrays["inherent"] = given.positions + path
-    return {**arrays, "positions": given.positions, "cell": given.cell, "species": given.species}
+    arrays |= {"positions": given.positions, "cell": given.cell, "species": given.species}
+    return {**arrays, **given.scalars}
 
 
 def _vectors(

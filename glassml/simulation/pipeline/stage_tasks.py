@@ -130,8 +130,6 @@ class Chain:
             frames = [0, *frames] if begin == 0 else frames or [end - begin]
             piece = self._piece("equilibrate", f"{name}-{i}", end - begin, at, thermo, frames)
             pieces.append((begin, piece))
-        species = self.liquid.measured_species
-        start = sum(self.liquid.counts[:species])
         measure = lammps_task(
             stage="equilibrate",
             name=f"{name}-measured",
@@ -143,7 +141,7 @@ class Chain:
                 "length": steps * self.liquid.timestep,
                 "timestep": self.liquid.timestep,
                 "wave_number": self.liquid.wave_number,
-                "particles": [start, start + self.liquid.counts[species]],
+                "particles": list(self.liquid.measured_particles),
                 "first_steps": [begin for begin, _ in pieces],
                 "origins": origins,
                 "lags": lags,
@@ -366,7 +364,7 @@ def _lattice(liquid: Liquid, seed: int) -> str:
         *(
             f"{i} {kind + 1} {x!r} {y!r} {z!r}"
             for i, (kind, (x, y, z)) in enumerate(
-                zip(liquid.species.tolist(), positions.tolist(), strict=True), start=1
+                zip(liquid.types.tolist(), positions.tolist(), strict=True), start=1
             )
         ),
     ]
