@@ -62,8 +62,16 @@ def simulation_figure(datasets: Sequence[str | Path]) -> Figure:
 
 
 def _draw_relaxation(axes: Axes, datasets: Sequence[Dataset], colours: Sequence[Colour]) -> None:
-    for dataset, colour in zip(datasets, colours, strict=True):
-        found = dataset.description["equilibration"]
+    axes.set(ylim=(-0.03, 1.03), xlabel="time $t$", title="Relaxation")
+    measured = [d.description["equilibration"] for d in datasets]
+    if not any("f_s" in found for found in measured):
+        text = "not measured, as configurations were given"
+        axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center")
+        axes.set(xticks=[], yticks=[])
+        return
+    for found, colour in zip(measured, colours, strict=True):
+        if "f_s" not in found:
+            continue
         label = f"T = {found['temperature']:g}"
         if "tau_alpha" in found:
             label += rf", $\tau_\alpha$ = {found['tau_alpha']:.3g}"
@@ -79,7 +87,6 @@ def _draw_relaxation(axes: Axes, datasets: Sequence[Dataset], colours: Sequence[
         "1/e", (1.0, 1 / math.e), xycoords=("axes fraction", "data"), xytext=(-4, 3),
         textcoords="offset points", ha="right", color=REFERENCE["color"],
     )  # fmt: skip
-    axes.set(ylim=(-0.03, 1.03), xlabel="time $t$", title="Relaxation")
     log_x_axis(axes)
     axes.set_ylabel(rf"$F_s(k = {wave_number:g},\ t)$")
     axes.legend(loc="lower left")

@@ -36,10 +36,11 @@ _Windows = Annotated[
 ]
 _Samples = Annotated[int, typer.Option(metavar="N", min=1, help="Samples in a window.")]
 _Interval = Annotated[
-    float,
+    float | None,
     typer.Option(
         metavar="TIME",
         help="Between two samples, in the units of the interactions; a multiple of the time step.",
+        show_default="20 time steps",
     ),
 ]
 _Timestep = Annotated[
@@ -64,11 +65,11 @@ def average(
     system: SystemName = None,
     include: Include = None,
     truncation: Truncation = None,
-    units: Units = "lj",
+    units: Units = None,
     species: SpeciesNames = None,
     windows: _Windows = 1,
     samples: _Samples = 20,
-    interval: _Interval = 0.1,
+    interval: _Interval = None,
     timestep: _Timestep = None,
     temperature: _Temperature = None,
     seed: Seed = 0,
@@ -84,19 +85,26 @@ def average(
 
     For example:
 
-        glassml average kob_andersen_T0.64 -o averaged.h5 --system kob-andersen
+        glassml average kob_andersen_T0.64 -o averaged.h5
+
+    A dataset that `glassml simulate` made records its interactions and units; other files need
+    `--system` or `--include`.
     """
     from glassml.data import ReadOptions, SpeciesMap, Window
     from glassml.errors import InputError
     from glassml.progress import TerminalProgress
     from glassml.simulation import average_file
+    from glassml.simulation.scales import SAMPLE_STEPS
 
     check_absent(output, overwrite)
-    if not 0 < interval < math.inf:
-        raise InputError(f"--interval: expected a positive time; found {interval:g}")
-    window = Window(interval, samples)
+    for option, value in (("--interval", interval), ("--timestep", timestep)):
+        if value is not None and not 0 < value < math.inf:
+            raise InputError(f"{option}: expected a positive time; found {value:g}")
     options = ReadOptions(species=SpeciesMap.parse(species) if species else None)
     chosen = chosen_system(system, include, truncation, units, source, file_format, options)
+    if interval is None:
+        interval = SAMPLE_STEPS * (chosen.timestep if timestep is None else timestep)
+    window = Window(interval, samples)
     with continued_later():
         report = average_file(
             source,

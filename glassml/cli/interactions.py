@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from glassml.data import ReadOptions
+    from glassml.data import Configuration, ReadOptions
     from glassml.simulation import System
 
 __all__ = ["Include", "Source", "SystemName", "Truncation", "Units", "chosen_system"]
@@ -28,6 +28,7 @@ SystemName = Annotated[
         "--system",
         metavar="NAME",
         help="Interactions: kob-andersen, kob-andersen-2d or wahnstrom.",
+        show_default="those with which `glassml simulate` made INPUT",
     ),
 ]
 Include = Annotated[
@@ -46,23 +47,31 @@ Truncation = Annotated[
         show_default="the published one",
     ),
 ]
-Units = Annotated[str, typer.Option(metavar="NAME", help="For --include: LAMMPS units.")]
+Units = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="For --include: LAMMPS units.",
+        show_default="those of INPUT, if it states them or its lengths tell",
+    ),
+]
 
 
 def chosen_system(
     name: str | None,
     include: Path | None,
     truncation: str | None,
-    units: str,
+    units: str | None,
     source: Path,
     file_format: str,
     options: ReadOptions,
 ) -> System:
-    """The system of `--system` or `--include`.
+    """The system of `--system` or `--include`, or the one that the input records.
 
     Args:
         name: of a built-in system.
-        include: file of LAMMPS commands; one of both must be given.
+        include: file of LAMMPS commands. One of both must be given, unless the input records its
+            system.
         truncation: of a built-in system.
         units: of an include file.
         source: the input, whose species are the types of an include file.
@@ -70,19 +79,55 @@ def chosen_system(
         options: how to read it.
 
     Raises:
-        InputError: both or none is given, or one does not fit.
+        InputError: both or none is given, or one does not fit or contradicts the record.
         SimulationError: LAMMPS refuses the include file.
     """
     from glassml.data import read_configurations
     from glassml.errors import InputError
     from glassml.simulation import from_include, system_named
+    from glassml.simulation.recorded import check_agreement, recorded_system
 
-    if (name is None) == (include is None):
+    recorded = recorded_system(source)
+    if (name is not None and include is not None) or (name is include and recorded is None):
         given = "neither" if name is None else "both"
         raise InputError(
             f"--system, --include: expected one of them, for the interactions; found {given}"
         )
-    if include is None:
-        return system_named(str(name), **({} if truncation is None else {"truncation": truncation}))
-    first = next(read_configurations(source, file_format, options))
-    return from_include(include, first.species_names, units=units, dimension=first.dimension)
+    if recorded is not None and units not in (None, recorded.units):
+        raise InputError(
+            f"--units: expected {recorded.units}, which {source} records, or no value; found "
+            f"{units}"
+        )
+    if include is not None:
+        first = next(read_configurations(source, file_format, options))
+        units = units or (recorded.units if recorded else _units_for(first, include))
+        chosen = from_include(include, first.species_names, units=units, dimension=first.dimension)
+    elif name is not None:
+        options_given = {} if truncation is None else {"truncation": truncation}
+        chosen = system_named(name, **options_given)
+    else:
+        assert recorded is not None, "checked above"
+        return recorded
+    if recorded is not None:
+        check_agreement(chosen, recorded, source)
+    return chosen
+
+
+def _units_for(configuration: Configuration, include: Path) -> str:
+    """The units of an include file, if the lengths of the input tell.
+
+    Raises:
+        InputError: they do not.
+    """
+    from glassml.errors import InputError
+    from glassml.physics.units import UNIT_STYLES
+
+    fitting = [
+        name for name, style in UNIT_STYLES.items() if style.length == configuration.length_unit
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    raise InputError(
+        f"--units: expected the LAMMPS units of {include}: one of {', '.join(fitting)}, as lengths "
+        f"of {configuration.name} are in {configuration.length_unit}; found none"
+    )

@@ -26,7 +26,12 @@ from glassml.cli.output import check_absent, continued_later
 __all__ = ["quench"]
 
 _Tolerance = Annotated[
-    float, typer.Option(metavar="FORCE", help="Largest force that may remain on any particle.")
+    float | None,
+    typer.Option(
+        metavar="FORCE",
+        help="Largest force that may remain on any particle.",
+        show_default="1e-8 for Lennard-Jones liquids, scaled to the material for others",
+    ),
 ]
 _Iterations = Annotated[int, typer.Option(metavar="N", help="Largest number of steps of FIRE.")]
 
@@ -37,9 +42,9 @@ def quench(
     system: SystemName = None,
     include: Include = None,
     truncation: Truncation = None,
-    units: Units = "lj",
+    units: Units = None,
     species: SpeciesNames = None,
-    force_tolerance: _Tolerance = 1e-8,
+    force_tolerance: _Tolerance = None,
     max_iterations: _Iterations = 100_000,
     jobs: Annotated[int | None, jobs_option("Quenches", "all cores")] = None,
     file_format: FileFormat = "auto",
@@ -52,7 +57,11 @@ def quench(
 
     For example:
 
-        glassml quench kob_andersen_T0.64 -o inherent.h5 --system kob-andersen
+        glassml quench kob_andersen_T0.64 -o inherent.h5
+        glassml quench run.lammpstrj -o inherent_run.h5 --species A,B --system kob-andersen
+
+    A dataset that `glassml simulate` made records its interactions and units; other files need
+    `--system` or `--include`.
     """
     from glassml.data import ReadOptions, SpeciesMap
     from glassml.progress import TerminalProgress

@@ -100,7 +100,8 @@ class _Settings:
         """The short run of a configuration, independent of its name and labels."""
         energies = configuration.scalars.get("potential_energy")
         scalars = {} if energies is None else {"potential_energy": energies}
-        structure = replace(bare(configuration), scalars=scalars)
+        structure = bare(configuration)
+        structure = replace(structure, scalars={**structure.scalars, **scalars})
         temperature = self._temperature(configuration)
         facts = {
             "structure": content_hash(structure),

@@ -21,13 +21,11 @@ from glassml.errors import InputError, SimulationError
 from glassml.physics.units import UNIT_STYLES
 from glassml.simulation.exchange import read_snapshot, start_commands, write_data
 from glassml.simulation.lammps import find_lammps, run_lammps
+from glassml.simulation.scales import cage_radius
 from glassml.simulation.system import System
 
-__all__ = ["CAGE_RADIUS", "CAGE_STEPS", "cage_commands", "cage_structure"]
+__all__ = ["CAGE_STEPS", "cage_commands", "cage_structure"]
 
-# In units of sigma_AA: beyond what the Kob-Andersen liquid vibrates at T = 0.44 (particles are 0.15
-# from their inherent positions, root mean square), and below half of the 1.07 to a neighbour.
-CAGE_RADIUS = 0.4
 CAGE_STEPS = 20_000
 
 _DAMPING = 100  # of the thermostat, in timesteps
@@ -66,7 +64,7 @@ def cage_commands(
     temperature: float,
     *,
     seed: int,
-    radius: float = CAGE_RADIUS,
+    radius: float,
     n_steps: int = CAGE_STEPS,
 ) -> str:
     """LAMMPS commands that average positions, starting from the current ones.
@@ -111,7 +109,7 @@ def cage_structure(
     temperature: float,
     *,
     seed: int,
-    radius: float = CAGE_RADIUS,
+    radius: float | None = None,
     n_steps: int = CAGE_STEPS,
 ) -> Configuration:
     """Find the cage centres of a configuration.
@@ -121,7 +119,8 @@ def cage_structure(
         system: their interactions.
         temperature: see `cage_commands`.
         seed: see `cage_commands`.
-        radius: see `cage_commands`.
+        radius: see `cage_commands`. Default: see `glassml.simulation.scales.cage_radius`; 0.4 at
+            the density of the Kob-Andersen liquid.
         n_steps: see `cage_commands`.
 
     Returns:
@@ -134,6 +133,8 @@ def cage_structure(
         InputError: an argument is out of range, or the configuration does not fit the system.
         SimulationError: LAMMPS fails; names the configuration.
     """
+    if radius is None:
+        radius = cage_radius(configuration.number_density, configuration.dimension)
     commands = cage_commands(system, temperature, seed=seed, radius=radius, n_steps=n_steps)
     with tempfile.TemporaryDirectory(prefix="glassml-cage-") as name:
         folder = Path(name)

@@ -12,7 +12,7 @@ from glassml.data import Configuration, Dataset, DatasetWriter, ReadOptions, rea
 from glassml.errors import InputError
 from glassml.progress import Progress
 from glassml.simulation.lammps import stop_running
-from glassml.simulation.system import System
+from glassml.simulation.system import DIAMETER, System
 from glassml.work import Store, Task, open_workers, run_tasks
 
 __all__ = ["EachConfiguration", "bare", "described", "read_result", "write_each", "write_result"]
@@ -48,15 +48,16 @@ def described(system: System) -> dict[str, Any]:
         "system": system.name,
         "units": system.units,
         "species": list(system.species_names),
+        **({"diameters": list(system.diameters)} if system.diameters else {}),
         "commands": system.commands,
     }
 
 
 def bare(configuration: Configuration) -> Configuration:
-    """The structure alone, independent of its name and labels."""
+    """The structure alone, independent of its name and labels; diameters belong to it."""
     return replace(
         configuration,
-        scalars={},
+        scalars={name: x for name, x in configuration.scalars.items() if name == DIAMETER},
         structures={},
         times=None,
         propensity=None,

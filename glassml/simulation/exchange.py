@@ -9,9 +9,20 @@ import numpy as np
 
 from glassml.data import Configuration
 from glassml.errors import InputError, SimulationError
-from glassml.simulation.system import System
+from glassml.simulation.system import DIAMETER, System
 
-__all__ = ["LammpsFrame", "dump_commands", "read_snapshot", "start_commands", "write_data"]
+__all__ = [
+    "LammpsFrame",
+    "data_text",
+    "dump_commands",
+    "frame_of",
+    "read_snapshot",
+    "start_commands",
+    "types_of",
+    "write_data",
+]
+
+_DIAMETER_TOLERANCE = 1e-6  # relative: text files hold at least six digits
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,7 @@ class LammpsFrame:
 
 
 def write_data(path: str | Path, configuration: Configuration, system: System) -> LammpsFrame:
-    """Write a LAMMPS data file: particle i gets the id i + 1, species the system's types.
+    """Write a LAMMPS data file; see `data_text`.
 
     Args:
         path: file to write.
@@ -75,16 +86,34 @@ def write_data(path: str | Path, configuration: Configuration, system: System) -
         The frame of LAMMPS' vectors.
 
     Raises:
+        InputError: see `data_text`.
+    """
+    text, frame = data_text(configuration, system)
+    Path(path).write_text(text, encoding="utf-8")
+    return frame
+
+
+def data_text(configuration: Configuration, system: System) -> tuple[str, LammpsFrame]:
+    """A LAMMPS data file: particle i gets the id i + 1, species the system's types.
+
+    Args:
+        configuration: N particles in a cell that is periodic in all directions of the system.
+        system: its species names become the types 1, 2, ...
+
+    Returns:
+        The text, and the frame of LAMMPS' vectors.
+
+    Raises:
         InputError: the configuration has a species that the system lacks or another length unit,
             is not periodic, or has another number of dimensions; the message names it.
     """
-    types = _types(configuration, system)
+    types = types_of(configuration, system)
     frame, bounds = _box(configuration, system)
     (_, _, _), (xy, _, _), (xz, yz, _) = frame.cell.tolist()
     lines = [
         f"{configuration.name}, written by glassml\n",
         f"{configuration.n_particles} atoms",
-        f"{len(system.species_names)} atom types\n",
+        f"{system.n_types} atom types\n",
         *(f"{low} {high!r} {x}lo {x}hi" for x, (low, high) in zip("xyz", bounds, strict=True)),
         *([f"{xy!r} {xz!r} {yz!r} xy xz yz"] if (xy, xz, yz) != (0, 0, 0) else []),
         "\nAtoms # atomic\n",
@@ -98,8 +127,12 @@ def write_data(path: str | Path, configuration: Configuration, system: System) -
             zip(types.tolist(), positions.tolist(), strict=True), start=1
         )
     ]
-    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return frame
+    return "\n".join(lines) + "\n", frame
+
+
+def frame_of(configuration: Configuration, system: System) -> LammpsFrame:
+    """The frame of the vectors of LAMMPS when it has read `data_text`."""
+    return _box(configuration, system)[0]
 
 
 def start_commands(system: System, data_file: str) -> str:
@@ -148,8 +181,12 @@ def read_snapshot(path: str | Path) -> dict[str, np.ndarray]:
     return {name: table[:, column].copy() for column, name in enumerate(names)}
 
 
-def _types(configuration: Configuration, system: System) -> np.ndarray:
-    """LAMMPS' type of every particle."""
+def types_of(configuration: Configuration, system: System) -> np.ndarray:
+    """LAMMPS' type of every particle, 1, 2, ..., int64 [N].
+
+    Raises:
+        InputError: see `data_text`; or a diameter is not that of a type.
+    """
     for name in configuration.species_names:
         if name not in system.species_names:
             raise InputError(
@@ -162,8 +199,33 @@ def _types(configuration: Configuration, system: System) -> np.ndarray:
             f"{system.name} has units {system.units}; found {configuration.length_unit!r}"
         )
     _check_dimension(configuration, system)
-    lookup = [system.species_names.index(name) + 1 for name in configuration.species_names]
-    return np.array(lookup)[configuration.species]
+    lookup = [system.species_names.index(name) for name in configuration.species_names]
+    species = np.array(lookup)[configuration.species]
+    return _types_by_diameter(configuration, species, system) if system.diameters else species + 1
+
+
+def _types_by_diameter(
+    configuration: Configuration, species: np.ndarray, system: System
+) -> np.ndarray:
+    """The type of each particle's species [N] whose diameter is that of the particle."""
+    diameters = configuration.scalars.get(DIAMETER)
+    if diameters is None:
+        raise InputError(
+            f"{configuration.name}: scalars: expected {DIAMETER!r}, as {system.name} is "
+            f"polydisperse; found {sorted(configuration.scalars)}"
+        )
+    of_types = np.array(system.diameters)
+    distance = np.abs(diameters[:, None] - of_types)
+    distance[species[:, None] != np.array(system.species_of_types)] = np.inf
+    nearest = distance.argmin(axis=1)
+    off = np.flatnonzero(distance.min(axis=1) > _DIAMETER_TOLERANCE * of_types[nearest])
+    if off.size:
+        raise InputError(
+            f"{configuration.name}: {DIAMETER}: expected those of the types of {system.name}, from "
+            f"{of_types.min():g} to {of_types.max():g}; found {diameters[off[0]]:g} at particle "
+            f"{off[0]}"
+        )
+    return nearest + 1
 
 
 def _check_dimension(configuration: Configuration, system: System) -> None:

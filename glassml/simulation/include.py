@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glassml.errors import InputError, SimulationError
-from glassml.simulation.lammps import run_lammps
+from glassml.simulation.lammps import LammpsProgram, find_lammps, run_lammps
+from glassml.simulation.potentials import missing_potential, potential_folders
 from glassml.simulation.system import System, head_commands
 
 __all__ = ["from_include"]
@@ -41,48 +42,48 @@ def from_include(
     units: str = "lj",
     citation: str = "",
     dimension: int = 3,
+    diameters: Sequence[float] = (),
+    program: LammpsProgram | None = None,
 ) -> System:
     """A system that a LAMMPS include file defines.
 
     The file holds the commands that follow the creation of the box in a LAMMPS input: ``mass``,
     ``pair_style``, ``pair_coeff`` and related commands, and optionally ``timestep``. It is tried
-    out on one particle of each type, and errors are reported in LAMMPS' own words. File names in it
-    are relative to its own folder.
+    out on one particle of each type, and errors are reported in LAMMPS' own words. Files that it
+    names are looked for in its own folder, then in LAMMPS' folders of potentials (see
+    `glassml.simulation.potentials`).
 
     Args:
         path: the include file.
-        species_names: the names of the types 1, 2, ...
-        composition: fraction of the particles of each species; the sum need not be 1, as in
+        species_names: the species of the types 1, 2, ...; a name may be repeated in polydisperse
+            systems, or stand alone for all types.
+        composition: fraction of the particles of each type; the sum need not be 1, as in
             ``(80, 20)``. Default: equal fractions.
         number_density: [1 / length^3].
         timestep: [time]. Default: that of the file, or else LAMMPS' default for these units.
         units: LAMMPS' unit system; the file cannot set it, as the box exists already.
         citation: the paper that defines the system.
         dimension: 3, or 2 for a system in the plane; the file cannot set it either.
+        diameters: of the types [length], in polydisperse systems.
+        program: the LAMMPS that tries it out. Default: that of `find_lammps`.
 
     Raises:
-        InputError: the file is missing, or a value does not fit.
+        InputError: the file, or a potential file that it names, is missing; or a value does not
+            fit.
         SimulationError: LAMMPS refuses the file; holds its own message.
     """
     file = Path(path)
     if not file.is_file():
         raise InputError(f"include: expected a file of LAMMPS commands; found no file {file}")
-    names = tuple(species_names)
-    if not names:
-        raise InputError(f"{file}: species: expected the names of the types 1, 2, ...; found none")
-    weights = [1.0] * len(names) if composition is None else [float(x) for x in composition]
-    if len(weights) != len(names) or min(weights) <= 0:
-        raise InputError(
-            f"{file}: composition: expected {len(names)} positive numbers, for {list(names)}; "
-            f"found {weights}"
-        )
+    names, weights = _types(file, species_names, composition, diameters)
     commands = _with_whole_paths(file)
     if dimension not in (2, 3):
         raise InputError(f"{file}: dimension: expected 2 or 3; found {dimension!r}")
-    masses, file_timestep = _probe(file, commands, len(names), units, dimension)
+    masses, file_timestep = _probe(file, commands, len(names), units, dimension, program)
+    species = tuple(dict.fromkeys(names))
     return System(
         name=file.stem,
-        species_names=names,
+        species_names=species,
         composition=tuple(weight / sum(weights) for weight in weights),
         number_density=number_density,
         timestep=file_timestep if timestep is None else timestep,
@@ -91,7 +92,39 @@ def from_include(
         citation=citation,
         units=units,
         dimension=dimension,
+        type_species=tuple(species.index(name) for name in names) if diameters else (),
+        diameters=tuple(map(float, diameters)),
     )
+
+
+def _types(
+    file: Path,
+    species_names: Sequence[str],
+    composition: Sequence[float] | None,
+    diameters: Sequence[float],
+) -> tuple[tuple[str, ...], list[float]]:
+    """The species of each type, and its weight in the composition.
+
+    Raises:
+        InputError: they do not fit each other.
+    """
+    names = tuple(species_names)
+    if len(names) == 1 and len(diameters) > 1:
+        names *= len(diameters)
+    if not names:
+        raise InputError(f"{file}: species: expected the names of the types 1, 2, ...; found none")
+    weights = [1.0] * len(names) if composition is None else [float(x) for x in composition]
+    if len(weights) != len(names) or min(weights) <= 0:
+        raise InputError(
+            f"{file}: composition: expected {len(names)} positive numbers, for {list(names)}; "
+            f"found {weights}"
+        )
+    if len(set(names)) < len(names) and not diameters:
+        raise InputError(
+            f"{file}: species: expected different, non-empty names, or diameters of the types "
+            f"where several are one species; found {list(names)}"
+        )
+    return names, weights
 
 
 def _with_whole_paths(file: Path) -> str:
@@ -116,7 +149,12 @@ def _with_whole_paths(file: Path) -> str:
 
 
 def _probe(
-    file: Path, commands: str, n_types: int, units: str, dimension: int
+    file: Path,
+    commands: str,
+    n_types: int,
+    units: str,
+    dimension: int,
+    program: LammpsProgram | None,
 ) -> tuple[tuple[float, ...], float]:
     """Masses of the types and the timestep after LAMMPS has read the commands."""
     centres = [_SPACING * (i + 0.5) for i in range(n_types)]
@@ -135,8 +173,14 @@ def _probe(
     )
     with tempfile.TemporaryDirectory(prefix="glassml-include-") as folder:
         try:
-            run_lammps(script, cwd=folder, env={"OMP_NUM_THREADS": "1"})
+            run_lammps(script, cwd=folder, env={"OMP_NUM_THREADS": "1"}, program=program)
         except SimulationError as error:
+            others = potential_folders(
+                find_lammps().lmp if program is None else Path(program.command[0])
+            )
+            missing = missing_potential(str(error), file.resolve().parent, others)
+            if missing is not None:
+                raise InputError(f"{file}: {missing}") from None
             raise SimulationError(f"{file}: LAMMPS refuses this include file: {error}") from None
         lines = (Path(folder) / "masses.txt").read_text(encoding="utf-8").splitlines()
         masses = tuple(float(line.split()[1]) for line in lines[-n_types:])

@@ -10,6 +10,7 @@ import numpy as np
 
 from glassml.data import Configuration
 from glassml.errors import InputError, SimulationError
+from glassml.simulation import scales
 from glassml.simulation.exchange import (
     dump_commands,
     read_snapshot,
@@ -19,15 +20,14 @@ from glassml.simulation.exchange import (
 from glassml.simulation.lammps import find_lammps, run_lammps
 from glassml.simulation.system import System
 
-__all__ = ["FORCE_TOLERANCE", "MAX_ITERATIONS", "quench", "quench_commands"]
+__all__ = ["MAX_ITERATIONS", "quench", "quench_commands"]
 
-FORCE_TOLERANCE = 1e-8
 MAX_ITERATIONS = 100_000
 
 
 def quench_commands(
     system: System,
-    force_tolerance: float = FORCE_TOLERANCE,
+    force_tolerance: float,
     max_iterations: int = MAX_ITERATIONS,
 ) -> str:
     """LAMMPS commands that bring the current state to its inherent structure.
@@ -57,7 +57,7 @@ def quench(
     configuration: Configuration,
     system: System,
     *,
-    force_tolerance: float = FORCE_TOLERANCE,
+    force_tolerance: float | None = None,
     max_iterations: int = MAX_ITERATIONS,
 ) -> Configuration:
     """Find the inherent structure of a configuration, and the energies before and after.
@@ -66,6 +66,8 @@ def quench(
         configuration: N particles, periodic in all directions of the system.
         system: their interactions.
         force_tolerance: the largest force that may be left on any particle [energy / length].
+            Default: see `glassml.simulation.scales.force_tolerance`; 1e-8 for Lennard-Jones
+            liquids.
         max_iterations: largest number of iterations of FIRE.
 
     Returns:
@@ -80,6 +82,8 @@ def quench(
         InputError: an argument is wrong, or the configuration does not fit the system.
         SimulationError: LAMMPS fails or does not converge; names the configuration.
     """
+    if force_tolerance is None:
+        force_tolerance = scales.force_tolerance(system, configuration.number_density)
     _check(force_tolerance, max_iterations)
     path, before, after, iterations = _run(configuration, system, force_tolerance, max_iterations)
     largest = float(np.linalg.norm(_vectors(after, "fx", "fy", "fz"), axis=1).max())

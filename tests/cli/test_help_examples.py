@@ -46,7 +46,7 @@ SMALLER: dict[str, list[str]] = {
 # Files that the examples write, for those that write some.
 WRITTEN = {
     "simulate": ["runs/liquid/T2.5.h5", "runs/liquid/T2.h5", "runs/liquid/summary.png"],
-    "quench": ["inherent.h5"],
+    "quench": ["inherent.h5", "inherent_run.h5"],
     "average": ["averaged.h5"],
     "data convert": ["run.h5"],
     "data label": ["labelled.h5"],
@@ -108,7 +108,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("prepared")
     (folder / "shipped").mkdir()
     full = Dataset("kob_andersen_T0.64")
-    with DatasetWriter(folder / "shipped" / "kob_andersen_T0.64.h5") as writer:
+    copy = folder / "shipped" / "kob_andersen_T0.64.h5"
+    with DatasetWriter(copy, full.description) as writer:
         for index in range(3):
             writer.add(full[index])
     first = liquid(100)

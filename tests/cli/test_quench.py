@@ -21,7 +21,7 @@ from glassml.cli.quench import quench as command
 from glassml.data import Configuration, Dataset, DatasetWriter, atoms_from_configuration
 from glassml.files import exclusive
 from glassml.simulation import kob_andersen, quench, wahnstrom
-from glassml.simulation.inherent import FORCE_TOLERANCE, MAX_ITERATIONS
+from glassml.simulation.inherent import MAX_ITERATIONS
 
 Run = Callable[..., Any]
 
@@ -206,5 +206,5 @@ def test_the_defaults_are_those_of_the_library():
     defaults = {
         name: parameter.default for name, parameter in inspect.signature(command).parameters.items()
     }
-    assert defaults["force_tolerance"] == FORCE_TOLERANCE
+    assert defaults["force_tolerance"] is None  # that of the material
     assert defaults["max_iterations"] == MAX_ITERATIONS

@@ -132,7 +132,7 @@ def test_the_wall_is_as_stiff_in_all_units(units: str, tmp_path):
     )
     run_lammps(tmp_path / "start.in", cwd=tmp_path)
     kinetic = float((tmp_path / "ke.txt").read_text())  # of two particles with m = 2, v = 1
-    commands = cage_commands(system, 1.0, seed=1)
+    commands = cage_commands(system, 1.0, seed=1, radius=0.4)
     (stiffness,) = map(float, re.findall(r"fx atom -(\S+)\*v_glassml_out", commands))
     # LAMMPS' physical constants are of 2006, those of ASE later ones.
     assert stiffness == pytest.approx(kinetic * (0.2 / 0.25) ** 2, rel=1e-5)

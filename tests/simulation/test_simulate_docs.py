@@ -33,7 +33,7 @@ def test_python_example_runs(tmp_path, monkeypatch, capsys):
 
 def test_yaml_examples_are_valid():
     first, *parts = (yaml.safe_load(t) for t in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL))
-    assert len(parts) == 3
+    assert len(parts) == 6
     for part in ({}, *parts):
         validated(pipeline.SimulateConfig, {**first, **part})
 

@@ -108,11 +108,10 @@ def test_a_system_of_ones_own(include, tmp_path):
     assert about["settings"]["equilibration"]["wave_number"] == 6
 
 
-def test_a_system_of_ones_own_has_no_wave_number_by_default(include, tmp_path):
+def test_a_system_of_ones_own_needs_a_density(include, tmp_path):
     system = f"system={{include: {include}, options: {{species: [X, Y]}}}}"
-    text = message(tmp_path / "run", system, "density=1.0")
-    assert "equilibration.wave_number: this field is needed" in text
-    assert "from whose decay the relaxation time tau_alpha is taken" in text
+    text = message(tmp_path / "run", system)
+    assert "number_density: this field is needed, as soft does not state one" in text
     assert not (tmp_path / "run").exists()
 
 
@@ -132,6 +131,8 @@ def test_include_file_that_lammps_refuses(include, tmp_path):
         ("system.options={truncation: shift}", "truncation: expected one of 'shifted'"),
         ("equilibration.species=C", "equilibration.species: expected one of ['A', 'B']"),
         ("particles=2", "particles: expected enough for at least one of each species"),
+        ("density=1200", "density: expected a number density (particles per volume), from 0.0001"),
+        ("number_density=1e-6", "number_density: expected a number density (particles per volume"),
         ("ensemble.times=[0.01, 0.011]", "at least a time step of 0.005 apart"),
         ("ensemble.times=[0.001]", "ensemble.times: expected increasing times"),
         ("ensemble.times=[1, 0.5]", "ensemble.times: expected increasing times"),

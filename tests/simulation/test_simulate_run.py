@@ -141,10 +141,13 @@ def test_the_dataset_describes_itself(hot):
 def test_progress_is_quiet_but_for_results(simulated, printed: io.StringIO):
     lines = printed.getvalue().splitlines()
     assert lines[0].startswith("kob-andersen, 160 particles; results in ")
-    assert [line.split(":")[0] for line in lines[1:3]] == ["T = 2.5", "T = 2"]
-    assert "tau_alpha 0." in lines[1]
-    assert lines[1].endswith(": equilibrated")
-    assert len(lines) == 5
+    numbers = "number density 1.2, time step 0.005, wave number 7.25, force tolerance 1e-08"
+    assert " ".join(lines[1:3]).startswith(numbers)
+    results = [line for line in lines if line.startswith("T = ")]
+    assert [line.split(":")[0] for line in results] == ["T = 2.5", "T = 2"]
+    assert "tau_alpha 0." in results[0]
+    assert results[0].endswith(": equilibrated")
+    assert len(lines) <= 7  # the numbers may take two lines
 
 
 def test_the_same_command_again_does_nothing_and_says_the_same(simulated):

@@ -11,7 +11,7 @@ import torch
 
 from glassml.analysis import pearson_all, pearson_mean
 from glassml.training.module import propensity_loss
-from glassml.training.pearson_metric import PropensityPearson
+from glassml.training.pearson_metric import PropensityPearson, named_coefficients
 
 _EXACT = 1e-10
 
@@ -50,6 +50,18 @@ def test_several_configurations_in_a_batch_count_as_several() -> None:
     metric = PropensityPearson(2, 3)
     metric.update(*(torch.cat(parts) for parts in zip(*data, strict=True)), graph)
     _compare(metric, data)
+
+
+def test_one_species_at_one_time_has_its_coefficients_by_name() -> None:
+    (prediction, label, _), *_ = _data()
+    alone = torch.zeros(len(label), dtype=torch.int64)
+    metric = PropensityPearson(1, 1)
+    metric.update(prediction[:, :1], label[:, :1], alone, alone)
+    found = named_coefficients("validation", metric.tables(), ("P",), (0.1,))
+    expected = float(np.corrcoef(prediction[:, 0], label[:, 0])[0, 1])
+    assert found == pytest.approx(
+        {f"validation/pearson_{kind}/P/t=0.1": expected for kind in ("all", "mean")}, abs=_EXACT
+    )
 
 
 def test_rounding_takes_no_coefficient_beyond_one() -> None:

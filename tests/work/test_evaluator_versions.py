@@ -34,12 +34,13 @@ class Group(NamedTuple):
 
 
 GROUPS = (
-    Group({lammps_task.run_script: 1}, ("simulation/pipeline/lammps_task.py",), "cc7d75e2fb409702"),
+    Group({lammps_task.run_script: 1}, ("simulation/pipeline/lammps_task.py",), "3df57a68c63f3d6e"),
     Group(
         {
             measurements.check_box: 1,
             measurements.collect_frames: 1,
             measurements.measure_window: 1,
+            measurements.measure_given_window: 1,
             measurements.measure_structure: 1,
             measurements.measure_cage: 1,
             measurements.measure_average: 1,
@@ -57,7 +58,7 @@ GROUPS = (
             "physics/propensity.py",
             "physics/relaxation.py",
         ),
-        "fa19af927804cefa",
+        "e3a360877df03169",
     ),
     Group(
         {_quench: 1},
@@ -67,7 +68,7 @@ GROUPS = (
             "simulation/inherent.py",
             "simulation/exchange.py",
         ),
-        "1aa07a5dba933f52",
+        "6358ca5df72468c3",
     ),
     Group(
         {_average: 1},
@@ -79,7 +80,7 @@ GROUPS = (
             "simulation/exchange.py",
             "physics/averaging.py",
         ),
-        "454f1d55b5584dd6",
+        "5ad08a9becd99605",
     ),
     Group(
         {sweep_runs.train_and_predict: 1},

@@ -13,7 +13,6 @@ from glassml.simulation.pipeline.lammps_task import lammps_task
 from glassml.simulation.pipeline.liquid import Liquid, ensemble_steps
 from glassml.simulation.pipeline.measurements import measure_average
 from glassml.simulation.pipeline.scripts import short_run_script
-from glassml.simulation.pipeline.simulate_config import AverageConfig
 from glassml.simulation.pipeline.stage_tasks import LiquidSample, run_samples
 from glassml.simulation.short_runs import drawn_temperature, steps_between_samples
 from glassml.work import Task
@@ -32,7 +31,7 @@ def check_average(liquid: Liquid) -> None:
     if average is None:
         return
     try:
-        steps_between_samples(average.interval, liquid.timestep)
+        steps_between_samples(liquid.sampling_interval, liquid.timestep)
     except InputError as error:
         raise ConfigError(f"average.{error}") from None
     if average.windows != "runs":
@@ -62,8 +61,8 @@ def average_task(liquid: Liquid, sample: LiquidSample) -> Task | None:
     if average is None or average.windows == "runs":
         return None
     name = f"{sample.name}-average"
-    n, dimension = liquid.config.particles, liquid.system.dimension
-    every = steps_between_samples(average.interval, liquid.timestep)
+    n, dimension = liquid.n_particles, liquid.system.dimension
+    every = steps_between_samples(liquid.sampling_interval, liquid.timestep)
     steps = [every * k for k in range(average.windows * average.samples)]
     drawn = drawn_temperature(sample.temperature, n, dimension, liquid.seed(f"{name}/energy"))
     return lammps_task(
@@ -87,7 +86,7 @@ def average_task(liquid: Liquid, sample: LiquidSample) -> Task | None:
 def with_averages(
     configuration: Configuration,
     arrays: Mapping[str, np.ndarray],
-    average: AverageConfig,
+    window: Window,
     prefix: str = "",
 ) -> Configuration:
     """The configuration with averages over windows.
@@ -96,9 +95,9 @@ def with_averages(
         configuration: N particles.
         arrays: shift [W, N, 3], vibration [W, N], energy [W, N] and path [W, N, 3], as evaluators
             write them.
-        average: how they were made.
+        window: interval between samples and their number.
         prefix: of the names of the arrays.
     """
     parts = (arrays[prefix + name] for name in AveragedPositions._fields)
     windows = [AveragedPositions(*window) for window in zip(*parts, strict=True)]
-    return with_windows(configuration, windows, Window(average.interval, average.samples))
+    return with_windows(configuration, windows, window)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from glassml.errors import ConfigError
 from glassml.simulation.pipeline.average_tasks import average_task, check_average
 from glassml.simulation.pipeline.equilibrium import Equilibrium, equilibrate
+from glassml.simulation.pipeline.given_equilibrium import given_equilibrium
+from glassml.simulation.pipeline.given_tasks import given_sample
 from glassml.simulation.pipeline.liquid import Liquid, ensemble_steps, uses_tau
 from glassml.simulation.pipeline.simulate_config import STAGES
 from glassml.simulation.pipeline.stage_runner import StagePlanner
@@ -78,6 +80,23 @@ def run_campaign(liquid: Liquid, runner: StagePlanner, until: str = STAGES[-1]) 
     check_average(liquid)
     campaign = Campaign(liquid)
     last = STAGES.index(until)
+    if liquid.given:
+        _take_given(campaign, last, runner)
+    else:
+        _make(campaign, last, runner)
+    if last >= STAGES.index("structure"):
+        found = campaign.configurations
+        parts = [task for c in found for task in (c.structure, c.cage, c.average)]
+        tasks = [task for task in parts if task is not None]
+        runner.run(tasks, tasks, f"structures of {len(found)} configurations")
+    if last >= STAGES.index("ensemble") and liquid.config.ensemble is not None:
+        _label(campaign, runner)
+    return campaign
+
+
+def _make(campaign: Campaign, last: int, runner: StagePlanner) -> None:
+    """Melt and equilibrate the liquid, and take configurations."""
+    liquid = campaign.liquid
     chains = _melt(liquid, runner)
     ends: dict[float, list[Chain]] = {}
     if last >= STAGES.index("equilibrate"):
@@ -88,14 +107,33 @@ def run_campaign(liquid: Liquid, runner: StagePlanner, until: str = STAGES[-1]) 
             ends[temperature] = [replace(chain) for chain in chains]
     if last >= STAGES.index("sample"):
         _sample(campaign, ends, runner)
-    if last >= STAGES.index("structure"):
-        found = campaign.configurations
-        parts = [task for c in found for task in (c.structure, c.cage, c.average)]
-        tasks = [task for task in parts if task is not None]
-        runner.run(tasks, tasks, f"structures of {len(found)} configurations")
-    if last >= STAGES.index("ensemble") and liquid.config.ensemble is not None:
-        _label(campaign, runner)
-    return campaign
+
+
+def _take_given(campaign: Campaign, last: int, runner: StagePlanner) -> None:
+    """Take the given configurations, and check their equilibrium if this is asked for."""
+    liquid = campaign.liquid
+    if last < STAGES.index("equilibrate"):
+        return
+    pairs = [given_sample(liquid, index) for index in range(len(liquid.given))]
+    tasks = [task for _, task in pairs]
+    runner.run(tasks, tasks, f"read {len(tasks)} configurations")
+    found = given_equilibrium(liquid, tasks, runner)
+    campaign.equilibria.append(found)
+    if found.windows:
+        runner.say(_summary(found))
+    if last >= STAGES.index("sample"):
+        campaign.configurations += [_labelled(liquid, sample) for sample, _ in pairs]
+
+
+def _labelled(liquid: Liquid, sample: LiquidSample) -> Labelled:
+    """A configuration with the tasks of its structure."""
+    cage = liquid.config.cage
+    return Labelled(
+        sample,
+        structure_task(liquid, sample),
+        None if cage is None else cage_task(liquid, sample, cage),
+        average_task(liquid, sample),
+    )
 
 
 def _melt(liquid: Liquid, runner: StagePlanner) -> list[Chain]:
@@ -118,7 +156,7 @@ def _sample(campaign: Campaign, ends: dict[float, list[Chain]], runner: StagePla
         tau = _tau(campaign.equilibrium(temperature), liquid)
         steps = liquid.steps(liquid.config.separation.time(tau), 0)
         samples = []
-        for index in range(liquid.config.configurations):
+        for index in range(liquid.n_configurations):
             chain = chains[index % len(chains)]
             if index >= len(chains):
                 name = f"{chain.prefix(temperature)}-sample{index // len(chains)}"
@@ -127,16 +165,7 @@ def _sample(campaign: Campaign, ends: dict[float, list[Chain]], runner: StagePla
                 wanted.append(pieces[-1])
             name = f"T{temperature:g}-{index + 1:04d}"
             samples.append(LiquidSample(name, temperature, chain.replica, chain.state))
-        cage = liquid.config.cage
-        campaign.configurations += [
-            Labelled(
-                sample,
-                structure_task(liquid, sample),
-                None if cage is None else cage_task(liquid, sample, cage),
-                average_task(liquid, sample),
-            )
-            for sample in samples
-        ]
+        campaign.configurations += [_labelled(liquid, sample) for sample in samples]
     runner.run(wanted, tasks, f"sample {len(campaign.configurations)} configurations")
 
 

@@ -34,6 +34,8 @@ class Window:
         energy: mean potential energy per particle [energy].
         energy_error: its standard error [energy].
         temperature: mean kinetic temperature.
+        energy_deviation: standard deviation of the potential energy per particle in time [energy];
+            only if configurations were given.
     """
 
     length: float
@@ -43,6 +45,7 @@ class Window:
     energy: float
     energy_error: float
     temperature: float
+    energy_deviation: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,17 +54,22 @@ class Equilibrium:
 
     Attributes:
         temperature: the temperature.
-        windows: in order; the last two were compared.
+        windows: in order; the last two were compared. Empty if nothing was measured, as
+            configurations are given.
         problems: why the liquid is not equilibrated, in words; empty if it is.
+        known_tau: relaxation time [time] that was given; None: it is measured.
     """
 
     temperature: float
     windows: list[Window]
     problems: list[str]
+    known_tau: float | None = None
 
     @property
     def tau_alpha(self) -> float | None:
         """Relaxation time [time], averaged over the last two windows; None if not reached."""
+        if self.known_tau is not None:
+            return self.known_tau
         known = [w.tau_alpha for w in self.windows[-2:] if w.tau_alpha is not None]
         return None if not known else float(np.mean(known))
 
@@ -72,13 +80,16 @@ class Equilibrium:
 
     def record(self) -> dict[str, Any]:
         """The entry for the dataset's description."""
+        known = {} if self.tau_alpha is None else {"tau_alpha": self.tau_alpha}
+        if not self.windows:
+            return {"temperature": self.temperature, "checked": False, **known}
         last = self.windows[-1]
         shown = ("length", "tau_alpha", "energy", "energy_error", "temperature")
         return {
             "temperature": self.temperature,
             "equilibrated": self.is_equilibrated,
             "problems": self.problems,
-            **({} if self.tau_alpha is None else {"tau_alpha": self.tau_alpha}),
+            **known,
             "windows": [
                 {k: getattr(w, k) for k in shown if getattr(w, k) is not None} for w in self.windows
             ],
@@ -95,6 +106,8 @@ def equilibrate(
 ) -> Equilibrium:
     """Cool all replicas to a temperature and run them until two windows agree.
 
+    Given configurations have this temperature already.
+
     Args:
         liquid: what is simulated.
         chains: the replicas, which are extended.
@@ -105,7 +118,7 @@ def equilibrate(
     """
     tasks: list[Task] = []
     cooling = liquid.steps(liquid.config.cooling.time, 10_000)
-    for chain in chains:
+    for chain in [] if liquid.given else chains:
         name = f"{chain.prefix(temperature)}-cool"
         tasks += chain.extend("equilibrate", name, cooling, temperature)
     windows: list[Window] = []
@@ -198,4 +211,5 @@ def _mean_window(measures: list[Task], store: Store) -> Window:
             np.sqrt(np.sum([r["energy_error"] ** 2 for r in results])) / len(results)
         ),
         temperature=float(np.mean([r["temperature"] for r in results])),
+        energy_deviation=results[0].get("energy_deviation"),
     )

@@ -65,7 +65,7 @@ def lammps_task(
 
 @evaluator(version=1)
 def run_script(task: Task, folder: Path) -> None:
-    """Run the script of a task.
+    """Run the script of a task, with the LAMMPS in its payload or else that of the environment.
 
     Raises:
         SimulationError: LAMMPS stopped, or a restart file is not complete.
@@ -74,7 +74,7 @@ def run_script(task: Task, folder: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8")
     # Without plugins: `fix glassml` would load torch into every LAMMPS, and is not needed.
     env = {"OMP_NUM_THREADS": "1", "GLASSML_NATIVE_DIR": str(folder)}
-    run_lammps(task.facts["script"], cwd=folder, env=env)
+    run_lammps(task.facts["script"], cwd=folder, env=env, program=task.payload)
     for name in task.outputs:
         if name.endswith(".restart"):
             _check_restart(folder / name)

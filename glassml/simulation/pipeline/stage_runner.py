@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from glassml.progress import Progress
+from glassml.simulation.lammps import LammpsProgram
 from glassml.work import Store, Task, Workers, run_tasks
 
 __all__ = ["NotYetKnownError", "StagePlanner", "StageRunner"]
@@ -61,12 +63,20 @@ class StageRunner(StagePlanner):
         store: store of the simulation.
         workers: run the tasks.
         progress: shows each stage.
+        program: the LAMMPS that runs the scripts; None: that of the environment of the workers.
     """
 
-    def __init__(self, store: Store, workers: Workers, progress: Progress) -> None:
+    def __init__(
+        self,
+        store: Store,
+        workers: Workers,
+        progress: Progress,
+        program: LammpsProgram | None = None,
+    ) -> None:
         super().__init__(store)
         self.workers = workers
         self.progress = progress
+        self.program = program
 
     def run(self, wanted: list[Task], tasks: Iterable[Task], what: str) -> None:
         """Run those of the wanted tasks, and of the tasks they need, that are not done yet.
@@ -75,7 +85,10 @@ class StageRunner(StagePlanner):
             GlassMLError: a task failed; the message names it.
         """
         super().run(wanted, tasks, what)
-        needed = self.store.needed(wanted, self.known)
+        # Not a fact of the task: another launcher or number of ranks repeats no finished work.
+        needed = [
+            replace(task, payload=self.program) for task in self.store.needed(wanted, self.known)
+        ]
         with self.progress.stage(what, sum(map(_cost, needed))) as advance:
             run_tasks(needed, self.store, self.workers, on_end=lambda task: advance(_cost(task)))
         for task in wanted:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from glassml.data import Configuration
 from glassml.errors import ConfigError
 from glassml.simulation.pipeline.lammps_task import lammps_task
 from glassml.simulation.pipeline.liquid import Liquid
@@ -16,6 +17,7 @@ from glassml.simulation.pipeline.measurements import (
     check_box,
     collect_frames,
     measure_cage,
+    measure_given_window,
     measure_labels,
     measure_run,
     measure_structure,
@@ -37,6 +39,7 @@ __all__ = [
     "Chain",
     "LiquidSample",
     "State",
+    "box_facts",
     "cage_task",
     "label_tasks",
     "melt",
@@ -46,6 +49,8 @@ __all__ = [
 
 _ORIGINS = 8  # time origins in a window, in its first half
 _LAGS_PER_DECADE = 8
+# LAMMPS' own [length]; 2 in units of angstrom and bohr.
+_SKINS = {"lj": 0.3, "si": 0.001, "cgs": 0.1, "micro": 0.1, "nano": 0.1}
 _THERMO_LINES = 200  # lines of thermo output per run, for means and errors of energies
 
 
@@ -69,12 +74,14 @@ class LiquidSample(NamedTuple):
         temperature: temperature at which it was equilibrated.
         replica: number of the replica that it comes from: 1, 2, ...
         state: the restart file that holds it.
+        given: the configuration itself, if it was given to begin from.
     """
 
     name: str
     temperature: float
     replica: int
     state: State
+    given: Configuration | None = None
 
 
 @dataclass
@@ -123,20 +130,18 @@ class Chain:
             frames = [0, *frames] if begin == 0 else frames or [end - begin]
             piece = self._piece("equilibrate", f"{name}-{i}", end - begin, at, thermo, frames)
             pieces.append((begin, piece))
-        species = self.liquid.measured_species
-        start = sum(self.liquid.counts[:species])
         measure = lammps_task(
             stage="equilibrate",
             name=f"{name}-measured",
             outputs=(f"{name}-measured.json",),
             inputs={f"{task.facts['name']}.npz": task.key for _, task in pieces},
-            evaluate=measure_window,
+            evaluate=measure_given_window if self.liquid.given else measure_window,
             consumes=True,
             parameters={
                 "length": steps * self.liquid.timestep,
                 "timestep": self.liquid.timestep,
                 "wave_number": self.liquid.wave_number,
-                "particles": [start, start + self.liquid.counts[species]],
+                "particles": list(self.liquid.measured_particles),
                 "first_steps": [begin for begin, _ in pieces],
                 "origins": origins,
                 "lags": lags,
@@ -166,7 +171,7 @@ class Chain:
             inputs={self.state.file: self.state.key},
             evaluate=None if frames is None else collect_frames,
             parameters={} if frames is None else {"frames": list(frames)},
-            cost=float(steps * self.liquid.config.particles),
+            cost=float(steps * self.liquid.n_particles),
         )
         self.state = State(f"{name}.restart", task.key)
         return task
@@ -185,10 +190,9 @@ def melt(liquid: Liquid, replica: int) -> tuple[Chain, list[Task]]:
         evaluate=check_box,
         parameters={
             "box_length": liquid.box_length,
-            "particles": liquid.config.particles,
+            "particles": liquid.n_particles,
             "density": liquid.density,
-            "default_skin": 0.3 if liquid.system.units == "lj" else 2.0,
-            **_dimension(liquid),
+            **box_facts(liquid),
         },
     )
     state = State(f"{name}.restart", create.key)
@@ -210,7 +214,7 @@ def structure_task(liquid: Liquid, sample: LiquidSample) -> Task:
         inputs={sample.state.file: sample.state.key},
         evaluate=measure_structure,
         parameters={"dumps": dumps},
-        cost=1000.0 * liquid.config.particles,  # about the iterations of FIRE
+        cost=1000.0 * liquid.n_particles,  # about the iterations of FIRE
     )
 
 
@@ -227,7 +231,7 @@ def cage_task(liquid: Liquid, sample: LiquidSample, cage: CageConfig) -> Task:
         outputs=(f"{name}.npz",),
         inputs={sample.state.file: sample.state.key},
         evaluate=measure_cage,
-        cost=float(cage.steps * liquid.config.particles),
+        cost=float(cage.steps * liquid.n_particles),
     )
 
 
@@ -243,7 +247,7 @@ def label_tasks(
     """
     ensemble = liquid.config.ensemble
     assert ensemble is not None, "called for labelled datasets only"
-    n = liquid.config.particles
+    n = liquid.n_particles
     samples = run_samples(liquid, frames[-1])
     window = {} if not samples else {"samples": samples, **_dimension(liquid)}
     spacing = None if not samples else ((*samples, 1)[1], samples[-1])  # 1 for a single sample
@@ -302,12 +306,12 @@ def run_samples(liquid: Liquid, last: int) -> list[int]:
     average = liquid.config.average
     if average is None or average.windows != "runs":
         return []
-    every = steps_between_samples(average.interval, liquid.timestep)
+    every = steps_between_samples(liquid.sampling_interval, liquid.timestep)
     steps = [every * k for k in range(average.samples)]
     if steps[-1] > last:
         raise ConfigError(
             f"average.samples: expected a window within the runs of {last * liquid.timestep:g}; "
-            f"found {average.samples} samples every {average.interval:g}"
+            f"found {average.samples} samples every {liquid.sampling_interval:g}"
         )
     return steps
 
@@ -343,7 +347,7 @@ def trajectory_pieces(steps: int, longest: int) -> tuple[list[tuple[int, int]], 
 
 def _lattice(liquid: Liquid, seed: int) -> str:
     """A data file: particles at random on the sites of a simple cubic or square lattice."""
-    n, length, dimension = liquid.config.particles, liquid.box_length, liquid.system.dimension
+    n, length, dimension = liquid.n_particles, liquid.box_length, liquid.system.dimension
     side = int(np.ceil(n ** (1 / dimension) - 1e-9))
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(side**dimension)[:n]
@@ -360,11 +364,16 @@ def _lattice(liquid: Liquid, seed: int) -> str:
         *(
             f"{i} {kind + 1} {x!r} {y!r} {z!r}"
             for i, (kind, (x, y, z)) in enumerate(
-                zip(liquid.species.tolist(), positions.tolist(), strict=True), start=1
+                zip(liquid.types.tolist(), positions.tolist(), strict=True), start=1
             )
         ),
     ]
     return "\n".join(lines) + "\n"
+
+
+def box_facts(liquid: Liquid) -> dict[str, Any]:
+    """What `check_box` needs about a liquid, apart from the box."""
+    return {"default_skin": _SKINS.get(liquid.system.units, 2.0), **_dimension(liquid)}
 
 
 def _dimension(liquid: Liquid) -> dict[str, int]:
