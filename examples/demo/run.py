@@ -19,7 +19,7 @@ import ase.io
 import numpy as np
 from rich.console import Console
 
-from glassml.analysis import slices_figure, thermo_figure
+from glassml.analysis import Panel, map_figure, thermo_figure
 from glassml.analysis.correlation import pearson_all
 from glassml.data import Configuration, configuration_from_atoms
 from glassml.errors import GlassMLError
@@ -135,12 +135,12 @@ def draw(
     folder: Path,
 ) -> None:
     """A slab coloured by prediction and by measurement, and curves over the run."""
-    slab = slices_figure(
+    slab = map_figure(
         configuration,
-        {
-            "predicted by fix glassml": predicted,
-            "measured by runs with new velocities": measured,
-        },
+        [
+            Panel("measured by runs with new velocities", measured),
+            Panel("predicted by fix glassml", predicted),
+        ],
         title=f"Kob-Andersen liquid at T = 0.64: propensity at t = {TIME:g}",
     )
     save_figure(slab, folder / "slice.png")

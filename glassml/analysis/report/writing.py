@@ -14,15 +14,16 @@ from matplotlib.figure import Figure
 
 from glassml.analysis.comparison import Comparison
 from glassml.analysis.four_point_curves import LABELS
+from glassml.analysis.maps import Panel, map_figure
 from glassml.analysis.metrics import calibration
 from glassml.analysis.published import PublishedCurves
 from glassml.analysis.report import figures
-from glassml.analysis.report.maps import map_figure
 from glassml.analysis.report.page import Picture, Section, render
 from glassml.data import Configuration, Dataset
 from glassml.errors import InputError, not_one_of
 from glassml.files import atomic_write
 from glassml.physics import column_of
+from glassml.physics.units import Units
 from glassml.plotting import save_figure
 from glassml.scores import error_kinds
 from glassml.tables import write_csv
@@ -231,15 +232,30 @@ def _maps(
             drawn.append(
                 (
                     f"map_{_file_name(name)}_t{time:g}",
-                    map_figure(configuration, predicted, t),
+                    _map(configuration, predicted, t),
                     f"{name}: a layer through the middle of configuration {configuration.name} at "
                     f"t = {time:g}. Left and centre: true and predicted propensity on the same "
-                    "scale, from the 2nd to the 98th percentile of the labels of the most numerous "
-                    "species. Right: their difference. Smaller discs are the rarer species; grey "
-                    "ones have no prediction.",
+                    "scale. Right: their difference. Each species has its own scale, for the inner "
+                    "96 per cent of its labels. Discs are as large as the particles; grey ones "
+                    "have no prediction.",
                 )
             )
     return drawn
+
+
+def _map(configuration: Configuration, predicted: np.ndarray, t: int) -> Figure:
+    assert configuration.propensity is not None, "a comparison needs labels"
+    true, unit = configuration.propensity[:, t], Units.of(configuration.length_unit).length
+    return map_figure(
+        configuration,
+        [
+            Panel("true", true, unit=unit),
+            Panel("predicted", predicted, unit=unit),
+            Panel(
+                "predicted \N{MINUS SIGN} true", predicted - true, "error", signed=True, unit=unit
+            ),
+        ],
+    )
 
 
 def _first_predicted(
