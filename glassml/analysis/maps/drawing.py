@@ -13,6 +13,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import EllipseCollection
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Polygon
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
@@ -97,7 +98,7 @@ class MapPicture:
         bars = 1 if self._projection else len(self._scales.names)
         self.figure = Figure(
             figsize=(_PANEL * len(panels) + 0.7, rows * (height + 0.5 + _BAR * (bars + 0.6)) + 0.4),
-            layout="constrained",
+            layout=ConstrainedLayoutEngine(w_pad=0.1),  # numbers of neighbouring axes stay apart
         )
         self._axes = self.figure.subplots(
             rows, len(panels), squeeze=False, sharex=True, sharey=True
