@@ -1,9 +1,10 @@
-"""The main job: LAMMPS runs a Kob-Andersen liquid while glassml predicts who will move.
+"""The main job: predict which particles of a Kob-Andersen liquid will move, and check it.
 
-Run by `make demo`, or `python examples/demo/run.py [OUTPUT_FOLDER]` after `glassml build`. The
-liquid is brought to equilibrium at the temperature that the model learnt from (`in.kob_andersen`
-beside this file), and the model predicts while it moves. Then the prediction is put to the test:
-runs from the last configuration with new velocities (`in.runs`) show how far particles really move.
+Run by `make demo`, or `python examples/demo/run.py [OUTPUT_FOLDER]` after `glassml build`. In the
+first part a model predicts on the labelled dataset that ships with glassml, whose configurations it
+has not seen. In the second, LAMMPS brings a liquid to equilibrium at the temperature that the model
+learnt from (`in.kob_andersen` beside this file), and the model predicts while it moves. Then runs
+from the last configuration with new velocities (`in.runs`) show how far particles really move.
 """
 
 from __future__ import annotations
@@ -19,18 +20,33 @@ import ase.io
 import numpy as np
 from rich.console import Console
 
-from glassml.analysis import slices_figure, thermo_figure
+from glassml.analysis import (
+    Comparison,
+    MapFrames,
+    MapInput,
+    ModelPredictions,
+    Panel,
+    compare,
+    map_figure,
+    thermo_figure,
+)
 from glassml.analysis.correlation import pearson_all
-from glassml.data import Configuration, configuration_from_atoms
+from glassml.analysis.report.figures import pearson_figure
+from glassml.data import Configuration, Dataset, configuration_from_atoms
 from glassml.errors import GlassMLError
 from glassml.export import Manifest, read_manifest
-from glassml.physics import isoconfigurational_averages
+from glassml.inference import Predictor
+from glassml.physics import isoconfigurational_averages, same_time
 from glassml.plotting import save_figure
 from glassml.pretrained import pretrained_path
 from glassml.progress import TerminalProgress
+from glassml.scores import find_score
 from glassml.simulation import LammpsRun, find_lammps, read_thermo, run_lammps
 
 HERE = Path(__file__).resolve().parent
+LABELLED = "kob_andersen_T0.64"  # a dataset of ten configurations
+SNAPSHOT_MODEL = "kob_andersen_T0.64_multitime"  # reads single configurations, learnt from others
+SHOWN_TIME = 1.65  # of the labels in the picture
 MODEL = "kob_andersen_T0.64_long"
 TIME = 16.5  # of the prediction; twice the relaxation time
 TIMESTEP = 0.005
@@ -53,13 +69,46 @@ class Size:
     runs: int
 
 
-SIZES = {"full": Size(16, 10_000, 4000, 8), "tiny": Size(8, 1000, 2000, 2)}
+SIZES = {"full": Size(14, 10_000, 4000, 8), "tiny": Size(8, 1000, 2000, 2)}
+
+
+def predict_labelled(folder: Path, console: Console) -> Comparison:
+    """Predict on the shipped dataset, and draw maps and the accuracy against time."""
+    dataset, predictor = Dataset(LABELLED), Predictor(SNAPSHOT_MODEL)
+    console.print(f"1. {SNAPSHOT_MODEL} on the labelled dataset {LABELLED}, unseen in training")
+    source = ModelPredictions(predictor, dataset, SNAPSHOT_MODEL)
+    found = compare(dataset, [source], resamples=50, progress=TerminalProgress(console))
+    save_figure(pearson_figure(found, (), dataset.species_names[0]), folder / "pearson.png")
+    frame = MapFrames(
+        MapInput(path=LABELLED, index="0", predictor=predictor, time=SHOWN_TIME)
+    ).only()
+    save_figure(
+        map_figure(frame.configuration, frame.panels, title=frame.title), folder / "labelled.png"
+    )
+    return found
+
+
+def summary(found: Comparison) -> str:
+    """The Pearson coefficients at the time of the picture, and the highest that noise allows."""
+    parts = []
+    for ceiling in found.ceilings:
+        if same_time(ceiling.time, SHOWN_TIME):
+            scores = found.evaluations[0].scores
+            score = find_score(scores, ceiling.species, SHOWN_TIME, "pearson", "all")
+            assert score is not None, "the model predicts this time"
+            parts.append(f"{ceiling.species} {score.value:.2f} of at most {ceiling.all:.2f}")
+    return (
+        f"   Pearson coefficient at t = {SHOWN_TIME:g}, {found.configurations} configurations: "
+        f"{', '.join(parts)}"
+    )
 
 
 def observe(size: Size, model: Path, column: int, folder: Path, console: Console) -> LammpsRun:
     """Run the liquid on up to two ranks, with a progress bar that follows its log."""
     ranks = 2 if find_lammps().mpiexec and (os.cpu_count() or 1) > 1 else 1
-    console.print(f"LAMMPS, {ranks} rank(s): in.kob_andersen with fix glassml and {model.name}")
+    console.print(
+        f"2. LAMMPS, {ranks} rank(s), {size.cells**3} particles: fix glassml with {model.stem}"
+    )
     variables = {
         "model": model,
         "column": column,
@@ -99,7 +148,7 @@ def measure(size: Size, folder: Path, start: np.ndarray, console: Console) -> np
         console: shows how many runs are done.
     """
     steps = round(TIME / TIMESTEP)
-    console.print(f"{size.runs} runs from the last configuration with new velocities")
+    console.print(f"   {size.runs} runs from the last configuration with new velocities")
 
     def end(seed: int) -> np.ndarray:
         place = folder / "runs" / str(seed)
@@ -134,16 +183,17 @@ def draw(
     column: int,
     folder: Path,
 ) -> None:
-    """A slab coloured by prediction and by measurement, and curves over the run."""
-    slab = slices_figure(
+    """A slab coloured by measurement, prediction and error, and curves over the run."""
+    slab = map_figure(
         configuration,
-        {
-            "predicted by fix glassml": predicted,
-            "measured by runs with new velocities": measured,
-        },
+        [
+            Panel("measured by runs with new velocities", measured),
+            Panel("predicted by fix glassml", predicted),
+            Panel("predicted \N{MINUS SIGN} measured", predicted - measured, "error", signed=True),
+        ],
         title=f"Kob-Andersen liquid at T = 0.64: propensity at t = {TIME:g}",
     )
-    save_figure(slab, folder / "slice.png")
+    save_figure(slab, folder / "simulated.png")
     # At step 0 no window of positions is full, so there is no prediction.
     found = {name: values[1:] for name, values in run.thermo()[-1].items()}
     curves = thermo_figure(
@@ -161,18 +211,20 @@ def draw(
 
 
 def main() -> None:
-    """Simulate, test the prediction, draw, and say where the results are."""
+    """Predict on labelled data and in a simulation, draw, and say where the results are."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("output", nargs="?", type=Path, default=Path("demo-output"))
     parser.add_argument(
         "--size", choices=SIZES, default="full", help="tiny: only shows that it works"
     )
     arguments = parser.parse_args()
-    console, folder, size = Console(), arguments.output.absolute(), SIZES[arguments.size]
+    console, folder = Console(), arguments.output.absolute()
+    size = SIZES[arguments.size]
     model = pretrained_path(MODEL)
     manifest = read_manifest(model)
     column = manifest.times.index(TIME) + 1
     try:
+        console.print(summary(predict_labelled(folder, console)))
         run = observe(size, model, column, folder, console)
         configuration, predicted = read_prediction(folder, manifest, column)
         measured = measure(size, folder, configuration.positions, console)
@@ -181,15 +233,17 @@ def main() -> None:
         sys.exit(f"error: {error}")
     pearson = pearson_all([predicted[:, None]], [measured[:, None]], [configuration.species], 2)
     console.print(
-        f"Pearson coefficient of prediction and measurement ({size.runs} runs, whose noise lowers "
-        f"it): A {pearson[0, 0]:.2f}, B {pearson[1, 0]:.2f}"
+        f"   Pearson coefficient at t = {TIME:g} (the noise of {size.runs} runs lowers it): "
+        f"A {pearson[0, 0]:.2f}, B {pearson[1, 0]:.2f}"
     )
     console.print(f"Results in {folder}:")
     for name, meaning in {
-        "slice.png": "a slab of the box, coloured by predicted and by measured propensity",
-        "thermo.png": "temperature, energy and mean prediction over the run",
-        "propensity.lammpstrj": "LAMMPS dump with the predicted propensity of every particle",
-        "log.lammps": "the log, with the lines of fix glassml about the model",
+        "labelled.png": "labelled data: true, predicted, error",
+        "pearson.png": "accuracy against time, noise ceiling",
+        "simulated.png": "simulation: measured, predicted, error",
+        "thermo.png": "temperature, energy, mean prediction",
+        "propensity.lammpstrj": "LAMMPS dump with the predictions",
+        "log.lammps": "log of LAMMPS, with those of fix glassml",
     }.items():
         console.print(f"  {name:22}{meaning}")
 

@@ -13,7 +13,15 @@ from glassml.analysis.correlation import (
 )
 from glassml.analysis.evaluation_table import evaluation_table
 from glassml.analysis.four_point_curves import FourPointCollector, FourPointCurves
-from glassml.analysis.pictures import slice_figure, slices_figure, thermo_figure
+from glassml.analysis.maps import (
+    MapFrame,
+    MapFrames,
+    MapInput,
+    Panel,
+    View,
+    map_figure,
+    write_movie,
+)
 from glassml.analysis.predictions import (
     FilePredictions,
     ModelPredictions,
@@ -24,6 +32,7 @@ from glassml.analysis.predictions import (
 from glassml.analysis.published import PublishedCurves, published
 from glassml.analysis.report import ReportOptions, write_report
 from glassml.analysis.simulation_picture import simulation_figure
+from glassml.analysis.thermo_picture import thermo_figure
 
 __all__ = [
     "Comparison",
@@ -31,12 +40,18 @@ __all__ = [
     "FilePredictions",
     "FourPointCollector",
     "FourPointCurves",
+    "MapFrame",
+    "MapFrames",
+    "MapInput",
     "ModelPredictions",
+    "Panel",
     "PublishedCurves",
     "ReportOptions",
     "StoredPredictions",
+    "View",
     "compare",
     "evaluation_table",
+    "map_figure",
     "open_sources",
     "pearson_all",
     "pearson_mean",
@@ -44,11 +59,10 @@ __all__ = [
     "r2_all",
     "r2_mean",
     "simulation_figure",
-    "slice_figure",
-    "slices_figure",
     "spearman_all",
     "spearman_mean",
     "stored_predictions",
     "thermo_figure",
+    "write_movie",
     "write_report",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,10 @@ from glassml.analysis.metrics import (
     spread_agreement,
 )
 from glassml.analysis.predictions import Collected, PredictionSource, predict_each
-from glassml.data import Dataset
+from glassml.data import Dataset, units_of
 from glassml.errors import InputError
 from glassml.physics import noise_ceiling
+from glassml.physics.units import Units
 from glassml.progress import SILENT, Progress
 from glassml.scores import Score
 from glassml.tables import ScoreTable
@@ -108,7 +109,9 @@ class Comparison(ScoreTable):
         ceilings: one per species and time.
         spreads: one per species and time, for each model that predicts a spread.
         collected: labels and predictions of each particle.
-        four_point: chi4 and G4, None if they were not requested.
+        four_point: chi4 and G4, None if they were not requested or cannot be computed.
+        four_point_notes: what of them is missing, and why, in sentences.
+        units: how the units of the dataset are written, as far as they are known.
     """
 
     dataset: str
@@ -125,6 +128,8 @@ class Comparison(ScoreTable):
     spreads: tuple[Spread, ...]
     collected: Collected
     four_point: FourPointCurves | None = None
+    four_point_notes: tuple[str, ...] = ()
+    units: Units = field(default_factory=Units)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -170,6 +175,7 @@ class Comparison(ScoreTable):
             "sha256": self.sha256,
             "configurations": self.configurations,
             "length_unit": self.length_unit,
+            "time_unit": self.units.time or None,
             "bootstrap": {"resamples": self.resamples, "seed": self.seed},
             "models": list(self.sources),
             "seeds": list(self.seed_models),
@@ -180,6 +186,8 @@ class Comparison(ScoreTable):
         }
         if self.four_point is not None:
             result["four_point"] = self.four_point.as_dict()
+        if self.four_point_notes:
+            result["four_point_notes"] = list(self.four_point_notes)
         return result
 
 
@@ -225,6 +233,7 @@ def compare(
     evaluations = _evaluations(dataset, sources, found, resamples, seed)
     if seeds:
         evaluations.insert(0, _average(evaluations))
+    curves = None if four_point is None else four_point.result(names, resamples, seed)
     return Comparison(
         dataset=dataset.path.name,
         sha256=dataset.sha256,
@@ -239,7 +248,9 @@ def compare(
         ceilings=_ceilings(found, dataset.species_names, times),
         spreads=_spreads(found, dataset.species_names, times),
         collected=found,
-        four_point=None if four_point is None else four_point.result(names, resamples, seed),
+        four_point=curves,
+        four_point_notes=() if four_point is None else tuple(four_point.notes),
+        units=units_of(dataset),
     )
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from glassml.analysis.comparison import Comparison, Evaluation
 from glassml.analysis.metrics import Corrected
+from glassml.physics.units import measured_in
 from glassml.scores import KINDS, Statistic, concise, error_kinds, find_score
 
 __all__ = ["evaluation_table", "label_noise", "training_overlap"]
@@ -40,7 +41,7 @@ def evaluation_table(comparison: Comparison, evaluation: Evaluation) -> Table:
         pad_edge=False,
         collapse_padding=True,
     )
-    for heading in ("species", "time", "particles"):
+    for heading in ("species", measured_in("time", comparison.units.time), "particles"):
         result.add_column(heading, justify="right")
     for statistic in _SHOWN:
         for kind in KINDS:

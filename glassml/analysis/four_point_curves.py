@@ -9,14 +9,18 @@ from typing import Any
 import numpy as np
 
 from glassml.analysis.metrics import resampled_counts
-from glassml.data import Configuration, Dataset
+from glassml.data import Configuration, Dataset, units_of
 from glassml.errors import InputError, not_one_of
 from glassml.physics import PairSums, chi4, largest_distance, mobility
-from glassml.physics.four_point import THRESHOLD
+from glassml.physics.four_point import STEEPNESS, THRESHOLD
+from glassml.physics.units import with_unit
 
 __all__ = ["LABELS", "FourPointCollector", "FourPointCurves"]
 
 LABELS = "labels"  # the name of the labels; predictions must have other names
+
+# 0.44 sigma in mean distances between particles of the Kob-Andersen liquid, whose density is 1.2.
+_THRESHOLD_IN_SPACINGS = THRESHOLD * 1.2 ** (1 / 3)
 
 # G4 reaches this many mean distances between particles, if the box is large enough.
 _REACH = 5.0
@@ -30,8 +34,9 @@ class FourPointCurves:
     Attributes:
         species: its name.
         threshold: propensity at which a particle counts as half mobile [length].
+        steepness: of the step from slow to mobile [1 / length].
         times: [T] [time].
-        chi4: "labels" and names of predictions -> chi4 [T] [-].
+        chi4: "labels" and names of predictions -> chi4 [T] [-]; empty for one configuration.
         chi4_errors: the same names -> standard deviations over resamples [T] [-].
         r: distances [n_bins] [length], None if G4 was not computed.
         g4: names as in ``chi4`` -> G4 [n_bins, T] [-].
@@ -41,6 +46,7 @@ class FourPointCurves:
 
     species: str
     threshold: float
+    steepness: float
     times: tuple[float, ...]
     chi4: Mapping[str, np.ndarray]
     chi4_errors: Mapping[str, np.ndarray]
@@ -52,11 +58,12 @@ class FourPointCurves:
     def rows(self) -> dict[str, list[dict[str, Any]]]:
         """Tables "chi4" and "g4", one row per value."""
         tables: dict[str, list[dict[str, Any]]] = {"chi4": [], "g4": []}
-        for name, values in self.chi4.items():
+        for name in dict.fromkeys((*self.chi4, *self.g4)):
             for t, time in enumerate(self.times):
                 row = {"source": name, "time": time}
-                error = self.chi4_errors[name][t]
-                tables["chi4"].append(row | {"chi4": float(values[t]), "chi4_error": float(error)})
+                if name in self.chi4:
+                    value, error = self.chi4[name][t], self.chi4_errors[name][t]
+                    tables["chi4"].append(row | {"chi4": float(value), "chi4_error": float(error)})
                 if self.r is None or name not in self.g4:
                     continue
                 columns = (self.r, self.g4[name][:, t], self.g4_errors[name][:, t])
@@ -68,7 +75,8 @@ class FourPointCurves:
 
     def as_dict(self) -> dict[str, Any]:
         """The curves as plain dictionaries and lists."""
-        return {"species": self.species, "threshold": self.threshold, **self.rows()}
+        facts = {"threshold": self.threshold, "steepness": self.steepness}
+        return {"species": self.species, **facts, **self.rows()}
 
 
 class FourPointCollector:
@@ -76,16 +84,28 @@ class FourPointCollector:
 
     Args:
         species: index of the species whose particles count.
-        threshold: propensity at which a particle counts as half mobile [length].
+        threshold: propensity at which a particle counts as half mobile [length]; None: chi4 and G4
+            are not computed.
         distances: whether to compute G4 too, which takes longer and needs periodic systems.
+        steepness: of the step from slow to mobile [1 / length].
+
+    Attributes:
+        notes: what of chi4 and G4 is missing, and why, in sentences; complete after `result`.
     """
 
     def __init__(
-        self, species: int = 0, threshold: float = THRESHOLD, distances: bool = True
+        self,
+        species: int = 0,
+        threshold: float | None = THRESHOLD,
+        distances: bool = True,
+        steepness: float = STEEPNESS,
     ) -> None:
         self.species = species
         self.threshold = threshold
+        self.steepness = steepness
+        self.notes: list[str] = []
         self._distances = distances
+        self._single_runs = False
         self._name = ""
         self._times: tuple[float, ...] = ()
         self._means: list[np.ndarray] = []
@@ -95,14 +115,16 @@ class FourPointCollector:
     @classmethod
     def suited(
         cls, dataset: Dataset, species: str | None = None, threshold: float | None = None
-    ) -> FourPointCollector | None:
-        """A collector for a dataset, None if there is no threshold.
+    ) -> FourPointCollector:
+        """A collector for a dataset. Without a threshold it collects nothing, and notes why.
 
         Args:
             dataset: labelled configurations.
             species: name of the species; None: the first.
             threshold: propensity at which a particle counts as half mobile [length]; None: 0.44 if
-                lengths are in LJ units, otherwise there is no threshold.
+                lengths are in LJ units, otherwise there is no threshold. In LJ units the steepness
+                is the published one, else the one that belongs to the threshold: 8.8 of its
+                inverse, as 20 is of 0.44.
 
         Raises:
             InputError: an unknown species, or a threshold that is not positive.
@@ -110,19 +132,33 @@ class FourPointCollector:
         name = dataset.species_names[0] if species is None else species
         if name not in dataset.species_names:
             raise InputError(f"--species: {not_one_of(name, dataset.species_names)}")
-        if threshold is None and dataset.length_unit != "lj":
-            return None
         if threshold is not None and not threshold > 0:
             raise InputError(f"--threshold: expected a positive length; found {threshold:g}")
-        value = THRESHOLD if threshold is None else threshold
-        return cls(dataset.species_names.index(name), value)
+        index = dataset.species_names.index(name)
+        if dataset.length_unit == "lj":
+            return cls(index, THRESHOLD if threshold is None else threshold)
+        if threshold is not None:
+            return cls(index, threshold, steepness=STEEPNESS * THRESHOLD / threshold)
+        found = cls(index, None)
+        unit = units_of(dataset).length
+        similar = _THRESHOLD_IN_SPACINGS * dataset[0].spacing
+        found.notes.append(
+            "χ₄ and G₄ are missing: they need the propensity at which a particle counts as half "
+            "mobile. Give it with --threshold. The same fraction of the mean distance between "
+            "particles as in the Kob-Andersen liquid would be "
+            f"{with_unit(float(f'{similar:.2g}'), unit)}"
+        )
+        return found
 
     def add(self, configuration: Configuration, predictions: Sequence[np.ndarray | None]) -> None:
         """Add a labelled configuration and each set of predictions for it, [N, T] or None."""
         labels = configuration.propensity
         if labels is None or configuration.times is None:
             raise InputError(f"{configuration.name}: expected labels; found none")
+        if self.threshold is None:
+            return
         chosen = configuration.species == self.species
+        self._single_runs |= configuration.n_runs == 1
         self._name = configuration.species_names[self.species]
         self._times = tuple(configuration.times.tolist())
         if chosen.sum() < 2:
@@ -132,6 +168,7 @@ class FourPointCollector:
         values = mobility(
             np.stack([missing if c is None else c for c in columns], axis=1)[chosen],
             self.threshold,
+            self.steepness,
         )
         self._means.append(values.mean(axis=0))
         self._counts.append(int(chosen.sum()))
@@ -139,14 +176,19 @@ class FourPointCollector:
             self._add_pairs(configuration, chosen, values.reshape(len(values), -1))
 
     def result(self, names: Sequence[str], resamples: int, seed: int) -> FourPointCurves | None:
-        """The curves, None if no configuration has two particles of the species.
+        """The curves; None without a threshold, or without two particles of the species.
 
         Args:
             names: names of the sets of predictions.
             resamples: number of resamples of the configurations, for error bars; 0: none.
             seed: seed of the resamples.
         """
+        if self.threshold is None:
+            return None
         if not self._means:
+            self.notes.append(
+                f"χ₄ and G₄ are missing: no configuration has two particles of {self._name}"
+            )
             return None
         n = len(self._means)
         means, counts = np.stack(self._means), np.array(self._counts)
@@ -158,6 +200,7 @@ class FourPointCollector:
         # Sets that lack predictions for some configurations have no value: their columns are NaN.
         complete = [k for k in range(len(names) + 1) if not np.isnan(values[k]).all()]
         named = [(k, (LABELS, *names)[k]) for k in complete]
+        self._note(n, [name for k, name in enumerate(names, start=1) if k not in complete])
         pairs = self._sums.result(weights) if self._sums is not None else None
         shape = (-1, *values.shape)
         g4 = {} if pairs is None else {m: pairs.values.reshape(shape)[:, k] for k, m in named}
@@ -167,14 +210,31 @@ class FourPointCollector:
         return FourPointCurves(
             species=self._name,
             threshold=self.threshold,
+            steepness=self.steepness,
             times=self._times,
-            chi4={name: values[k] for k, name in named},
-            chi4_errors={name: errors[k] for k, name in named},
+            # The variance over one configuration would be zero.
+            chi4={name: values[k] for k, name in named if n > 1},
+            chi4_errors={name: errors[k] for k, name in named if n > 1},
             r=None if pairs is None else pairs.r,
             g4=g4,
             g4_errors=g4_errors,
             pair_distribution=None if pairs is None else pairs.pair_distribution,
         )
+
+    def _note(self, configurations: int, incomplete: Sequence[str]) -> None:
+        """Note what is missing although there is a threshold."""
+        if configurations == 1:
+            self.notes.append("χ₄ is missing: it is a variance over configurations; there is one")
+        if self._single_runs:
+            self.notes.append(
+                "Some labels are displacements in single runs: χ₄ and G₄ of these labels are those "
+                "of displacements, not of propensities, and predictions need not have the same"
+            )
+        if incomplete:
+            self.notes.append(
+                f"χ₄ and G₄ of {', '.join(incomplete)} are missing: they need predictions for all "
+                "particles of the species in all configurations"
+            )
 
     def _add_pairs(
         self, configuration: Configuration, chosen: np.ndarray, values: np.ndarray
@@ -186,5 +246,10 @@ class FourPointCollector:
             self._sums = PairSums(min(_REACH * configuration.spacing, 0.9 * limit), _BINS)
         if self._sums is None or limit is None or limit < self._sums.r_max:
             self._distances, self._sums = False, None  # G4 of some configurations would mislead
+            self.notes.append(
+                f"G₄ is missing: it needs cells that are periodic and of about the same size; "
+                f"{configuration.name} is "
+                + ("not periodic" if limit is None else "smaller than the first")
+            )
             return
         self._sums.add(configuration.positions, *box, chosen, values)

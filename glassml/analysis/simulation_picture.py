@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from glassml.data import Configuration, Dataset
+from glassml.data import Configuration, Dataset, units_of
 from glassml.errors import InputError
+from glassml.physics.units import measured_in, with_unit
 from glassml.plotting import MARKERS, REFERENCE, Colour, graded_colours, log_x_axis, styled
 
 __all__ = ["simulation_figure"]
@@ -52,7 +53,7 @@ def simulation_figure(datasets: Sequence[str | Path]) -> Figure:
         is_alone = place % 2 == 0 and place == len(labelled) - 1  # in its row
         cell = grid[1 + place // 2, :] if is_alone else grid[1 + place // 2, place % 2]
         axes = figure.add_subplot(cell)
-        _draw_propensity(axes, loaded[i], float(opened[i].description["temperature"]))
+        _draw_propensity(axes, opened[i], loaded[i])
     system = opened[0].description["system"]
     counts = sum(len(found) for found in loaded)
     figure.suptitle(
@@ -62,19 +63,20 @@ def simulation_figure(datasets: Sequence[str | Path]) -> Figure:
 
 
 def _draw_relaxation(axes: Axes, datasets: Sequence[Dataset], colours: Sequence[Colour]) -> None:
-    axes.set(ylim=(-0.03, 1.03), xlabel="time $t$", title="Relaxation")
     measured = [d.description["equilibration"] for d in datasets]
     if not any("f_s" in found for found in measured):
         text = "not measured, as configurations were given"
         axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center")
-        axes.set(xticks=[], yticks=[])
+        axes.set(xticks=[], yticks=[], title="Relaxation")
         return
-    for found, colour in zip(measured, colours, strict=True):
+    for dataset, found, colour in zip(datasets, measured, colours, strict=True):
         if "f_s" not in found:
             continue
-        label = f"T = {found['temperature']:g}"
+        units = units_of(dataset)
+        label = f"T = {with_unit(found['temperature'], units.temperature)}"
         if "tau_alpha" in found:
-            label += rf", $\tau_\alpha$ = {found['tau_alpha']:.3g}"
+            tau = with_unit(float(f"{found['tau_alpha']:.3g}"), units.time)
+            label += rf", $\tau_\alpha$ = {tau}"
             axes.plot(
                 found["tau_alpha"], 1 / math.e, "o", color=colour, ms=7, mec="white", zorder=3
             )
@@ -87,8 +89,12 @@ def _draw_relaxation(axes: Axes, datasets: Sequence[Dataset], colours: Sequence[
         "1/e", (1.0, 1 / math.e), xycoords=("axes fraction", "data"), xytext=(-4, 3),
         textcoords="offset points", ha="right", color=REFERENCE["color"],
     )  # fmt: skip
+    units = units_of(datasets[0])
+    xlabel = measured_in("time $t$", units.time)
+    axes.set(ylim=(-0.03, 1.03), xlabel=xlabel, title="Relaxation")
     log_x_axis(axes)
-    axes.set_ylabel(rf"$F_s(k = {wave_number:g},\ t)$")
+    k = with_unit(wave_number, rf"{units.length}$^{{-1}}$" if units.length else "")
+    axes.set_ylabel(rf"$F_s(k,\ t)$ at $k$ = {k}")
     axes.legend(loc="lower left")
 
 
@@ -99,7 +105,12 @@ def _draw_energies(
     colours: Sequence[Colour],
 ) -> None:
     rng = np.random.default_rng(0)
-    axes.set(title="Energy of a particle", xlabel="thermal", ylabel="inherent")
+    unit = units_of(datasets[0]).energy
+    axes.set(
+        title="Energy of a particle",
+        xlabel=measured_in("thermal", unit),
+        ylabel=measured_in("inherent", unit),
+    )
     for dataset, found, colour in zip(datasets, loaded, colours, strict=True):
         if "inherent_energy" not in found[0].scalars:
             continue
@@ -130,9 +141,10 @@ def _draw_energies(
     axes.set_ylim(low, high)
 
 
-def _draw_propensity(axes: Axes, found: Sequence[Configuration], temperature: float) -> None:
+def _draw_propensity(axes: Axes, dataset: Dataset, found: Sequence[Configuration]) -> None:
     """Distributions on a logarithmic axis, on which those of all times are about equally wide."""
-    times = found[0].times
+    times, units = found[0].times, units_of(dataset)
+    temperature = with_unit(float(dataset.description["temperature"]), units.temperature)
     assert times is not None, "only labelled datasets are drawn"
     name = found[0].species_names[0]
     values = np.concatenate([c.propensity[c.species == 0] for c in found])  # type: ignore[index]
@@ -149,12 +161,12 @@ def _draw_propensity(axes: Axes, found: Sequence[Configuration], temperature: fl
             histtype="step",
             color=colour,
             lw=1.2,
-            label=f"$t$ = {time:.3g}",
+            label=f"$t$ = {with_unit(float(f'{time:.3g}'), units.time)}",
         )
-    axes.set(xlabel=f"propensity of {name}", ylabel="particles")
+    axes.set(xlabel=measured_in(f"propensity of {name}", units.length), ylabel="particles")
     log_x_axis(axes)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_title(f"Labels at T = {temperature:g}, {found[0].n_runs} runs each")
+    axes.set_title(f"Labels at T = {temperature}, {found[0].n_runs} runs each")
     axes.legend()

@@ -28,6 +28,7 @@ _COMMANDS = {
     },
     "Use": {
         "predict": ("glassml.cli.predict", "predict"),
+        "plot": ("glassml.cli.plot", "plot"),
         "info": ("glassml.cli.info", "info"),
         "models": ("glassml.cli.models", "app"),
     },

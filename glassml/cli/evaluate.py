@@ -57,7 +57,8 @@ _Published = Annotated[
     typer.Option(
         metavar="T|FILE",
         help="Published curves for the report: a temperature of the Kob-Andersen liquid (0.44, "
-        "0.50, 0.56, 0.64), or a CSV file with columns model,t,metric,pearson. May be repeated.",
+        "0.50, 0.56, 0.64), for datasets of this liquid alone; or a CSV file with columns "
+        "model,t,metric,pearson. May be repeated.",
     ),
 ]
 _Resamples = Annotated[
@@ -76,7 +77,7 @@ _Threshold = Annotated[
     typer.Option(
         metavar="LENGTH",
         help="Propensity at which a particle counts as half mobile, for chi4 and G4.",
-        show_default="0.44 in LJ units; in other units there is no chi4 or G4",
+        show_default="0.44 in LJ units; in other units chi4 and G4 need it",
     ),
 ]
 
@@ -138,6 +139,8 @@ def evaluate(
         progress=TerminalProgress(),
     )
     _show(comparison, sources)
+    for note in [*comparison.four_point_notes, *options.notes(dataset)]:
+        typer.echo(f"note: {note}.", err=True)
     write_tables(table, csv=comparison.write_csv, json=comparison.write_json)
     if output is not None:
         say_written(analysis.write_report(comparison, dataset, output, options))

@@ -23,6 +23,7 @@ from glassml.data.reversal import reverse_dataset, reversed_runs
 from glassml.data.shipped import dataset_path, shipped_names, shipped_path
 from glassml.data.species import SpeciesMap
 from glassml.data.summary import DatasetSummary, LabelStatistics, summarise
+from glassml.data.units_of_data import units_of
 from glassml.data.validation import Complaint, complaints
 from glassml.data.windows import (
     AVERAGE,
@@ -77,6 +78,7 @@ __all__ = [
     "shipped_path",
     "split_dataset",
     "summarise",
+    "units_of",
     "view_of",
     "window_needed",
     "window_of",

@@ -17,6 +17,7 @@ from glassml.physics.relaxation import (
     relaxation_time,
     self_intermediate_scattering,
 )
+from glassml.physics.sizes import effective_diameters
 from glassml.physics.times import column_of, same_time, same_times
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "ballistic_displacement",
     "chi4",
     "column_of",
+    "effective_diameters",
     "find_neighbours",
     "first_peak",
     "isoconfigurational_averages",

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 
 from ase import units
 
-__all__ = ["LENGTH_UNITS", "METRES", "UNIT_STYLES", "UnitStyle"]
+__all__ = [
+    "LENGTH_UNITS",
+    "METRES",
+    "UNIT_STYLES",
+    "UnitStyle",
+    "Units",
+    "measured_in",
+    "with_unit",
+]
 
 # Units of length with a fixed size [m].
 METRES = {
@@ -34,13 +42,17 @@ class UnitStyle:
         kinetic: mass times velocity squared in units of energy [-]. It is 1 in consistent systems
             of units, where the unit of energy follows from those of mass, length and time.
         mass: unit of mass [kg]; None if it has no fixed size, as in "lj".
-        energy: unit of energy [J]; None if it has no fixed size.
+        joules: unit of energy [J]; None if it has no fixed size.
+        time: unit of time; "" in reduced units.
+        energy: unit of energy; "" in reduced units, and where the style has no name for it.
     """
 
     length: str
     kinetic: float = 1.0
     mass: float | None = None
-    energy: float | None = None
+    joules: float | None = None
+    time: str = ""
+    energy: str = ""
 
     @property
     def metres(self) -> float | None:
@@ -50,27 +62,82 @@ class UnitStyle:
 
 UNIT_STYLES = {
     "lj": UnitStyle("lj"),
-    # amu (angstrom / fs)^2 in kcal / mol
     "real": UnitStyle(
         "angstrom",
+        # amu (angstrom / fs)^2 in kcal / mol
         kinetic=units._amu * 1e10 * units._Nav / 4184,
         mass=units._amu,
-        energy=4184 / units._Nav,
+        joules=4184 / units._Nav,
+        time="fs",
+        energy="kcal/mol",
     ),
-    # amu (angstrom / ps)^2 in eV
     "metal": UnitStyle(
-        "angstrom", kinetic=units._amu * 1e4 / units._e, mass=units._amu, energy=units._e
+        "angstrom",
+        # amu (angstrom / ps)^2 in eV
+        kinetic=units._amu * 1e4 / units._e,
+        mass=units._amu,
+        joules=units._e,
+        time="ps",
+        energy="eV",
     ),
-    "si": UnitStyle("m", mass=1.0, energy=1.0),
-    "cgs": UnitStyle("cm", mass=1e-3, energy=1e-7),
-    # amu (bohr / fs)^2 in hartree
+    "si": UnitStyle("m", mass=1.0, joules=1.0, time="s", energy="J"),
+    "cgs": UnitStyle("cm", mass=1e-3, joules=1e-7, time="s", energy="erg"),
     "electron": UnitStyle(
         "bohr",
+        # amu (bohr / fs)^2 in hartree
         kinetic=units._amu * (units.Bohr * 1e5) ** 2 / (units.Hartree * units._e),
         mass=units._amu,
-        energy=units.Hartree * units._e,
+        joules=units.Hartree * units._e,
+        time="fs",
+        energy="hartree",
     ),
     # picograms and microseconds, attograms and nanoseconds
-    "micro": UnitStyle("um", mass=1e-15, energy=1e-15),
-    "nano": UnitStyle("nm", mass=1e-21, energy=1e-21),
+    "micro": UnitStyle("um", mass=1e-15, joules=1e-15, time="us"),
+    "nano": UnitStyle("nm", mass=1e-21, joules=1e-21, time="ns"),
 }
+
+# How units are written in figures and tables, where that is not their name.
+_SYMBOLS = {"lj": "", "angstrom": "\u00c5", "um": "\u00b5m", "us": "\u00b5s"}
+
+
+@dataclass(frozen=True)
+class Units:
+    """How the units of a system are written; "" for reduced units and for units that are unknown.
+
+    Attributes:
+        length: unit of lengths.
+        time: unit of times.
+        energy: unit of energies.
+        temperature: unit of temperatures.
+    """
+
+    length: str = ""
+    time: str = ""
+    energy: str = ""
+    temperature: str = ""
+
+    @classmethod
+    def of(cls, length_unit: str, style: str | None = None) -> Units:
+        """The units of a system.
+
+        Args:
+            length_unit: one of `LENGTH_UNITS`.
+            style: LAMMPS' name of the unit style, if it is known. It counts only if its unit of
+                length is that of the system; otherwise lengths were converted, and maybe more.
+        """
+        length = _SYMBOLS.get(length_unit, length_unit)
+        found = UNIT_STYLES.get(style or "")
+        if found is None or found.length != length_unit:
+            return cls(length)
+        time, energy = (_SYMBOLS.get(unit, unit) for unit in (found.time, found.energy))
+        return cls(length, time, energy, "" if length_unit == "lj" else "K")
+
+
+def measured_in(what: str, unit: str) -> str:
+    """A quantity with its unit, as axes and columns name it: "time (ps)"; without one, "time"."""
+    return f"{what} ({unit})" if unit else what
+
+
+def with_unit(value: float, unit: str) -> str:
+    """A number with its unit, such as "1.5 ps"."""
+    return f"{value:g} {unit}" if unit else f"{value:g}"

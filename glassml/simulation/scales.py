@@ -88,7 +88,7 @@ def force_tolerance(system: System, number_density: float) -> float:
         system: its units and dimension matter.
         number_density: [1 / length^d].
     """
-    unit = UNIT_STYLES[system.units].energy
+    unit = UNIT_STYLES[system.units].joules
     energy = 1.0 if unit is None else _ENERGY / unit
     force = FORCE_TOLERANCE * energy / _spacing(number_density, system.dimension)
     return float(f"{force:.0e}")

@@ -10,10 +10,11 @@ import numpy as np
 from rich.table import Table
 
 from glassml.analysis.metrics import pearson_scores
-from glassml.data import Dataset
+from glassml.data import Dataset, units_of
 from glassml.errors import InputError
 from glassml.inference import Predictor
 from glassml.physics import column_of
+from glassml.physics.units import measured_in
 from glassml.progress import SILENT, Progress
 from glassml.scores import KINDS, Score, error_kinds, find_score
 from glassml.studies.descriptor_moments import DescriptorMoments, read_descriptor_moments
@@ -53,6 +54,7 @@ class FewShot(ScoreTable):
         seen_in_training: number of the predicted configurations that the model was trained or
             validated on.
         points: in ascending order of their size.
+        time_unit: how the unit of times is written; "" if it has none, or it is unknown.
     """
 
     model: str
@@ -63,6 +65,7 @@ class FewShot(ScoreTable):
     seed: int
     seen_in_training: int
     points: tuple[FewShotPoint, ...]
+    time_unit: str = ""
 
     def facts(self) -> dict[str, Any]:
         """Files, checksums and the seed."""
@@ -74,6 +77,7 @@ class FewShot(ScoreTable):
             "test_sha256": self.test_sha256,
             "seed": self.seed,
             "seen_in_training": self.seen_in_training,
+            "time_unit": self.time_unit or None,
         }
 
     def rows(self) -> list[dict[str, Any]]:
@@ -140,6 +144,7 @@ def few_shot(
         seed,
         len(predictor.manifest.training.seen(test or dataset)),
         tuple(points),
+        units_of(dataset).time,
     )
 
 
@@ -161,7 +166,7 @@ def few_shot_table(result: FewShot) -> Table:
         "configurations",
         "draws",
         "species",
-        "time",
+        measured_in("time", result.time_unit),
         *(f"Pearson {kind}" for kind in KINDS),
     )
     for heading in headings:

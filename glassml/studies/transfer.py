@@ -16,9 +16,10 @@ from glassml.analysis.correlation import pearson_all, pearson_each
 from glassml.analysis.metrics import pearson_scores
 from glassml.analysis.predictions import predict_each
 from glassml.analysis.relaxation_times import relaxation_time_of, trained_relaxation_time
-from glassml.data import Configuration, Dataset
+from glassml.data import Configuration, Dataset, units_of
 from glassml.errors import InputError
 from glassml.inference import Predictor
+from glassml.physics.units import with_unit
 from glassml.progress import SILENT, Progress
 from glassml.scores import KINDS, Kind, Score, error_kinds
 from glassml.tables import ScoreTable
@@ -45,6 +46,7 @@ class TransferCell:
         seen_in_training: number of configurations of the dataset that the model was trained or
             validated on (see `TrainingRecord.seen`).
         scores: for each species the kinds ``all`` and ``mean``; the latter with its standard error.
+        time_unit: how the unit of times is written; "" if it has none, or it is unknown.
     """
 
     model: str
@@ -53,6 +55,7 @@ class TransferCell:
     dataset_time: float
     seen_in_training: int
     scores: tuple[Score, ...]
+    time_unit: str = ""
 
     def find(self, species: str, kind: Kind) -> Score | None:
         """The score of one species, None if the dataset has no such species."""
@@ -104,6 +107,7 @@ class Transfer(ScoreTable):
                 "dataset": cell.dataset,
                 "model_time": cell.model_time,
                 "dataset_time": cell.dataset_time,
+                "time_unit": cell.time_unit or None,
                 "seen_in_training": cell.seen_in_training,
                 **score.model_dump(),
             }
@@ -211,7 +215,7 @@ def read_published_transfer(path: str | Path) -> list[PublishedCell]:
 def transfer_table(result: Transfer, species: str, kind: Kind = "mean") -> Table:
     """One matrix as a table for the terminal."""
     model_times = {c.model: c.model_time for c in result.cells}
-    dataset_times = {c.dataset: c.dataset_time for c in result.cells}
+    dataset_times = {c.dataset: with_unit(c.dataset_time, c.time_unit) for c in result.cells}
     kinds = error_kinds(s for c in result.cells for s in c.scores if s.kind == kind)
     table = Table(
         title=f"Pearson {kind} of species {species} ({KINDS[kind]})",
@@ -220,7 +224,7 @@ def transfer_table(result: Transfer, species: str, kind: Kind = "mean") -> Table
     )
     table.add_column("model")
     for name in result.datasets:
-        table.add_column(f"{name} ({dataset_times[name]:g})", justify="right")
+        table.add_column(f"{name} ({dataset_times[name]})", justify="right")
     for model in result.models:
         cells = [result.cell(model, dataset) for dataset in result.datasets]
         scores = [cell.find(species, kind) for cell in cells]
@@ -281,7 +285,7 @@ def _cells(
         labels.append(np.asarray(configuration.propensity)[:, [column]])
         species.append(configuration.species)
         predictions.append(predicted)
-    cells = []
+    cells, unit = [], units_of(dataset).time
     for model, time, columns in zip(
         models, model_times, zip(*predictions, strict=True), strict=True
     ):
@@ -296,7 +300,9 @@ def _cells(
         )  # fmt: skip
         seen = len(model.manifest.training.seen(dataset))
         cells.append(
-            TransferCell(_name(model.path), _name(dataset.path), time, dataset_time, seen, scores)
+            TransferCell(
+                _name(model.path), _name(dataset.path), time, dataset_time, seen, scores, unit
+            )
         )
     return cells
 

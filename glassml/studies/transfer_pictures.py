@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from glassml.errors import InputError, not_one_of
 from glassml.physics import same_time
+from glassml.physics.units import with_unit
 from glassml.plotting import COLOUR_MAP, REFERENCE, log_x_axis, series_colour, styled
 from glassml.scores import KINDS, error_kinds, find_score
 from glassml.studies.few_shot import FewShot
@@ -124,7 +125,8 @@ def few_shot_figure(results: Sequence[FewShot], species: str, time: float) -> Fi
     points = itertools.chain.from_iterable(result.points for result in results)
     kinds = error_kinds(score for point in points for score in point.scores)
     bars = f"; bars: {kinds}" if kinds else ""
-    figure.suptitle(f"{first.dataset}, species {species}, $t$ = {time:g}; tested on {on}{bars}")
+    at = with_unit(time, first.time_unit)
+    figure.suptitle(f"{first.dataset}, species {species}, $t$ = {at}; tested on {on}{bars}")
     return figure
 
 

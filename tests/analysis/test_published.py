@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from systems import liquid, moved
 
-from glassml.analysis import published
-from glassml.analysis.published import published_temperatures
+from glassml.analysis import ReportOptions, published
+from glassml.analysis.published import Material, published_temperatures
+from glassml.data import Configuration, Dataset, DatasetWriter
 from glassml.errors import InputError
 
 
@@ -70,3 +73,72 @@ def test_other_temperatures_and_missing_files_are_refused(tmp_path: Path) -> Non
         published("0.47")
     with pytest.raises(InputError, match="expected a CSV file"):
         published(tmp_path / "absent.csv")
+
+
+def write(path: Path, configuration: Configuration, **description: object) -> Dataset:
+    labels = {"times": np.array([1.0]), "propensity": np.full((100, 1), 0.3)}
+    with DatasetWriter(path, description) as writer:
+        writer.add(moved(configuration, **labels))
+    return Dataset(path)
+
+
+def mixture(**changes: object) -> Configuration:
+    """A hundred particles with the density and composition of the Kob-Andersen mixture."""
+    return moved(liquid(100), **({"species": np.arange(100) % 5 // 4} | changes))
+
+
+FLAT = {
+    "positions": np.pad(np.random.default_rng(0).uniform(0, 9, (100, 2)), ((0, 0), (0, 1))),
+    "cell": np.diag([9.0, 9.0, 1.0]),
+    "pbc": (True, True, False),
+}
+
+
+@pytest.mark.parametrize(
+    ("configuration", "system", "found"),
+    [
+        (mixture(), "wahnstrom", "interactions wahnstrom"),
+        (mixture(length_unit="angstrom"), None, "lengths in angstrom"),
+        (mixture(species=np.arange(100) % 2), None, "composition 50 % A, 50 % B"),
+        (mixture(species=np.zeros(100, int)), None, "composition 100 % A, 0 % B"),
+        (
+            mixture(species=np.arange(100) % 5, species_names=("A", "B", "C", "D", "E")),
+            None,
+            "composition 20 % A",
+        ),
+        (mixture(cell=liquid(100).cell * 1.02), None, r"number density 1\.13"),
+        (mixture(**FLAT), None, "2 dimensions"),
+    ],
+)
+def test_curves_of_another_material_are_refused(
+    tmp_path: Path, configuration: Configuration, system: str | None, found: str
+) -> None:
+    described = {} if system is None else {"system": {"name": system}}
+    dataset = write(tmp_path / "other.h5", configuration, **described)
+    options = ReportOptions(published=(published("0.64"),))
+    with pytest.raises(InputError, match=rf"--published: .*T = 0.64: expected .*found .*{found}"):
+        options.check(dataset, tmp_path / "report")
+
+
+def test_curves_of_the_same_material_are_drawn(tmp_path: Path) -> None:
+    described = {"system": {"name": "kob-andersen"}, "temperature": 0.64}
+    dataset = write(tmp_path / "same.h5", mixture(), **described)
+    same, other = (ReportOptions(published=(published(t),)) for t in ("0.64", "0.44"))
+    for options in (same, other):
+        options.check(dataset, tmp_path / "report")
+    # Names do not matter, and a file of one's own may be of any material.
+    file = tmp_path / "ours.csv"
+    file.write_text("model,t,metric,pearson\nX,1,all,0.5\n")
+    metal = write(tmp_path / "metal.h5", mixture(length_unit="angstrom"))
+    ReportOptions(published=(published(file),)).check(metal, tmp_path / "report")
+    assert Material(0.44).misfits(Dataset("kob_andersen_T0.64")) == []
+
+
+def test_notes_say_what_the_curves_lack(tmp_path: Path) -> None:
+    dataset = write(tmp_path / "same.h5", mixture(), temperature=0.64)
+    notes = ReportOptions(published=(published("0.44"),)).notes(dataset)
+    assert "are of the temperature 0.44; the dataset is of 0.64" in notes[0]
+    assert "none of the published times is a time of the dataset (1)" in notes[1]
+    assert len(notes) == 2
+    shipped = Dataset("kob_andersen_T0.64")
+    assert ReportOptions(published=(published("0.64"),)).notes(shipped) == []

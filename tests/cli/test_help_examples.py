@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import ase.io
 import numpy as np
 import pytest
 from systems import liquid, moved, write_dump
@@ -17,7 +18,7 @@ from typer.main import get_command
 
 import glassml.data.shipped
 from glassml.cli import app
-from glassml.data import Dataset, DatasetWriter
+from glassml.data import Dataset, DatasetWriter, atoms_from_configuration
 from glassml.export import save_model
 from glassml.training import load_trained_model, parse_config, train
 
@@ -56,6 +57,7 @@ WRITTEN = {
     "train": ["runs/first/checkpoints/best.ckpt"],
     "export": ["model.pt", "committee.pt"],
     "predict": ["run.extxyz", "predicted.extxyz", "mean.extxyz"],
+    "plot": ["map.png", "labels.png", "dump.png", "movie.gif", "movie.mp4"],
     "models card": ["model.md"],
     "evaluate": ["report/report.html"],
     "refit": ["T0.64.pt"],
@@ -115,6 +117,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     first = liquid(100)
     second = moved(first, positions=first.positions + 0.02 * np.sin(first.positions))
     write_dump(folder / "run.lammpstrj", [first, second])
+    predicted = [atoms_from_configuration(c) for c in (first, second)]
+    for atoms in predicted:
+        atoms.arrays["propensity"] = np.linspace(0.1, 0.5, 100)
+        atoms.info |= {"propensity_model": "model", "propensity_times": np.array([1.0])}
+    ase.io.write(folder / "run.extxyz", predicted)
+    dump = (folder / "run.lammpstrj").read_text()
+    (folder / "dump.lammpstrj").write_text(dump.replace("c_pe", "f_ml[1]"))
     write_trajectory(folder / "long.lammpstrj", random_walk(np.full(64, 0.1), 9))
     for name, seeds in (("one", (1, 2)), ("two", (3, 4)), ("runs", (5, 6))):
         with DatasetWriter(folder / f"{name}.h5") as writer:
@@ -177,7 +186,8 @@ def test_commands_are_grouped_by_what_people_do(glassml: Callable[..., Any]) -> 
     assert panels == ["Options", "Make data", "Train", "Use", "Study", "Install"]
     shown = re.findall(r"^│ ([a-z][a-z-]*) ", text, re.MULTILINE)
     assert shown == [
-        *("simulate", "quench", "average", "data", "train", "export", "predict", "info", "models"),
+        *("simulate", "quench", "average", "data", "train", "export", "predict", "plot", "info"),
+        "models",
         *("evaluate", "transfer", "refit", "few-shot", "sweep", "build", "doctor"),
     ]
 
@@ -196,9 +206,9 @@ def options() -> dict[str, dict[str, Any]]:
 def test_output_is_a_path_in_every_command() -> None:
     long, short = options()["--output"], options()["-o"]
     assert set(long) == set(short)
-    assert len(long) == 11
+    assert len(long) == 12
     for parameter in long.values():
-        assert parameter.metavar in {"DATASET.h5", "MODEL.pt", "FILE.extxyz", "FOLDER"}
+        assert parameter.metavar in {"DATASET.h5", "MODEL.pt", "FILE.extxyz", "FOLDER", "PICTURE"}
     assert "--out" not in options()
 
 

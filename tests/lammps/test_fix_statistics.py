@@ -87,7 +87,9 @@ def test_statistics_are_those_of_evaluate_on_the_same_frames(bench, dump, ranks)
         collector.add(moved(now, times=times, propensity=prediction), [])
         curves = collector.result([], resamples=0, seed=0)
         # Rounding changes Q by about 1e-8, and chi4 by N times that times the fluctuation of Q.
-        np.testing.assert_allclose(found[k, :, 4], curves.chi4["labels"], rtol=1e-4, atol=1e-6)
+        # Of a single frame there is no variance: the fix reports 0, the collector nothing.
+        chi4_here = curves.chi4.get("labels", np.zeros(len(times)))
+        np.testing.assert_allclose(found[k, :, 4], chi4_here, rtol=1e-4, atol=1e-6)
     assert found[-1, :, 4].max() > 1e-2
     assert np.any((found[-1, :, 2] > 0.1) & (found[-1, :, 2] < 0.9))
 

@@ -71,9 +71,9 @@ def test_the_same_liquid_in_other_units_has_the_same_defaults(units: str):
     assert scales.cage_radius(density) * length == pytest.approx(
         scales.cage_radius(COPPER_ZIRCONIUM), rel=0.01
     )
-    force = scales.force_tolerance(system(units), density) * other.energy / other.metres
+    force = scales.force_tolerance(system(units), density) * other.joules / other.metres
     expected = scales.force_tolerance(system("metal"), COPPER_ZIRCONIUM)
-    assert force == pytest.approx(expected * reference.energy / reference.metres, rel=0.4)
+    assert force == pytest.approx(expected * reference.joules / reference.metres, rel=0.4)
 
 
 @pytest.mark.parametrize(

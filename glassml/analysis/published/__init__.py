@@ -8,12 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from glassml.analysis.published.material import Material
 from glassml.errors import InputError
 from glassml.scores import KINDS
 
 __all__ = [
     "SIMULATIONS",
     "Curve",
+    "Material",
     "PublishedCurves",
     "published",
     "published_temperatures",
@@ -46,6 +48,7 @@ class PublishedCurves:
         noise_ceiling: times [time] and the highest pooled coefficient [-], if known.
         chi4: source -> times [time] and chi4 [-]; `SIMULATIONS` or a model.
         descriptors: the models that are single structural descriptors.
+        material: what they were measured on, None if that is unknown.
     """
 
     name: str
@@ -54,6 +57,7 @@ class PublishedCurves:
     noise_ceiling: Curve | None = None
     chi4: Mapping[str, Curve] = field(default_factory=dict)
     descriptors: frozenset[str] = frozenset()
+    material: Material | None = None
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -102,6 +106,7 @@ def published(choice: str | Path) -> PublishedCurves:
         noise_ceiling=_curve(ceiling) if ceiling else None,
         chi4={source: _curve(points) for source, points in chi4.items()},
         descriptors=_DESCRIPTORS,
+        material=Material(temperature),
     )
 
 

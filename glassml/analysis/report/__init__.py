@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from glassml.analysis.report.writing import ReportOptions, write_report
+from glassml.analysis.report.options import ReportOptions
+from glassml.analysis.report.writing import write_report
 
 __all__ = ["ReportOptions", "write_report"]

@@ -11,9 +11,10 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from glassml.analysis.comparison import Comparison, Evaluation
-from glassml.analysis.four_point_curves import LABELS
+from glassml.analysis.four_point_curves import LABELS, FourPointCurves
 from glassml.analysis.metrics import calibration, overlap_coefficient
 from glassml.analysis.published import SIMULATIONS, Curve, PublishedCurves
+from glassml.physics.units import measured_in, with_unit
 from glassml.plotting import (
     MARKERS,
     PUBLISHED,
@@ -61,7 +62,7 @@ def pearson_figure(
             axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1.02)
             log_x_axis(axes, comparison.times if not published else ())
     for axes in panels[-1]:
-        axes.set_xlabel("time $t$")
+        axes.set_xlabel(measured_in("time $t$", comparison.units.time))
     legend_below(figure, [*panels[0], *panels[-1]])
     return figure
 
@@ -74,32 +75,45 @@ def four_point_figure(
     curves = comparison.four_point
     if curves is None:
         raise ValueError("a comparison without four-point functions has no such figure")
-    has_g4 = curves.r is not None
-    figure = Figure(figsize=(9.6 if has_g4 else 5.4, 4.2), layout="constrained")
-    panels = figure.subplots(1, 2 if has_g4 else 1, squeeze=False)[0]
-    for theirs in published:
-        for source, curve in theirs.chi4.items():
-            _draw_curve(panels[0], published, theirs, source, curve)
-    for name, heights in curves.chi4.items():
-        panels[0].errorbar(
-            curves.times, heights, curves.chi4_errors[name], **_line(comparison, name)
-        )
-    panels[0].set(xlabel="time $t$", ylabel=r"$\chi_4(t)$")
-    log_x_axis(panels[0], curves.times if not published else ())
-    if has_g4:
-        t = curves.times.index(time)
-        for name, g4 in curves.g4.items():
-            errors = curves.g4_errors[name][:, t]
-            options = _line(comparison, name) | {"marker": ""}
-            panels[1].plot(curves.r, g4[:, t], **options)
-            panels[1].fill_between(
-                curves.r, g4[:, t] - errors, g4[:, t] + errors,
-                color=options["color"], alpha=0.2, lw=0,
-            )  # fmt: skip
-        panels[1].axhline(0.0, color="0.6", lw=0.7)
-        panels[1].set(xlabel="distance $r$", ylabel=rf"$G_4(r,\ t = {time:g})$", xlim=(0, None))
+    number = bool(curves.chi4) + (curves.r is not None)
+    figure = Figure(figsize=(0.4 + 4.6 * number, 4.2), layout="constrained")
+    panels = figure.subplots(1, number, squeeze=False)[0]
+    if curves.chi4:
+        for theirs in published:
+            for source, curve in theirs.chi4.items():
+                _draw_curve(panels[0], published, theirs, source, curve)
+        for name, heights in curves.chi4.items():
+            panels[0].errorbar(
+                curves.times, heights, curves.chi4_errors[name], **_line(comparison, name)
+            )
+        unit = comparison.units.time
+        panels[0].set(xlabel=measured_in("time $t$", unit), ylabel=r"$\chi_4(t)$")
+        log_x_axis(panels[0], curves.times if not published else ())
+    if curves.r is not None:
+        _draw_g4(panels[-1], comparison, curves, time)
     legend_below(figure, panels)
     return figure
+
+
+def _draw_g4(axes: Axes, comparison: Comparison, curves: FourPointCurves, time: float) -> None:
+    """G4 against distance at one time."""
+    assert curves.r is not None, "drawn only where it was computed"
+    t = curves.times.index(time)
+    for name, g4 in curves.g4.items():
+        errors = curves.g4_errors[name][:, t]
+        options = _line(comparison, name) | {"marker": ""}
+        axes.plot(curves.r, g4[:, t], **options)
+        axes.fill_between(
+            curves.r, g4[:, t] - errors, g4[:, t] + errors,
+            color=options["color"], alpha=0.2, lw=0,
+        )  # fmt: skip
+    axes.axhline(0.0, color="0.6", lw=0.7)
+    units = comparison.units
+    axes.set(
+        xlabel=measured_in("distance $r$", units.length),
+        ylabel=rf"$G_4(r,\ t)$ at $t$ = {with_unit(time, units.time)}",
+        xlim=(0, None),
+    )
 
 
 @styled
@@ -121,7 +135,11 @@ def calibration_figure(comparison: Comparison, species: str, time: float) -> Fig
             bins.predicted, bins.true, bins.spread, fmt="o", color=_colour(comparison, name)
         )  # fmt: skip
         axes.set_title(_shortened(name))
-        axes.set(xlabel="predicted propensity", ylabel="true propensity")
+        unit = comparison.units.length
+        axes.set(
+            xlabel=measured_in("predicted propensity", unit),
+            ylabel=measured_in("true propensity", unit),
+        )
         axes.set(xlim=limits[0], ylim=limits[1])
     for axes in panels.flat[len(found) :]:
         axes.set_axis_off()
@@ -156,7 +174,10 @@ def distribution_figure(comparison: Comparison, species: str, time: float) -> Fi
         density = np.histogram(x, edges)[0] / (len(x) * width)
         label = f"{_shortened(name)}, overlap {overlap_coefficient(x, y):.2f}"
         axes.stairs(density, edges, color=_colour(comparison, name), label=label)
-    axes.set(xlabel=f"propensity of {species}, $t = {time:g}$", ylabel="density")
+    units = comparison.units
+    what = measured_in(f"propensity of {species}", units.length)
+    ylabel = measured_in("density", f"1/{units.length}" if units.length else "")
+    axes.set(xlabel=f"{what}, $t$ = {with_unit(time, units.time)}", ylabel=ylabel)
     axes.margins(x=0)
     axes.legend()
     return figure
@@ -177,7 +198,11 @@ def spread_figure(comparison: Comparison, species: str, time: float) -> Figure:
     top = max(axes.get_xlim()[1], axes.get_ylim()[1])
     axes.axline((0, 0), slope=1, **REFERENCE)
     axes.set(xlim=(0, axes.get_xlim()[1]), ylim=(0, top))
-    axes.set(xlabel="predicted spread", ylabel="root mean square error")
+    unit = comparison.units.length
+    axes.set(
+        xlabel=measured_in("predicted spread", unit),
+        ylabel=measured_in("root mean square error", unit),
+    )
     axes.legend()
     return figure
 

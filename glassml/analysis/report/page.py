@@ -16,6 +16,7 @@ from glassml.analysis.evaluation_table import label_noise, training_overlap
 from glassml.analysis.published import PublishedCurves
 from glassml.data import Dataset
 from glassml.physics import same_time
+from glassml.physics.units import measured_in
 from glassml.scores import KINDS, STATISTICS, Score, error_kinds, find_score
 
 __all__ = ["Picture", "Section", "render"]
@@ -34,11 +35,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """Figures under a heading, followed by the table of predicted spreads if ``spreads`` is set."""
+    """Figures under a heading, then the table of predicted spreads if ``spreads`` is set, notes."""
 
     title: str
     pictures: list[Picture] = field(default_factory=list)
     spreads: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def render(
@@ -81,6 +83,7 @@ def render(
             for c in evaluation.corrected
         },
         label_noise=label_noise(comparison),
+        time=measured_in("time", comparison.units.time),
         has_ceiling=any(math.isfinite(c.all) for c in comparison.ceilings),
         warnings=[
             *dataset.description.get("warnings", []),
@@ -91,7 +94,7 @@ def render(
             ),
         ],
         published=_published_table(published, comparison.times),
-        sections=[section for section in sections if section.pictures],
+        sections=[section for section in sections if section.pictures or section.notes],
         species=species,
         command=command[:_SHOWN_COMMAND],
         made=made,

@@ -14,50 +14,20 @@ from matplotlib.figure import Figure
 
 from glassml.analysis.comparison import Comparison
 from glassml.analysis.four_point_curves import LABELS
+from glassml.analysis.maps import Panel, map_figure
 from glassml.analysis.metrics import calibration
-from glassml.analysis.published import PublishedCurves
 from glassml.analysis.report import figures
-from glassml.analysis.report.maps import map_figure
+from glassml.analysis.report.options import ReportOptions, chosen_species, chosen_times
 from glassml.analysis.report.page import Picture, Section, render
 from glassml.data import Configuration, Dataset
-from glassml.errors import InputError, not_one_of
+from glassml.errors import InputError
 from glassml.files import atomic_write
-from glassml.physics import column_of
+from glassml.physics.units import Units, measured_in, with_unit
 from glassml.plotting import save_figure
 from glassml.scores import error_kinds
 from glassml.tables import write_csv
 
-__all__ = ["ReportOptions", "write_report"]
-
-
-@dataclass(frozen=True)
-class ReportOptions:
-    """What a report shows.
-
-    Attributes:
-        species: species of the figures; None: the first.
-        times: times of the labels [time] for those figures that show a single time. If empty: the
-            time of the largest chi4 of the labels; without chi4, the time at which the labels of
-            the species vary most, relative to their mean.
-        published: published curves for comparison.
-        command: the command that made the report, for its header.
-    """
-
-    species: str | None = None
-    times: tuple[float, ...] = ()
-    published: tuple[PublishedCurves, ...] = ()
-    command: str = ""
-
-    def check(self, dataset: Dataset, folder: str | Path) -> None:
-        """Refuse what `write_report` would refuse, before the work begins.
-
-        Raises:
-            InputError: an unknown species or time, or the folder is a file.
-        """
-        _chosen_species(self, dataset.species_names)
-        _chosen_times(self, dataset.common_times().tolist())
-        if Path(folder).exists() and not Path(folder).is_dir():
-            raise InputError(f"{folder}: expected a folder for the report; found a file")
+__all__ = ["write_report"]
 
 
 def write_report(
@@ -83,8 +53,8 @@ def write_report(
     options = options or ReportOptions()
     options.check(dataset, folder)
     target = Path(folder)
-    species = _chosen_species(options, comparison.species_names)
-    times = _chosen_times(options, comparison.times) or (
+    species = chosen_species(options, comparison.species_names)
+    times = chosen_times(options, comparison.times) or (
         _time_of_most_variation(comparison, species),
     )
     _write_numbers(comparison, target, species)
@@ -94,7 +64,7 @@ def write_report(
             Picture(name, _saved(figure, target / "figures" / name), caption)
             for name, figure, caption in section.drawn
         ]
-        sections.append(Section(section.title, pictures, section.spreads))
+        sections.append(Section(section.title, pictures, section.spreads, section.notes))
     page = target / "report.html"
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     text = render(comparison, dataset, options.published, sections, species, options.command, made)
@@ -110,25 +80,7 @@ class _Drawn:
     title: str
     drawn: list[tuple[str, Figure, str]]
     spreads: bool = False
-
-
-def _chosen_species(options: ReportOptions, known: Sequence[str]) -> str:
-    species = options.species or known[0]
-    if species not in known:
-        raise InputError(f"--species: {not_one_of(species, known)}")
-    return species
-
-
-def _chosen_times(options: ReportOptions, known: Sequence[float]) -> tuple[float, ...]:
-    times: dict[float, None] = {}
-    for time in options.times:
-        column = column_of(time, known)
-        if column is None:
-            raise InputError(
-                f"--time: expected one of {', '.join(f'{t:g}' for t in known)}; found {time:g}"
-            )
-        times[known[column]] = None
-    return tuple(times)
+    notes: tuple[str, ...] = ()
 
 
 def _time_of_most_variation(comparison: Comparison, species: str) -> float:
@@ -144,7 +96,7 @@ def _time_of_most_variation(comparison: Comparison, species: str) -> float:
         )
     with np.errstate(invalid="ignore"):
         variation = np.nan_to_num(labels.std(axis=0) / labels.mean(axis=0))
-    if comparison.four_point is not None:
+    if comparison.four_point is not None and comparison.four_point.chi4:
         variation = comparison.four_point.chi4[LABELS]
     predicted = [
         any(len(found.pooled(name, s, t)[0]) for name in comparison.names)
@@ -162,9 +114,12 @@ def _sections(
 ) -> Iterator[_Drawn]:
     figure = figures.pearson_figure(comparison, options.published, species)
     yield _Drawn(
-        "Correlation", [("pearson", figure, _pearson_caption(comparison, options, species))]
+        "Correlation",
+        [("pearson", figure, _pearson_caption(comparison, options, species))],
+        notes=tuple(options.notes(dataset)),
     )
-    if comparison.four_point is not None:
+    curves = comparison.four_point
+    if curves is not None and (curves.chi4 or curves.r is not None):
         drawn = [
             (
                 f"four_point_t{time:g}",
@@ -173,7 +128,9 @@ def _sections(
             )
             for time in times
         ]
-        yield _Drawn("Dynamic heterogeneity", drawn)
+        yield _Drawn("Dynamic heterogeneity", drawn, notes=comparison.four_point_notes)
+    else:
+        yield _Drawn("Dynamic heterogeneity", [], notes=comparison.four_point_notes)
     yield _Drawn("Calibration and distributions", _of_times(comparison, species, times))
     if comparison.spreads:
         caption = (
@@ -195,7 +152,7 @@ def _of_times(
 ) -> list[tuple[str, Figure, str]]:
     drawn = []
     for time in times:
-        at = f"{species} particles at t = {time:g}"
+        at = f"{species} particles at t = {with_unit(time, comparison.units.time)}"
         drawn += [
             (
                 f"calibration_t{time:g}",
@@ -231,15 +188,30 @@ def _maps(
             drawn.append(
                 (
                     f"map_{_file_name(name)}_t{time:g}",
-                    map_figure(configuration, predicted, t),
+                    _map(configuration, predicted, t),
                     f"{name}: a layer through the middle of configuration {configuration.name} at "
-                    f"t = {time:g}. Left and centre: true and predicted propensity on the same "
-                    "scale, from the 2nd to the 98th percentile of the labels of the most numerous "
-                    "species. Right: their difference. Smaller discs are the rarer species; grey "
-                    "ones have no prediction.",
+                    f"t = {with_unit(time, comparison.units.time)}. Left and centre: true and "
+                    "predicted propensity on the same scale. Right: their difference. Each species "
+                    "has its own scale, for the inner 96 per cent of its labels. Discs are as "
+                    "large as the particles; grey ones have no prediction.",
                 )
             )
     return drawn
+
+
+def _map(configuration: Configuration, predicted: np.ndarray, t: int) -> Figure:
+    assert configuration.propensity is not None, "a comparison needs labels"
+    true, unit = configuration.propensity[:, t], Units.of(configuration.length_unit).length
+    return map_figure(
+        configuration,
+        [
+            Panel("true", true, unit=unit),
+            Panel("predicted", predicted, unit=unit),
+            Panel(
+                "predicted \N{MINUS SIGN} true", predicted - true, "error", signed=True, unit=unit
+            ),
+        ],
+    )
 
 
 def _first_predicted(
@@ -283,17 +255,19 @@ def _four_point_caption(comparison: Comparison, options: ReportOptions) -> str:
     assert curves is not None, "the caption belongs to a figure of these curves"
     text = (
         f"Four-point functions of {curves.species} particles, of "
-        f"c = (tanh(20 (m \N{MINUS SIGN} {curves.threshold:g})) + 1)/2 with the propensity m. "
-        "χ₄ = N (⟨Q²⟩ \N{MINUS SIGN} ⟨Q⟩²), where Q is the mean of c in a configuration of N "
-        "particles. "
+        f"c = (tanh({curves.steepness:.3g} (m \N{MINUS SIGN} {curves.threshold:g})) + 1)/2 with "
+        f"the propensity {measured_in('m', comparison.units.length)}. "
     )
+    if curves.chi4:
+        text += (
+            "χ₄ = N (⟨Q²⟩ \N{MINUS SIGN} ⟨Q⟩²), where Q is the mean of c in a configuration of N "
+            "particles. "
+        )
     if curves.r is not None:
         text += (
             "G₄: correlation of c \N{MINUS SIGN} ⟨c⟩ of particles at distance r, normalised like "
             "g(r), which is 1 for an ideal gas. "
         )
-    else:
-        text += "No G₄: it needs periodic cells of about the same size. "
     text += "Error bars and bands: bootstrap over configurations. "
     if any(c.chi4 for c in options.published):
         text += (

@@ -96,11 +96,12 @@ def dump_frames(
 
 
 def with_unit(atoms: Atoms, header: str) -> Atoms:
-    """Note the unit of length if the header that LAMMPS wrote names its unit style."""
+    """Note the unit style, and its unit of length, if the header that LAMMPS wrote names it."""
     named = re.search(r"units = (\w+)|ITEM: UNITS\s+(\w+)", header)
-    style = named and UNIT_STYLES.get(named[1] or named[2])
-    if style:
-        atoms.info["length_unit"] = style.length
+    name = named and (named[1] or named[2])
+    if name in UNIT_STYLES:
+        atoms.info["unit_style"] = name
+        atoms.info["length_unit"] = UNIT_STYLES[name].length
     return atoms
 
 
