@@ -205,6 +205,7 @@ def refit(
             progress=TerminalProgress(),
         )
     Console().print(refit_table(result))
+    typer.echo(predictor.neighbours_note)
     write_tables(table, csv=result.write_csv, json=result.write_json)
     say_written(output)
 
