@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch_geometric.data import Data
 
 __all__ = ["SHELLS", "LocalStructure", "counting_noise", "departure", "local_structure"]
@@ -50,15 +51,14 @@ def local_structure(graph: Data, n_species: int, cutoff: float) -> LocalStructur
         n_species: number of species S.
         cutoff: r_c [length].
     """
-    species = graph.species.numpy()
-    sender, receiver = graph.edge_index.numpy()
-    r = np.linalg.norm(graph.edge_vector.double().numpy(), axis=1)
+    sender, receiver = graph.edge_index
+    r = torch.linalg.vector_norm(graph.edge_vector, dim=1)
     # A distance just below the cutoff can be rounded up to it.
-    shell = np.minimum((r * (SHELLS / cutoff)).astype(np.int64), SHELLS - 1)
-    index = (species[receiver] * n_species + species[sender]) * SHELLS + shell
-    counts = np.bincount(index, minlength=n_species**2 * SHELLS)
-    counts = counts.reshape(n_species, n_species, SHELLS)
-    particles = np.bincount(species, minlength=n_species)
+    shell = (r * (SHELLS / cutoff)).long().clamp_(max=SHELLS - 1)
+    index = (graph.species * (n_species * SHELLS))[receiver] + (graph.species * SHELLS)[sender]
+    counts = torch.bincount(index + shell, minlength=n_species**2 * SHELLS)
+    counts = counts.reshape(n_species, n_species, SHELLS).numpy()
+    particles = torch.bincount(graph.species, minlength=n_species).numpy()
     return LocalStructure(particles, counts / np.maximum(particles, 1)[:, None, None])
 
 
