@@ -64,6 +64,7 @@ def map_figure(
     names = configuration.species_names
     picture = MapPicture(panels, names, scene, scene.limits, units.length)
     picture.show(scene)
+    picture.arrange()
     return picture.figure
 
 
@@ -98,7 +99,8 @@ class MapPicture:
         bars = 1 if self._projection else len(self._scales.names)
         self.figure = Figure(
             figsize=(_PANEL * len(panels) + 0.7, rows * (height + 0.5 + _BAR * (bars + 0.6)) + 0.4),
-            layout=ConstrainedLayoutEngine(w_pad=0.1),  # numbers of neighbouring axes stay apart
+            # Numbers of neighbouring axes stay apart, and headings.
+            layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.07),
         )
         self._axes = self.figure.subplots(
             rows, len(panels), squeeze=False, sharex=True, sharey=True
@@ -129,6 +131,12 @@ class MapPicture:
                     self._show_means(axes, scene, panel, s, scene.values[k][s])
             else:
                 self._show_discs(self._axes[0, k], scene, panel, scene.values[k])
+
+    @styled
+    def arrange(self) -> None:
+        """Find room for everything. As maps are to scale, the layout takes a few rounds."""
+        for _ in range(3):
+            self.figure.draw_without_rendering()
 
     def _show_discs(self, axes: Axes, scene: Scene, panel: Panel, values: np.ndarray) -> None:
         colours = np.empty((len(values), 4))

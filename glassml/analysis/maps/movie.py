@@ -92,7 +92,7 @@ def write_movie(
     names = first.configuration.species_names
     picture = MapPicture(first.panels, names, scenes[0], joint_limits(scenes), unit)
     picture.show(scenes[0])
-    picture.figure.draw_without_rendering()
+    picture.arrange()
     picture.figure.set_layout_engine("none")  # nothing moves from frame to frame
     with atomic_write(path) as partial, mpl.rc_context(_settings()):
         writer = _writer(partial, fps)
