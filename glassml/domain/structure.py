@@ -56,8 +56,8 @@ def local_structure(graph: Data, n_species: int, cutoff: float) -> LocalStructur
     # A distance just below the cutoff can be rounded up to it.
     shell = (r * (SHELLS / cutoff)).long().clamp_(max=SHELLS - 1)
     index = (graph.species * (n_species * SHELLS))[receiver] + (graph.species * SHELLS)[sender]
-    counts = torch.bincount(index + shell, minlength=n_species**2 * SHELLS)
-    counts = counts.reshape(n_species, n_species, SHELLS).numpy()
+    found = torch.bincount(index + shell, minlength=n_species**2 * SHELLS)
+    counts = found.reshape(n_species, n_species, SHELLS).numpy()
     particles = torch.bincount(graph.species, minlength=n_species).numpy()
     return LocalStructure(particles, counts / np.maximum(particles, 1)[:, None, None])
 
