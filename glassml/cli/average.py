@@ -14,6 +14,7 @@ from glassml.cli.interactions import (
     Truncation,
     Units,
     chosen_system,
+    lengths_of,
 )
 from glassml.cli.options import (
     DatasetOutput,
@@ -100,7 +101,10 @@ def average(
     for option, value in (("--interval", interval), ("--timestep", timestep)):
         if value is not None and not 0 < value < math.inf:
             raise InputError(f"{option}: expected a positive time; found {value:g}")
-    options = ReadOptions(species=SpeciesMap.parse(species) if species else None)
+    options = ReadOptions(
+        species=SpeciesMap.parse(species) if species else None,
+        length_unit=lengths_of(units, system),
+    )
     chosen = chosen_system(system, include, truncation, units, source, file_format, options)
     if interval is None:
         interval = SAMPLE_STEPS * (chosen.timestep if timestep is None else timestep)

@@ -11,7 +11,15 @@ if TYPE_CHECKING:
     from glassml.data import Configuration, ReadOptions
     from glassml.simulation import System
 
-__all__ = ["Include", "Source", "SystemName", "Truncation", "Units", "chosen_system"]
+__all__ = [
+    "Include",
+    "Source",
+    "SystemName",
+    "Truncation",
+    "Units",
+    "chosen_system",
+    "lengths_of",
+]
 
 Source = Annotated[
     Path,
@@ -93,6 +101,11 @@ def chosen_system(
         raise InputError(
             f"--system, --include: expected one of them, for the interactions; found {given}"
         )
+    if truncation is not None and name is None:
+        raise InputError(
+            "--truncation: expected --system, the built-in system whose potential is truncated so; "
+            "found none"
+        )
     if recorded is not None and units not in (None, recorded.units):
         raise InputError(
             f"--units: expected {recorded.units}, which {source} records, or no value; found "
@@ -111,6 +124,26 @@ def chosen_system(
     if recorded is not None:
         check_agreement(chosen, recorded, source)
     return chosen
+
+
+def lengths_of(units: str | None, name: str | None) -> str | None:
+    """The unit of length that a command states for its input: that of its LAMMPS units.
+
+    Args:
+        units: of `--units`.
+        name: of `--system`; all built-in systems are in LJ units.
+
+    Raises:
+        InputError: LAMMPS has no units of this name.
+    """
+    from glassml.errors import InputError, not_one_of
+    from glassml.physics.units import UNIT_STYLES
+
+    if units is not None and units not in UNIT_STYLES:
+        raise InputError(f"--units: {not_one_of(units, UNIT_STYLES)}")
+    if units is None:
+        return None if name is None else "lj"
+    return UNIT_STYLES[units].length
 
 
 def _units_for(configuration: Configuration, include: Path) -> str:

@@ -13,6 +13,7 @@ from glassml.cli.interactions import (
     Truncation,
     Units,
     chosen_system,
+    lengths_of,
 )
 from glassml.cli.options import (
     DatasetOutput,
@@ -68,7 +69,10 @@ def quench(
     from glassml.simulation import quench_file
 
     check_absent(output, overwrite)
-    options = ReadOptions(species=SpeciesMap.parse(species) if species else None)
+    options = ReadOptions(
+        species=SpeciesMap.parse(species) if species else None,
+        length_unit=lengths_of(units, system),
+    )
     chosen = chosen_system(system, include, truncation, units, source, file_format, options)
     with continued_later():
         report = quench_file(

@@ -130,6 +130,10 @@ class ModelInputs:
         )
         return _in_unit(configuration, self.manifest.length_unit)
 
+    def length_scale(self, atoms: Atoms) -> float:
+        """The factor that converts lengths of these atoms to the unit of the model."""
+        return _scale(self._length_unit_of(atoms) or "lj", self.manifest.length_unit)
+
     def _species_map(self, species: SpeciesMap | Mapping[str, str] | Sequence[str]) -> SpeciesMap:
         result = SpeciesMap.of(species, self.manifest.species)
         for label in result.labels:
@@ -196,12 +200,16 @@ def _values(source: ScalarSource, atoms: Atoms, base: BaseCalculator | None) -> 
     return None
 
 
+def _scale(found: str, unit: str) -> float:
+    """The factor from one unit of length to another; 1 if one of them is "lj"."""
+    return METRES[found] / METRES[unit] if found in METRES and unit in METRES else 1.0
+
+
 def _in_unit(configuration: Configuration, unit: str) -> Configuration:
     """The configuration in another unit of length; unchanged if one of the two units is "lj"."""
-    found = configuration.length_unit
-    if found == unit or found not in METRES or unit not in METRES:
+    factor = _scale(configuration.length_unit, unit)
+    if factor == 1.0:
         return configuration
-    factor = METRES[found] / METRES[unit]
     return dataclasses.replace(
         configuration,
         positions=configuration.positions * factor,

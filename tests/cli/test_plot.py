@@ -138,6 +138,23 @@ def test_lengths_of_predictions_are_those_of_the_positions(tmp_path: Path) -> No
     assert panel.unit == "\u00c5"
 
 
+def test_labels_are_in_the_units_of_the_predictions_beside_them(
+    tmp_path: Path, analytic: Callable[..., Path]
+) -> None:
+    """A labelled file in nm, and a model in angstrom."""
+    bare = liquid(100)
+    symbols = np.array(["Cu", "Zr"])[bare.species]
+    atoms = Atoms(symbols, positions=bare.positions / 4, cell=bare.cell / 4, pbc=True)
+    atoms.arrays["propensity"] = np.linspace(0.01, 0.02, 100)
+    atoms.info |= {"times": np.array([1.0]), "length_unit": "nm"}
+    ase.io.write(tmp_path / "a.extxyz", atoms)
+    path = analytic(species=("Cu", "Zr"), times=(1.0,), length_unit="angstrom", cutoff=5.0)
+    source = MapInput(path=tmp_path / "a.extxyz", predictor=Predictor(path, "cpu"))
+    true = next(p for p in MapFrames(source).only().panels if p.title.startswith("true"))
+    np.testing.assert_allclose(true.values, 10 * atoms.arrays["propensity"], rtol=1e-5)
+    assert true.unit == "\u00c5"
+
+
 def write_fix_dump(path: Path, header: str = "", n: int = 3) -> Path:
     """A dump as `fix glassml` makes it: f_ml[1] and f_ml[2] in columns of their own."""
     frames = []

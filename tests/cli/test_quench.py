@@ -15,7 +15,7 @@ from typing import Any
 import ase.io
 import numpy as np
 import pytest
-from systems import liquid, moved
+from systems import liquid, moved, write_dump
 
 from glassml.cli.quench import quench as command
 from glassml.data import Configuration, Dataset, DatasetWriter, atoms_from_configuration
@@ -208,3 +208,30 @@ def test_the_defaults_are_those_of_the_library():
     }
     assert defaults["force_tolerance"] is None  # that of the material
     assert defaults["max_iterations"] == MAX_ITERATIONS
+
+
+def test_a_dump_of_a_metal_is_read_in_the_units_of_its_potential(glassml: Run, tmp_path: Path):
+    """A dump states no units, unless it was asked to; --units says what its lengths are in."""
+    here = liquid(60, seed=3)
+    metal = moved(here, positions=here.positions * 2.7, cell=here.cell * 2.7)
+    write_dump(tmp_path / "metal.dump", [metal])
+    potential = tmp_path / "metal.lammps"
+    potential.write_text(
+        "mass * 60.0\npair_style lj/cut 6.0\npair_modify shift yes\npair_coeff * * 0.01 2.7\n"
+    )
+    options = ("-o", tmp_path / "out.h5", "--include", potential, "--species", "Cu,Zr")
+    run = glassml("quench", tmp_path / "metal.dump", *options, "--units", "metal")
+    assert run.code == 0, run.err
+    with Dataset(tmp_path / "out.h5") as dataset:
+        assert dataset.length_unit == "angstrom"
+        assert dataset[0].spacing == pytest.approx(2.7 * 1.2 ** (-1 / 3))
+    run = glassml("quench", tmp_path / "metal.dump", *options, "--units", "metall", "--overwrite")
+    assert "--units: expected one of lj, real, metal" in run.err
+    assert "(did you mean 'metal'?)" in run.err
+
+
+def test_a_truncation_without_a_built_in_system_is_refused(glassml: Run, tmp_path: Path):
+    run = glassml(
+        "quench", "kob_andersen_T0.64", "-o", tmp_path / "o.h5", "--truncation", "force-shifted"
+    )
+    assert "--truncation: expected --system, the built-in system" in run.err

@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -175,9 +175,11 @@ class MapFrames:
         where = f"{self._frames.path.name}, {name.rpartition(': ')[2]}"
         style = source.style or atoms.info.get("unit_style")
         unit = source.length_unit or (UNIT_STYLES[style].length if style else None)
+        scale = 1.0
         if source.predictor is not None:
             inputs = source.inputs or ModelInputs(source.predictor.manifest)
             configuration = inputs.configuration(atoms, name)
+            scale = inputs.length_scale(atoms)
         else:
             configuration = read_atoms(atoms, source.species, unit, name)
         self.units = Units.of(configuration.length_unit, style)
@@ -187,7 +189,10 @@ class MapFrames:
             where += f", step {atoms.info['timestep']}"
         labels = predicted = None
         if not self._columns:
-            labels, predicted = labels_in(atoms), predictions_in(atoms, configuration.length_unit)
+            labels = labels_in(atoms)
+            if labels is not None:
+                labels = replace(labels, values=labels.values * scale)
+            predicted = predictions_in(atoms, configuration.length_unit)
             if source.predictor is not None:
                 predicted = self._predicted(configuration, dataset=False)
             if labels is None and predicted is None:
