@@ -21,8 +21,13 @@ def temperature_of(atoms: Atoms, length_unit: str) -> float | None:
         may be in other units than the energy.
     """
     reduced = length_unit == "lj"
-    if len(atoms) < 2 or not atoms.get_momenta().any():
+    momenta = atoms.get_momenta()
+    if len(atoms) < 2 or not momenta.any():
         return None
     if reduced and not np.all(atoms.get_masses() == 1.0):
         return None
-    return float(atoms.get_temperature() * (units.kB if reduced else 1.0))
+    freedom = atoms.get_number_of_degrees_of_freedom()
+    if not atoms.constraints:  # in two dimensions nothing moves out of the plane
+        freedom -= len(atoms) * int((~momenta.any(axis=0)).sum())
+    energy = 2 * atoms.get_kinetic_energy() / freedom
+    return float(energy if reduced else energy / units.kB)

@@ -18,6 +18,7 @@ from glassml.cli.options import (
     named,
     output_option,
 )
+from glassml.errors import OutsideDomainWarning
 
 if TYPE_CHECKING:
     from glassml.inference import PredictionReport, Predictor
@@ -221,8 +222,11 @@ def _print_report(report: PredictionReport, predictor: Predictor) -> None:
         _note(f"--species: not used: {', '.join(report.unused_species)}")
 
 
-def _as_note(message: Warning | str, *_: Any, **__: Any) -> None:
-    _note(str(message))
+def _as_note(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    if issubclass(category, OutsideDomainWarning):
+        typer.echo(f"warning: {message}", err=True)
+    else:
+        _note(str(message))
 
 
 def _note(text: str) -> None:

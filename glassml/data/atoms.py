@@ -8,6 +8,7 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
 from ase.geometry import complete_cell
+from scipy.spatial import cKDTree
 
 from glassml.data.configuration import Configuration
 from glassml.data.species import SpeciesMap
@@ -25,6 +26,7 @@ __all__ = [
 # Mean spacings of dense liquids in LJ units: 1 at a density of 1. In angstrom those of atoms are at
 # least 1.8 (carbon), in nm at most 0.5.
 _REDUCED_SPACINGS = (0.6, 1.7)
+_SMALLEST_CLUSTER = 16  # particles
 
 # Space [length] beyond the outermost particles in a direction without a cell vector.
 _MARGIN = 1.0
@@ -265,10 +267,25 @@ def _stated_unit(atoms: Atoms, length_unit: str | None, name: str) -> str | None
 def _check_reduced(configuration: Configuration) -> None:
     """Refuse to take lengths for LJ units by default if the particles are too far or too near."""
     low, high = _REDUCED_SPACINGS
-    periodic = largest_distance(configuration.cell, configuration.pbc, configuration.plane)
-    if periodic is not None and not low <= configuration.spacing <= high:
+    spacing = _typical_distance(configuration)
+    if spacing is not None and not low <= spacing <= high:
         raise InputError(
             f"{configuration.name}: length unit: expected one, as the input states none and the "
             f"mean spacing of its particles is not that of LJ units ({low:g} to {high:g}); found "
-            f"{configuration.spacing:.3g}. Give it, such as --length-unit angstrom"
+            f"{spacing:.3g}. State it (--length-unit angstrom, nm, ..., or lj if these are LJ "
+            "units; in Python length_unit=...)"
         )
+
+
+def _typical_distance(configuration: Configuration) -> float | None:
+    """Mean spacing of the particles; of a cluster, the distance to the nearest neighbour.
+
+    Returns:
+        None for a cluster that is too small to tell.
+    """
+    if largest_distance(configuration.cell, configuration.pbc, configuration.plane) is not None:
+        return configuration.spacing
+    if configuration.n_particles < _SMALLEST_CLUSTER:
+        return None
+    nearest = cKDTree(configuration.positions).query(configuration.positions, k=2)[0][:, 1]
+    return float(np.median(nearest))

@@ -2,7 +2,7 @@
 
 The limits are for what is clearly outside. They allow for fluctuations of a system of N particles,
 at about three standard deviations. docs/domain.md has the table of systems inside and outside that
-they were chosen by; `fix glassml` has the same limits (lammps_plugin/src/domain.cpp).
+they were chosen by; `fix glassml` has the same limits (lammps_plugin/src/domain_watch.cpp).
 """
 
 from __future__ import annotations
@@ -184,8 +184,9 @@ def _structure(
     system: Measured, domain: Domain, species: Sequence[str], cutoff: float
 ) -> Iterator[Outside]:
     structure, reference = system.structure, np.array(domain.shells)
-    limit = domain.spread + _STRUCTURE + counting_noise(structure, reference) / 2
-    if departure(structure, reference) <= limit:
+    behind = np.array(domain.particles)
+    limit = domain.spread + _STRUCTURE + counting_noise(structure, reference, behind) / 2
+    if departure(structure, reference, behind) <= limit:
         return
     x = structure.composition[:, None, None]
     largest = np.argmax(x * np.abs(structure.shells - reference))

@@ -79,8 +79,9 @@ def domain_of(systems: Sequence[Measured]) -> Domain:
         composition=tuple(_range(column) for column in fractions.T.tolist()),
         temperature=_range_if_known([one.temperature for one in systems]),
         neighbours=_range([one.neighbours for one in structures]),
+        particles=tuple(particles.sum(axis=0).tolist()),
         shells=mean.tolist(),
-        spread=max(_beyond_noise(one, mean) for one in structures),
+        spread=max(_beyond_noise(one, mean, particles.sum(axis=0)) for one in structures),
     )
 
 
@@ -116,5 +117,7 @@ def _range_if_known(values: Sequence[float | None]) -> Range | None:
     return _range(known) if len(known) == len(values) else None
 
 
-def _beyond_noise(structure: LocalStructure, reference: np.ndarray) -> float:
-    return max(0.0, departure(structure, reference) - counting_noise(structure, reference) / 2)
+def _beyond_noise(structure: LocalStructure, reference: np.ndarray, behind: np.ndarray) -> float:
+    """How far a configuration departs from the mean that it is part of."""
+    noise = counting_noise(structure, reference, -behind)
+    return max(0.0, departure(structure, reference, -behind) - noise / 2)

@@ -36,6 +36,7 @@ class Domain(BaseModel):
         composition: for each species the range of its fraction of the particles [-].
         temperature: range [energy], or in K where the unit of length is not "lj"; None if unknown.
         neighbours: range of the mean number of neighbours of a particle within the cutoff [-].
+        particles: for each species how many of them were measured.
         shells: [S][S][SHELLS] [-], the mean of `glassml.domain.structure.LocalStructure.shells`.
         spread: how far the local structure of a configuration departs from this mean [-], see
             `glassml.domain.checks`.
@@ -50,6 +51,7 @@ class Domain(BaseModel):
     composition: tuple[Range, ...] = Field(min_length=1)
     temperature: Range | None
     neighbours: Range
+    particles: tuple[int, ...]
     shells: tuple[tuple[tuple[float, ...], ...], ...]
     spread: float = Field(ge=0)
 
@@ -80,6 +82,8 @@ class Domain(BaseModel):
     @model_validator(mode="after")
     def _fits_together(self) -> Domain:
         n = len(self.composition)
+        if len(self.particles) != n:
+            raise ValueError(f"particles: expected {n} numbers; found {len(self.particles)}")
         shape = {len(row) for rows in self.shells for row in rows}
         if (
             len(self.shells) != n
@@ -96,19 +100,24 @@ def shown_range(known: Range) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def united(domains: Sequence[Domain | None]) -> Domain | None:
-    """One domain for several models with the same species and cutoff, from the least to the most.
+def united(domains: Sequence[Domain | None], largest: Sequence[bool]) -> Domain | None:
+    """One domain for several models with the same species, from the least to the most.
+
+    Args:
+        domains: of the models.
+        largest: whether each model has the largest cutoff, for which the shells are.
 
     Returns:
         None if one of them is unknown, or they are not of the same dimension.
     """
     known = [domain for domain in domains if domain is not None]
-    if not known or len(known) < len(domains) or len({d.dimension for d in known}) > 1:
+    if len(known) < len(domains) or len({domain.dimension for domain in known}) > 1:
         return None
-    shells = np.array([domain.shells for domain in known])
+    chosen = [domain for domain, is_largest in zip(known, largest, strict=True) if is_largest]
+    shells = np.array([domain.shells for domain in chosen])
     mean = shells.mean(axis=0)
     # The means of the members differ too. The unit is that of `departure`.
-    apart = np.abs(shells - mean).sum(axis=(1, 2, 3)) / mean.sum()
+    apart = np.abs(shells - mean).sum(axis=(1, 2, 3)) / max(mean.sum(), 1e-300)
     return Domain(
         configurations=sum(domain.configurations for domain in known),
         dimension=known[0].dimension,
@@ -118,9 +127,13 @@ def united(domains: Sequence[Domain | None]) -> Domain | None:
             _span(ranges) for ranges in zip(*(d.composition for d in known), strict=True)
         ),
         temperature=_span_if_known([domain.temperature for domain in known]),
-        neighbours=_span([domain.neighbours for domain in known]),
+        neighbours=_span([domain.neighbours for domain in chosen]),
+        # They may have learnt from the same particles.
+        particles=tuple(
+            min(numbers) for numbers in zip(*(d.particles for d in chosen), strict=True)
+        ),
         shells=mean.tolist(),
-        spread=max(d.spread + float(a) for d, a in zip(known, apart, strict=True)),
+        spread=max(d.spread + float(a) for d, a in zip(chosen, apart, strict=True)),
     )
 
 

@@ -3,7 +3,7 @@
 The numbers n_ab(k), the mean number of neighbours of species b in shell k around a particle of
 species a, are the partial radial distribution functions g_ab(r) times the density of b and the
 volume of the shell. Unlike g(r) they need no volume, so they exist for clusters and films too.
-`fix glassml` has the same definitions (lammps_plugin/src/domain.cpp).
+`fix glassml` has the same definitions (lammps_plugin/src/domain_watch.cpp).
 """
 
 from __future__ import annotations
@@ -62,27 +62,35 @@ def local_structure(graph: Data, n_species: int, cutoff: float) -> LocalStructur
     return LocalStructure(particles, counts / np.maximum(particles, 1)[:, None, None])
 
 
-def counting_noise(structure: LocalStructure, reference: np.ndarray) -> float:
-    """The difference from a reference that counting alone makes in a system of this size [-].
+def counting_noise(
+    structure: LocalStructure, reference: np.ndarray, behind: np.ndarray | None = None
+) -> float:
+    """The difference from a reference that counting alone makes in systems of this size [-].
 
     The difference D is the sum over species and shells of |n_ab(k) - reference|, averaged over
     particles, in units of the mean number of neighbours. Counts in narrow shells are nearly Poisson
     distributed, so the mean of each absolute difference is sqrt(2 / pi) of its standard deviation.
     Of a pair of equal species both particles count it, so there are half as many independent
-    counts.
+    counts. A reference that is itself a mean over particles adds its own noise.
 
     Args:
         structure: of the system; only its numbers of particles matter.
         reference: float64 [S, S, SHELLS] [-], n_ab(k).
+        behind: [S], particles of each species that the reference is a mean over; negative if the
+            system is one of those, whose noise it then shares. None: it is exact.
     """
     x = structure.composition[:, None, None]
-    particles = np.maximum(structure.particles, 1)[:, None, None]
+    inverse = 1 / np.maximum(structure.particles, 1)
+    if behind is not None:
+        inverse = np.maximum(inverse + np.sign(behind) / np.maximum(np.abs(behind), 1), 0)
     both_ways = 1 + np.eye(len(x))[:, :, None]
-    deviations = np.sqrt(2 / np.pi * both_ways * reference / particles)
+    deviations = np.sqrt(2 / np.pi * both_ways * reference * inverse[:, None, None])
     return _per_neighbour(x * deviations, x * reference)
 
 
-def departure(structure: LocalStructure, reference: np.ndarray) -> float:
+def departure(
+    structure: LocalStructure, reference: np.ndarray, behind: np.ndarray | None = None
+) -> float:
     """How far the structure is from a reference, beyond the noise of counting [-].
 
     sqrt(max(0, D^2 - D_0^2)) with the difference D and the noise D_0 of `counting_noise`. It is
@@ -92,10 +100,11 @@ def departure(structure: LocalStructure, reference: np.ndarray) -> float:
     Args:
         structure: of the system.
         reference: float64 [S, S, SHELLS] [-], n_ab(k).
+        behind: see `counting_noise`.
     """
     x = structure.composition[:, None, None]
     found = _per_neighbour(x * np.abs(structure.shells - reference), x * reference)
-    noise = counting_noise(structure, reference)
+    noise = counting_noise(structure, reference, behind)
     return float(np.sqrt(max(0.0, found**2 - noise**2)))
 
 

@@ -16,7 +16,7 @@ from glassml.errors import ConfigError, ModelFileError
 from glassml.export.archive import load_module, model_path, read_manifest, write_archive
 from glassml.export.baking import trial_systems
 from glassml.export.manifest import Manifest, manifest_of
-from glassml.models import GlassModel, Redecoded, build
+from glassml.models import GlassModel, Redecoded, rebuild
 from glassml.provenance import TrainingRecord
 
 __all__ = ["check_decoder", "replace_decoder"]
@@ -99,7 +99,7 @@ def _redecoded(
     file: Path, manifest: Manifest, times: Sequence[float], weight: np.ndarray, bias: np.ndarray
 ) -> Redecoded:
     try:
-        model = build(manifest.model, **manifest.hyperparameters)
+        model = rebuild(manifest.model, manifest.hyperparameters)
     except ConfigError as error:
         raise ModelFileError(
             f"{file}: its decoder cannot be replaced, as this glassml cannot build the model that "

@@ -8,7 +8,7 @@ import torch
 
 from glassml.errors import ConfigError, ModelFileError
 from glassml.export.archive import load_module, model_path, read_manifest
-from glassml.models import GlassModel, build
+from glassml.models import GlassModel, rebuild
 
 __all__ = ["restored_model"]
 
@@ -30,7 +30,7 @@ def restored_model(path: str | Path) -> GlassModel:
     file, manifest = model_path(path), read_manifest(path)
     exported = load_module(path, torch.device("cpu")).state_dict()
     try:
-        model = build(manifest.model, **manifest.hyperparameters)
+        model = rebuild(manifest.model, manifest.hyperparameters)
         model.to(getattr(torch, manifest.dtype))
         # TorchScript also keeps buffers that the model builds itself.
         remade = {name for name, _ in model.named_buffers()} - set(model.state_dict())

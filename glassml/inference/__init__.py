@@ -19,7 +19,12 @@ from glassml.inference.model_inputs import ModelInputs, ScalarSource
 from glassml.inference.predictor import Predictor
 from glassml.inference.sample_clock import SampleClock
 from glassml.inference.smoothing import Smoothing
-from glassml.inference.untrained import UNTRAINED, descriptors_for_frames, save_untrained
+from glassml.inference.untrained import (
+    UNTRAINED,
+    descriptors_for_frames,
+    save_untrained,
+    usual_spacing,
+)
 from glassml.inference.windowed import PositionWindow, window_note
 
 __all__ = [
@@ -42,6 +47,7 @@ __all__ = [
     "save_untrained",
     "shipped_models",
     "summary_of",
+    "usual_spacing",
     "window_facts",
     "window_note",
     "write_card",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -10,6 +10,7 @@ from ase import Atoms
 
 from glassml.data import (
     THERMAL,
+    Configuration,
     Frames,
     SpeciesMap,
     Window,
@@ -18,9 +19,9 @@ from glassml.data import (
 from glassml.domain import mean_spacing
 from glassml.errors import InputError
 from glassml.export import save_model
-from glassml.models import build, material_lengths
+from glassml.models import REFERENCE_SPACING, build, material_lengths
 
-__all__ = ["UNTRAINED", "descriptors_for_frames", "save_untrained"]
+__all__ = ["UNTRAINED", "descriptors_for_frames", "save_untrained", "usual_spacing"]
 
 UNTRAINED = "structural"  # the model of the registry
 
@@ -66,6 +67,20 @@ def save_untrained(
     save_model(model, path)
 
 
+def usual_spacing(configurations: Iterable[Configuration], length_unit: str) -> float:
+    """Mean spacing of the particles [length]; in LJ units, that of a liquid if it is unknown.
+
+    Raises:
+        InputError: in other units, configurations that are not periodic in every direction.
+    """
+    try:
+        return mean_spacing(configurations)
+    except InputError:
+        if length_unit != "lj":
+            raise
+    return REFERENCE_SPACING
+
+
 def descriptors_for_frames(
     frames: Frames, path: str | Path, species: SpeciesMap | None, length_unit: str | None
 ) -> None:
@@ -93,7 +108,7 @@ def descriptors_for_frames(
         path,
         species=frame.species_names,
         length_unit=frame.length_unit,
-        spacing=mean_spacing([frame]),
+        spacing=usual_spacing([frame], frame.length_unit),
     )
 
 

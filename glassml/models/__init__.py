@@ -12,6 +12,7 @@ from glassml.models.registry import (
     lengths_of,
     material_lengths,
     parameters_of,
+    rebuild,
     register,
 )
 from glassml.models.se3gnn import SE3GNN
@@ -32,5 +33,6 @@ __all__ = [
     "lengths_of",
     "material_lengths",
     "parameters_of",
+    "rebuild",
     "register",
 ]

@@ -59,8 +59,7 @@ class Committee(GlassModel):
         self.name = "committee"
         self.positions = first.positions
         self.window = first.window
-        # Shells are of one cutoff.
-        self.domain = united([m.domain for m in members if m.cutoff == cutoff])
+        self.domain = united([m.domain for m in members], [m.cutoff == cutoff for m in members])
         self.hyperparameters = {
             "members": [_description(m, w) for m, w in zip(members, shares, strict=True)]
         }

@@ -3,9 +3,9 @@
 Default lengths of models, such as the cutoff, are those published for the Kob-Andersen liquid, of
 1.2 particles per sigma^3. For another material they are scaled with the mean spacing of particles,
 density^(-1/3) (in two dimensions density^(-1/2)): so that a model sees as many neighbours there,
-whatever the unit of length. At the default cutoff of 2 sigma these are 4/3 pi 2^3 1.2 = 40. Unlike
-the minima of g(r), the spacing follows from the density alone, without noise, for any number of
-species.
+whatever the unit of length. At the default cutoff of 2 sigma these are 4/3 pi 2^3 1.2 = 40, in two
+dimensions 14. Unlike the minima of g(r), the spacing follows from the density alone, without noise,
+for any number of species.
 """
 
 from __future__ import annotations

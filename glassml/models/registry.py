@@ -14,7 +14,15 @@ from glassml.models.contract import GlassModel
 from glassml.models.lengths import scaled_to
 from glassml.physics.units import METRES
 
-__all__ = ["available", "build", "lengths_of", "material_lengths", "parameters_of", "register"]
+__all__ = [
+    "available",
+    "build",
+    "lengths_of",
+    "material_lengths",
+    "parameters_of",
+    "rebuild",
+    "register",
+]
 
 # name -> (class, default hyperparameters of the preset)
 _REGISTRY: dict[str, tuple[type[GlassModel], dict[str, Any]]] = {}
@@ -101,6 +109,20 @@ def build(name: str, **hyperparameters: Any) -> GlassModel:
     model.name = name
     model.hyperparameters = known | values
     return model
+
+
+def rebuild(name: str, recorded: Mapping[str, Any]) -> GlassModel:
+    """Build a model from recorded hyperparameters, with random parameters.
+
+    Args:
+        name: one of `available`.
+        recorded: its hyperparameters in a file; those that its version did not have get their
+            defaults, with which it is the same model.
+
+    Raises:
+        ConfigError: see `build`.
+    """
+    return build(name, **{**parameters_of(name), **recorded})
 
 
 def _check_lengths_given(cls: type[GlassModel], hyperparameters: Mapping[str, Any]) -> None:

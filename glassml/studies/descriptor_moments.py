@@ -173,7 +173,7 @@ def read_descriptor_moments(
 
     predict = partial(predict_windows, predictor, outputs=("descriptors", "propensity"))
     for configuration, (windows,) in predict_each(dataset, [predict], progress):
-        systems += predictor.measured
+        systems += predictor.measured  # in the last of its windows, which are all alike
         labels = np.asarray(configuration.propensity)[:, used]
         slab = _slab_of(configuration)
         masks = _masks(configuration, species)

@@ -18,10 +18,10 @@ from rich.table import Table
 import glassml
 from glassml.analysis.metrics import pearson_scores
 from glassml.data import POSITIONS, Dataset, reads_window, window_needed
-from glassml.domain import check_neighbours, mean_spacing
+from glassml.domain import check_neighbours
 from glassml.errors import InputError
 from glassml.export import replace_decoder
-from glassml.inference import Predictor, save_untrained
+from glassml.inference import Predictor, save_untrained, usual_spacing
 from glassml.progress import SILENT, Progress
 from glassml.provenance import (
     Accuracy,
@@ -190,7 +190,7 @@ def untrained(
         name=name,
         species=dataset.species_names,
         length_unit=dataset[0].length_unit,
-        spacing=mean_spacing(dataset),
+        spacing=usual_spacing(dataset, dataset[0].length_unit),
         times=tuple(float(t) for t in dataset.common_times()),
         scalars=scalars,
         positions=positions,

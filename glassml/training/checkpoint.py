@@ -17,7 +17,7 @@ from glassml.data import THERMAL, Window
 from glassml.domain import Domain
 from glassml.errors import ModelFileError
 from glassml.files import atomic_write
-from glassml.models import GlassModel, build
+from glassml.models import GlassModel, rebuild
 from glassml.provenance import TrainingRecord, first_problem, migrated_training
 
 __all__ = [
@@ -125,12 +125,11 @@ def load_trained_model(path: str | Path) -> TrainedModel:
     checkpoint = read_checkpoint(file)
     about = checkpoint["glassml"]
     record = _training_record(file, about)
-    model = build(about["model"]["name"], **about["model"]["hyperparameters"])
+    model = rebuild(about["model"]["name"], about["model"]["hyperparameters"])
     model.positions = about["model"].get("positions", THERMAL)  # absent in old ones
     window = about["model"].get("window")
     model.window = None if window is None else Window(**window)
-    domain = about["model"].get("domain")
-    model.domain = None if domain is None else Domain.model_validate(domain)
+    model.domain = _domain(file, about)
     parameters = {
         name.removeprefix("model."): value
         for name, value in checkpoint["state_dict"].items()
@@ -146,6 +145,16 @@ def load_trained_model(path: str | Path) -> TrainedModel:
             f"it was written by glassml {record.versions.get('glassml', 'unknown')}"
         ) from None
     return TrainedModel(model.eval(), record, file)
+
+
+def _domain(file: Path, about: dict[str, Any]) -> Domain | None:
+    """What the training data were like; None in checkpoints of older versions."""
+    domain = about["model"].get("domain")
+    try:
+        return None if domain is None else Domain.model_validate(domain)
+    except ValidationError as error:
+        field, text = first_problem(error, "model.domain")
+        raise ModelFileError(f"{file}: {field}: {text}; train the model again") from None
 
 
 def _training_record(file: Path, about: dict[str, Any]) -> TrainingRecord:

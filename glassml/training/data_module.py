@@ -88,13 +88,18 @@ class GraphDataset(TorchDataset):
                 self._graphs[index] = graph
         return graph
 
+    @property
+    def keeps(self) -> bool:
+        """Whether graphs are kept, in memory or on disk."""
+        return self._graphs is not None or self.on_disk is not None
+
     def keep(self, source: int, configuration: Configuration) -> Data:
         """Build the graphs of a configuration that is already read, and keep them if any are kept.
 
         Returns:
             The graph of its first window.
         """
-        kept = self._graphs is not None or self.on_disk is not None
+        kept = self.keeps
         first = int(self.windows[:source].sum())
         entries = slice(first, first + (int(self.windows[source]) if kept else 1))
         graphs = [self._built(configuration, window) for _, window in self.entries[entries]]
@@ -243,7 +248,8 @@ class DataModule(pl.LightningDataModule):
             self.known[source] = KnownConfiguration.of(configuration)
             if stage is not self.reversed_set:  # their provenance repeats that of their starts
                 self.origins.add(configuration)
-            graph = stage.keep(index, configuration)
+            if stage is self.train_set or stage.keeps:
+                graph = stage.keep(index, configuration)
             if stage is self.train_set:
                 moments.add(view, self.train_set.scalars)
                 systems.append(measured(view, graph, n_species, self.train_set.cutoff))

@@ -51,6 +51,8 @@ from glassml.training.train_config import ModelConfig, TrainConfig, TrainingConf
 
 __all__ = ["RunResult", "resume", "train"]
 
+_FOR_SPACING = 32  # configurations that the mean spacing is taken from; lengths have three digits
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -169,25 +171,29 @@ def _with_lengths(
     if not lengths:
         return config
     if checkpoint:  # of a version that did not write them into the folder
-        known = checkpoint["glassml"]["model"]["hyperparameters"]
+        known = {**parameters_of(name), **checkpoint["glassml"]["model"]["hyperparameters"]}
     else:
         known = material_lengths(name, _spacing(split, name, given.get("cutoff")))
     model = {**given, **{length: known[length] for length in lengths}}
     return config.model_copy(update={"model": ModelConfig(name=name, **model)})
 
 
-def _spacing(split: Split, name: str, cutoff: float | None) -> float:
+def _spacing(split: Split, name: str, cutoff: Any) -> float:
     """Mean spacing of the training data [length]; for droplets, that for which a cutoff is usual.
 
     Raises:
         InputError: the configurations are no bulk liquid, and no cutoff is given.
     """
+    every = max(1, len(split.train) // _FOR_SPACING)
     try:
-        return mean_spacing(source.read() for source in split.train)
+        return mean_spacing(source.read() for source in split.train[::every])
     except InputError as error:
         if cutoff is None:
             raise InputError(f"{error}; set model.cutoff") from None
-    return REFERENCE_SPACING * cutoff / parameters_of(name)["cutoff"]
+    try:
+        return REFERENCE_SPACING * float(cutoff) / parameters_of(name)["cutoff"]
+    except (TypeError, ValueError):
+        return REFERENCE_SPACING  # `build` says what is wrong with it
 
 
 def _model(config: TrainConfig, split: Split) -> GlassModel:

@@ -172,7 +172,8 @@ class ModelConfig(BaseModel):
         description="a model of the registry; further fields of this section are its "
         "hyperparameters (`cutoff`, `l_max`, `channels`, `n_layers`, `dropout`, ...). A cutoff "
         "that is not given follows the material: 2.125 mean spacings of its particles, within "
-        "which they have 40 neighbours; for the Kob-Andersen liquid 2 sigma. `se3gnn` is "
+        "which they have 40 neighbours (14 in two dimensions); for the Kob-Andersen liquid "
+        "2 sigma. `se3gnn` is "
         "`se3gnn-v2` with l_max 2, 6 layers, no dropout, tables of 513 knots and a batch norm "
         "momentum of 0.1",
     )

@@ -22,17 +22,17 @@ std::string number(double value, int digits = 4) {
   return text;
 }
 
-std::string range(const Range& known) {
-  const std::string low = number(known.low), high = number(known.high);
-  return low == high ? low : low + " to " + high;
-}
-
 /// Whether a value lies within a range that is widened by a relative tolerance.
 bool within(double value, const Range& known, double tolerance) {
   return known.low * (1.0 - tolerance) <= value && value <= known.high * (1.0 + tolerance);
 }
 
 }  // namespace
+
+std::string range_text(const Range& known) {
+  const std::string low = number(known.low), high = number(known.high);
+  return low == high ? low : low + " to " + high;
+}
 
 DomainWatch::DomainWatch(const Manifest& manifest) : manifest_(manifest) {
   n_species_ = manifest.species.size();
@@ -85,7 +85,7 @@ std::vector<DomainWatch::Outside> DomainWatch::state(double n, double neighbours
                            const std::optional<Range>& known, double tolerance,
                            const std::string& unit) {
     if (value && known && !within(*value, *known, tolerance))
-      result.push_back({quantity, range(*known) + unit, number(*value) + unit});
+      result.push_back({quantity, range_text(*known) + unit, number(*value) + unit});
   };
   const double fluctuation = 0.6 / std::sqrt(n);
   std::optional<double> density;
@@ -107,7 +107,7 @@ std::vector<DomainWatch::Outside> DomainWatch::composition(const double* counts,
     const double x = counts[k] / n;
     const double margin = kComposition + 3.0 * std::sqrt(known.high * (1.0 - known.low) / n);
     if (x < known.low - margin || x > known.high + margin)
-      result.push_back({"fraction of " + manifest_.species[k], range(known), number(x, 3)});
+      result.push_back({"fraction of " + manifest_.species[k], range_text(known), number(x, 3)});
   }
   return result;
 }
@@ -123,8 +123,9 @@ std::vector<DomainWatch::Outside> DomainWatch::structure(const double* counts, d
     const double x = counts[a] / n, here = shells[k] / particles, known = domain.shells[k];
     const double part = x * std::abs(here - known);
     difference += part;
-    // Of a pair of equal species both particles count it.
-    noise += x * std::sqrt(2.0 / std::numbers::pi * (a == b ? 2.0 : 1.0) * known / particles);
+    // Of a pair of equal species both particles count it. The training data have noise too.
+    const double variance = known * (1.0 / particles + 1.0 / std::max(domain.particles[a], 1.0));
+    noise += x * std::sqrt(2.0 / std::numbers::pi * (a == b ? 2.0 : 1.0) * variance);
     total += x * known;
     if (part > largest) {
       largest = part;

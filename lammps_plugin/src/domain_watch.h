@@ -17,6 +17,9 @@
 
 namespace glassml {
 
+/// "1.19 to 1.21", or one number if both are the same in four digits.
+std::string range_text(const Range& known);
+
 /// What is known of a three-dimensional system besides its neighbours.
 struct SystemState {
   bool periodic = true;               ///< in all directions

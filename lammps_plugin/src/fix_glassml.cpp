@@ -589,11 +589,11 @@ void FixGlassML::store(const std::vector<double>& values) {
   }
 }
 
-/// Computes statistics of the group, the number of edges and of failures, twice the kinetic energy
-/// and the counts of neighbours in one reduction.
+/// Computes statistics of the group, the number of edges and of failures, twice the kinetic energy,
+/// the number of atoms that move and the counts of neighbours in one reduction.
 void FixGlassML::reduce(const std::string& failure) {
   const std::size_t n_sums = statistics_.n_sums();
-  std::vector<double> mine(n_sums + 4, 0.0);
+  std::vector<double> mine(n_sums + 5, 0.0);
   double* group_atoms = &mine[n_sums];
   for (int i = 0; has_values_ && i < atom->nlocal; i++) {
     if (!(atom->mask[i] & groupbit)) continue;
@@ -605,7 +605,9 @@ void FixGlassML::reduce(const std::string& failure) {
   for (int i = 0; i < atom->nlocal; i++) {
     const double* v = atom->v[i];
     const double mass = atom->rmass ? atom->rmass[i] : atom->mass[atom->type[i]];
-    group_atoms[3] += mass * (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
+    const double square = v[0] * v[0] + v[1] * v[1] + v[2] * v[2];
+    group_atoms[3] += mass * square;
+    group_atoms[4] += square > 0.0 ? 1.0 : 0.0;
   }
   mine.insert(mine.end(), counts_.begin(), counts_.end());
   std::vector<double> total(mine.size());
@@ -619,20 +621,19 @@ void FixGlassML::reduce(const std::string& failure) {
 }
 
 /// Writes the number of neighbours once, and warns where the system is unlike the training data.
-/// @param total number of edges, of failures, twice the kinetic energy, counts of neighbours
+/// @param total numbers of edges and failures, twice the kinetic energy, number of atoms that move,
+///   counts of neighbours
 void FixGlassML::report_structure(const double* total) {
   const auto n = static_cast<double>(atom->natoms);
   const auto& domain = model_->manifest().domain;
   if (!edges_described_) {
     std::string known;
-    if (domain)
-      known = fmt::format(" (training data: {:.4g})",
-                          0.5 * (domain->neighbours.low + domain->neighbours.high));
+    if (domain) known = " (training data: " + glassml::range_text(domain->neighbours) + ")";
     utils::logmesg(lmp, "fix {} glassml: {:.0f} edges at step {}, {:.4g} neighbours per atom{}\n",
                    id, total[0], update->ntimestep, n > 0.0 ? total[0] / n : 0.0, known);
   }
   if (n == 0.0) return;
-  const std::string news = watch_->news(total + 3, system_state(total[2]));
+  const std::string news = watch_->news(total + 4, system_state(total[2], total[3]));
   if (!news.empty())
     error->warning(FLERR,
                    "fix {} glassml: the system at step {} is unlike the training data of model {}, "
@@ -640,14 +641,20 @@ void FixGlassML::report_structure(const double* total) {
                    id, update->ntimestep, options_.model_file, news);
 }
 
-/// @param kinetic sum of m v^2 over all atoms. Where atoms do not move in time, their velocities
-/// mean nothing.
-glassml::SystemState FixGlassML::system_state(double kinetic) const {
+/// Without a fix that integrates the motion, as in a rerun, velocities mean nothing. Atoms at rest
+/// are pinned.
+/// @param kinetic sum of m v^2 over all atoms
+/// @param moving number of atoms that are not at rest
+glassml::SystemState FixGlassML::system_state(double kinetic, double moving) const {
   glassml::SystemState state;
   state.periodic = domain->xperiodic && domain->yperiodic && domain->zperiodic;
   state.volume = domain->xprd * domain->yprd * domain->zprd;
-  const double freedom = 3.0 * static_cast<double>(atom->natoms) - 3.0;
-  if (update->whichflag == 1 && kinetic > 0.0 && freedom > 0.0)
+  const double freedom = 3.0 * moving - (moving < static_cast<double>(atom->natoms) ? 0.0 : 3.0);
+  const auto& fixes = modify->get_fix_list();
+  const bool integrated =
+      update->whichflag == 1 &&
+      std::any_of(fixes.begin(), fixes.end(), [](const Fix* f) { return f->time_integrate; });
+  if (integrated && kinetic > 0.0 && freedom > 0.0)
     state.temperature = force->mvv2e * kinetic / (freedom * force->boltz);
   return state;
 }

@@ -76,7 +76,7 @@ class FixGlassML : public Fix {
   void store(const std::vector<double>& values);
   void reduce(const std::string& failure);
   void report_structure(const double* total);
-  glassml::SystemState system_state(double kinetic) const;
+  glassml::SystemState system_state(double kinetic, double moving) const;
   void stop_if_failed(const std::string& failure);
 
   glassml::Options options_;

@@ -163,7 +163,7 @@ void read_window(const Reader& reader, Manifest& manifest) {
 /// The numbers in nested lists, in order.
 void append_numbers(const Reader& reader, const Json& value, std::vector<double>& numbers) {
   if (value.is_number()) return numbers.push_back(value.get<double>());
-  if (!value.is_array()) reader.fail("shells", "numbers", value.dump());
+  if (!value.is_array()) reader.fail("particles and shells", "numbers", value.dump());
   for (const Json& part : value) append_numbers(reader, part, numbers);
 }
 
@@ -179,11 +179,15 @@ void read_domain(const Reader& reader, Manifest& manifest) {
   domain.spread = entry.number("spread");
   for (const Json& value : entry.list("composition"))
     domain.composition.push_back(entry.range_of("composition", value));
+  append_numbers(entry, entry.list("particles"), domain.particles);
   append_numbers(entry, entry.list("shells"), domain.shells);
   const std::size_t n = manifest.species.size();
   if (domain.composition.size() != n)
     entry.fail("composition", std::to_string(n) + " ranges, one for each species",
                std::to_string(domain.composition.size()));
+  if (domain.particles.size() != n)
+    entry.fail("particles", std::to_string(n) + " numbers",
+               std::to_string(domain.particles.size()));
   if (domain.shells.size() != n * n * kShells)
     entry.fail("shells", std::to_string(n * n * kShells) + " numbers",
                std::to_string(domain.shells.size()));

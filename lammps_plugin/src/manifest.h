@@ -43,6 +43,7 @@ struct DomainEntry {
   std::optional<Range> number_density;  ///< [length^-dimension]
   std::vector<Range> composition;       ///< [species] fractions of the particles
   std::optional<Range> temperature;     ///< [energy], or K where lengths are not in "lj"
+  std::vector<double> particles;        ///< [species] that were measured
   Range neighbours;                     ///< mean number within the cutoff
   std::vector<double> shells;           ///< [species, species, kShells] mean numbers of neighbours
   double spread = 0.0;                  ///< departure of a configuration from these means

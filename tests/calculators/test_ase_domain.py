@@ -41,6 +41,15 @@ def test_temperatures_in_the_units_of_a_model(atoms: Atoms) -> None:
     assert temperature_of(atoms, "lj") is None
 
 
+def test_a_plane_of_atoms_moves_in_two_directions() -> None:
+    random = np.random.default_rng(0)
+    flat = Atoms("H100", positions=random.uniform(0, 10, (100, 3)) * [1, 1, 0], cell=[10, 10, 10])
+    flat.set_masses(np.ones(100))
+    flat.set_velocities(random.normal(0, 1, (100, 3)) * [1, 1, 0])
+    kinetic = 0.5 * (flat.get_velocities() ** 2).sum()
+    assert temperature_of(flat, "lj") == pytest.approx(kinetic / 100)  # d / 2 N kT with d = 2
+
+
 def test_its_own_liquid_is_inside(atoms: Atoms) -> None:
     calculator = GlassMLCalculator(MODEL, species=("A", "B"), device="cpu")
     assert calculator.neighbours is None

@@ -7,6 +7,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from matscipy.neighbours import neighbour_list
+from systems import liquid
 
 from glassml.data import atoms_from_configuration, configuration_from_atoms, name_species
 from glassml.errors import InputError
@@ -238,3 +239,13 @@ def test_predictions_are_no_labels(make_configuration):
     atoms.arrays["propensity_label"] = configuration.propensity + 1.0
     again = configuration_from_atoms(atoms, ("A", "B"), labels=True)
     np.testing.assert_array_equal(again.propensity, configuration.propensity + 1.0)
+
+
+def test_lengths_of_a_cluster_without_a_unit_are_not_taken_for_lj() -> None:
+    here = liquid(64)
+    cluster = Atoms("H64", positions=here.positions)
+    assert configuration_from_atoms(cluster, ("A",)).length_unit == "lj"
+    metal = Atoms("H64", positions=here.positions * 2.7)
+    with pytest.raises(InputError, match=r"length unit: expected one.*lj if these are LJ"):
+        configuration_from_atoms(metal, ("A",))
+    assert configuration_from_atoms(metal, ("A",), length_unit="lj").length_unit == "lj"

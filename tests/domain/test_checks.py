@@ -130,7 +130,7 @@ def test_the_watch_warns_once_of_each_quantity_with_both_values(domain: Domain) 
         "temperature: expected 0.64; found 2"
     )):  # fmt: skip
         watch.see("frame 0", hot)
-    with pytest.warns(OutsideDomainWarning, match="number density: expected 1.2; found 1$|1;"):
+    with pytest.warns(OutsideDomainWarning, match=r"number density: expected 1\.2; found 1(;|$)"):
         watch.see("frame 1", thin)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -141,12 +141,26 @@ def test_the_watch_warns_once_of_each_quantity_with_both_values(domain: Domain) 
 
 def test_models_together_know_what_each_of_them_knows(domain: Domain) -> None:
     cold = domain_of([measure(fixed(liquid(1000, seed=20)), 0.44)])
-    both = united([domain, cold])
+    both = united([domain, cold], [True, True])
     assert both is not None
     assert both.temperature == (0.44, 0.64)
     assert both.configurations == 5
     assert quantities(fixed(liquid(1000, seed=9)), both, 0.5) == []
-    assert united([domain, None]) is None
+    assert united([domain, None], [True, True]) is None
+    # Shells are those of the largest cutoff; the state is that of all.
+    one = united([domain, cold], [True, False])
+    assert one is not None
+    assert one.temperature == (0.44, 0.64)
+    assert (one.shells, one.neighbours) == (domain.shells, domain.neighbours)
+
+
+@pytest.mark.parametrize("numbers", [(64,), (64, 64), (64,) * 6, (216,), (512,)])
+def test_what_was_learnt_from_few_particles_has_noise_of_its_own(numbers: tuple[int, ...]) -> None:
+    small = domain_of(
+        [measure(fixed(liquid(n, seed=40 + k), round(n / 5))) for k, n in enumerate(numbers)]
+    )
+    for seed in range(10):
+        assert quantities(fixed(liquid(1000, seed=seed)), small) == []
 
 
 def test_almost_no_neighbours() -> None:

@@ -131,6 +131,23 @@ def test_velocities_of_a_minimisation_mean_nothing(bench, model):
     assert all("temperature" not in text for text in lammps_says(run.log.read_text()))
 
 
+def test_velocities_in_a_rerun_mean_nothing(bench, model):
+    here = mixture(seed=5)
+    script = bench.start(here) + f"fix g all glassml 1 {model} A B\n"
+    write = "write_dump all custom frames.dump id type x y z modify format float %20.15g\n"
+    rerun = "velocity all create 5.0 11\nrerun frames.dump dump x y z"
+    assert lammps_says(bench.run(script + write + rerun).log.read_text()) == []
+
+
+def test_pinned_atoms_are_not_cold(bench, model):
+    script = bench.start(mixture(seed=5)) + f"fix g all glassml 1 {model} A B\n"
+    half = (
+        "group still id 1:250\ngroup free id 251:500\n"
+        "velocity free create 0.64 11 mom yes\nvelocity still set 0 0 0\nfix n free nve\nrun 0"
+    )
+    assert lammps_says(bench.run(script + half).log.read_text()) == []
+
+
 def test_a_box_that_is_not_periodic(bench, model):
     here = mixture(seed=5)
     inside = here.positions % np.diag(here.cell)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from recorded_progress import Recorded
 from systems import moved
@@ -19,6 +20,7 @@ from glassml.export import load_trained_committee, read_manifest, save_model
 from glassml.inference import Predictor, save_untrained
 from glassml.studies.refit import refit
 from glassml.training import load_trained_model, parse_config, resume, train
+from glassml.training.checkpoint import BEST, LAST, read_checkpoint
 
 ANGSTROM = 2.7  # size of a particle
 N = 64  # fills the lattice of `liquid`, so that all configurations are alike
@@ -116,6 +118,9 @@ def test_droplets_have_no_spacing(settings, tmp_path):
     settings["data"]["train"] = str(write_dataset(tmp_path / "drops.h5", drops))
     with pytest.raises(InputError, match=r"periodic in every direction.*; set model\.cutoff"):
         train(parse_config(settings))
+    settings["model"]["cutoff"] = "five"
+    with pytest.raises(ConfigError, match=r"model\.cutoff: expected a finite number"):
+        train(parse_config(settings))
     settings["model"]["cutoff"] = 5.4
     train(parse_config(settings))
     trained = load_trained_model(tmp_path / "run")
@@ -132,10 +137,20 @@ def test_a_run_of_a_version_that_did_not_write_the_cutoff_keeps_it(settings, met
     train(parse_config(settings))
     path = tmp_path / "run" / "config.yaml"
     config = yaml.safe_load(path.read_text())
-    del config["model"]["cutoff"]
+    del config["model"]["cutoff"], config["model"]["radial_unit"]
     path.write_text(yaml.safe_dump(config))
+    for name in (BEST, LAST):
+        old = read_checkpoint(tmp_path / "run" / name)
+        del old["glassml"]["model"]["hyperparameters"]["radial_unit"]
+        del old["glassml"]["model"]["domain"]
+        torch.save(old, tmp_path / "run" / name)
+    # The version before knew no other unit than 1.
+    before = load_trained_model(tmp_path / "run").model
+    assert (before.cutoff, before.hyperparameters["radial_unit"]) == (6.0, 1.0)
+    assert before.domain is None
     resume(tmp_path / "run", ["training.epochs=2"])
-    assert load_trained_model(tmp_path / "run").model.cutoff == 6.0
+    after = load_trained_model(tmp_path / "run").model
+    assert (after.cutoff, after.hyperparameters["radial_unit"]) == (6.0, 1.0)
 
 
 def test_structural_descriptors_are_refitted_in_the_units_of_the_material(metals, tmp_path):
