@@ -26,7 +26,7 @@ __all__ = [
 # Mean spacings of dense liquids in LJ units: 1 at a density of 1. In angstrom those of atoms are at
 # least 1.8 (carbon), in nm at most 0.5.
 _REDUCED_SPACINGS = (0.6, 1.7)
-_SMALLEST_CLUSTER = 16  # particles
+_FEWEST_PARTICLES = 16  # of a liquid; a dimer in a large box may be in any units
 
 # Space [length] beyond the outermost particles in a direction without a cell vector.
 _MARGIN = 1.0
@@ -281,11 +281,11 @@ def _typical_distance(configuration: Configuration) -> float | None:
     """Mean spacing of the particles; of a cluster, the distance to the nearest neighbour.
 
     Returns:
-        None for a cluster that is too small to tell.
+        None for too few particles to tell.
     """
+    if configuration.n_particles < _FEWEST_PARTICLES:
+        return None
     if largest_distance(configuration.cell, configuration.pbc, configuration.plane) is not None:
         return configuration.spacing
-    if configuration.n_particles < _SMALLEST_CLUSTER:
-        return None
     nearest = cKDTree(configuration.positions).query(configuration.positions, k=2)[0][:, 1]
     return float(np.median(nearest))

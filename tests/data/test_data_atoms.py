@@ -206,7 +206,7 @@ def test_missing_cell_vectors_enclose_the_particles_and_change_no_distance(vecto
     }[vectors]
     positions = rng.uniform(-8.0, 8.0, (30, 3))
     atoms = Atoms("H30", positions=positions, cell=cell, pbc=cell.any(axis=1))
-    configuration = configuration_from_atoms(atoms, ("A",))
+    configuration = configuration_from_atoms(atoms, ("A",), length_unit="lj")
     np.testing.assert_array_equal(configuration.positions, positions)
     np.testing.assert_array_equal(configuration.cell[atoms.pbc], cell[atoms.pbc])
     fractional = positions @ np.linalg.inv(configuration.cell)
