@@ -93,12 +93,16 @@ def write_data(path: str | Path, configuration: Configuration, system: System) -
     return frame
 
 
-def data_text(configuration: Configuration, system: System) -> tuple[str, LammpsFrame]:
+def data_text(
+    configuration: Configuration, system: System, title: str | None = None
+) -> tuple[str, LammpsFrame]:
     """A LAMMPS data file: particle i gets the id i + 1, species the system's types.
 
     Args:
         configuration: N particles in a cell that is periodic in all directions of the system.
         system: its species names become the types 1, 2, ...
+        title: begins the first line. Default: the name of the configuration, which may hold the
+            path of its file.
 
     Returns:
         The text, and the frame of LAMMPS' vectors.
@@ -111,7 +115,7 @@ def data_text(configuration: Configuration, system: System) -> tuple[str, Lammps
     frame, bounds = _box(configuration, system)
     (_, _, _), (xy, _, _), (xz, yz, _) = frame.cell.tolist()
     lines = [
-        f"{configuration.name}, written by glassml\n",
+        f"{title or configuration.name}, written by glassml\n",
         f"{configuration.n_particles} atoms",
         f"{system.n_types} atom types\n",
         *(f"{low} {high!r} {x}lo {x}hi" for x, (low, high) in zip("xyz", bounds, strict=True)),

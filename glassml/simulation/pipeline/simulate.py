@@ -13,6 +13,7 @@ from glassml.settings import apply_overrides, read_yaml, validated, write_yaml
 from glassml.simulation.lammps import stop_programs_in, stop_running
 from glassml.simulation.lammps_program import try_program
 from glassml.simulation.pipeline.campaign import run_campaign
+from glassml.simulation.pipeline.earlier import with_earlier_numbers
 from glassml.simulation.pipeline.given import file_names
 from glassml.simulation.pipeline.liquid import Liquid, liquid_of
 from glassml.simulation.pipeline.script_files import write_scripts
@@ -73,6 +74,7 @@ def simulate(
     Results are kept task by task in the folder ``work`` of the output folder. A simulation that was
     killed continues where it stopped, and ends with the same datasets as an uninterrupted one. The
     configuration may change in between: tasks that do not depend on the change are not repeated.
+    Numbers that follow from the material stay those of the earlier run unless they are given.
 
     Args:
         config: the settings; ``output`` must be set.
@@ -87,7 +89,7 @@ def simulate(
     if until not in STAGES:
         raise ConfigError(f"until: {not_one_of(until, STAGES)}")
     output = _output(config)
-    liquid = liquid_of(config)
+    liquid, kept = with_earlier_numbers(liquid_of(config), output)
     if config.lammps is not None:
         try_program(liquid.program)
     store = Store(output / _WORK)
@@ -97,6 +99,8 @@ def simulate(
         write_yaml(liquid.resolved(), output / "config.yaml")
         progress.say(f"{liquid.system.name}, {liquid.n_particles} particles; results in {output}")
         progress.say(_chosen(liquid))
+        if kept is not None:
+            progress.say(kept)
         try:
             count = config.workers or max(1, available_cores() // liquid.program.ranks)
             with open_workers("threads", count, config.cluster, stop_running) as workers:
@@ -133,8 +137,9 @@ def write_inputs(config: SimulateConfig, folder: Path) -> tuple[int, str | None]
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: expected a new or empty folder for the scripts")
-    planner = StagePlanner(Store(_output(config) / _WORK))
-    missing, liquid = None, liquid_of(config)
+    output = _output(config)
+    planner = StagePlanner(Store(output / _WORK))
+    missing, (liquid, _) = None, with_earlier_numbers(liquid_of(config), output)
     try:
         run_campaign(liquid, planner)
     except NotYetKnownError as reason:
