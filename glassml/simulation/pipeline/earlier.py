@@ -81,15 +81,13 @@ def _same_material(earlier: dict[str, Any], liquid: Liquid) -> bool:
         return False
     # Before there was number_density, null stood for that of a built-in mixture.
     density = earlier.get("number_density") or earlier.get("density")
-    density = density or liquid.system.number_density
-    if not _is_positive(density):
-        return False
-    return bool(abs(density / liquid.density - 1) < _DENSITY_TOLERANCE)
+    density = _positive(density or liquid.system.number_density)
+    return density is not None and abs(density / liquid.density - 1) < _DENSITY_TOLERANCE
 
 
 def _other_timestep(earlier: dict[str, Any], liquid: Liquid) -> bool:
-    timestep = earlier.get("timestep") or liquid.system.timestep
-    return not (_is_positive(timestep) and same_time(timestep, liquid.timestep))
+    timestep = _positive(earlier.get("timestep") or liquid.system.timestep)
+    return timestep is None or not same_time(timestep, liquid.timestep)
 
 
 def _value(earlier: dict[str, Any], number: _Number) -> float | None:
@@ -98,7 +96,7 @@ def _value(earlier: dict[str, Any], number: _Number) -> float | None:
     value = section.get(number.field)
     if number.field == "wave_number" and number.field in section and value is None:
         return scales.WAVE_NUMBER  # what null meant, whatever the density, before it was recorded
-    return float(value) if _is_positive(value) else None
+    return _positive(value)
 
 
 def _section(values: dict[str, Any], name: str) -> dict[str, Any]:
@@ -106,5 +104,7 @@ def _section(values: dict[str, Any], name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _is_positive(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+def _positive(value: Any) -> float | None:
+    """A positive number; None for anything else that a file may hold."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and value > 0 else None

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from glassml.errors import ConfigError, InputError, not_one_of
 from glassml.files import atomic_write
 from glassml.progress import SILENT, Progress
 from glassml.settings import apply_overrides, read_yaml, validated, write_yaml
 from glassml.simulation.lammps import stop_programs_in, stop_running
-from glassml.simulation.lammps_program import try_program
+from glassml.simulation.lammps_program import try_program, with_whole_path
 from glassml.simulation.pipeline.campaign import run_campaign
 from glassml.simulation.pipeline.earlier import with_earlier_numbers
 from glassml.simulation.pipeline.given import file_names
@@ -52,7 +53,8 @@ def load_simulate_config(path: str | Path, overrides: Sequence[str] = ()) -> Sim
     Raises:
         ConfigError: the file cannot be read, or a field is unknown or has a wrong value.
     """
-    values = apply_overrides(read_yaml(path, SimulateConfig), overrides, "ensemble.runs=8")
+    written = _without_aliases(read_yaml(path, SimulateConfig), overrides)
+    values = apply_overrides(written, overrides, "ensemble.runs=8")
     config = validated(SimulateConfig, values, str(path))
     changes: dict[str, object] = {}
     if config.output is None:
@@ -63,6 +65,13 @@ def load_simulate_config(path: str | Path, overrides: Sequence[str] = ()) -> Sim
     if config.system.include is not None:
         include = (Path(path).parent / config.system.include).absolute()
         changes["system"] = config.system.model_copy(update={"include": include})
+    if config.lammps is not None:
+        commands = {
+            name: with_whole_path(f"lammps.{name}", command, Path(path).parent)
+            for name in ("command", "launcher")
+            if (command := getattr(config.lammps, name)) is not None
+        }
+        changes["lammps"] = config.lammps.model_copy(update=commands)
     return config.model_copy(update=changes)
 
 
@@ -147,6 +156,17 @@ def write_inputs(config: SimulateConfig, folder: Path) -> tuple[int, str | None]
     tasks = [task for task in planner.known.values() if task.facts["script"]]
     write_scripts(tasks, folder, liquid.program.version, missing)
     return len(tasks), missing
+
+
+def _without_aliases(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """The values of a file without a density that an override gives under its other name."""
+    given = {override.partition("=")[0].strip() for override in overrides}
+    replaced = {
+        name
+        for name, alias in (("density", "number_density"), ("number_density", "density"))
+        if alias in given and name not in given
+    }
+    return {name: value for name, value in values.items() if name not in replaced}
 
 
 def _chosen(liquid: Liquid) -> str:
