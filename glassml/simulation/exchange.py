@@ -9,7 +9,7 @@ import numpy as np
 
 from glassml.data import Configuration
 from glassml.errors import InputError, SimulationError
-from glassml.simulation.system import DIAMETER, System
+from glassml.simulation.system import DIAMETER, DIAMETER_TOLERANCE, System
 
 __all__ = [
     "LammpsFrame",
@@ -21,8 +21,6 @@ __all__ = [
     "types_of",
     "write_data",
 ]
-
-_DIAMETER_TOLERANCE = 1e-6  # relative: text files hold at least six digits
 
 
 @dataclass(frozen=True)
@@ -93,12 +91,16 @@ def write_data(path: str | Path, configuration: Configuration, system: System) -
     return frame
 
 
-def data_text(configuration: Configuration, system: System) -> tuple[str, LammpsFrame]:
+def data_text(
+    configuration: Configuration, system: System, title: str | None = None
+) -> tuple[str, LammpsFrame]:
     """A LAMMPS data file: particle i gets the id i + 1, species the system's types.
 
     Args:
         configuration: N particles in a cell that is periodic in all directions of the system.
         system: its species names become the types 1, 2, ...
+        title: begins the first line. Default: the name of the configuration, which may hold the
+            path of its file.
 
     Returns:
         The text, and the frame of LAMMPS' vectors.
@@ -111,7 +113,7 @@ def data_text(configuration: Configuration, system: System) -> tuple[str, Lammps
     frame, bounds = _box(configuration, system)
     (_, _, _), (xy, _, _), (xz, yz, _) = frame.cell.tolist()
     lines = [
-        f"{configuration.name}, written by glassml\n",
+        f"{title or configuration.name}, written by glassml\n",
         f"{configuration.n_particles} atoms",
         f"{system.n_types} atom types\n",
         *(f"{low} {high!r} {x}lo {x}hi" for x, (low, high) in zip("xyz", bounds, strict=True)),
@@ -218,12 +220,15 @@ def _types_by_diameter(
     distance = np.abs(diameters[:, None] - of_types)
     distance[species[:, None] != np.array(system.species_of_types)] = np.inf
     nearest = distance.argmin(axis=1)
-    off = np.flatnonzero(distance.min(axis=1) > _DIAMETER_TOLERANCE * of_types[nearest])
+    off = np.flatnonzero(distance.min(axis=1) > DIAMETER_TOLERANCE * of_types[nearest])
     if off.size:
+        particle, kind = off[0], nearest[off[0]]
+        name = system.species_names[system.species_of_types[kind]]
         raise InputError(
             f"{configuration.name}: {DIAMETER}: expected those of the types of {system.name}, from "
-            f"{of_types.min():g} to {of_types.max():g}; found {diameters[off[0]]:g} at particle "
-            f"{off[0]}"
+            f"{of_types.min():g} to {of_types.max():g}; found {diameters[particle]:.9g} at "
+            f"particle {particle}. The nearest of its species is type {kind + 1} ({name}) with "
+            f"{of_types[kind]:.9g}"
         )
     return nearest + 1
 

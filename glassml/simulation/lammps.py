@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -189,11 +190,11 @@ def stop_running() -> None:
 
 def stop_programs_in(folder: Path) -> None:
     """Stop LAMMPS programs of other processes that run in a folder, where /proc shows them."""
+    log = folder.resolve() / "log.lammps"  # `run_lammps` gives it as ``-log``
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if (entry / "cwd").resolve() != folder.resolve():
-                continue
-            if b"log.lammps" in (entry / "cmdline").read_bytes():
+            pairs = pairwise(os.fsdecode((entry / "cmdline").read_bytes()).split("\0"))
+            if log in ((entry / "cwd" / b).resolve() for a, b in pairs if a == "-log"):
                 os.kill(int(entry.name), signal.SIGKILL)
 
 

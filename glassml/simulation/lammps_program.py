@@ -17,7 +17,7 @@ from glassml.simulation.lammps import (
     run_lammps,
 )
 
-__all__ = ["default_program", "own_program", "try_program"]
+__all__ = ["default_program", "own_program", "try_program", "with_whole_path"]
 
 _TRIAL = "units lj\nregion box block 0 20 0 20 0 20\ncreate_box 1 box\n"
 _RANKS = "{ranks}"
@@ -63,6 +63,23 @@ def own_program(command: str | None, launcher: str | None, ranks: int) -> Lammps
         starts = ()
     version, packages = lammps_help(tuple(words))
     return LammpsProgram(tuple(words), starts, ranks, version, packages)
+
+
+def with_whole_path(field: str, command: str, folder: Path) -> str:
+    """A command whose program, if it is a relative path such as ./lmp, is made absolute.
+
+    Args:
+        field: the setting, for messages.
+        command: the program with its arguments; one on PATH is left as it is.
+        folder: base of a relative path.
+
+    Raises:
+        ConfigError: it is no command.
+    """
+    words = _words(field, command)
+    if "/" not in words[0]:
+        return command
+    return shlex.join([str((folder / words[0]).absolute()), *words[1:]])
 
 
 def try_program(program: LammpsProgram) -> None:

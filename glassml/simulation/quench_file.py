@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from glassml.data import Configuration, ReadOptions, read_configurations
+from glassml.data import Configuration, ReadOptions
 from glassml.data.storage import content_hash
 from glassml.progress import SILENT, Progress
 from glassml.simulation import scales
@@ -45,10 +45,16 @@ class QuenchReport:
 
 @dataclass(frozen=True)
 class _Settings:
-    """How configurations are quenched."""
+    """How configurations are quenched.
+
+    Attributes:
+        system: the interactions.
+        force_tolerance: see `glassml.simulation.quench`; None: that of each configuration.
+        max_iterations: see `glassml.simulation.quench`.
+    """
 
     system: System
-    force_tolerance: float
+    force_tolerance: float | None
     max_iterations: int
 
     def facts(self) -> dict[str, Any]:
@@ -64,12 +70,16 @@ class _Settings:
     def task(self, configuration: Configuration) -> Task:
         """The quench of a configuration, independent of its name and labels."""
         structure = bare(configuration)
+        tolerance = self.force_tolerance
+        if tolerance is None:
+            tolerance = scales.force_tolerance(self.system, configuration.number_density)
+        settings = replace(self, force_tolerance=tolerance)
         facts = {"structure": content_hash(structure), "dimension": self.system.dimension}
         return Task(
             evaluators=(_quench,),
             outputs=(RESULT,),
-            facts={**self.facts(), **facts},
-            payload=(replace(structure, name=configuration.name), self),  # the name is for errors
+            facts={**settings.facts(), **facts},
+            payload=(replace(structure, name=configuration.name), settings),  # its name for errors
         )
 
 
@@ -108,7 +118,8 @@ def quench_file(
         system: the interactions.
         file_format: a name in `glassml.data.FORMATS`, or "auto".
         options: how to read the file.
-        force_tolerance: see `glassml.simulation.quench`. Default: that of the first configuration.
+        force_tolerance: see `glassml.simulation.quench`. Default: that of each configuration,
+            which its provenance records.
         max_iterations: see `glassml.simulation.quench`.
         jobs: number of LAMMPS processes at a time. Default: one per core.
         progress: shows how many configurations are done.
@@ -117,9 +128,6 @@ def quench_file(
         InputError: the file cannot be read, or does not fit the system.
         SimulationError: a quench fails or does not converge.
     """
-    if force_tolerance is None:
-        first = next(read_configurations(source, file_format, options))
-        force_tolerance = scales.force_tolerance(system, first.number_density)
     settings = _Settings(system, force_tolerance, max_iterations)
     forces = [0.0]
     written, resumed = write_each(

@@ -47,8 +47,10 @@ _ENERGY = 1.6e-20
 # The mean spacing of particles in any liquid, in units of fixed size [m]. The densest known solids
 # have 0.18 atoms per cubic angstrom (diamond), a spacing of 1.8 angstrom. At the lower limit here,
 # 0.5 per cubic angstrom, lies the mass density of the lightest metal in g/cm^3 (lithium, 0.53), so
-# every mass density of a liquid in g/cm^3 is beyond it. Units of angstrom and bohr describe
-# atoms and molecules, whose spacing stays below ten nanometres; the others also colloids.
+# the mass densities of metals, oxides and most other glass formers in g/cm^3 are beyond it. Those
+# of a few liquids are not, such as methane (0.42) and hydrogen (0.07): no limit could tell these
+# from number densities. Units of angstrom and bohr describe atoms and molecules, whose spacing
+# stays below ten nanometres; the others also colloids.
 _SMALLEST_SPACING = 1.26e-10
 _LARGEST_SPACING = {"angstrom": 1e-8, "bohr": 1e-8}
 _LARGEST_OF_COLLOIDS = 1e-3
@@ -116,6 +118,8 @@ def check_number_density(value: float, system: System, field: str = "number_dens
         if low <= density <= high
     ]
     hint = f"; {'; '.join(hints)}" if hints else ""
+    if hints:
+        hint += ". Mass densities within these limits are not recognised"
     raise InputError(
         f"{field}: expected a number density (particles per "
         f"{'volume' if system.dimension == 3 else 'area'}){unit}, from {low:.2g} to {high:.2g} "

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from glassml.errors import InputError
 from glassml.physics.units import UNIT_STYLES
 
-__all__ = ["DIAMETER", "System", "head_commands"]
+__all__ = ["DIAMETER", "DIAMETER_TOLERANCE", "System", "head_commands"]
 
 # Scalar of configurations [length]: the diameters of particles of a polydisperse system.
 DIAMETER = "diameter"
+
+# Within this relative difference two diameters are the same: text files hold at least six digits,
+# and 1.23456 differs by up to 4e-6 from what it stands for.
+DIAMETER_TOLERANCE = 1e-5
 
 
 def head_commands(units: str, dimension: int) -> str:
@@ -74,6 +79,7 @@ class System:
                 )
         if len(kinds) > len(names) and not self.diameters:
             raise self._error("diameters", "those of the types, as several are one species", "none")
+        self._check_diameters()
         if abs(sum(self.composition) - 1) > 1e-6:
             raise self._error("composition", "fractions with the sum 1", list(self.composition))
         if self.number_density is not None and not self.number_density > 0:
@@ -109,6 +115,18 @@ class System:
     def plane_commands(self) -> str:
         """LAMMPS input lines that keep particles in the plane; they must follow all other fixes."""
         return "fix glassml_plane all enforce2d\n" if self.dimension == 2 else ""
+
+    def _check_diameters(self) -> None:
+        """Refuse types that the diameters of particles could not tell apart."""
+        types = sorted(zip(self.species_of_types, self.diameters, strict=False))
+        for (species, smaller), (other, larger) in pairwise(types):
+            if species == other and larger - smaller <= DIAMETER_TOLERANCE * larger:
+                raise self._error(
+                    "diameters",
+                    f"those of types of {self.species_names[species]} to differ by more than "
+                    f"{DIAMETER_TOLERANCE:g} of their size",
+                    f"{smaller!r} and {larger!r}",
+                )
 
     def _error(self, field: str, expected: str, found: object) -> InputError:
         return InputError(f"system {self.name}: {field}: expected {expected}; found {found}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,20 @@ def test_energies_are_those_of_the_diameters(pair: System):
         expected = 4 * ((sigma / 1.5) ** 12 - (sigma / 1.5) ** 6)
         found = quench(two(diameters, species), pair, force_tolerance=1e3)
         assert found.scalars["potential_energy"].sum() == pytest.approx(expected, rel=1e-12)
+
+
+def test_diameters_of_six_digits_are_those_of_the_types(pair: System):
+    exact = replace(pair, diameters=(1.2345649, 1.5678949, 2.0))
+    np.testing.assert_array_equal(types_of(two((1.23456, 1.56789)), exact), [1, 2])
+    with pytest.raises(InputError, match=r"1.23453 at particle 0.*type 1 \(P\) with 1.2345649"):
+        types_of(two((1.23453, 1.56789)), exact)
+
+
+def test_types_that_six_digits_do_not_tell_apart_are_refused(pair: System):
+    with pytest.raises(InputError, match=r"diameters: expected those of types of P to differ by"):
+        replace(pair, diameters=(1.2, 1.200005, 2.0))
+    # Other species may have the same diameter.
+    assert replace(pair, diameters=(0.8, 1.2, 1.2)).n_types == 3
 
 
 def test_mistakes(pair: System, tmp_path: Path):

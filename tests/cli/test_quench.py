@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,24 @@ def test_a_structure_file_of_several_frames(glassml: Run, tmp_path: Path):
                 expected.scalars["inherent_energy"].sum(), abs=1e-3
             )
             assert done.provenance["quench_force_tolerance"] == 1e-6
+
+
+def test_each_configuration_has_the_tolerance_of_its_density(glassml: Run, tmp_path: Path):
+    with DatasetWriter(tmp_path / "in.h5") as writer:
+        for density in (1.2, 0.8):
+            start = liquid(200, density=density, seed=1)
+            writer.add(replace(start, name=f"rho{density}"))
+    out = tmp_path / "out.h5"
+    run = glassml("quench", tmp_path / "in.h5", "-o", out, "--system", "kob-andersen")
+    assert run.code == 0, run.err
+    with Dataset(out) as dataset:
+        found = [done.provenance["quench_force_tolerance"] for done in dataset]
+        assert found == [1e-8, 9e-9]  # 1e-8 (0.8 / 1.2)^(1/3) = 8.7e-9
+        assert all(
+            done.provenance["quench_largest_force"] <= tolerance
+            for done, tolerance in zip(dataset, found, strict=True)
+        )
+        assert dataset.description["quench"]["force_tolerance"] is None
 
 
 def test_an_own_system_in_an_include_file(glassml: Run, tmp_path: Path):

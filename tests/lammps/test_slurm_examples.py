@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -178,6 +179,18 @@ def test_predict_one_file_of_a_job_array(workplace: Path):
     frames = ase.io.read(workplace / "predicted" / "run0.extxyz", ":")
     assert len(frames) == 2
     assert frames[0].arrays["propensity"].shape[0] == 200
+
+
+def test_predict_files_of_the_same_name_in_two_folders(workplace: Path):
+    for name in ("a", "b"):
+        (workplace / name).mkdir()
+        shutil.copy(workplace / "run1.lammpstrj", workplace / name / "run.lammpstrj")
+    model = ("kob_andersen_T0.44", "A,B")
+    submit("predict.sbatch", workplace, *model, "a/run.lammpstrj", "./b/run.lammpstrj")
+    found = sorted(path.name for path in (workplace / "predicted").iterdir())
+    assert found == ["a_run.extxyz", "b_run.extxyz"]
+    with pytest.raises(AssertionError, match=r"found several for predicted/a_run\.extxyz"):
+        submit("predict.sbatch", workplace, *model, "a/run.lammpstrj", "a/run.data")
 
 
 def test_lammps_on_two_ranks(workplace: Path, models):

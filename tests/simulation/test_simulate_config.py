@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,30 @@ def test_include_file_is_looked_for_beside_the_configuration(tmp_path):
     file = tmp_path / "c.yaml"
     file.write_text(yaml.safe_dump({**LIQUID, "system": {"include": "own.lammps"}}))
     assert load_simulate_config(file).system.include == tmp_path / "own.lammps"
+
+
+def test_an_override_replaces_the_density_under_its_other_name(tmp_path):
+    """As in `glassml simulate runs/liquid/config.yaml density=1.1`."""
+    file = tmp_path / "config.yaml"
+    for written, given in (("number_density", "density"), ("density", "number_density")):
+        file.write_text(yaml.safe_dump({**LIQUID, written: 1.2}))
+        config = load_simulate_config(file, [f"{given}=1.1"])
+        assert getattr(config, given) == 1.1
+        assert getattr(config, written) is None
+        assert getattr(load_simulate_config(file), written) == 1.2
+    with pytest.raises(ConfigError, match="number_density, density: expected one of them"):
+        load_simulate_config(file, ["density=1.1", "number_density=1.1"])
+
+
+def test_a_relative_program_is_beside_the_configuration(tmp_path):
+    file = tmp_path / "config.yaml"
+    lammps = {"command": "./lmp -sf 'o m p'", "launcher": "bin/start -n {ranks}", "ranks": 2}
+    file.write_text(yaml.safe_dump({**LIQUID, "lammps": lammps}))
+    found = load_simulate_config(file).lammps
+    assert found is not None
+    assert shlex.split(str(found.command)) == [str(tmp_path / "lmp"), "-sf", "o m p"]
+    assert found.launcher == f"{tmp_path}/bin/start -n '{{ranks}}'"
+    file.write_text(yaml.safe_dump({**LIQUID, "lammps": {"command": "lmp -sf omp"}}))
+    found = load_simulate_config(file).lammps
+    assert found is not None
+    assert found.command == "lmp -sf omp"  # on PATH

@@ -68,7 +68,7 @@ GROUPS = (
             "simulation/inherent.py",
             "simulation/exchange.py",
         ),
-        "6358ca5df72468c3",
+        "aa85434b1f54c76b",
     ),
     Group(
         {_average: 1},
@@ -80,7 +80,7 @@ GROUPS = (
             "simulation/exchange.py",
             "physics/averaging.py",
         ),
-        "5ad08a9becd99605",
+        "de48068cb05c8a3b",
     ),
     Group(
         {sweep_runs.train_and_predict: 1},

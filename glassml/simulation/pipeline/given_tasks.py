@@ -71,7 +71,8 @@ def _read_task(
     configuration: Configuration,
     velocities: tuple[float, int] | None = None,
 ) -> Task:
-    text, frame = data_text(configuration, liquid.system)
+    # The text is part of the task's key, which must not depend on where the file lies.
+    text, frame = data_text(configuration, liquid.system, title=name)
     return lammps_task(
         stage=stage,
         name=name,

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from glassml.errors import ConfigError, InputError, not_one_of
 from glassml.files import atomic_write
 from glassml.progress import SILENT, Progress
 from glassml.settings import apply_overrides, read_yaml, validated, write_yaml
 from glassml.simulation.lammps import stop_programs_in, stop_running
-from glassml.simulation.lammps_program import try_program
+from glassml.simulation.lammps_program import try_program, with_whole_path
 from glassml.simulation.pipeline.campaign import run_campaign
+from glassml.simulation.pipeline.earlier import with_earlier_numbers
 from glassml.simulation.pipeline.given import file_names
 from glassml.simulation.pipeline.liquid import Liquid, liquid_of
 from glassml.simulation.pipeline.script_files import write_scripts
@@ -51,7 +53,8 @@ def load_simulate_config(path: str | Path, overrides: Sequence[str] = ()) -> Sim
     Raises:
         ConfigError: the file cannot be read, or a field is unknown or has a wrong value.
     """
-    values = apply_overrides(read_yaml(path, SimulateConfig), overrides, "ensemble.runs=8")
+    written = _without_aliases(read_yaml(path, SimulateConfig), overrides)
+    values = apply_overrides(written, overrides, "ensemble.runs=8")
     config = validated(SimulateConfig, values, str(path))
     changes: dict[str, object] = {}
     if config.output is None:
@@ -62,6 +65,13 @@ def load_simulate_config(path: str | Path, overrides: Sequence[str] = ()) -> Sim
     if config.system.include is not None:
         include = (Path(path).parent / config.system.include).absolute()
         changes["system"] = config.system.model_copy(update={"include": include})
+    if config.lammps is not None:
+        commands = {
+            name: with_whole_path(f"lammps.{name}", command, Path(path).parent)
+            for name in ("command", "launcher")
+            if (command := getattr(config.lammps, name)) is not None
+        }
+        changes["lammps"] = config.lammps.model_copy(update=commands)
     return config.model_copy(update=changes)
 
 
@@ -73,6 +83,7 @@ def simulate(
     Results are kept task by task in the folder ``work`` of the output folder. A simulation that was
     killed continues where it stopped, and ends with the same datasets as an uninterrupted one. The
     configuration may change in between: tasks that do not depend on the change are not repeated.
+    Numbers that follow from the material stay those of the earlier run unless they are given.
 
     Args:
         config: the settings; ``output`` must be set.
@@ -87,7 +98,7 @@ def simulate(
     if until not in STAGES:
         raise ConfigError(f"until: {not_one_of(until, STAGES)}")
     output = _output(config)
-    liquid = liquid_of(config)
+    liquid, kept = with_earlier_numbers(liquid_of(config), output)
     if config.lammps is not None:
         try_program(liquid.program)
     store = Store(output / _WORK)
@@ -97,6 +108,8 @@ def simulate(
         write_yaml(liquid.resolved(), output / "config.yaml")
         progress.say(f"{liquid.system.name}, {liquid.n_particles} particles; results in {output}")
         progress.say(_chosen(liquid))
+        if kept is not None:
+            progress.say(kept)
         try:
             count = config.workers or max(1, available_cores() // liquid.program.ranks)
             with open_workers("threads", count, config.cluster, stop_running) as workers:
@@ -133,8 +146,9 @@ def write_inputs(config: SimulateConfig, folder: Path) -> tuple[int, str | None]
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: expected a new or empty folder for the scripts")
-    planner = StagePlanner(Store(_output(config) / _WORK))
-    missing, liquid = None, liquid_of(config)
+    output = _output(config)
+    planner = StagePlanner(Store(output / _WORK))
+    missing, (liquid, _) = None, with_earlier_numbers(liquid_of(config), output)
     try:
         run_campaign(liquid, planner)
     except NotYetKnownError as reason:
@@ -142,6 +156,17 @@ def write_inputs(config: SimulateConfig, folder: Path) -> tuple[int, str | None]
     tasks = [task for task in planner.known.values() if task.facts["script"]]
     write_scripts(tasks, folder, liquid.program.version, missing)
     return len(tasks), missing
+
+
+def _without_aliases(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """The values of a file without a density that an override gives under its other name."""
+    given = {override.partition("=")[0].strip() for override in overrides}
+    replaced = {
+        name
+        for name, alias in (("density", "number_density"), ("number_density", "density"))
+        if alias in given and name not in given
+    }
+    return {name: value for name, value in values.items() if name not in replaced}
 
 
 def _chosen(liquid: Liquid) -> str:

@@ -115,7 +115,8 @@ class LammpsConfig(_Section):
 
     command: str | None = Field(
         default=None,
-        description="the program, with arguments if it needs any; null: that of the environment",
+        description="the program, with arguments if it needs any; a relative path such as ./lmp is "
+        "relative to the configuration file. null: that of the environment",
     )
     launcher: str | None = Field(
         default=None,
@@ -153,8 +154,8 @@ class EquilibrationConfig(_Section):
         default=None,
         description="k [1 / length] of the self-intermediate scattering function F_s(k, t), from "
         "which tau_alpha is taken; usually the first peak of the structure factor. null: that of "
-        "a dense liquid of this number density rho, 7.25 (rho / 1.2)^(1/3): 7.25 for the "
-        "Kob-Andersen liquid",
+        "a dense liquid of this number density rho, 7.25 (rho / 1.2)^(1/3), in two dimensions "
+        "7.25 (rho / 1.192)^(1/2): 7.25 for the Kob-Andersen mixtures",
     )
     species: str | None = Field(
         default=None, description="species whose F_s is measured; null: the first one"
@@ -174,8 +175,9 @@ class QuenchConfig(_Section):
     force_tolerance: PositiveFloat | None = Field(
         default=None,
         description="largest force on a particle at which the quench has converged. null: 1e-8 "
-        "for the Kob-Andersen liquid, otherwise 1e-8 (rho / 1.2)^(1/3) energy / length, to one "
-        "digit; the energy is the unit of energy for units lj, and 0.1 eV for others",
+        "for the Kob-Andersen mixtures, otherwise 1e-8 (rho / 1.2)^(1/3) energy / length, in two "
+        "dimensions 1e-8 (rho / 1.192)^(1/2), to one digit; the energy is the unit of energy for "
+        "units lj, and 0.1 eV for others",
     )
 
 
@@ -230,7 +232,8 @@ class CageConfig(_Section):
     radius: PositiveFloat | None = Field(
         default=None,
         description="of the sphere around its first position in which a particle moves freely. "
-        "null: 0.4 (rho / 1.2)^(-1/3): 0.4 for the Kob-Andersen liquid",
+        "null: 0.4 (rho / 1.2)^(-1/3), in two dimensions 0.4 (rho / 1.192)^(-1/2): 0.4 for the "
+        "Kob-Andersen mixtures",
     )
     steps: PositiveInt = Field(
         default=CAGE_STEPS, description="time steps over which positions are averaged"
