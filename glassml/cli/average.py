@@ -9,12 +9,13 @@ import typer
 
 from glassml.cli.interactions import (
     Include,
+    OtherInteractions,
     Source,
     SystemName,
     Truncation,
     Units,
     chosen_system,
-    lengths_of,
+    read_options,
 )
 from glassml.cli.options import (
     DatasetOutput,
@@ -67,6 +68,7 @@ def average(
     include: Include = None,
     truncation: Truncation = None,
     units: Units = None,
+    other_interactions: OtherInteractions = False,
     species: SpeciesNames = None,
     windows: _Windows = 1,
     samples: _Samples = 20,
@@ -91,7 +93,7 @@ def average(
     A dataset that `glassml simulate` made records its interactions and units; other files need
     `--system` or `--include`.
     """
-    from glassml.data import ReadOptions, SpeciesMap, Window
+    from glassml.data import Window
     from glassml.errors import InputError
     from glassml.progress import TerminalProgress
     from glassml.simulation import average_file
@@ -101,14 +103,10 @@ def average(
     for option, value in (("--interval", interval), ("--timestep", timestep)):
         if value is not None and not 0 < value < math.inf:
             raise InputError(f"{option}: expected a positive time; found {value:g}")
-    options = ReadOptions(
-        species=SpeciesMap.parse(species) if species else None,
-        length_unit=lengths_of(units, system),
-    )
-    chosen = chosen_system(system, include, truncation, units, source, file_format, options)
-    if interval is None:
-        interval = SAMPLE_STEPS * (chosen.timestep if timestep is None else timestep)
-    window = Window(interval, samples)
+    options = read_options(source, species, units, system)
+    about = source, file_format, options, other_interactions
+    chosen = chosen_system(system, include, truncation, units, *about)
+    window = Window(interval or SAMPLE_STEPS * (timestep or chosen.timestep), samples)
     with continued_later():
         report = average_file(
             source,

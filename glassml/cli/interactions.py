@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Include",
+    "OtherInteractions",
     "Source",
     "SystemName",
     "Truncation",
     "Units",
     "chosen_system",
-    "lengths_of",
+    "read_options",
 ]
 
 Source = Annotated[
@@ -64,6 +65,14 @@ Units = Annotated[
     ),
 ]
 
+OtherInteractions = Annotated[
+    bool,
+    typer.Option(
+        "--other-interactions",
+        help="Use interactions other than those with which `glassml simulate` made INPUT.",
+    ),
+]
+
 
 def chosen_system(
     name: str | None,
@@ -73,6 +82,7 @@ def chosen_system(
     source: Path,
     file_format: str,
     options: ReadOptions,
+    other_interactions: bool = False,
 ) -> System:
     """The system of `--system` or `--include`, or the one that the input records.
 
@@ -85,6 +95,7 @@ def chosen_system(
         source: the input, whose species are the types of an include file.
         file_format: of the input.
         options: how to read it.
+        other_interactions: accept others than those that the input records.
 
     Raises:
         InputError: both or none is given, or one does not fit or contradicts the record.
@@ -93,7 +104,7 @@ def chosen_system(
     from glassml.data import read_configurations
     from glassml.errors import InputError
     from glassml.simulation import from_include, system_named
-    from glassml.simulation.recorded import check_agreement, recorded_system
+    from glassml.simulation.recorded import check_agreement, check_files, recorded_system
 
     recorded = recorded_system(source)
     if (name is not None and include is not None) or (name is include and recorded is None):
@@ -120,30 +131,42 @@ def chosen_system(
         chosen = system_named(name, **options_given)
     else:
         assert recorded is not None, "checked above"
+        check_files(recorded, source)
         return recorded
     if recorded is not None:
-        check_agreement(chosen, recorded, source)
+        check_agreement(chosen, recorded, source, other_interactions=other_interactions)
     return chosen
 
 
-def lengths_of(units: str | None, name: str | None) -> str | None:
-    """The unit of length that a command states for its input: that of its LAMMPS units.
+def read_options(
+    source: Path, species: str | None, units: str | None, name: str | None
+) -> ReadOptions:
+    """How to read the input: its species, and its unit of length if it is no dataset.
 
     Args:
-        units: of `--units`.
+        source: the input.
+        species: of `--species`.
+        units: of `--units`, which state the lengths.
         name: of `--system`; all built-in systems are in LJ units.
 
     Raises:
-        InputError: LAMMPS has no units of this name.
+        InputError: LAMMPS has no units of this name, or the species are no names.
     """
+    import h5py
+
+    from glassml.data import ReadOptions, SpeciesMap, dataset_path
     from glassml.errors import InputError, not_one_of
     from glassml.physics.units import UNIT_STYLES
 
     if units is not None and units not in UNIT_STYLES:
         raise InputError(f"--units: {not_one_of(units, UNIT_STYLES)}")
-    if units is None:
-        return None if name is None else "lj"
-    return UNIT_STYLES[units].length
+    unit = "lj" if name else UNIT_STYLES[units].length if units else None
+    file = dataset_path(source)
+    stated = file.is_file() and h5py.is_hdf5(file)
+    return ReadOptions(
+        species=SpeciesMap.parse(species) if species else None,
+        length_unit=None if stated else unit,
+    )
 
 
 def _units_for(configuration: Configuration, include: Path) -> str:

@@ -127,7 +127,7 @@ def domain(
 
     For example:
 
-        glassml models domain old.pt kob_andersen_T0.64 -o new.pt
+        glassml models domain kob_andersen_T0.64_multitime kob_andersen_T0.64 -o new.pt
     """
     from rich.console import Console
 

@@ -8,12 +8,13 @@ import typer
 
 from glassml.cli.interactions import (
     Include,
+    OtherInteractions,
     Source,
     SystemName,
     Truncation,
     Units,
     chosen_system,
-    lengths_of,
+    read_options,
 )
 from glassml.cli.options import (
     DatasetOutput,
@@ -44,6 +45,7 @@ def quench(
     include: Include = None,
     truncation: Truncation = None,
     units: Units = None,
+    other_interactions: OtherInteractions = False,
     species: SpeciesNames = None,
     force_tolerance: _Tolerance = None,
     max_iterations: _Iterations = 100_000,
@@ -64,16 +66,13 @@ def quench(
     A dataset that `glassml simulate` made records its interactions and units; other files need
     `--system` or `--include`.
     """
-    from glassml.data import ReadOptions, SpeciesMap
     from glassml.progress import TerminalProgress
     from glassml.simulation import quench_file
 
     check_absent(output, overwrite)
-    options = ReadOptions(
-        species=SpeciesMap.parse(species) if species else None,
-        length_unit=lengths_of(units, system),
-    )
-    chosen = chosen_system(system, include, truncation, units, source, file_format, options)
+    options = read_options(source, species, units, system)
+    about = (source, file_format, options, other_interactions)
+    chosen = chosen_system(system, include, truncation, units, *about)
     with continued_later():
         report = quench_file(
             source,

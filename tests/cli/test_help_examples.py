@@ -206,7 +206,7 @@ def options() -> dict[str, dict[str, Any]]:
 def test_output_is_a_path_in_every_command() -> None:
     long, short = options()["--output"], options()["-o"]
     assert set(long) == set(short)
-    assert len(long) == 12
+    assert len(long) == 13
     for parameter in long.values():
         assert parameter.metavar in {"DATASET.h5", "MODEL.pt", "FILE.extxyz", "FOLDER", "PICTURE"}
     assert "--out" not in options()
