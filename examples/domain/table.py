@@ -47,9 +47,9 @@ def simulated(folder: Path, system: tuple[float, float, int, float]) -> list[Con
 
 def row(name: str, systems: Sequence[Measured], domain: Domain) -> str:
     """One line: how far the systems are from the domain, and the quantities that lie outside."""
-    reference = np.array(domain.shells)
-    found = [departure(one.structure, reference) for one in systems]
-    noise = [counting_noise(one.structure, reference) for one in systems]
+    reference, behind = np.array(domain.shells), np.array(domain.particles)
+    found = [departure(one.structure, reference, behind) for one in systems]
+    noise = [counting_noise(one.structure, reference, behind) for one in systems]
     said = []
     for one in systems:
         quantities = [o.quantity for o in outside(one, domain, NAMES, CUTOFF, "lj")]
@@ -82,6 +82,13 @@ def main(folder: Path) -> None:
         name = f"T = {temperature:g}, density {density:g}, N = {n}, {fraction:.0%} B"
         here = simulated(folder, system)
         print(row(name, [measure(one) for one in here], domain), flush=True)
+    print("\n| learnt from | neighbours | departure | limit | shipped data found outside |")
+    print("| --- | --- | --- | --- | --- |")
+    for n in (64, 216, 1000):
+        frames = [measure(one) for one in simulated(folder, (0.64, 1.2, n, 0.2))]
+        for number in (1, 2, len(frames)):
+            name = f"{number} configuration{'s' * (number > 1)} with N = {n}"
+            print(row(name, known, domain_of(frames[:number])), flush=True)
 
 
 if __name__ == "__main__":
