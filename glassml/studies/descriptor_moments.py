@@ -79,7 +79,7 @@ class DescriptorMoments:
     reversed: tuple[tuple[RidgeMoments, ...], ...]
     own: tuple[tuple[RidgeMoments, ...], ...]
     own_times: tuple[int, ...]
-    domain: Domain
+    domain: Domain | None = None
 
     def __len__(self) -> int:
         return len(self.slabs)

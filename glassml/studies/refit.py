@@ -140,6 +140,7 @@ def refit(
         progress=progress,
     )
     manifest = predictor.manifest
+    assert moments.domain is not None  # measured as they were read
     check_neighbours(
         moments.domain, manifest.cutoff, manifest.length_unit, str(predictor.path.name)
     )

@@ -36,7 +36,7 @@ def labelled(
 ) -> tuple[LabelledTrajectory, list[Configuration]]:
     """What `label_trajectory` says and writes; the dataset is checked too."""
     output = folder / "labelled.h5"
-    settings = {"species": AB, "clock": STEP, **options}
+    settings = {"species": AB, "clock": STEP, "length_unit": "lj", **options}
     paths = files if isinstance(files, list) else [files]
     result = label_trajectory(paths, output, LabelOptions(**settings))
     with Dataset(output) as dataset:

@@ -143,7 +143,9 @@ def test_readme_offline(readme, bench, dump):
             text=True,
             check=False,
         )
-        assert (done.returncode, done.stderr) == (0, ""), command
+        # The liquid of the test is unlike that of the model, which is all that may be remarked.
+        notes = [line for line in done.stderr.splitlines() if "is unlike the training" not in line]
+        assert (done.returncode, notes) == (0, []), command
     expected = Predictor(SHIPPED, device="cpu").predict([configuration])[0]["propensity"][:, 0]
     found = ase.io.read(bench.folder / "predicted.extxyz").arrays["propensity"]
     # 1e-5: float32, and reading takes the box off the positions and adds it again.
@@ -168,7 +170,7 @@ def test_examples_of_the_fix(bench, models, page):
     script += re.sub(r"^(fix .*)$", r"\1\nrun 0 post no", commands, flags=re.MULTILINE)
     run = bench.run(script + output + names + "run 200\n")
     log = run.log.read_text()
-    assert len(re.findall(r"^fix (?:1|slow) glassml: \d+ edges at step 0$", log, re.M)) == 8
+    assert len(re.findall(r"^fix (?:1|slow) glassml: \d+ edges at step 0, .*$", log, re.M)) == 8
     assert log.count("fix 1 glassml: inherent structure at step 0 after") == 1
     # Those of averaged positions have no window yet.
     assert log.count("values are 0 until step 400, when a window of averaged positions") == 2
