@@ -17,6 +17,7 @@ __all__ = [
     "DatasetOutput",
     "Device",
     "FileFormat",
+    "FrameFormat",
     "LengthUnit",
     "Model",
     "ModelOutput",
@@ -112,6 +113,16 @@ PeriodicDirections = Annotated[
 ]
 
 # What is chosen from it.
+FrameFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="ASE's name for the input format.",
+        show_default="recognised from the file",
+    ),
+]
+
 Quantity = Annotated[
     str,
     typer.Option(

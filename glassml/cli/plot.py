@@ -10,6 +10,7 @@ import typer
 
 from glassml.cli.options import (
     Device,
+    FrameFormat,
     LengthUnit,
     Scalars,
     SpeciesNames,
@@ -87,15 +88,6 @@ _Index = Annotated[
         show_default="the last for a picture, all for a movie; of a dataset the first",
     ),
 ]
-_Format = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        metavar="NAME",
-        help="ASE's name for the input format.",
-        show_default="recognised from the file",
-    ),
-]
 _AxisOption = Annotated[
     _Axis,
     typer.Option(help="Direction of view: x, y, z are the lattice vectors 1, 2, 3."),
@@ -143,7 +135,7 @@ def plot(
     fps: _Fps = 10.0,
     species: SpeciesNames = None,
     scalar: Scalars = None,
-    file_format: _Format = None,
+    file_format: FrameFormat = None,
     length_unit: LengthUnit = None,
     units: _Units = None,
     device: Device = "auto",

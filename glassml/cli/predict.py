@@ -10,6 +10,7 @@ import typer
 
 from glassml.cli.options import (
     Device,
+    FrameFormat,
     LengthUnit,
     Quantity,
     Scalars,
@@ -48,15 +49,6 @@ _Model = Annotated[
 _Output = Annotated[Path, output_option("FILE.extxyz", "extxyz file to write.", show_default=False)]
 _Index = Annotated[
     str, typer.Option(metavar="FRAMES", help='Frames, as in ASE: "-1", "100:", "::10".')
-]
-_Format = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        metavar="NAME",
-        help="ASE's name for the input format.",
-        show_default="recognised from the file",
-    ),
 ]
 _Average = Annotated[
     int | None,
@@ -102,7 +94,7 @@ def predict(
     quantity: Quantity = "propensity",
     scalar: Scalars = None,
     index: _Index = ":",
-    file_format: _Format = None,
+    file_format: FrameFormat = None,
     average: _Average = None,
     every: _Every = None,
     smooth: _Smooth = None,
