@@ -10,6 +10,7 @@ from typing import TextIO
 import typer
 
 import glassml
+from glassml.cli.output import say_warning
 from glassml.errors import GlassMLError, OutsideDomainWarning
 
 __all__ = ["app", "main"]
@@ -80,10 +81,10 @@ def _show_warning(
 ) -> None:
     """Print a warning; those that are meant for users without the line of code that it is from."""
     if issubclass(category, OutsideDomainWarning):
-        text = f"warning: {message}"
+        say_warning(message)
     else:
-        text = warnings.formatwarning(message, category, filename, lineno, line).rstrip()
-    typer.echo(text, err=True)
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+        typer.echo(text.rstrip(), err=True)
 
 
 def _register() -> None:

@@ -25,7 +25,7 @@ from glassml.cli.options import (
     SpeciesNames,
     jobs_option,
 )
-from glassml.cli.output import check_absent, continued_later
+from glassml.cli.output import check_absent, continued_later, say_warning
 
 if TYPE_CHECKING:
     from glassml.data import Window
@@ -133,4 +133,4 @@ def _say(report: AverageReport, windows: int, window: Window) -> None:
         f"vibration {report.vibration:.3g}"
     )
     if report.warning is not None:
-        typer.echo(f"WARNING: {report.warning}", err=True)
+        say_warning(report.warning)

@@ -143,7 +143,8 @@ def _facts(summary: DatasetSummary) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    unit = "" if summary.length_unit == "lj" else f" {summary.length_unit}"
+    from glassml.physics.units import after_density
+
     if summary.times is None:
         times = "differ between configurations"
     else:
@@ -154,7 +155,7 @@ def _facts(summary: DatasetSummary) -> Table:
         "species": ", ".join(f"{name}: {n}" for name, n in summary.species_counts.items()),
         "dimensions": "2 or 3" if summary.dimension is None else str(summary.dimension),
         "number density": _range(summary.number_density)
-        + (f" per{unit}^{summary.dimension or 3}" if unit else ""),
+        + after_density(summary.length_unit, summary.dimension or 3),
         "length unit": summary.length_unit,
         "scalars": ", ".join(summary.scalars) or "none",
         "times": times,

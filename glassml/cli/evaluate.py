@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glassml.cli.options import Device, Seed, ShownSpecies, Tables, named, output_option
-from glassml.cli.output import check_tables, say_written, write_tables
+from glassml.cli.output import check_tables, say_note, say_written, write_tables
 
 if TYPE_CHECKING:
     from glassml.analysis import Comparison
@@ -140,7 +140,7 @@ def evaluate(
     )
     _show(comparison, sources)
     for note in [*comparison.four_point_notes, *options.notes(dataset)]:
-        typer.echo(f"note: {note}.", err=True)
+        say_note(f"{note}.")
     write_tables(table, csv=comparison.write_csv, json=comparison.write_json)
     if output is not None:
         say_written(analysis.write_report(comparison, dataset, output, options))

@@ -83,6 +83,7 @@ def export(
     from glassml.domain import shown_range
     from glassml.errors import ConfigError
     from glassml.export import save_model
+    from glassml.physics.units import after_length
     from glassml.provenance import read_accuracy
 
     if exact and tolerance is not None:
@@ -104,9 +105,8 @@ def export(
         f"{len(manifest.times)} time(s), {origin}"
     )
     if manifest.domain is not None:
-        unit = "" if manifest.length_unit == "lj" else f" {manifest.length_unit}"
         typer.echo(
-            f"cutoff {manifest.cutoff:g}{unit}: "
+            f"cutoff {manifest.cutoff:g}{after_length(manifest.length_unit)}: "
             f"{shown_range(manifest.domain.neighbours)} neighbours per particle in training"
         )
     if manifest.radial_table is not None:

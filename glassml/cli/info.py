@@ -62,13 +62,13 @@ def show(model: Path, as_json: bool) -> None:
 
 def _model_table(path: Path, manifest: Manifest) -> Table:
     from glassml.inference import window_facts
+    from glassml.physics.units import length_name
 
-    unit = "sigma (LJ units)" if manifest.length_unit == "lj" else manifest.length_unit
     scalars = "\n".join(f"{s.name} {s.dimension}: {s.meaning}" for s in manifest.scalar_inputs)
     rows: dict[str, Any] = {
         "model": manifest.model,
         "species, in order": " ".join(manifest.species),
-        "cutoff": f"{manifest.cutoff:g} {unit}",
+        "cutoff": f"{manifest.cutoff:g} {length_name(manifest.length_unit)}",
         "domain (training data)": None
         if manifest.domain is None
         else manifest.domain.facts(manifest.species, manifest.length_unit),

@@ -1,4 +1,4 @@
-"""Files that commands write: refusing to overwrite them, and saying that they were written."""
+"""What commands print: notes, warnings, and the files that they write or refuse to overwrite."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from pathlib import Path
 
 import typer
 
-__all__ = ["check_absent", "check_tables", "continued_later", "say_written", "write_tables"]
+__all__ = [
+    "check_absent",
+    "check_tables",
+    "continued_later",
+    "say_note",
+    "say_warning",
+    "say_written",
+    "write_tables",
+]
 
 _ENDINGS = (".csv", ".json")
 
@@ -57,6 +65,16 @@ def write_tables(
     for path in paths or []:
         write[path.suffix](path)
         say_written(path)
+
+
+def say_note(text: str) -> None:
+    """Print what a user should know, apart from the results."""
+    typer.echo(f"note: {text}", err=True)
+
+
+def say_warning(text: object) -> None:
+    """Print that results may be wrong, apart from the results."""
+    typer.echo(f"warning: {text}", err=True)
 
 
 def say_written(path: Path | None) -> None:

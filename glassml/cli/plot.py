@@ -18,7 +18,7 @@ from glassml.cli.options import (
     named,
     output_option,
 )
-from glassml.cli.output import say_written
+from glassml.cli.output import say_note, say_written
 
 if TYPE_CHECKING:
     from glassml.analysis.maps import MapFrames, View
@@ -179,7 +179,7 @@ def plot(
     )
     _draw(frames, output, view, fps)
     for note in frames.notes:
-        typer.echo(f"note: {note}", err=True)
+        say_note(note)
     say_written(output)
 
 

@@ -19,6 +19,7 @@ from glassml.cli.options import (
     named,
     output_option,
 )
+from glassml.cli.output import say_note, say_warning
 from glassml.errors import OutsideDomainWarning
 
 if TYPE_CHECKING:
@@ -154,8 +155,9 @@ def predict(
         )
     _print_report(report, predictor)
     # Datasets may hold several structures per configuration; there the right one is chosen.
-    if frames.format != "glassml-dataset" and report.window is None:
-        _note(predictor.manifest.positions_note)
+    note = predictor.manifest.positions_note
+    if note and frames.format != "glassml-dataset" and report.window is None:
+        say_note(note)
 
 
 def _is_untrained(model: Path) -> bool:
@@ -211,16 +213,11 @@ def _print_report(report: PredictionReport, predictor: Predictor) -> None:
     )
     typer.echo(predictor.neighbours_note)
     if report.unused_species:
-        _note(f"--species: not used: {', '.join(report.unused_species)}")
+        say_note(f"--species: not used: {', '.join(report.unused_species)}")
 
 
 def _as_note(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     if issubclass(category, OutsideDomainWarning):
-        typer.echo(f"warning: {message}", err=True)
+        say_warning(message)
     else:
-        _note(str(message))
-
-
-def _note(text: str) -> None:
-    if text:
-        typer.echo(f"note: {text}", err=True)
+        say_note(str(message))

@@ -18,6 +18,7 @@ from glassml.domain.measuring import Measured
 from glassml.domain.record import Domain, shown_range
 from glassml.domain.structure import SHELLS, counting_noise, departure
 from glassml.errors import ConfigError, OutsideDomainWarning
+from glassml.physics.units import after_density, after_length
 
 __all__ = ["DomainWatch", "Outside", "check_neighbours", "outside"]
 
@@ -82,7 +83,7 @@ def check_neighbours(domain: Domain, cutoff: float, unit: str, what: str) -> Non
     """
     if domain.neighbours[0] >= _FEWEST_NEIGHBOURS:
         return
-    suffix = "" if unit == "lj" else f" {unit}"
+    suffix = after_length(unit)
     spacing = domain.number_density and f"{domain.number_density[0] ** (-1 / domain.dimension):.3g}"
     about = f"; the mean spacing of particles is {spacing}{suffix}" if spacing else ""
     raise ConfigError(
@@ -146,7 +147,7 @@ def _state(system: Measured, domain: Domain, unit: str) -> Iterator[Outside]:
             system.number_density,
             domain.number_density,
             _DENSITY + fluctuation,
-            "" if unit == "lj" else f" / {unit}^{domain.dimension}",
+            after_density(unit, domain.dimension),
         ),
         (
             "neighbours within the cutoff",

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from glassml.domain.structure import SHELLS
+from glassml.physics.units import after_density
 
 __all__ = ["Domain", "Range", "shown_range", "united"]
 
@@ -62,20 +63,19 @@ class Domain(BaseModel):
             species: names of the species.
             unit: unit of length.
         """
-        reduced = unit == "lj"
         density = self.number_density and shown_range(self.number_density)
         temperature = self.temperature and shown_range(self.temperature)
         return {
             "configurations": str(self.configurations),
             "dimension": str(self.dimension),
             "number density": (density or "unknown, as they are not periodic")
-            + ("" if reduced or not density else f" / {unit}^{self.dimension}"),
+            + (after_density(unit, self.dimension) if density else ""),
             "composition": ", ".join(
                 f"{name} {shown_range(fractions)}"
                 for name, fractions in zip(species, self.composition, strict=True)
             ),
             "temperature": (temperature or "unknown")
-            + ("" if reduced or not temperature else " K"),
+            + (" K" if temperature and unit != "lj" else ""),
             "neighbours per particle": shown_range(self.neighbours),
         }
 

@@ -15,6 +15,7 @@ from glassml.export.archive import model_path, read_manifest
 from glassml.export.manifest import Manifest
 from glassml.files import atomic_write, sha256_of
 from glassml.models.contract import KNOWN_SCALARS
+from glassml.physics.units import length_name
 from glassml.pretrained import card_path, pretrained_names
 from glassml.provenance import TrainingRecord
 
@@ -184,8 +185,7 @@ def _model_rows(manifest: Manifest) -> Rows:
     yield "times", ", ".join(f"{t:g}" for t in manifest.times)
     yield "input", _input(manifest)
     yield from window_facts(manifest).items()
-    unit = "sigma (LJ units)" if manifest.length_unit == "lj" else manifest.length_unit
-    yield "cutoff", f"{manifest.cutoff:g} {unit}"
+    yield "cutoff", f"{manifest.cutoff:g} {length_name(manifest.length_unit)}"
     yield "message-passing steps", str(manifest.n_steps)
     yield "outputs", ", ".join(f"`{o.name}`" for o in manifest.outputs)
 

@@ -16,6 +16,7 @@ from glassml.errors import InputError, not_one_of
 from glassml.export.archive import load_module, model_path, read_manifest
 from glassml.graph import build_graph, collate, first_edge
 from glassml.inference.windowed import window_note
+from glassml.physics.units import after_length
 
 __all__ = ["Predictor"]
 
@@ -124,10 +125,10 @@ class Predictor:
     def neighbours_note(self) -> str:
         """The mean number of neighbours in all calls of `predict`, beside that of the training."""
         manifest = self.manifest
-        unit = "" if manifest.length_unit == "lj" else f" {manifest.length_unit}"
+        cutoff = f"{manifest.cutoff:g}{after_length(manifest.length_unit)}"
         found = f"{np.mean(self._neighbours):.4g}" if self._neighbours else "unknown number of"
         known = manifest.domain and f" (training data: {shown_range(manifest.domain.neighbours)})"
-        return f"{found} neighbours per particle within {manifest.cutoff:g}{unit}{known or ''}"
+        return f"{found} neighbours per particle within {cutoff}{known or ''}"
 
     def _domain_watch(self) -> DomainWatch | None:
         manifest = self.manifest

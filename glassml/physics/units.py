@@ -16,6 +16,9 @@ __all__ = [
     "UNIT_STYLES",
     "UnitStyle",
     "Units",
+    "after_density",
+    "after_length",
+    "length_name",
     "measured_in",
     "with_unit",
 ]
@@ -136,6 +139,21 @@ class Units:
 def measured_in(what: str, unit: str) -> str:
     """A quantity with its unit, as axes and columns name it: "time (ps)"; without one, "time"."""
     return f"{what} ({unit})" if unit else what
+
+
+def length_name(length_unit: str) -> str:
+    """A unit of length, one of `LENGTH_UNITS`, as tables name it."""
+    return "sigma (LJ units)" if length_unit == "lj" else length_unit
+
+
+def after_length(length_unit: str) -> str:
+    """What follows a length in messages, such as " angstrom"; nothing in LJ units."""
+    return "" if length_unit == "lj" else f" {length_unit}"
+
+
+def after_density(length_unit: str, dimension: int) -> str:
+    """What follows a number density in messages, such as " / angstrom^3"; nothing in LJ units."""
+    return "" if length_unit == "lj" else f" / {length_unit}^{dimension}"
 
 
 def with_unit(value: float, unit: str) -> str:

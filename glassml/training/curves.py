@@ -13,6 +13,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from glassml.physics.units import measured_in, with_unit
 from glassml.plotting import COLOUR_MAP, point_marker, series_colour, styled
 from glassml.scores import KINDS
 from glassml.training.pearson_metric import metric_name
@@ -26,7 +27,7 @@ _MOST_TIMES_IN_LEGEND = 6
 
 @styled
 def curves_figure(
-    rows: Sequence[Mapping[str, float]], species: str, times: Sequence[float]
+    rows: Sequence[Mapping[str, float]], species: str, times: Sequence[float], time_unit: str = ""
 ) -> Figure:
     """The learning curves of a run.
 
@@ -37,11 +38,12 @@ def curves_figure(
         rows: one mapping per epoch, as in ``metrics.csv``.
         species: the species whose coefficients are shown.
         times: times [time] of the labels.
+        time_unit: how their unit is written; "" if it has none, or it is unknown.
     """
     figure = Figure(figsize=(10.0, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     _draw_loss(left, rows)
-    _draw_pearson(right, rows, species, times)
+    _draw_pearson(right, rows, species, times, time_unit)
     for axes in (left, right):
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -61,7 +63,11 @@ def _draw_loss(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
 
 
 def _draw_pearson(
-    axes: Axes, rows: Sequence[Mapping[str, float]], species: str, times: Sequence[float]
+    axes: Axes,
+    rows: Sequence[Mapping[str, float]],
+    species: str,
+    times: Sequence[float],
+    time_unit: str,
 ) -> None:
     epochs = [row["epoch"] for row in rows]
     norm = LogNorm(times[0] / 1.2, times[-1] * 2)  # wider than the times: no pale yellow lines
@@ -78,10 +84,11 @@ def _draw_pearson(
     ]
     if len(times) <= _MOST_TIMES_IN_LEGEND:
         lines = [
-            Line2D([], [], color=colour, label=f"$t$ = {time:g}")
+            Line2D([], [], color=colour, label=f"$t$ = {with_unit(time, time_unit)}")
             for time, colour in zip(times, colours, strict=True)
         ]
         axes.legend(handles=[*stages, *lines])
         return
     axes.legend(handles=stages)
-    axes.figure.colorbar(ScalarMappable(norm, COLOUR_MAP), ax=axes, label="time $t$")
+    label = measured_in("time $t$", time_unit)
+    axes.figure.colorbar(ScalarMappable(norm, COLOUR_MAP), ax=axes, label=label)

@@ -35,15 +35,23 @@ class History(Callback):
             do).
         species: names of the species.
         times: times [time] of the labels.
+        time_unit: how their unit is written; "" if it has none, or it is unknown.
 
     Attributes:
         rows: one mapping per epoch, from the names of the metrics to their values.
     """
 
-    def __init__(self, folder: Path | None, species: Sequence[str], times: Sequence[float]) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        species: Sequence[str],
+        times: Sequence[float],
+        time_unit: str = "",
+    ) -> None:
         self.folder = folder
         self.species = tuple(species)
         self.times = tuple(times)
+        self.time_unit = time_unit
         self.rows: list[dict[str, float]] = []
         self._started = time.monotonic()
         self._drawn = -math.inf
@@ -81,7 +89,7 @@ class History(Callback):
             return
         write_table(self.rows, self.folder / "metrics.csv")
         if final or time.monotonic() - self._drawn > _SECONDS_BETWEEN_PICTURES:
-            figure = curves_figure(self.rows, self.species[0], self.times)
+            figure = curves_figure(self.rows, self.species[0], self.times, self.time_unit)
             save_figure(figure, self.folder / "curves.png")
             self._drawn = time.monotonic()
 

@@ -24,6 +24,7 @@ from glassml.models import (
     material_lengths,
     parameters_of,
 )
+from glassml.physics.units import after_length
 from glassml.progress import SILENT, Progress
 from glassml.training.checkpoint import BEST, FORMAT, FORMAT_VERSION, LAST, read_checkpoint
 from glassml.training.data_module import DataModule
@@ -145,7 +146,9 @@ def _run(config: TrainConfig, folder: Path, last: Path | None, progress: Progres
     module = _module(config, model, data, progress)
     if first_process:
         write_folder(folder, config, RunData.of(split), done)
-    history = History(folder if first_process else None, split.species, split.times)
+    history = History(
+        folder if first_process else None, split.species, split.times, split.time_unit
+    )
     callbacks = [
         EpochProgress(progress, split.species[0], split.times, folder),
         history,
@@ -292,9 +295,9 @@ def _introduce(
 def _cutoff(model: GlassModel) -> str:
     """The cutoff and how many neighbours are within it."""
     assert model.domain is not None  # measured before the first epoch
-    unit = "" if model.length_unit == "lj" else f" {model.length_unit}"
     neighbours = shown_range(model.domain.neighbours)
-    return f"cutoff {model.cutoff:g}{unit} ({neighbours} neighbours per particle)"
+    cutoff = f"{model.cutoff:g}{after_length(model.length_unit)}"
+    return f"cutoff {cutoff} ({neighbours} neighbours per particle)"
 
 
 def _with_absolute_paths(config: TrainConfig) -> TrainConfig:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from glassml.data import REVERSED_FROM, Configuration, Dataset
+from glassml.data import REVERSED_FROM, Configuration, Dataset, units_of
 from glassml.errors import ConfigError, InputError
 from glassml.physics import same_times
 from glassml.training.train_config import DataConfig
@@ -67,6 +67,11 @@ class Split:
         """The files behind the configurations, each once."""
         sources = (*self.train, *self.validation, *self.reversed)
         return list({s.dataset.path: s.dataset for s in sources}.values())
+
+    @property
+    def time_unit(self) -> str:
+        """How the unit of ``times`` is written; "" if it has none, or it is unknown."""
+        return units_of(self.train[0].dataset).time
 
 
 def open_split(config: DataConfig) -> Split:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from matplotlib.text import Text
 
 from glassml.analysis import thermo_figure
 from glassml.errors import InputError
@@ -42,7 +43,10 @@ def test_learning_curves_are_written(tmp_path: Path, n_times: int) -> None:
         | {metric_name("validation", "mean", "A", t): 1 - 1 / epoch for t in times}
         for epoch in range(1, 6)
     ]
-    save_figure(curves_figure(rows, "A", times), tmp_path / "curves.png")
+    figure = curves_figure(rows, "A", times, "ps")
+    words = [text.get_text() for text in figure.findobj(Text)]
+    assert ("$t$ = 0.5 ps" if n_times == 1 else "time $t$ (ps)") in words
+    save_figure(figure, tmp_path / "curves.png")
     assert imread(tmp_path / "curves.png").shape[:2] == (630, 1500)
 
 

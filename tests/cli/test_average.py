@@ -80,7 +80,7 @@ def test_a_warning_is_shown(glassml: Run, tmp_path: Path):
     source = write(tmp_path / "in.h5", 5)
     run = glassml("average", source, "-o", source, "--overwrite", *QUICK)
     assert run.code == 0
-    assert "WARNING: the mean potential energy per particle changed by" in run.err
+    assert "warning: the mean potential energy per particle changed by" in run.err
     with Dataset(source) as dataset:
         assert {number_of_windows(c) for c in dataset} == {1}
 

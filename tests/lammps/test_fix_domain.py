@@ -12,11 +12,12 @@ import pytest
 from model_files import rewritten
 from systems import liquid, moved
 
-from glassml.data import Configuration
+from glassml.data import Configuration, Dataset, ReadOptions, SpeciesMap, read_configurations
 from glassml.domain import Domain, domain_of, shown_range
 from glassml.errors import OutsideDomainWarning
 from glassml.export import rewrite_manifest
 from glassml.inference import Predictor
+from glassml.pretrained import pretrained_path
 
 _WARNING = re.compile(r"WARNING: (fix g glassml: .*?)\s*\(\S*fix_glassml\.cpp", re.DOTALL)
 
@@ -107,6 +108,36 @@ def test_a_hot_liquid(bench, model, ranks):
         script = bench.start(mixture(seed=5)) + f"fix g all glassml 1 {model} A B\n"
         run = bench.run(script + velocities.format(temperature) + "run 0", ranks=ranks)
         assert lammps_says(run.log.read_text()) == expected
+
+
+def simulated(bench, temperature: float, model: Path) -> tuple[list[str], str]:
+    """What LAMMPS says of a Kob-Andersen liquid that it simulates, and Python of its dump.
+
+    Ten units of time are many relaxation times at T = 2, and one at 0.64, where the run begins.
+    """
+    with Dataset("kob_andersen_T0.64") as dataset:
+        script = bench.start(dataset[0])
+    script += (
+        f"velocity all create {temperature} 11\nfix n all nvt temp $t $t 0.2\n"
+        f"timestep 0.004\nrun 2500\nfix g all glassml 1 {model} A B\nrun 0\n"
+        "write_dump all custom out.dump id type x y z vx vy vz\n"
+    )
+    run = bench.run(f"variable t equal {temperature}\n{script}")
+    options = ReadOptions(species=SpeciesMap.parse("A,B"))
+    (frame,) = read_configurations(bench.folder / "out.dump", options=options)
+    return lammps_says(run.log.read_text()), python_says(model, frame)
+
+
+def test_the_kob_andersen_liquid_at_a_much_higher_temperature(bench):
+    in_lammps, in_python = simulated(bench, 2.0, pretrained_path("kob_andersen_T0.44"))
+    (text,) = in_lammps
+    assert re.fullmatch(r"temperature: expected 0\.44; found (1\.9|2)\d*(\.\d+)?", text)
+    # The dump states no temperature, but its structure is another one.
+    assert in_python.startswith("local structure: expected ")
+
+
+def test_the_kob_andersen_liquid_at_its_own_temperature(bench):
+    assert simulated(bench, 0.64, pretrained_path("kob_andersen_T0.64_multitime")) == ([], "")
 
 
 def test_each_quantity_is_warned_of_once_and_when_it_leaves(bench, model):

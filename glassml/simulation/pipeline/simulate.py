@@ -9,6 +9,7 @@ from typing import Any
 
 from glassml.errors import ConfigError, InputError, not_one_of
 from glassml.files import atomic_write
+from glassml.physics.units import after_density
 from glassml.progress import SILENT, Progress
 from glassml.settings import apply_overrides, read_yaml, validated, write_yaml
 from glassml.simulation.lammps import stop_programs_in, stop_running
@@ -172,11 +173,10 @@ def _without_aliases(values: dict[str, Any], overrides: Sequence[str]) -> dict[s
 def _chosen(liquid: Liquid) -> str:
     """The numbers that follow from the material unless the settings give them."""
     config, unit = liquid.config, liquid.system.length_unit
-    per = "" if unit == "lj" else f" per {unit}^{liquid.system.dimension}"
     inverse = "" if unit == "lj" else f" / {unit}"
     found = [f"{len(liquid.given)} given configurations"] if liquid.given else []
     found += [
-        f"number density {liquid.density:.4g}{per}",
+        f"number density {liquid.density:.4g}{after_density(unit, liquid.system.dimension)}",
         f"time step {liquid.timestep:g}",
         f"wave number {liquid.wave_number:g}{inverse}",
     ]

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glassml.physics import same_time
+from glassml.physics.units import with_unit
 from glassml.plotting import REFERENCE, log_x_axis, series_colour, styled
 from glassml.scores import KINDS, ErrorKind, Kind, Score
 from glassml.studies.sweep.sweep_config import SweepConfig
@@ -91,9 +92,8 @@ def sweep_figure(config: SweepConfig, plan: Plan, results: SweepResults) -> Figu
         return None
     figure = _curves(known) if len({s.size for s in known}) > 1 else _bars(plan, known)
     species = config.species or plan.species[0]
-    time = "averaged over times" if config.time is None else f"$t$ = {config.time:g}"
-    if len(plan.times) == 1:
-        time = f"$t$ = {plan.times[0]:g}"
+    chosen = plan.times[0] if len(plan.times) == 1 else config.time
+    time = "averaged over times" if chosen is None else f"$t$ = {with_unit(chosen, plan.time_unit)}"
     held = f"{plan.folds}-fold cross-validation" if plan.folds > 1 else "held-out configurations"
     kinds = "; ".join(dict.fromkeys(s.error_kind for s in known if s.error_kind is not None))
     bars = f"; bars: {kinds}" if kinds else ""

@@ -82,6 +82,7 @@ class Plan:
         points: runs; several may have the same key.
         species: names of the species of the data.
         times: times [time] of the labels.
+        time_unit: how their unit is written; "" if it has none, or it is unknown.
         folds: number of folds, 1 if there is no cross-validation.
     """
 
@@ -89,6 +90,7 @@ class Plan:
     points: tuple[Point, ...]
     species: tuple[str, ...]
     times: tuple[float, ...]
+    time_unit: str
     folds: int
 
 
@@ -128,7 +130,9 @@ def plan(config: SweepConfig, source: str = "sweep") -> Plan:
     _check_shown(config, split.species, split.times, source)
     # The most informative runs come first: every setting once, then further folds and seeds.
     points.sort(key=lambda point: (config.seeds.index(point.seed), point.fold))
-    return Plan(tuple(variants), tuple(points), split.species, split.times, len(folds))
+    return Plan(
+        tuple(variants), tuple(points), split.species, split.times, split.time_unit, len(folds)
+    )
 
 
 @dataclass(frozen=True)
