@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,13 @@ def predict(glassml: Run, source: object, model: object, folder: Path, *options:
 
 @pytest.mark.parametrize("name", pretrained_names())
 def test_every_shipped_model_knows_its_domain(name: str) -> None:
+    """The name of a model says at which temperature it has learnt."""
+    material, temperature = re.fullmatch(r"(\w+)_T?([\d.]+)K?(?:_\w+)?", name).groups()
+    density = {"kob_andersen": 1.2, "cu_zr": 0.0597}[material]
     domain = read_manifest(name).domain
     assert domain is not None
-    assert domain.temperature == (float(name.split("_T")[1][:4]),) * 2
-    assert domain.number_density == pytest.approx((1.2, 1.2), rel=1e-4)
+    assert domain.temperature == (float(temperature),) * 2
+    assert domain.number_density == pytest.approx((density,) * 2, rel=1e-4)
 
 
 def test_its_own_liquid_is_inside(glassml: Run, tmp_path: Path) -> None:
@@ -51,11 +55,13 @@ def test_a_liquid_at_another_temperature(glassml: Run, tmp_path: Path) -> None:
     assert "temperature: expected 0.44; found 0.64" in done.err
 
 
-def test_a_dump_that_is_too_hot(
+def test_a_dump_with_another_local_structure(
     glassml: Run, kob_andersen: list[Configuration], tmp_path: Path
 ) -> None:
-    # A dump states no temperature. At T = 2 particles come nearer to each other, which noise with
-    # repelled neighbours would not show; so compress pairs by moving particles at random.
+    """A dump states no temperature; particles moved at random are as near as those of a hot liquid.
+
+    tests/lammps/test_fix_domain.py does the same with a liquid that is simulated at T = 2.
+    """
     random = np.random.default_rng(0)
     hot = [
         moved(one, positions=one.positions + random.normal(0, 0.08, one.positions.shape))

@@ -13,37 +13,17 @@ import pytest
 import torch
 from recorded_progress import Recorded
 from systems import moved
-from tiny_dataset import labelled, write_dataset
+from tiny_dataset import RUNS, labelled, write_dataset, write_runs
 
-from glassml.data import reverse_dataset
 from glassml.training import parse_config, train
 from glassml.training.checkpoint import LAST, read_checkpoint
 from glassml.training.epoch_progress import EpochProgress
 from glassml.training.module import PropensityModule, propensity_loss
 
-RUNS = 3
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six configurations with three runs each (runs.h5), and these runs backwards (back.h5)."""
-    folder = tmp_path_factory.mktemp("losses")
-    starts = []
-    for seed in range(6):
-        start = labelled(seed)
-        ways = 0.5 * np.random.default_rng(seed).normal(size=(RUNS, 1, 50, 3))
-        starts.append(
-            moved(
-                start,
-                times=start.times[:1],
-                propensity=np.linalg.norm(ways, axis=3).mean(axis=0).T,
-                n_runs=RUNS,
-                final_positions=start.positions + ways,
-            )
-        )
-    write_dataset(folder / "runs.h5", starts)
-    reverse_dataset(folder / "runs.h5", folder / "back.h5")
-    return folder
+    return write_runs(tmp_path_factory.mktemp("losses"))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from systems import moved
-from tiny_dataset import labelled, write_dataset
+from tiny_dataset import RUNS, labelled, write_dataset, write_runs
 
 from glassml.data import DatasetWriter, reverse_dataset
 from glassml.errors import ConfigError
@@ -21,29 +21,10 @@ from glassml.training.data_module import DataModule
 from glassml.training.module import PropensityModule
 from glassml.training.split import open_split
 
-RUNS = 3
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six configurations with one time and three runs each, and these runs backwards."""
-    folder = tmp_path_factory.mktemp("runs")
-    starts = []
-    for seed in range(6):
-        start = labelled(seed)
-        ways = 0.5 * np.random.default_rng(seed).normal(size=(RUNS, 1, 50, 3))
-        starts.append(
-            moved(
-                start,
-                times=start.times[:1],
-                propensity=np.linalg.norm(ways, axis=3).mean(axis=0).T,
-                n_runs=RUNS,
-                final_positions=start.positions + ways,
-            )
-        )
-    write_dataset(folder / "runs.h5", starts)
-    reverse_dataset(folder / "runs.h5", folder / "back.h5")
-    return folder
+    return write_runs(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture

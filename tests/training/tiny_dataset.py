@@ -9,11 +9,12 @@ import numpy as np
 from matscipy.neighbours import neighbour_list
 from systems import liquid, moved
 
-from glassml.data import Configuration, DatasetWriter
+from glassml.data import Configuration, DatasetWriter, reverse_dataset
 
-__all__ = ["TIMES", "labelled", "sweep_settings", "write_dataset"]
+__all__ = ["RUNS", "TIMES", "labelled", "sweep_settings", "write_dataset", "write_runs"]
 
 TIMES = np.array([0.5, 100.0])
+RUNS = 3  # of each configuration of `write_runs`
 
 
 def labelled(seed: int, n: int = 50) -> Configuration:
@@ -46,6 +47,30 @@ def write_dataset(path: Path, configurations: list[Configuration]) -> Path:
         for configuration in configurations:
             writer.add(configuration)
     return path
+
+
+def write_runs(folder: Path) -> Path:
+    """Six configurations with one time and three runs each (runs.h5), and these runs backwards.
+
+    Returns:
+        The folder; the file of the runs backwards is back.h5.
+    """
+    starts = []
+    for seed in range(6):
+        start = labelled(seed)
+        ways = 0.5 * np.random.default_rng(seed).normal(size=(RUNS, 1, 50, 3))
+        starts.append(
+            moved(
+                start,
+                times=start.times[:1],
+                propensity=np.linalg.norm(ways, axis=3).mean(axis=0).T,
+                n_runs=RUNS,
+                final_positions=start.positions + ways,
+            )
+        )
+    write_dataset(folder / "runs.h5", starts)
+    reverse_dataset(folder / "runs.h5", folder / "back.h5")
+    return folder
 
 
 def sweep_settings(dataset: Path, output: Path) -> dict[str, Any]:
