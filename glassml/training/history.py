@@ -16,10 +16,11 @@ from glassml.files import atomic_write
 from glassml.plotting import save_figure
 from glassml.training.curves import curves_figure
 
-__all__ = ["History", "write_table"]
+__all__ = ["History", "overfitting_note", "write_table"]
 
 # The figure takes about half a second; an epoch of a small system takes less.
 _SECONDS_BETWEEN_PICTURES = 15.0
+_RISE = 1.1  # of the validation loss above its minimum; it fluctuates by some per cent
 
 
 class History(Callback):
@@ -99,6 +100,28 @@ def _present_names(row: Mapping[str, float]) -> dict[str, float]:
         return dict(row)
     renamed = {"train/loss": "train/weighted_loss"}
     return {renamed.get(name, name): value for name, value in row.items()}
+
+
+def overfitting_note(rows: Sequence[Mapping[str, float]]) -> str | None:
+    """What to say if the network has learnt the training data by heart; None if it has not.
+
+    It has if the loss of validation rose again by more than a tenth, while that of training fell.
+
+    Args:
+        rows: one mapping per epoch, as in ``metrics.csv``.
+    """
+    known = [row for row in rows if "validation/loss" in row and "train/loss" in row]
+    if not known:
+        return None
+    best, last = min(known, key=lambda row: row["validation/loss"]), known[-1]
+    low, now = best["validation/loss"], last["validation/loss"]
+    if not (now > _RISE * low and last["train/loss"] < best["train/loss"]):
+        return None
+    return (
+        f"note: the validation loss rose from {low:.4f} in epoch {best['epoch']:g} to {now:.4f}, "
+        "as the network learnt these data by heart. More configurations help; with few, "
+        "`glassml refit structural` is often better (docs/own_liquid.md)"
+    )
 
 
 def write_table(rows: Sequence[dict[str, float]], path: Path) -> None:

@@ -36,7 +36,7 @@ from glassml.training.folder import (
     versions,
     write_folder,
 )
-from glassml.training.history import History
+from glassml.training.history import History, overfitting_note
 from glassml.training.loop import (
     early_stopping,
     fit,
@@ -158,6 +158,8 @@ def _run(config: TrainConfig, folder: Path, last: Path | None, progress: Progres
     ]
     _introduce(progress, config, folder, model, split, done)
     fit(module, data, folder, devices, callbacks, last)
+    if (note := overfitting_note(history.rows)) is not None:
+        progress.say(note)
     return _result(folder, len(history.rows), config.training, progress)
 
 

@@ -70,10 +70,10 @@ class Shipped:
         return shipped_path(self.name)
 
 
-# First peaks at 1.07 (AA), 0.89 (AB) and 1.39 to 1.43 (BB) for T = 0.44 to 0.56. The peaks of AA and
-# AB follow the minimum of the potential, not the temperature: they may be off by a bin of 0.02. BB is
-# the broad peak of few particles that avoid each other: its published places already spread by 0.04,
-# and all are of colder liquids, so it may lie 0.03 beyond them.
+# First peaks at 1.07 (AA), 0.89 (AB) and 1.39 to 1.43 (BB) for T = 0.44 to 0.56. The peaks of AA
+# and AB follow the minimum of the potential, not the temperature: they may be off by a bin of 0.02.
+# BB is the broad peak of few particles that avoid each other: its published places already spread
+# by 0.04, and all are of colder liquids, so it may lie 0.03 beyond them.
 KOB_ANDERSEN = Shipped(
     "kob_andersen_T0.64",
     "simulate/kob_andersen_T0.64.yaml",
@@ -89,8 +89,8 @@ KOB_ANDERSEN = Shipped(
     ),
     r_max=3.0,
 )
-# Atoms touch: peaks are at sums of the metallic radii, 1.28 (Cu) and 1.60 angstrom (Zr), within five
-# per cent; unlike atoms attract each other most and are nearer.
+# Atoms touch: peaks are at sums of the metallic radii, 1.28 (Cu) and 1.60 angstrom (Zr), within
+# five per cent; unlike atoms attract each other most and are nearer.
 CU_ZR = Shipped(
     "cu_zr_1200K",
     "own_liquid/cu_zr.yaml",

@@ -137,3 +137,24 @@ def test_what_is_minimised_is_the_weighted_loss_to_the_last_bit(
     assert one.keys() == other.keys()
     for name, value in one.items():
         assert torch.equal(other[name], value), name
+
+
+@pytest.mark.parametrize(("labels", "said"), [("noise", 1), ("structure", 0)])
+def test_learning_by_heart_is_noticed(
+    settings: dict[str, Any], tmp_path: Path, labels: str, said: int
+) -> None:
+    """Labels without any relation to the structure can only be learnt by heart."""
+    data = [labelled(seed) for seed in range(4)]
+    if labels == "noise":
+        random = np.random.default_rng(0)
+        data = [moved(c, propensity=random.uniform(1, 2, c.propensity.shape)) for c in data]
+    settings["data"] = {"train": str(write_dataset(tmp_path / "d.h5", data)), "validation": 0.5}
+    settings["model"] |= {"dropout": 0.0, "channels": 4, "batchnorm_momentum": 0.1}
+    settings["training"] |= {"epochs": 40, "optimiser": {"lr": 2e-2}}
+    progress = Recorded()
+    rows = rows_of(train(parse_config(settings), progress).folder)
+    lines = [line for line in progress.lines if "learnt these data by heart" in line]
+    assert len(lines) == said
+    lowest = min(row["validation/loss"] for row in rows)
+    risen = f"rose from {lowest:.4f} in epoch "
+    assert all(risen in line for line in lines)
