@@ -154,10 +154,7 @@ def predict(
             progress=TerminalProgress(),
         )
     _print_report(report, predictor)
-    # Datasets may hold several structures per configuration; there the right one is chosen.
-    note = predictor.manifest.positions_note
-    if note and frames.format != "glassml-dataset" and report.window is None:
-        say_note(note)
+    _print_positions_note(report, predictor, frames.format)
 
 
 def _is_untrained(model: Path) -> bool:
@@ -214,6 +211,13 @@ def _print_report(report: PredictionReport, predictor: Predictor) -> None:
     typer.echo(predictor.neighbours_note)
     if report.unused_species:
         say_note(f"--species: not used: {', '.join(report.unused_species)}")
+
+
+def _print_positions_note(report: PredictionReport, predictor: Predictor, read_as: str) -> None:
+    note = predictor.manifest.positions_note
+    # Datasets may hold several structures per configuration; there the right one is chosen.
+    if note and read_as != "glassml-dataset" and report.window is None:
+        say_note(note)
 
 
 def _as_note(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:

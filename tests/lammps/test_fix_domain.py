@@ -111,7 +111,7 @@ def test_a_hot_liquid(bench, model, ranks):
 
 
 def simulated(bench, temperature: float, model: Path) -> tuple[list[str], str]:
-    """What LAMMPS says of a Kob-Andersen liquid that it simulates, and Python of its dump.
+    """Warnings of LAMMPS for a Kob-Andersen liquid that it simulates, and of Python for its dump.
 
     Ten units of time are many relaxation times at T = 2, and one at 0.64, where the run begins.
     """
