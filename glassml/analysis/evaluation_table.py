@@ -14,6 +14,7 @@ from glassml.scores import KINDS, Statistic, concise, error_kinds, find_score
 
 __all__ = ["evaluation_table", "label_noise", "training_overlap"]
 
+_SCORE_WIDTH = 9  # of "0.512(15)"; all columns together fit into a terminal of 80
 _SHOWN: tuple[Statistic, ...] = ("pearson", "spearman")
 
 
@@ -38,16 +39,14 @@ def evaluation_table(comparison: Comparison, evaluation: Evaluation) -> Table:
         f"({comparison.configurations} configurations)",
         caption=". ".join(notes),
         box=SIMPLE_HEAD,  # lines between columns would leave no room for error bars
+        padding=0,
         pad_edge=False,
-        collapse_padding=True,
     )
-    for heading in ("species", measured_in("time", comparison.units.time), "particles"):
+    for heading in ("species", measured_in("time", comparison.units.time), "N"):
         result.add_column(heading, justify="right")
-    for statistic in _SHOWN:
-        for kind in KINDS:
-            result.add_column(f"{statistic.capitalize()} {kind}", justify="right")
-    for kind in KINDS if corrected else ():
-        result.add_column(f"corrected {kind}", justify="right")
+    scores = [f"{statistic.capitalize()} {kind}" for statistic in _SHOWN for kind in KINDS]
+    for heading in (*scores, *(f"corrected {kind}" for kind in KINDS if corrected)):
+        result.add_column(heading, justify="right", min_width=_SCORE_WIDTH)
     shown = [sample for sample in evaluation.samples if sample.configurations]
     for sample in shown:
         found = (
@@ -69,7 +68,7 @@ def evaluation_table(comparison: Comparison, evaluation: Evaluation) -> Table:
 def _notes(comparison: Comparison, evaluation: Evaluation, corrected: bool) -> list[str]:
     """The caption of a table, sentence by sentence."""
     notes = [
-        "all: particles of all configurations pooled; mean: within each configuration, then "
+        "N: number of particles. all: particles of all configurations pooled; mean: within each configuration, then "
         "averaged"
     ]
     kinds = error_kinds(evaluation.scores)
