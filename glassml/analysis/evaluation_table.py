@@ -42,7 +42,8 @@ def evaluation_table(comparison: Comparison, evaluation: Evaluation) -> Table:
         padding=0,
         pad_edge=False,
     )
-    for heading in ("species", measured_in("time", comparison.units.time), "N"):
+    time = measured_in("time", comparison.units.time).replace(" ", "\n")
+    for heading in ("species", time, "N"):
         result.add_column(heading, justify="right")
     scores = [f"{statistic.capitalize()} {kind}" for statistic in _SHOWN for kind in KINDS]
     for heading in (*scores, *(f"corrected {kind}" for kind in KINDS if corrected)):
