@@ -99,7 +99,7 @@ def test_figures_of_the_report(dataset: Dataset) -> None:
         assert expected in texts(figure)
         assert not re.search(r"sigma|LJ|\\blj\\b", texts(figure))
     headings = [column.header for column in evaluation_table(found, found.evaluations[0]).columns]
-    assert headings[1] == "time (ps)"
+    assert headings[1] == "time\n(ps)"
 
 
 def test_the_page_of_the_report(dataset: Dataset, tmp_path: Path) -> None:

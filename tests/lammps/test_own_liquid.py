@@ -29,7 +29,10 @@ def test_the_page_shows_what_the_files_say():
     del recipe["system"]["options"]["citation"]
     assert data == recipe
     assert set(model) == set(yaml.safe_load((FOLDER / "train.yaml").read_text())) == {"data"}
-    for block in re.findall(r"```\n(.*?)```", PAGE, re.DOTALL):
+    commands = re.sub(r"```(sh|yaml)\n.*?```", "", PAGE, flags=re.DOTALL)
+    blocks = re.findall(r"```\n(.*?)```", commands, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
         words = block.replace("cu_zr.pt", "${model}").splitlines()
         lines = [*(FOLDER / "cu_zr.lammps").open(), *(FOLDER / "in.cu_zr").open()]
         assert {line.strip() for line in words} <= {line.strip() for line in lines}
@@ -38,7 +41,7 @@ def test_the_page_shows_what_the_files_say():
 @pytest.mark.parametrize("name", ["cu_zr", "wahnstrom", "three_sizes"])
 def test_the_liquids_are_valid(name: str):
     liquid = liquid_of(load_simulate_config(FOLDER / f"{name}.yaml"))
-    assert liquid.system.species == {
+    assert liquid.system.species_names == {
         "cu_zr": ("Cu", "Zr"),
         "wahnstrom": ("A", "B"),
         "three_sizes": ("medium", "small", "large"),
