@@ -69,8 +69,8 @@ def evaluation_table(comparison: Comparison, evaluation: Evaluation) -> Table:
 def _notes(comparison: Comparison, evaluation: Evaluation, corrected: bool) -> list[str]:
     """The caption of a table, sentence by sentence."""
     notes = [
-        "N: number of particles. all: particles of all configurations pooled; mean: within each configuration, then "
-        "averaged"
+        "N: number of particles. all: particles of all configurations pooled; mean: within each "
+        "configuration, then averaged"
     ]
     kinds = error_kinds(evaluation.scores)
     if kinds:
