@@ -199,14 +199,15 @@ def test_index(tmp_path: Path, suffix: str, index: str, wanted: list[int]) -> No
     [(":", [0, 1, 2, 3, 4]), ("1::2", [1, 3]), ("-2:", [-2, -1]), ("::-2", [-1, -3, -5])],
 )
 def test_frames_that_are_not_counted(tmp_path: Path, index: str, wanted: list[int]) -> None:
-    source = tmp_path / "run.xyz"
-    atoms = [atoms_from_configuration(c) for c in trajectory()]
-    ase.io.write(source, atoms, format="xyz")
-    frames = open_frames(source, index, kind="xyz")
+    source = tmp_path / "run.pdb"
+    atoms = [atoms_from_configuration(liquid(40, seed=k)) for k in range(5)]
+    ase.io.write(source, atoms, format="proteindatabank")
+    frames = open_frames(source, index)
     assert frames.total is None
     found = list(frames.frames)
     assert [name for name, _ in found] == [f"{source}: frame {k}" for k in wanted]
-    assert [len(frame) for _, frame in found] == [len(atoms[k]) for k in wanted]
+    for (_, frame), k in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(frame.positions, atoms[k].positions, atol=6e-4)  # three decimals
 
 
 def test_frames_are_read_one_at_a_time(tmp_path: Path) -> None:
@@ -216,7 +217,7 @@ def test_frames_are_read_one_at_a_time(tmp_path: Path) -> None:
     frames = open_frames(source).frames
     assert len(next(frames)[1]) == 40
     with pytest.raises(
-        InputError, match=r"run\.dump: frame 1: expected a complete frame of ASE's .*ValueError"
+        InputError, match=r"run\.dump: frame 1: line \d+: type: expected a whole number; found 'x'"
     ):
         next(frames)
 
@@ -276,7 +277,7 @@ def write_files(folder: Path) -> None:
         (
             "broken.extxyz",
             ":",
-            "broken.extxyz: frame 0: expected a complete .*'extxyz'; ASE ",
+            r"broken.extxyz: frame 0: expected a complete frame of 3 particles; found 2 and then",
         ),
         ("cut.dump", ":", "cut.dump: frame 1: .*found 44 and then the end of .* being written"),
         ("cut.traj", ":", "cut.traj: expected a complete file of ASE's format 'traj'"),
