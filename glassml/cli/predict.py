@@ -136,8 +136,8 @@ def predict(
     from glassml.progress import TerminalProgress
 
     source, untrained = dataset_path(source), _is_untrained(model)
-    known = {"kind": file_format, "pbc": directions(pbc) if pbc else None}
-    describing = (partial(open_frames, source, "0", **known), species, length_unit, device, threads)
+    opened = partial(open_frames, source, kind=file_format, pbc=directions(pbc) if pbc else None)
+    describing = (opened, species, length_unit, device, threads)
     predictor = _describing(*describing) if untrained else Predictor(model, device, threads)
     inputs = ModelInputs(
         predictor.manifest,
@@ -146,7 +146,7 @@ def predict(
         length_unit=length_unit,
     )
     follows = predictor.manifest.window is not None or smooth is not None
-    frames = open_frames(source, index, **known, ids=follows)
+    frames = opened(index, ids=follows)
     with warnings.catch_warnings():
         warnings.showwarning = _as_note
         report = predict_file(
@@ -159,11 +159,7 @@ def predict(
             averages=FrameAverages(average, every, smooth, timestep),
             progress=TerminalProgress(),
         )
-    _print_report(report, predictor)
-    # Datasets may hold several structures per configuration; there the right one is chosen.
-    note = predictor.manifest.positions_note
-    if note and frames.format != "glassml-dataset" and report.window is None:
-        say_note(note)
+    _print_report(report, predictor, frames.format)
 
 
 def _is_untrained(model: Path) -> bool:
@@ -173,7 +169,7 @@ def _is_untrained(model: Path) -> bool:
 
 
 def _describing(
-    opened: Callable[[], Frames],
+    opened: Callable[[str], Frames],
     species: str | None,
     length_unit: str | None,
     device: str,
@@ -188,7 +184,7 @@ def _describing(
     names = None if species is None else SpeciesMap.parse(species)
     with TemporaryDirectory() as folder:  # the model is in memory then
         file = Path(folder) / f"{UNTRAINED}.pt"
-        descriptors_for_frames(opened(), file, names, length_unit)
+        descriptors_for_frames(opened("0"), file, names, length_unit)
         return Predictor(file, device, threads)
 
 
@@ -206,7 +202,7 @@ def _quantities(names: str, untrained: bool) -> list[str]:
     return ["descriptors"]
 
 
-def _print_report(report: PredictionReport, predictor: Predictor) -> None:
+def _print_report(report: PredictionReport, predictor: Predictor, file_format: str) -> None:
     frames = f"{report.frames}"
     if report.frames_read > report.frames:
         frames += f" of {report.frames_read}"
@@ -218,6 +214,10 @@ def _print_report(report: PredictionReport, predictor: Predictor) -> None:
     typer.echo(predictor.neighbours_note)
     if report.unused_species:
         say_note(f"--species: not used: {', '.join(report.unused_species)}")
+    # Datasets may hold several structures per configuration; there the right one is chosen.
+    note = predictor.manifest.positions_note
+    if note and file_format != "glassml-dataset" and report.window is None:
+        say_note(note)
 
 
 def _as_note(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:

@@ -41,7 +41,7 @@ def write_frame(stream: TextIO, atoms: Atoms) -> None:
     ``Z``, from which ASE then takes the symbols.
 
     Columns of the format are separated by blanks, so blanks in text become ``_``, as does an empty
-    text. Text with line breaks in ``info`` is written as JSON, which ASE reads back.
+    text. Text with line breaks or backslashes in ``info`` is written as JSON, which ASE reads back.
 
     Args:
         stream: text file, open for writing.
@@ -74,7 +74,7 @@ def _writable(atoms: Atoms) -> Atoms:
     lines = {
         key: value
         for key, value in atoms.info.items()
-        if isinstance(value, str) and len(value.splitlines()) > 1
+        if isinstance(value, str) and (len(value.splitlines()) > 1 or "\\" in value)
     }
     numbers = numbers_of_types(atoms.numbers)
     if not texts and not lines and np.array_equal(numbers, atoms.numbers):
@@ -84,8 +84,13 @@ def _writable(atoms: Atoms) -> Atoms:
     result.numbers = numbers
     for name, values in texts.items():
         result.arrays[name] = _without_blanks(name, values)
-    result.info.update({key: f"_JSON {json.dumps(value)}" for key, value in lines.items()})
+    result.info.update({key: _as_json(value) for key, value in lines.items()})
     return result
+
+
+def _as_json(text: str) -> str:
+    # ASE escapes quotes, but reads a backslash before any character as an escape.
+    return "_JSON " + json.dumps(text).replace("\\", "\\\\")
 
 
 def _without_blanks(name: str, values: np.ndarray) -> np.ndarray:
