@@ -10,6 +10,7 @@ from pathlib import Path
 import ase.io
 import numpy as np
 import pytest
+from ase import Atoms
 from systems import liquid
 
 from glassml.data import (
@@ -302,3 +303,33 @@ def test_format_may_be_named(tmp_path: Path) -> None:
     for kind in ("nonsense", "pdf", "png"):  # ASE writes pictures, but does not read them
         with pytest.raises(InputError, match=rf"run\.txt: format: expected .*; found '{kind}'"):
             open_frames(source, kind=kind)
+
+
+@pytest.mark.parametrize("kind", ["gromacs", "rmc6f"])
+def test_numbers_that_other_formats_state(tmp_path: Path, kind: str) -> None:
+    """ASE itself reads such files without a row, or with a number that was cut."""
+    source = tmp_path / "any.name"
+    ase.io.write(source, atoms_from_configuration(liquid(20)), format=kind)
+    ((_, atoms),) = open_frames(source, kind=kind).frames
+    assert len(atoms) == 20
+    text = source.read_text()
+    rows = text.splitlines(keepends=True)
+    source.write_text("".join(rows[:-4] + rows[-3:]))
+    with pytest.raises(InputError, match="number of particles: expected 20, as .*; found 19"):
+        list(open_frames(source, kind=kind).frames)
+    source.write_text(text[:-3])
+    with pytest.raises(InputError, match="last line is complete; found an end within the line"):
+        list(open_frames(source, kind=kind).frames)
+
+
+def test_other_formats_without_a_cell_are_no_droplets(tmp_path: Path) -> None:
+    source = tmp_path / "coord"
+    ase.io.write(source, atoms_from_configuration(liquid(20)), format="turbomole")
+    with pytest.raises(InputError, match="periodicity: expected a periodic cell"):
+        list(open_frames(source, kind="turbomole").frames)
+    ((_, atoms),) = open_frames(source, kind="turbomole", pbc=(False, False, False)).frames
+    assert len(atoms) == 20
+    droplet = tmp_path / "droplet.traj"  # states it
+    ase.io.write(droplet, Atoms("H2", positions=np.eye(3)[:2]))
+    ((_, atoms),) = open_frames(droplet).frames
+    assert not atoms.pbc.any()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import ase.io
@@ -18,7 +19,8 @@ from glassml.data.readers.dump import DUMP, dump_frames, dump_index
 from glassml.data.readers.frame_clock import FrameClock
 from glassml.data.readers.gsd import GSD, gsd_frames, gsd_length
 from glassml.data.readers.lammps_data import DATA, is_lammps_data, read_lammps_data
-from glassml.data.readers.stated import Pbc, periodic
+from glassml.data.readers.other_formats import other_frames
+from glassml.data.readers.stated import Pbc
 from glassml.data.readers.xyz import XYZ, xyz_frames, xyz_index
 from glassml.errors import InputError
 
@@ -27,10 +29,6 @@ __all__ = ["DATASET_SUFFIXES", "Frames", "ase_format", "open_frames"]
 DATASET_SUFFIXES = (".h5", ".hdf5")
 
 _DATASET = "glassml-dataset"
-
-# Formats of ASE that say which directions are periodic. In others, ASE takes atoms without a cell
-# for a droplet.
-_STATE_PBC = ("traj", "json", "db", "bundletrajectory")
 
 
 @dataclass(frozen=True)
@@ -184,7 +182,8 @@ def _opened(file: Path, kind: str, chosen: slice, wanted: _Wanted) -> Frames:
     else:
         total = _length(file, kind)
         numbers = _numbers(chosen, total)
-        read = _other_frames(file, kind, chosen, wanted.pbc)
+        several = _data_file if kind == DATA else partial(other_frames, kind=kind)
+        read = several(file, chosen=chosen, pbc=wanted.pbc)
     if total == 0:
         raise _none_in(file, kind)
     count = None if total is None else len(range(total)[chosen])
@@ -221,18 +220,9 @@ def _length(file: Path, kind: str) -> int | None:
     return None
 
 
-def _other_frames(file: Path, kind: str, chosen: slice, pbc: Pbc | None) -> Iterator[Atoms]:
-    """Frames of a data file, or of a format that only ASE reads."""
-    if kind == DATA:
-        if len(range(1)[chosen]):
-            yield read_lammps_data(file, pbc)
-        return
-    index = slice(0, 1) if ioformats[kind].single else chosen
-    for atoms in ase.io.iread(str(file), index=index, format=kind, do_not_split_by_at_sign=True):
-        x, y, z = atoms.pbc.tolist()
-        stated = (x, y, z) if atoms.pbc.any() or kind in _STATE_PBC else None
-        atoms.pbc = periodic(f"{file}", stated, pbc, f"a periodic cell (format {kind})")
-        yield atoms
+def _data_file(file: Path, chosen: slice, pbc: Pbc | None) -> Iterator[Atoms]:
+    for _ in range(1)[chosen]:
+        yield read_lammps_data(file, pbc)
 
 
 def _dataset_frames(file: Path, chosen: slice) -> Frames:
