@@ -41,7 +41,8 @@ def write_frame(stream: TextIO, atoms: Atoms) -> None:
     ``Z``, from which ASE then takes the symbols.
 
     Columns of the format are separated by blanks, so blanks in text become ``_``, as does an empty
-    text. Text with line breaks or backslashes in ``info`` is written as JSON, which ASE reads back.
+    text, and colons in names of columns. Text with line breaks or backslashes in ``info`` is
+    written as JSON, which ASE reads back.
 
     Args:
         stream: text file, open for writing.
@@ -76,14 +77,19 @@ def _writable(atoms: Atoms) -> Atoms:
         for key, value in atoms.info.items()
         if isinstance(value, str) and (len(value.splitlines()) > 1 or "\\" in value)
     }
+    names = {name: re.sub(r"[\s:=\"]+", _NO_TEXT, name) for name in atoms.arrays}
+    renamed = {name: plain for name, plain in names.items() if name != plain}
     numbers = numbers_of_types(atoms.numbers)
-    if not texts and not lines and np.array_equal(numbers, atoms.numbers):
+    if not texts and not lines and not renamed and np.array_equal(numbers, atoms.numbers):
         return atoms
     result = atoms.copy()
     result.calc = atoms.calc
     result.numbers = numbers
     for name, values in texts.items():
         result.arrays[name] = _without_blanks(name, values)
+    for name, plain in renamed.items():
+        _warn(f"names of columns cannot hold blanks, colons or equals signs: {name!r}", plain)
+        result.arrays[plain] = result.arrays.pop(name)
     result.info.update({key: _as_json(value) for key, value in lines.items()})
     return result
 
@@ -100,12 +106,12 @@ def _without_blanks(name: str, values: np.ndarray) -> np.ndarray:
     changed = [(text, word) for text, word in zip(plain, words, strict=True) if text != word]
     if changed:
         text, word = changed[0]
-        warnings.warn(
-            f"column {name}: extxyz files cannot hold blanks in a column, so {text!r} is written "
-            f"as {word!r}",
-            stacklevel=4,
-        )
+        _warn(f"column {name}: text in columns cannot hold blanks: {text!r}", word)
     return np.array(words).reshape(values.shape)
+
+
+def _warn(what: str, written: str) -> None:
+    warnings.warn(f"extxyz: {what} is written as {written!r}", stacklevel=5)
 
 
 def _names(atoms: Atoms) -> tuple[str, ...] | None:

@@ -24,9 +24,10 @@ def expected(model: Path) -> np.ndarray:
 
 
 def xyz(header: str) -> str:
+    symbols = np.array(["H", "He"])[SYSTEM.species]
     rows = [
-        f"{("H", "He")[s]} {' '.join(f'{x:.17g}' for x in position)}\n"
-        for s, position in zip(SYSTEM.species, SYSTEM.positions, strict=True)
+        f"{symbol} {' '.join(f'{x:.17g}' for x in position)}\n"
+        for symbol, position in zip(symbols, SYSTEM.positions, strict=True)
     ]
     return f"60\n{header}\n{''.join(rows)}"
 

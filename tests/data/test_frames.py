@@ -315,7 +315,7 @@ def test_numbers_that_other_formats_state(tmp_path: Path, kind: str) -> None:
     text = source.read_text()
     rows = text.splitlines(keepends=True)
     source.write_text("".join(rows[:-4] + rows[-3:]))
-    with pytest.raises(InputError, match="number of particles: expected 20, as .*; found 19"):
+    with pytest.raises(InputError, match=r"number of particles: expected 20, as .*; found 19"):
         list(open_frames(source, kind=kind).frames)
     source.write_text(text[:-3])
     with pytest.raises(InputError, match="last line is complete; found an end within the line"):

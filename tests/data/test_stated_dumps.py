@@ -104,6 +104,13 @@ def test_other_columns_are_kept(tmp_path):
     assert "columns: expected each name once; found 'mol' twice" in twice
 
 
+def test_columns_named_like_labels_are_none(tmp_path):
+    """`dump_modify colname` can call a prediction of the fix so, and predictions are no labels."""
+    rows = [row.replace("\n", " 0.5\n") for row in ROWS]
+    atoms = one(tmp_path, frame(rows, columns="id type x y z propensity"))
+    assert set(atoms.arrays) == {"numbers", "positions", "type"}
+
+
 def test_large_ids_keep_every_digit(tmp_path):
     first, second = 2**60, 2**60 + 1  # the same number in double precision
     rows = [f"{second} 1 0 0 0\n", f"{first} 2 1 1 1\n"]
@@ -119,6 +126,7 @@ def test_large_ids_keep_every_digit(tmp_path):
     ("flags", "box", "cell"),
     [
         ("", BOX, np.diag([3.0] * 3)),
+        ("yes yes no", BOX, np.diag([3.0] * 3)),
         ("xy xz yz", "0 4 1\n0 3 0\n0 3 0", [[3, 0, 0], [1, 3, 0], [0, 0, 3]]),
         ("", "0 4 1\n0 3 0\n0 3 0", [[3, 0, 0], [1, 3, 0], [0, 0, 3]]),  # before 2009
     ],
@@ -167,8 +175,8 @@ def test_flags_and_boxes_of_all_kinds(tmp_path, flags, pbc):
 @pytest.mark.parametrize(
     ("flags", "box", "message"),
     [
-        ("pp pp", BOX, "expected three flags of boundaries, such as pp pp ff; found 'pp pp'"),
-        ("pp pp yes", BOX, "expected three flags of boundaries"),
+        ("pp pp", BOX, "expected flags such as ITEM: BOX BOUNDS pp pp pp; found 'pp pp'"),
+        ("pp pp yes", BOX, "expected flags such as ITEM: BOX BOUNDS pp pp pp; found 'pp pp yes'"),
         ("xy xz yz pp pp pp", BOX, "expected three lines of 3 numbers; found"),
         (FLAGS, "0 3\n0 3\n0 x", "expected three lines of 2 numbers; found"),
         (FLAGS, "0 3\n3 0\n0 3", "box: expected bounds with low < high; found"),

@@ -29,6 +29,8 @@ __all__ = ["frame_atoms"]
 _INTEGERS = {"id", "type", "mol", "ix", "iy", "iz", "proc", "procp1"}
 _TEXTS = ("typelabel", "element")  # the first of them that is there counts
 _IMAGES = ("ix", "iy", "iz")
+# Whether columns with these names of labels hold labels or predictions, a dump cannot say.
+_NOT_READ = ("propensity", "propensity_label")
 _VELOCITIES, _FORCES = ("vx", "vy", "vz"), ("fx", "fy", "fz")
 
 # Columns of positions: whether in units of the lattice vectors, and without periodic wrapping.
@@ -89,7 +91,7 @@ def frame_atoms(
         order = np.argsort(known_ids, kind="stable")
         table = {name: values[order] for name, values in table.items()}
     atoms = _with_species(table, where)
-    pbc_found = " ".join(frame.bounds.split()) or "none behind ITEM: BOX BOUNDS"
+    pbc_found = repr(frame.bounds) if frame.bounds else "none behind ITEM: BOX BOUNDS"
     atoms.set_cell(cell)
     atoms.set_celldisp(origin)
     atoms.pbc = periodic(where, flags, pbc, "flags such as ITEM: BOX BOUNDS pp pp pp", pbc_found)
@@ -184,18 +186,13 @@ def _whole(values: list[str], where: str, item: str) -> int:
 
 
 def _box(frame: _Frame, where: str) -> tuple[np.ndarray, np.ndarray, Pbc | None]:
-    """Lattice vectors [3, 3] and origin [3] [length], and the periodic directions if stated."""
+    """Lattice vectors [3, 3] and origin [3] [length], and the flags if they can be read."""
     words = frame.bounds.split()
     general = words[:2] == ["abc", "origin"]
     tilted = sorted(words[:3]) == sorted(_TILTS)
     flags = words[2:] if general else words[3:] if tilted else words
     stated = None
-    if flags:
-        if len(flags) != 3 or not set(flags) <= _FLAGS:
-            raise InputError(
-                f"{where}: ITEM: BOX BOUNDS: expected three flags of boundaries, such as pp pp ff; "
-                f"found {' '.join(words)!r}"
-            )
+    if len(flags) == 3 and set(flags) <= _FLAGS:
         stated = (flags[0][0] == "p", flags[1][0] == "p", flags[2][0] == "p")
     numbers = _numbers(frame.box, 4 if general else 3 if tilted else 0, where)
     if general:
@@ -277,7 +274,7 @@ def _add_columns(atoms: Atoms, table: dict[str, np.ndarray], ids: bool) -> None:
     """Keep the other columns."""
     if ids and "id" in table:
         atoms.set_array("id", table["id"])
-    used = {"id", "type", *_TEXTS, *_POSITIONS, *_IMAGES}
+    used = {"id", "type", *_TEXTS, *_POSITIONS, *_IMAGES, *_NOT_READ}
     for names, array in ((_VELOCITIES, "velocities"), (_FORCES, "")):
         if set(names) <= set(table):
             values = np.stack([table[name] for name in names], axis=1)

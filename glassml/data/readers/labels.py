@@ -17,6 +17,7 @@ particles from 1.
 from __future__ import annotations
 
 import codecs
+import csv
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,19 +138,27 @@ def _lines(path: Path) -> list[str]:
     lines = text.splitlines()
     if lines and lines[-1].partition("#")[0].strip():
         check_last_line(f"{path}", text.replace("\r", "\n"), "table")
+    if lines and re.fullmatch(r"sep=.", lines[0].strip()):  # by which Excel knows the separator
+        lines[0] = ""
     return [line.partition("#")[0].strip() for line in lines]
 
 
 def _words(path: Path, number: int, line: str) -> list[str]:
-    """The cells of a line, without quotes; commas are decimal ones between other separators."""
-    separator = next((mark for mark in ";\t" if mark in line), None)
-    cells = line.split(separator) if separator else re.split(r"\s*,\s*|\s+", line)
+    """The cells of a line, without quotes; commas in cells are decimal ones."""
+    unquoted = re.sub(r'"[^"]*"', "", line)
+    separator = next((mark for mark in ";\t" if mark in unquoted), None)
+    if separator is None and '"' in line:
+        separator = "," if "," in unquoted else " "
     if separator is None and "," in line and re.search(r"[^\s,]\s+[^\s,]", line):
         raise InputError(
             f"{path}: line {number}: expected commas or blanks between numbers, and decimal points "
             f"in them; found both: {line[:60]!r}"
         )
-    words = [cell.strip().strip("\"'").strip() for cell in cells]
+    if separator is None:
+        cells = re.split(r"\s*,\s*|\s+", line) if line else []
+    else:
+        cells = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
+    words = [cell.strip(" '") for cell in cells]
     while words and not words[-1]:  # empty columns at the end of a table
         words.pop()
     return [word.replace(",", ".") for word in words] if separator else words
