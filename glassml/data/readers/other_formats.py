@@ -49,7 +49,13 @@ def other_frames(file: Path, kind: str, chosen: slice, pbc: Pbc | None) -> Itera
             check_n_atoms(f"{file}", stated, len(atoms))
         x, y, z = atoms.pbc.tolist()
         known = (x, y, z) if atoms.pbc.any() or kind in _STATE_PBC else None
-        atoms.pbc = periodic(f"{file}", known, pbc, f"a periodic cell (format {kind})")
+        atoms.pbc = periodic(
+            f"{file}",
+            known,
+            pbc,
+            f"a periodic cell (format {kind})",
+            has_cell=bool(atoms.cell.any()),
+        )
         yield atoms
 
 

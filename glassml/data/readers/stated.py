@@ -29,7 +29,13 @@ Pbc = tuple[bool, bool, bool]
 
 
 def periodic(
-    where: str, stated: Pbc | None, given: Pbc | None, expected: str, found: str = "none"
+    where: str,
+    stated: Pbc | None,
+    given: Pbc | None,
+    expected: str,
+    found: str = "none",
+    *,
+    has_cell: bool = True,
 ) -> Pbc:
     """Which directions are periodic: as the user says, else as the file states.
 
@@ -39,6 +45,7 @@ def periodic(
         given: flags of the user.
         expected: what would have stated them.
         found: what the file has instead.
+        has_cell: whether the file has lattice vectors, without which nothing can be periodic.
 
     Raises:
         InputError: neither is known. A liquid taken for a droplet has surfaces all around, and the
@@ -46,10 +53,15 @@ def periodic(
     """
     flags = stated if given is None else given
     if flags is None:
+        bulk = "Write the cell into the file"
+        if has_cell:
+            bulk = (
+                "Say which directions are periodic, such as --pbc T,T,T (in Python pbc=(True, "
+                "True, True))"
+            )
         raise InputError(
-            f"{where}: periodicity: expected {expected}; found {found}. Say which directions are "
-            "periodic, such as --pbc T,T,T (in Python pbc=(True, True, True)), or F,F,F for a "
-            "droplet in empty space"
+            f"{where}: periodicity: expected {expected}; found {found}. {bulk}, or give --pbc "
+            "F,F,F for a droplet in empty space"
         )
     return flags
 

@@ -105,7 +105,8 @@ def xyz_frames(
             atoms.info.pop(_SET_ASIDE, None)
             has_cell = bool(atoms.cell.any())
             stated = flags or (_of_atoms(atoms) if has_cell else None)
-            atoms.pbc = periodic(where, stated, pbc, 'a cell, Lattice="..."')
+            expected = 'a cell, such as Lattice="4 0 0 0 4 0 0 0 4" in the header'
+            atoms.pbc = periodic(where, stated, pbc, expected, has_cell=has_cell)
             yield check_atoms(where, atoms, n_atoms)
 
 
