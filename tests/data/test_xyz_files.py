@@ -7,7 +7,8 @@ import gzip
 import numpy as np
 import pytest
 
-from glassml.data import open_frames
+from glassml.data import SpeciesMap, configuration_from_atoms, open_frames
+from glassml.data.stated_species import SPECIES_LABEL
 from glassml.errors import InputError
 
 LATTICE = 'Lattice="3 0 0 0 3 0 0 0 3"'
@@ -117,3 +118,21 @@ def test_an_older_variant_with_its_own_vectors(tmp_path):
     for atoms in found:
         np.testing.assert_array_equal(atoms.cell.array, np.diag([3.0] * 3))
         assert atoms.pbc.all()
+
+
+PROPERTIES = f"{LATTICE} Properties=species:S:1:pos:R:3:c_pe:R:1"
+
+
+@pytest.mark.parametrize("kind", ["extxyz", "xyz"])
+def test_species_that_are_no_symbols(tmp_path, kind):
+    rows = "B 0.1 0.2 0.3\nA1 1.1 1.2 0.4\n"
+    (atoms,) = frames(tmp_path, f"2\n{LATTICE}\n{rows}", kind=kind, pbc=NONE)
+    assert atoms.arrays[SPECIES_LABEL].tolist() == ["B", "A1"]
+    np.testing.assert_array_equal(atoms.positions, POSITIONS)
+    found = configuration_from_atoms(atoms, SpeciesMap({"A1": "A", "B": "B"}))
+    assert [found.species_names[k] for k in found.species] == ["B", "A"]
+    types = "2 0.1 0.2 0.3 7\n1 1.1 1.2 0.4 8\n"
+    (atoms,) = frames(tmp_path, f"2\n{PROPERTIES}\n{types}")
+    assert atoms.arrays["type"].tolist() == [2, 1]
+    assert configuration_from_atoms(atoms, ("A", "B")).species.tolist() == [1, 0]
+    assert atoms.arrays["c_pe"].tolist() == [7, 8]

@@ -256,8 +256,6 @@ def _named(
 
 def _unreadable(name: str, what: str, kind: str, error: Exception) -> InputError:
     reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    if kind == "extxyz" and isinstance(error, KeyError):
-        reason += "; ASE accepts only chemical symbols as species, such as H and He for A and B"
     if kind in (DUMP, DATA, GSD):
         return InputError(
             f"{name}: expected a complete {what} of the format {kind!r}; it cannot be read "

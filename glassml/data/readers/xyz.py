@@ -1,7 +1,7 @@
 """Frames of xyz and extended xyz files: found here, converted by ASE, and compared.
 
 Read by ASE alone, a file ends at its first blank line, columns that no property names are dropped,
-and flags such as "yes" or "no" all count as true.
+flags such as "yes" or "no" all count as true, and species must have chemical symbols.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from typing import IO, Any
 import ase.io
 import numpy as np
 from ase import Atoms
+from ase.data import chemical_symbols
 from ase.io.extxyz import key_val_str_to_dict
 
 from glassml.data.readers.compressed import open_bytes, text_of
 from glassml.data.readers.stated import Pbc, check_atoms, check_last_line, periodic
+from glassml.data.stated_species import SPECIES_LABEL, numbers_of_types
 from glassml.errors import InputError
 
 __all__ = ["XYZ", "XyzIndex", "xyz_frames", "xyz_index"]
@@ -28,6 +30,7 @@ XYZ = ("extxyz", "xyz")
 
 _KEYS = ("Lattice", "pbc", "Properties")
 _PLAIN = 4  # columns of a file that does not name them: symbol, x, y, z
+_SPECIES, _NUMBERS = "species", "Z"
 _SET_ASIDE = "stated_pbc"
 _TRUTH = ("T", "F", "True", "False")  # how ASE reads columns of truth values; others are False
 
@@ -100,14 +103,43 @@ def xyz_frames(
             flags = _flags(info, pbc, where)
             if "pbc" in info and pbc is not None:
                 text = _without_flags(text)
+            text, names = _with_symbols(text, kind)
             atoms = ase.io.read(io.StringIO(text), format=kind)
             assert isinstance(atoms, Atoms), "one frame"
+            if names is not None:
+                _note_species(atoms, names)
             atoms.info.pop(_SET_ASIDE, None)
             has_cell = bool(atoms.cell.any())
             stated = flags or (_of_atoms(atoms) if has_cell else None)
             expected = 'a cell, such as Lattice="4 0 0 0 4 0 0 0 4" in the header'
             atoms.pbc = periodic(where, stated, pbc, expected, has_cell=has_cell)
             yield check_atoms(where, atoms, n_atoms)
+
+
+def _with_symbols(text: str, kind: str) -> tuple[str, list[str] | None]:
+    """A frame with the symbol X for every particle, and their names, if these are no symbols."""
+    lines = text.split("\n")
+    properties, _ = _columns(lines[1], "") if kind == "extxyz" else ([], [])
+    if properties and (properties[0] != _SPECIES or _NUMBERS in properties):
+        return text, None
+    rows = [row.split(None, 1) for row in lines[2 : int(lines[0]) + 2]]
+    names = [row[0] for row in rows]
+    if {name.capitalize() for name in names} <= set(chemical_symbols):
+        return text, None
+    lines[2 : len(rows) + 2] = [f"X {row[1]}" for row in rows]
+    return "\n".join(lines), names
+
+
+def _note_species(atoms: Atoms, names: list[str]) -> None:
+    """Note types, as `dump xyz` of LAMMPS writes them, or names."""
+    unique, kinds = np.unique(names, return_inverse=True)
+    if all(name.isdigit() for name in unique.tolist()):
+        types = np.array(names).astype(np.int64)
+        atoms.set_array("type", types)
+    else:
+        types = kinds + 1
+        atoms.set_array(SPECIES_LABEL, np.array(names))
+    atoms.numbers = numbers_of_types(types)
 
 
 def _of_atoms(atoms: Atoms) -> Pbc:
@@ -148,6 +180,7 @@ def _check_rows(text: str, kind: str, where: str, first_line: int) -> int:
         )
     check_last_line(where, text, "frame")
     names, kinds = _columns(lines[1], where) if kind == "extxyz" else ([], [])
+    logical = [place for place, letter in enumerate(kinds) if letter == "L"]
     for number, row in enumerate(rows, first_line + 2):
         words = row.split()
         if (len(words) != len(kinds)) if kinds else (len(words) < _PLAIN):
@@ -156,7 +189,7 @@ def _check_rows(text: str, kind: str, where: str, first_line: int) -> int:
                 f"{where}: line {number}: expected a particle with {expected}; found "
                 f"{row.strip()[:60]!r}"
             )
-        for place in (k for k, letter in enumerate(kinds) if letter == "L"):
+        for place in logical:
             if words[place] not in _TRUTH:
                 raise InputError(f"{where}: line {number}: expected T or F; found {words[place]!r}")
     return n_atoms
