@@ -112,6 +112,12 @@ def test_elements_that_lammps_makes_up_are_no_names(tmp_path):
         read(mixed)
 
 
+def test_words_are_short(tmp_path):
+    path = dump(tmp_path, "element", lambda k: "A" * (1 if k else 1000))
+    with pytest.raises(InputError, match="element: expected words of at most 256 letters; found"):
+        read(path)
+
+
 def test_elements_are_symbols_too(tmp_path):
     elements = np.array(["Cu", "Zr"])[SYSTEM.species]
     path = dump(tmp_path, "element", lambda k: elements[k])

@@ -56,6 +56,7 @@ _STYLES = {
     "molecular": _MOLECULE,
     "peri": "id type volume density x y z",
     "rheo": "id type status rho x y z",
+    "smd": "id type mol volume mass kradius cradius x0 y0 z0 x y z",
     "sph": "id type rho esph cv x y z",
     "sphere": "id type diameter density x y z",
     "spin": "id type x y z spx spy spz sp",

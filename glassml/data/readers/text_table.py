@@ -12,6 +12,8 @@ __all__ = ["INTEGER", "REAL", "TEXT", "read_table"]
 
 REAL, INTEGER, TEXT = "f8", "i8", "U"
 
+_LONGEST_WORD = 256  # every word of a column takes the memory of the longest one
+
 _WORDS = {REAL: "a number", INTEGER: "a whole number", TEXT: "a word"}
 
 
@@ -35,7 +37,7 @@ def read_table(
     if not lines:
         return {name: np.zeros(0, kind) for name, kind in columns}
     kinds = [
-        (name, kind if kind != TEXT else f"U{_width(lines, place)}")
+        (name, kind if kind != TEXT else f"U{_width(lines, place, f'{where}: {name}')}")
         for place, (name, kind) in enumerate(columns)
     ]
     try:
@@ -47,10 +49,15 @@ def read_table(
     return {name: np.ascontiguousarray(table[name]) for name, _ in columns}
 
 
-def _width(lines: Sequence[str], place: int) -> int:
+def _width(lines: Sequence[str], place: int, where: str) -> int:
     """Length of the longest word in a column; rows without it are found out later."""
     split = (line.split(None, place + 1) for line in lines)
-    return max((len(words[place]) for words in split if len(words) > place), default=1)
+    width = max((len(words[place]) for words in split if len(words) > place), default=1)
+    if width > _LONGEST_WORD:
+        raise InputError(
+            f"{where}: expected words of at most {_LONGEST_WORD} letters; found one of {width}"
+        )
+    return width
 
 
 def _wrong_row(
