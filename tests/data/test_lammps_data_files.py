@@ -174,3 +174,13 @@ def test_what_the_file_states_and_holds_must_agree(tmp_path, before, after, mess
         read(tmp_path, content + velocities)
     with pytest.raises(InputError, match="Velocities: id: expected the ids of the section Atoms"):
         read(tmp_path, content + velocities + "2 0 0 0\n")
+
+
+@pytest.mark.parametrize("name", ["melt.data", "melt.data.gz"])
+def test_a_damaged_header_does_not_make_it_another_format(tmp_path, name):
+    """ASE takes such files for those of RuNNer, in which it finds no frames."""
+    content = text().replace("2 atom types", "2 atomtypes").encode()
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    with pytest.raises(InputError, match=r"expected a line '\.\.\. atom types' in the header"):
+        list(open_frames(path).frames)

@@ -217,6 +217,16 @@ def test_several_frames_with_times_and_units(tmp_path):
     assert configuration.propensity[:, 0].tolist() == [0.0, 0.1, 0.2, 0.3]
 
 
+@pytest.mark.parametrize("before", ["ITEM: UNIT\nmetal\n", "# a remark\n"])
+def test_nothing_stands_before_the_first_frame(tmp_path, before):
+    path = tmp_path / "run.lammpstrj"
+    path.write_text("ITEM: TIME\n0.5\n" + frame())
+    assert next(open_frames(path).frames)[1].info["time"] == 0.5
+    path.write_text(before + frame())
+    with pytest.raises(InputError, match=r"run\.lammpstrj: .*(begin with ITEM: UNITS|format:)"):
+        open_frames(path)
+
+
 def test_units_must_be_known_and_the_same(tmp_path):
     path = tmp_path / "run.lammpstrj"
     path.write_text(frame(before="ITEM: UNITS\nreall\n"))

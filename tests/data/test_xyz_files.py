@@ -70,6 +70,11 @@ def test_without_a_cell_a_liquid_is_no_droplet(tmp_path, kind, header):
         (f'{LATTICE} pbc="f f f"', "expected flags such as"),
         ('Lattice="3 0 0 0 3"', "ASE cannot read it"),
         (f"{LATTICE} Properties=species:S:1:pos:R", "expected name:kind:columns"),
+        (
+            f"{LATTICE} Properties=element:S:1:pos:R:3",
+            "expected species (or Z) and pos; found elem",
+        ),
+        (f"{LATTICE} Properties=species:S:1:positions:R:3", "expected species (or Z) and pos"),
     ],
 )
 def test_headers_that_are_not_understood(tmp_path, header, message):

@@ -43,7 +43,8 @@ def dump_index(file: Path) -> DumpIndex:
     """Find the frames of a dump; one line is in memory at a time.
 
     Raises:
-        InputError: an unknown unit style, or several of them.
+        InputError: an unknown unit style, or several of them; or the file begins with something
+            else.
     """
     found, position = DumpIndex(), 0
     item, time, start = b"", None, None
@@ -62,6 +63,8 @@ def dump_index(file: Path) -> DumpIndex:
                 start = position  # they stand before the step, and belong to the same frame
             elif item == b"TIMESTEP":
                 found.offsets.append(position if start is None else start)
+                if len(found.offsets) == 1:
+                    _check_start(file, found.offsets[0])
                 found.clocks.append(FrameClock(None, None))
                 start = None
             position += len(line)
@@ -114,6 +117,18 @@ def note_unit(atoms: Atoms, style: str | None) -> Atoms:
         atoms.info["unit_style"] = style
         atoms.info["length_unit"] = UNIT_STYLES[style].length
     return atoms
+
+
+def _check_start(file: Path, offset: int) -> None:
+    """Check that nothing stands before the first frame."""
+    with open_bytes(file) as stream:
+        before = stream.read(offset).decode(errors="replace").strip()
+    if before:
+        first = before.partition("\n")[0]
+        raise InputError(
+            f"{file}: expected a dump to begin with ITEM: UNITS, TIME or TIMESTEP; found "
+            f"{first[:60]!r}"
+        )
 
 
 def _unit_style(file: Path, line: bytes, before: str | None) -> str:

@@ -118,7 +118,7 @@ def _parsed(text: str, where: str) -> _Frame:
     head, marker, tail = text.partition("ITEM: ATOMS")
     if not marker and "ENTRIES" in head:
         raise InputError(f"{where}: expected a dump of atoms (ITEM: ATOMS); found ITEM: ENTRIES")
-    if not marker or "ITEM: NUMBER OF ATOMS" not in head:
+    if not marker or not tail[:1].isspace() or "ITEM: NUMBER OF ATOMS" not in head:
         raise InputError(
             f"{where}: expected a header and complete lines of particles; found "
             "the end of the frame before ITEM: ATOMS. Is the file still being written?"

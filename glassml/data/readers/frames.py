@@ -121,7 +121,7 @@ def ase_format(path: Path) -> str | None:
     """
     head = head_of(path)
     # ASE recognises data files and dumps by the names and first items that they have most often.
-    if is_lammps_data(head):
+    if is_lammps_data(head, path):
         return DATA
     if path.suffix == ".gsd":
         return GSD

@@ -90,13 +90,18 @@ class _File:
     style: str = ""
 
 
-def is_lammps_data(head: bytes) -> bool:
-    """Whether a file that begins like this is a data file; its name may be any."""
+def is_lammps_data(head: bytes, path: Path) -> bool:
+    """Whether a file that begins like this is a data file.
+
+    Its name may be any; but a file called .data whose header is damaged is one too, and no file of
+    RuNNer, as ASE takes it for.
+    """
     found = all(
         re.search(rb"^\s*\d+\s+" + name + rb"\s*(#.*)?$", head, re.M)
         for name in (b"atoms", b"atom\\s+types")
     )
-    return found and not head.startswith(b"ITEM:")
+    named = ".data" in path.suffixes and not re.search(rb"^\s*begin\b", head, re.M)
+    return (found or named) and not head.startswith(b"ITEM:")
 
 
 def read_lammps_data(file: Path, pbc: Pbc | None = None) -> Atoms:
@@ -275,7 +280,10 @@ def _type_labels(parsed: _File, n_types: int, where: str) -> dict[int, str]:
         return {}
     section = f"{where}: Atom Type Labels"
     table = read_table(
-        rows, [("type", INTEGER), ("label", TEXT)], section, parsed.first_rows["Atom Type Labels"]
+        rows,
+        [("type", INTEGER), ("label", TEXT)],
+        section,
+        parsed.first_rows.get("Atom Type Labels", 0),
     )
     labels = dict(zip(table["type"].tolist(), table["label"].tolist(), strict=True))
     if sorted(labels) != list(range(1, n_types + 1)) or len(set(labels.values())) != len(rows):

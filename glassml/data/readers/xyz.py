@@ -212,6 +212,10 @@ def _columns(header: str, where: str) -> tuple[list[str], list[str]]:
             f"{where}: Properties: expected name:kind:columns, such as species:S:1:pos:R:3; found "
             f"{info['Properties']!r}"
         )
+    if "pos" not in fields[::3] or not {_SPECIES, _NUMBERS} & set(fields[::3]):
+        raise InputError(
+            f"{where}: Properties: expected species (or Z) and pos; found {', '.join(fields[::3])}"
+        )
     kinds = [k for k, n in zip(fields[1::3], fields[2::3], strict=True) for _ in range(int(n))]
     return fields[::3], kinds
 
