@@ -56,8 +56,8 @@ def periodic(
         bulk = "Write the cell into the file"
         if has_cell:
             bulk = (
-                "Say which directions are periodic, such as --pbc T,T,T (in Python pbc=(True, "
-                "True, True))"
+                "Say which directions are periodic, such as --pbc T,T,T (of predict, plot and data "
+                "convert; in Python pbc=(True, True, True))"
             )
         raise InputError(
             f"{where}: periodicity: expected {expected}; found {found}. {bulk}, or give --pbc "
