@@ -108,7 +108,8 @@ PeriodicDirections = Annotated[
     typer.Option(
         "--pbc",
         metavar="T,T,F",
-        help="Periodic directions of structure files; T,T,F for flat ones.",
+        help="Periodic directions of structure files, if they do not state them: T,T,T for a bulk "
+        "liquid, T,T,F for a flat one.",
     ),
 ]
 

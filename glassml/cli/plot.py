@@ -12,9 +12,11 @@ from glassml.cli.options import (
     Device,
     FrameFormat,
     LengthUnit,
+    PeriodicDirections,
     Scalars,
     SpeciesNames,
     Threads,
+    directions,
     named,
     output_option,
 )
@@ -137,6 +139,7 @@ def plot(
     scalar: Scalars = None,
     file_format: FrameFormat = None,
     length_unit: LengthUnit = None,
+    pbc: PeriodicDirections = None,
     units: _Units = None,
     device: Device = "auto",
     threads: Threads = None,
@@ -174,6 +177,7 @@ def plot(
             time=time,
             species=species,
             length_unit=length_unit,
+            pbc=directions(pbc) if pbc else None,
             style=units,
         )
     )

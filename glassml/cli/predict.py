@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,10 +14,12 @@ from glassml.cli.options import (
     Device,
     FrameFormat,
     LengthUnit,
+    PeriodicDirections,
     Quantity,
     Scalars,
     SpeciesNames,
     Threads,
+    directions,
     named,
     output_option,
 )
@@ -23,6 +27,7 @@ from glassml.cli.output import say_note, say_warning
 from glassml.errors import OutsideDomainWarning
 
 if TYPE_CHECKING:
+    from glassml.data import Frames
     from glassml.inference import PredictionReport, Predictor
 
 __all__ = ["predict"]
@@ -101,6 +106,7 @@ def predict(
     smooth: _Smooth = None,
     timestep: _Timestep = None,
     length_unit: LengthUnit = None,
+    pbc: PeriodicDirections = None,
     device: Device = "auto",
     threads: Threads = None,
     batch: _Batch = 1,
@@ -130,17 +136,17 @@ def predict(
     from glassml.progress import TerminalProgress
 
     source, untrained = dataset_path(source), _is_untrained(model)
-    describing = (source, file_format, species, length_unit, device, threads)
+    opened = partial(open_frames, source, kind=file_format, pbc=directions(pbc) if pbc else None)
+    describing = (opened, species, length_unit, device, threads)
     predictor = _describing(*describing) if untrained else Predictor(model, device, threads)
-    names = predictor.manifest.species
     inputs = ModelInputs(
         predictor.manifest,
-        species=None if species is None else SpeciesMap.parse(species, names),
+        species=species and SpeciesMap.parse(species, predictor.manifest.species),
         scalars=named(scalar or [], "--scalar", "COLUMN", bare=True),
         length_unit=length_unit,
     )
     follows = predictor.manifest.window is not None or smooth is not None
-    frames = open_frames(source, index, file_format, ids=follows)
+    frames = opened(index, ids=follows)
     with warnings.catch_warnings():
         warnings.showwarning = _as_note
         report = predict_file(
@@ -153,8 +159,7 @@ def predict(
             averages=FrameAverages(average, every, smooth, timestep),
             progress=TerminalProgress(),
         )
-    _print_report(report, predictor)
-    _print_positions_note(report, predictor, frames.format)
+    _print_report(report, predictor, frames.format)
 
 
 def _is_untrained(model: Path) -> bool:
@@ -164,8 +169,7 @@ def _is_untrained(model: Path) -> bool:
 
 
 def _describing(
-    source: Path,
-    file_format: str | None,
+    opened: Callable[[str], Frames],
     species: str | None,
     length_unit: str | None,
     device: str,
@@ -174,14 +178,13 @@ def _describing(
     """Descriptors that need no training, for the material in the file."""
     from tempfile import TemporaryDirectory
 
-    from glassml.data import SpeciesMap, open_frames
+    from glassml.data import SpeciesMap
     from glassml.inference import UNTRAINED, Predictor, descriptors_for_frames
 
-    frames = open_frames(source, "0", file_format)
     names = None if species is None else SpeciesMap.parse(species)
     with TemporaryDirectory() as folder:  # the model is in memory then
         file = Path(folder) / f"{UNTRAINED}.pt"
-        descriptors_for_frames(frames, file, names, length_unit)
+        descriptors_for_frames(opened("0"), file, names, length_unit)
         return Predictor(file, device, threads)
 
 
@@ -199,7 +202,7 @@ def _quantities(names: str, untrained: bool) -> list[str]:
     return ["descriptors"]
 
 
-def _print_report(report: PredictionReport, predictor: Predictor) -> None:
+def _print_report(report: PredictionReport, predictor: Predictor, file_format: str) -> None:
     frames = f"{report.frames}"
     if report.frames_read > report.frames:
         frames += f" of {report.frames_read}"
@@ -211,12 +214,9 @@ def _print_report(report: PredictionReport, predictor: Predictor) -> None:
     typer.echo(predictor.neighbours_note)
     if report.unused_species:
         say_note(f"--species: not used: {', '.join(report.unused_species)}")
-
-
-def _print_positions_note(report: PredictionReport, predictor: Predictor, read_as: str) -> None:
-    note = predictor.manifest.positions_note
     # Datasets may hold several structures per configuration; there the right one is chosen.
-    if note and read_as != "glassml-dataset" and report.window is None:
+    note = predictor.manifest.positions_note
+    if note and file_format != "glassml-dataset" and report.window is None:
         say_note(note)
 
 

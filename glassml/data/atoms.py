@@ -12,6 +12,13 @@ from scipy.spatial import cKDTree
 
 from glassml.data.configuration import Configuration
 from glassml.data.species import SpeciesMap
+from glassml.data.stated_species import (
+    SPECIES_LABEL,
+    labels_for,
+    note_names,
+    numbers_of_types,
+    symbols_of,
+)
 from glassml.errors import InputError
 from glassml.physics import largest_distance
 
@@ -51,7 +58,8 @@ def configuration_from_atoms(
     Args:
         atoms: N particles.
         species: the species of each chemical symbol, or of each LAMMPS type (see `SpeciesMap`).
-            Types are ``atoms.arrays["type"]`` if present, else the atomic numbers.
+            Types are ``atoms.arrays["type"]`` if present, else the atomic numbers. Names that a
+            file gave its particles count as symbols, and must agree with these species.
         scalars: names of inputs in ``atoms.arrays`` or ``atoms.info``, or input -> name there.
         labels: whether to take the labels (see `label_array`), ``info["times"]`` and
             ``info["n_runs"]``.
@@ -63,8 +71,9 @@ def configuration_from_atoms(
 
     Raises:
         InputError: no particles, a plane of particles with periodic images across it, a periodic
-            direction without a cell vector, an unknown species, a missing scalar or label, a unit
-            that contradicts the atoms', no unit where distances are not those of LJ units, or NaN.
+            direction without a cell vector, an unknown species or one that contradicts the atoms',
+            a missing scalar or label, a unit that contradicts the atoms', no unit where distances
+            are not those of LJ units, or NaN.
     """
     _check_structure(atoms, name)
     species_map = SpeciesMap.of(species)
@@ -73,7 +82,7 @@ def configuration_from_atoms(
     configuration = Configuration(
         positions=atoms.get_positions(),
         cell=enclosing_cell(atoms, name),
-        species=species_map.indices(_species_labels(atoms, species_map), name),
+        species=species_map.indices(labels_for(atoms, species_map, name), name),
         species_names=species_map.names,
         pbc=tuple(atoms.pbc.tolist()),
         scalars=_scalars(atoms, scalars, name),
@@ -100,7 +109,7 @@ def atoms_from_configuration(configuration: Configuration) -> Atoms:
     types = configuration.species + 1
     elements = _elements(configuration)
     atoms = Atoms(
-        numbers=types if elements is None else elements,
+        numbers=numbers_of_types(types) if elements is None else elements,
         positions=configuration.positions,
         cell=configuration.cell,
         pbc=configuration.pbc,
@@ -134,7 +143,8 @@ def name_species(atoms: Atoms, configuration: Configuration) -> None:
     """
     names = np.array(configuration.species_names)
     found = names[configuration.species]
-    if np.array_equal(found, atoms.get_chemical_symbols()):
+    atoms.arrays.pop(SPECIES_LABEL, None)  # the names of the model take its place
+    if np.array_equal(found, symbols_of(atoms)):
         return
     if "type" not in atoms.arrays:
         atoms.set_array("type", configuration.species + 1)
@@ -149,7 +159,7 @@ def name_species(atoms: Atoms, configuration: Configuration) -> None:
         if len(here) > 1:
             return
         of_types.append(str(here[0]))
-    atoms.info["species_names"] = ",".join(of_types)
+    note_names(atoms, of_types)
 
 
 def label_array(atoms: Atoms) -> str | None:
@@ -168,12 +178,6 @@ def _elements(configuration: Configuration) -> np.ndarray | None:
     if not all(name in atomic_numbers for name in names):
         return None
     return np.array([atomic_numbers[name] for name in names])[configuration.species]
-
-
-def _species_labels(atoms: Atoms, species_map: SpeciesMap) -> np.ndarray:
-    if not species_map.by_type:
-        return np.array(atoms.get_chemical_symbols())
-    return np.asarray(atoms.arrays.get("type", atoms.numbers))
 
 
 def _check_structure(atoms: Atoms, name: str) -> None:

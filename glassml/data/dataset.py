@@ -29,7 +29,9 @@ from glassml.data.storage import (
     content_hash,
     description_text,
     final_positions_hash,
+    plain_value,
     read_configuration,
+    text_list,
     write_configuration,
 )
 from glassml.data.windows import count_windows
@@ -193,11 +195,11 @@ class Dataset:
         self.path = dataset_path(path)
         self._file: h5py.File | None = None
         self._process = -1
-        attributes = dict(self._open().attrs)
+        attributes = {key: plain_value(value) for key, value in self._open().attrs.items()}
         self._check_format(attributes)
         try:
             self.names = tuple(self._open()["configurations"])
-            self.species_names = tuple(str(name) for name in attributes["species_names"])
+            self.species_names = text_list(attributes["species_names"])
             self.length_unit = str(attributes["length_unit"])
             self.description: dict[str, Any] = dict(json.loads(attributes.get("description", "{}")))
         except (KeyError, TypeError, ValueError) as error:
@@ -262,7 +264,7 @@ class Dataset:
         """
         if name not in self.names:
             raise InputError(f"{self.path}: expected the name of a configuration; found {name!r}")
-        return str(self.stored(name).attrs["sha256"])
+        return str(plain_value(self.stored(name).attrs["sha256"]))
 
     @cached_property
     def positions_sha256(self) -> dict[str, str]:
@@ -281,7 +283,7 @@ class Dataset:
 
     def reversed_from(self, name: str) -> str | None:
         """Of a reversed run: `Configuration.positions_sha256` of its start; of others None."""
-        start = self.stored(name)["provenance"].attrs.get(REVERSED_FROM)
+        start = plain_value(self.stored(name)["provenance"].attrs.get(REVERSED_FROM))
         return None if start is None else str(start)
 
     def has_final_positions(self, name: str) -> bool:
@@ -385,7 +387,7 @@ class Dataset:
         return self._open()["configurations"][name]
 
     def _final_checksum(self, name: str) -> str:
-        return str(self.stored(name)["final_positions"].attrs.get("sha256"))
+        return str(plain_value(self.stored(name)["final_positions"].attrs.get("sha256")))
 
     def _times(self, name: str) -> np.ndarray:
         group = self.stored(name)

@@ -13,6 +13,7 @@ import numpy as np
 
 from glassml.data.configuration import REVERSED_FROM, Configuration
 from glassml.data.dataset import Dataset, DatasetWriter
+from glassml.data.storage import plain_value
 from glassml.data.windows import Window, number_of_windows, window_of
 from glassml.errors import InputError
 from glassml.physics import same_times
@@ -82,7 +83,7 @@ def parts_by_key(dataset: Dataset, key: str) -> dict[str, list[str]]:
                 f"{dataset.path}: {name}: provenance: expected an entry {key!r}; found "
                 f"{sorted(provenance)}"
             )
-        part = re.sub(r"[^\w.+-]+", "-", f"{key}{provenance[key]}")
+        part = re.sub(r"[^\w.+-]+", "-", f"{key}{plain_value(provenance[key])}")
         parts.setdefault(part, []).append(name)
     return parts
 

@@ -128,6 +128,11 @@ class SpeciesMap:
         return tuple(self._targets)
 
     @property
+    def items(self) -> tuple[tuple[str | int, str], ...]:
+        """Each symbol or type with the name of its species."""
+        return tuple(self._targets.items())
+
+    @property
     def unused(self) -> tuple[str, ...]:
         """The entries that `indices` has not yet found, such as "type 3 -> B"."""
         return tuple(

@@ -37,7 +37,9 @@ __all__ = [
     "content_hash",
     "description_text",
     "final_positions_hash",
+    "plain_value",
     "read_configuration",
+    "text_list",
     "write_configuration",
 ]
 
@@ -102,16 +104,25 @@ def read_configuration(
         cell=group["cell"][()],
         species=group["species"][()],
         species_names=species_names,
-        pbc=tuple(group.attrs["pbc"].tolist()),
+        pbc=_flags(group.attrs["pbc"]),
         times=group["times"][()] if "times" in group else None,
         propensity=group["propensity"][()] if "propensity" in group else None,
         n_runs=None if n_runs is None else int(n_runs),
         final_positions=group[_FINAL][()] if final_positions and _FINAL in group else None,
         length_unit=length_unit,
         name=group.name.rpartition("/")[2],
-        provenance={key: _plain(value) for key, value in group["provenance"].attrs.items()},
+        provenance={key: plain_value(value) for key, value in group["provenance"].attrs.items()},
         **mappings,
     )
+
+
+def _flags(value: Any) -> tuple[bool, bool, bool]:
+    """Periodic directions; text would count as true, whatever it says."""
+    flags = np.asarray(value)
+    if flags.shape != (3,) or flags.dtype.kind not in "biu" or not np.isin(flags, (0, 1)).all():
+        raise KeyError(f"pbc: expected three truth values; found {value!r}")
+    x, y, z = (bool(flag) for flag in flags)
+    return x, y, z
 
 
 def _arrays(configuration: Configuration) -> dict[str, np.ndarray]:
@@ -207,6 +218,21 @@ def _add(digest: Any, name: str, array: np.ndarray) -> None:
     digest.update(np.ascontiguousarray(little_endian).data)
 
 
-def _plain(value: Any) -> str | int | float:
-    """An HDF5 attribute as a plain Python value."""
-    return value.item() if isinstance(value, np.generic) else value
+def plain_value(value: Any) -> Any:
+    """An HDF5 attribute as a plain Python value; other programs store text as bytes."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "OS":
+        return [plain_value(entry) for entry in value.tolist()]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else value
+
+
+def text_list(value: Any) -> tuple[str, ...]:
+    """An attribute that lists names; of one text, Python would list the letters.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"expected a list of names; found {value!r}")
+    return tuple(value)

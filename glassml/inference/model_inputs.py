@@ -12,6 +12,7 @@ from ase import Atoms
 from ase.data import atomic_numbers
 
 from glassml.data import WINDOW_SCALARS, Configuration, SpeciesMap, configuration_from_atoms
+from glassml.data.stated_species import SPECIES_LABEL, species_in_file, symbols_of
 from glassml.errors import InputError
 from glassml.export.manifest import Manifest
 from glassml.physics.units import METRES
@@ -35,10 +36,11 @@ class ModelInputs:
     Args:
         manifest: the model's.
         species: chemical symbol -> species of the model, or the species of the LAMMPS types 1, 2,
-            ... (see `glassml.data.SpeciesMap`). Symbols and types that do not occur are allowed,
-            since not every frame holds every species. Default: ``atoms.info["species_names"]`` (in
-            the order of types) if present, else the chemical symbols themselves if the model's
-            species are chemical symbols.
+            ... (see `glassml.data.SpeciesMap`); a SpeciesMap may also map names in a file.
+            Symbols and types that do not occur are allowed, since not every frame holds every
+            species. Default: the names in the file (``atoms.info["species_names"]``, in the order
+            of types) if it has any, else the chemical symbols themselves if the model's species are
+            chemical symbols.
         scalars: scalar of the model -> its source: a property of the base calculator (such as
             "energies"), an array of the atoms, a per-particle result that was read with them from
             a file, or a function of the atoms that returns [N]. Default: the array that has the
@@ -97,7 +99,7 @@ class ModelInputs:
     def sources(self) -> frozenset[str]:
         """Names in ``atoms.arrays`` and ``atoms.info`` that the inputs may depend on."""
         named = (source for source in self.scalars.values() if isinstance(source, str))
-        return frozenset({"type", "species_names", "length_unit", *named})
+        return frozenset({"type", "species_names", SPECIES_LABEL, "length_unit", *named})
 
     def configuration(
         self,
@@ -135,24 +137,25 @@ class ModelInputs:
         return _scale(self._length_unit_of(atoms) or "lj", self.manifest.length_unit)
 
     def _species_map(self, species: SpeciesMap | Mapping[str, str] | Sequence[str]) -> SpeciesMap:
-        result = SpeciesMap.of(species, self.manifest.species)
-        for label in result.labels:
-            if not result.by_type and label not in atomic_numbers:
+        for label in species if isinstance(species, Mapping) else ():
+            if label not in atomic_numbers:
                 raise InputError(
                     f"species map: expected chemical symbols to map from; found {label!r}, which "
                     f"no particle can have (for the LAMMPS types 1, 2, ... give their species "
-                    f"alone, such as {list(self.manifest.species)!r})"
+                    f"alone, such as {list(self.manifest.species)!r}; for names in a file, a "
+                    "glassml.data.SpeciesMap)"
                 )
-        return result
+        return SpeciesMap.of(species, self.manifest.species)
 
     def _species_of(self, atoms: Atoms, name: str) -> SpeciesMap:
         if self.species is not None:
             return self.species
-        if "species_names" in atoms.info:
-            return self._species_map(str(atoms.info["species_names"]).split(","))
+        stated = species_in_file(atoms, name)
+        if stated is not None:
+            return self._species_map(stated)
         if all(species in atomic_numbers for species in self.manifest.species):
             return self._species_map({species: species for species in self.manifest.species})
-        symbols = sorted(set(atoms.get_chemical_symbols()))
+        symbols = sorted(set(symbols_of(atoms)))
         raise InputError(
             f"{name}: species: expected a map from the symbols {', '.join(symbols)} (or from the "
             f"LAMMPS types) to the model's species {', '.join(self.manifest.species)}; found "

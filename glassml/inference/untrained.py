@@ -16,6 +16,7 @@ from glassml.data import (
     Window,
     configuration_from_atoms,
 )
+from glassml.data.stated_species import species_in_file, symbols_of
 from glassml.domain import mean_spacing
 from glassml.errors import InputError
 from glassml.export import save_model
@@ -102,7 +103,7 @@ def descriptors_for_frames(
     if frame is None:
         raise InputError(f"{name}: expected one or more frames; found none chosen")
     if isinstance(frame, Atoms):
-        names = species or _species_of(frame)
+        names = species or _species_of(frame, name)
         frame = configuration_from_atoms(frame, names, length_unit=length_unit, name=name)
     save_untrained(
         path,
@@ -112,9 +113,6 @@ def descriptors_for_frames(
     )
 
 
-def _species_of(atoms: Atoms) -> SpeciesMap:
-    named = atoms.info.get("species_names")
-    if named is not None:
-        return SpeciesMap(str(named).split(","))
-    symbols = sorted(set(atoms.get_chemical_symbols()))
-    return SpeciesMap({symbol: symbol for symbol in symbols})
+def _species_of(atoms: Atoms, name: str) -> SpeciesMap:
+    found = species_in_file(atoms, name)
+    return found or SpeciesMap({symbol: symbol for symbol in sorted(set(symbols_of(atoms)))})

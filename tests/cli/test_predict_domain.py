@@ -102,7 +102,10 @@ def test_an_xyz_file_without_a_cell(
     one = kob_andersen[0]
     symbols = np.array(["H", "He"])[one.species]
     ase.io.write(tmp_path / "lost.xyz", Atoms(symbols, positions=one.positions), format="xyz")
-    done = predict(glassml, tmp_path / "lost.xyz", SHIPPED, tmp_path, "--species", "H=A,He=B")
+    common = (glassml, tmp_path / "lost.xyz", SHIPPED, tmp_path, "--species", "H=A,He=B")
+    assert "periodicity: expected a cell" in predict(*common).err
+    done = predict(*common, "--pbc", "F,F,F")  # as the user says; it is still unlike the training
+    assert done.code == 0
     assert "boundaries: expected periodic ones; found others (is the cell missing?)" in done.err
 
 

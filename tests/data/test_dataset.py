@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from glassml.data import REVERSED_FROM, Configuration, Dataset, DatasetWriter, summarise
+from glassml.data.rearranging import parts_by_key
 from glassml.data.storage import content_hash
 from glassml.errors import InputError
 
@@ -517,3 +518,41 @@ def test_damaged_descriptions_are_told(write, make_configuration, text):
         file.attrs["description"] = text
     with pytest.raises(InputError, match=r"data\.h5: expected species, .*found a damaged dataset"):
         Dataset(path)
+
+
+def test_text_attributes_may_be_bytes(write, make_configuration, same):
+    """Other programs store text of fixed length, which h5py gives as bytes."""
+    configuration = make_configuration()
+    path = write([configuration])
+    with h5py.File(path, "r+") as file:
+        stored = file["configurations/sample"]
+        for owner in (file, stored, stored["provenance"]):
+            for name, value in owner.attrs.items():
+                if isinstance(value, str):
+                    owner.attrs[name] = np.bytes_(value)
+        file.attrs["species_names"] = np.array([b"A", b"B"])
+        assert isinstance(file.attrs["format"], bytes)
+    with Dataset(path) as dataset:
+        found = dataset[0]
+        assert same(found, configuration)
+        dataset.verify(found)
+        assert (dataset.species_names, dataset.length_unit) == (("A", "B"), "lj")
+        assert parts_by_key(dataset, "source") == {"sourcea-test": ["sample"]}
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "value", "message"),
+    [
+        ("/", "species_names", "AB", "expected a list of names; found 'AB'"),
+        ("configurations/sample", "pbc", np.bytes_("TTF"), "pbc: expected three truth values"),
+        ("configurations/sample", "pbc", [1, 1, 2], "pbc: expected three truth values"),
+    ],
+)
+def test_attributes_that_python_would_misread(
+    write, make_configuration, owner, name, value, message
+):
+    path = write([make_configuration()])
+    with h5py.File(path, "r+") as file:
+        file[owner].attrs[name] = value
+    with pytest.raises(InputError, match=message):
+        Dataset(path)[0]

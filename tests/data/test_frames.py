@@ -10,6 +10,7 @@ from pathlib import Path
 import ase.io
 import numpy as np
 import pytest
+from ase import Atoms
 from systems import liquid
 
 from glassml.data import (
@@ -199,14 +200,15 @@ def test_index(tmp_path: Path, suffix: str, index: str, wanted: list[int]) -> No
     [(":", [0, 1, 2, 3, 4]), ("1::2", [1, 3]), ("-2:", [-2, -1]), ("::-2", [-1, -3, -5])],
 )
 def test_frames_that_are_not_counted(tmp_path: Path, index: str, wanted: list[int]) -> None:
-    source = tmp_path / "run.xyz"
-    atoms = [atoms_from_configuration(c) for c in trajectory()]
-    ase.io.write(source, atoms, format="xyz")
-    frames = open_frames(source, index, kind="xyz")
+    source = tmp_path / "run.pdb"
+    atoms = [atoms_from_configuration(liquid(40, seed=k)) for k in range(5)]
+    ase.io.write(source, atoms, format="proteindatabank")
+    frames = open_frames(source, index)
     assert frames.total is None
     found = list(frames.frames)
     assert [name for name, _ in found] == [f"{source}: frame {k}" for k in wanted]
-    assert [len(frame) for _, frame in found] == [len(atoms[k]) for k in wanted]
+    for (_, frame), k in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(frame.positions, atoms[k].positions, atol=6e-4)  # three decimals
 
 
 def test_frames_are_read_one_at_a_time(tmp_path: Path) -> None:
@@ -216,7 +218,7 @@ def test_frames_are_read_one_at_a_time(tmp_path: Path) -> None:
     frames = open_frames(source).frames
     assert len(next(frames)[1]) == 40
     with pytest.raises(
-        InputError, match=r"run\.dump: frame 1: expected a complete frame of ASE's .*ValueError"
+        InputError, match=r"run\.dump: frame 1: line \d+: type: expected a whole number; found 'x'"
     ):
         next(frames)
 
@@ -252,7 +254,7 @@ def write_files(folder: Path) -> None:
     (folder / "noise.dump.gz").write_bytes(bytes(range(256)))
     (folder / "empty.xyz").write_text("")
     (folder / "blank.extxyz").write_text("\n")
-    (folder / "names.xyz").write_text("1\n\nA 0 0 0\n")
+    (folder / "names.xyz").write_text("1\n\nA 0 0 x\n")
     (folder / "broken.extxyz").write_text("3\n\nH 0 0 0\nH 0 0\n")
     (folder / "cut.dump").write_text(dump_text(trajectory(2))[:-1])
     (folder / "cut.traj").write_bytes(b"- of Ulm")
@@ -272,11 +274,15 @@ def write_files(folder: Path) -> None:
         ("noise.dump.gz", ":", "noise.dump.gz: expected a .*; found: Not a gzipped file"),
         ("empty.xyz", ":", "empty.xyz: format: expected one that ASE reads"),
         ("blank.extxyz", ":", r"blank.extxyz: expected frames in this file \(extxyz\); found none"),
-        ("names.xyz", ":", "names.xyz: frame 0: .*'A'.* only chemical symbols"),
+        (
+            "names.xyz",
+            ":",
+            "names.xyz: frame 0: expected a complete frame of ASE's format 'extxyz'; .*'x'",
+        ),
         (
             "broken.extxyz",
             ":",
-            "broken.extxyz: frame 0: expected a complete .*'extxyz'; ASE ",
+            r"broken.extxyz: frame 0: expected a complete frame of 3 particles; found 2 and then",
         ),
         ("cut.dump", ":", "cut.dump: frame 1: .*found 44 and then the end of .* being written"),
         ("cut.traj", ":", "cut.traj: expected a complete file of ASE's format 'traj'"),
@@ -301,3 +307,33 @@ def test_format_may_be_named(tmp_path: Path) -> None:
     for kind in ("nonsense", "pdf", "png"):  # ASE writes pictures, but does not read them
         with pytest.raises(InputError, match=rf"run\.txt: format: expected .*; found '{kind}'"):
             open_frames(source, kind=kind)
+
+
+@pytest.mark.parametrize("kind", ["gromacs", "rmc6f"])
+def test_numbers_that_other_formats_state(tmp_path: Path, kind: str) -> None:
+    """ASE itself reads such files without a row, or with a number that was cut."""
+    source = tmp_path / "any.name"
+    ase.io.write(source, atoms_from_configuration(liquid(20)), format=kind)
+    ((_, atoms),) = open_frames(source, kind=kind).frames
+    assert len(atoms) == 20
+    text = source.read_text()
+    rows = text.splitlines(keepends=True)
+    source.write_text("".join(rows[:-4] + rows[-3:]))
+    with pytest.raises(InputError, match=r"number of particles: expected 20, as .*; found 19"):
+        list(open_frames(source, kind=kind).frames)
+    source.write_text(text[:-3])
+    with pytest.raises(InputError, match="last line is complete; found an end within the line"):
+        list(open_frames(source, kind=kind).frames)
+
+
+def test_other_formats_without_a_cell_are_no_droplets(tmp_path: Path) -> None:
+    source = tmp_path / "coord"
+    ase.io.write(source, atoms_from_configuration(liquid(20)), format="turbomole")
+    with pytest.raises(InputError, match="periodicity: expected a periodic cell"):
+        list(open_frames(source, kind="turbomole").frames)
+    ((_, atoms),) = open_frames(source, kind="turbomole", pbc=(False, False, False)).frames
+    assert len(atoms) == 20
+    droplet = tmp_path / "droplet.traj"  # states it
+    ase.io.write(droplet, Atoms("H2", positions=np.eye(3)[:2]))
+    ((_, atoms),) = open_frames(droplet).frames
+    assert not atoms.pbc.any()

@@ -190,3 +190,15 @@ def test_published_targets_are_the_mean_distances_of_the_published_runs(shared_d
         mean_distance(content["positions"], runs),
         rtol=1e-12,  # the makers may have summed in another order
     )
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_every_protocol_of_pickle(tmp_path, deepmind_content, protocol):
+    facts = {"temperature": np.float64(0.44), "pressure": np.float32(2.5)}
+    path = tmp_path / "sample.pickle"
+    path.write_bytes(pickle.dumps(deepmind_content | {"metadata": facts}, protocol=protocol))
+    configuration = read_one(path)
+    np.testing.assert_array_equal(configuration.positions, deepmind_content["positions"])
+    assert configuration.species.tolist() == [0] * 9 + [1] * 3
+    assert configuration.provenance["temperature"] == 0.44
+    assert configuration.provenance["pressure"] == 2.5

@@ -89,8 +89,38 @@ def test_one_column_may_be_a_vector(dump, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffid,0.5,4.0\n20,0.2,20\n10,0.1,10\n30,0.3,30\n",
+        "ID;0,5;4\r\n20;0,2;20\r\n10;0,1;10,0\r\n30;0,3;30\r\n",
+        '"Id";"0.5";"4.0";\n"20";"0.2";"20";\n"10";"0.1";"10";\n"30";"0.3";"30";\n',
+        'sep=,\n"id","0,5","4"\n"20","0,2","20"\n"10","0,1","10"\n"30","0,3","30"\n',
+        "id\t0,5\t4\n20\t0,2\t20\n10\t0,1\t10\n30\t0,3\t30\n",
+        "id, 0.5, 4.0\n20.0, 0.2, 20\n10.0, 0.1, 10\n30.0, 0.3, 3e1\n",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_tables_of_spreadsheets(dump, tmp_path, text, encoding):
+    labels = tmp_path / "labels.csv"
+    labels.write_bytes(text.encode(encoding))
+    configuration = read_one(dump, labels)
+    assert configuration.times.tolist() == [0.5, 4.0]
+    np.testing.assert_allclose(
+        configuration.propensity, np.outer(10 * configuration.positions[:, 0], [0.01, 1])
+    )
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("10 0,5\n20 0,5\n30 0,5\n", "line 1: expected commas or blanks between numbers, and"),
+        ("10,,1\n20,,2\n30,,3\n", "line 1: expected numbers; found: could not convert .* ''"),
+        (
+            "10 1\n20 2\n30 3",
+            "expected a table whose last line is complete; found an end within the line '30 3'",
+        ),
+        ("nan 1\n20 2\n30 3\n", "line 1: expected a whole number .* the first nan"),
+        ("10 1_0\n20 2\n30 3\n", "line 1: expected numbers; found: .*'1_0'"),
         ("id 0.5\n10 1\n20 2\n", "1 particles without a label .such as 30. and 0 labels without"),
         ("id 0.5\n10 1\n20 2\n30 3\n40 4\n", "1 labels without a particle .such as 40."),
         ("id 0.5\n10 1\n10 2\n30 3\n", "id: expected different ids; found 10 more than once"),

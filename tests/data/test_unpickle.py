@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pickle
 import pickletools
@@ -9,7 +10,7 @@ import pickletools
 import numpy as np
 import pytest
 
-from glassml.data.readers.unpickle import load_arrays
+from glassml.data.readers.unpickle import load_arrays, plain_number
 from glassml.errors import InputError
 
 
@@ -33,7 +34,7 @@ class Calls:
         return self.call
 
 
-@pytest.mark.parametrize("protocol", [3, 4])
+@pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize("dtype", ["<f8", ">f8", "<f4", "i1", "<i4", "u2", "?"])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_arrays(load, protocol, dtype, order):
@@ -52,10 +53,37 @@ def test_other_numbers_and_containers(load):
     np.testing.assert_array_equal(np.asarray(found["nested"]), np.ones((2, 2)))
 
 
-def test_numpy_scalars(load):
-    found = load(pickle.dumps([np.float64(0.25), np.int32(-7)], protocol=3))
+@pytest.mark.parametrize("protocol", range(6))
+def test_numpy_scalars(load, protocol):
+    found = load(pickle.dumps([np.float64(0.25), np.int32(-7), 3, "x"], protocol=protocol))
     assert np.asarray(found[0]) == 0.25
     assert np.asarray(found[1]).tolist() == -7
+    assert [plain_number(value) for value in found] == [0.25, -7.0, 3.0, None]
+
+
+@pytest.mark.parametrize("module", ["numpy.core", "numpy._core"])  # before and since numpy 2
+def test_both_names_of_the_module(load, module):
+    array = np.arange(3.0)
+    data = pickle.dumps(array, protocol=5)
+    assert (b"numpy.core" in data) != (b"numpy._core" in data)
+    other = data.replace(b"numpy._core", b"numpy.core").replace(b"numpy.core", module.encode())
+    # The length of the name stands before it, and that of the frame at the beginning.
+    name = f"{module}.numeric".encode()
+    start = other.index(name)
+    other = other[:11] + other[11 : start - 1] + bytes([len(name)]) + other[start:]
+    framed = other[:3] + (len(other) - 11).to_bytes(8, "little") + other[11:]
+    np.testing.assert_array_equal(np.asarray(load(framed)), array)
+
+
+def test_wrong_arguments_of_the_stand_ins(load):
+    frombuffer = np.zeros(0).__reduce_ex__(5)[0]
+    for call, message in [
+        (Calls(codecs.encode, "abc", "rot13"), "expected bytes as text in latin1; found .*rot13"),
+        (Calls(frombuffer, b"12345678", np.dtype(float), (1,), "K"), "an order of elements, C or"),
+        (Calls(frombuffer, b"12345678", np.dtype("O"), (1,), "C"), "expected arrays of numbers"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            load(pickle.dumps(call, protocol=4))
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

@@ -125,3 +125,37 @@ def test_where_no_names_are_known_the_file_is_as_ase_writes_it(
     columns = columns_of(tmp_path / "a.extxyz")
     assert columns["species"] == ["H", "He"]
     assert "Z" not in columns
+
+
+def test_text_that_columns_cannot_hold(tmp_path: Path) -> None:
+    """Blanks would begin another column, and shift those behind it."""
+    atoms = Atoms("H3", positions=np.eye(3), cell=[5, 5, 5], pbc=True)
+    atoms.set_array("label", np.array(["cage A", "", "b"]))
+    atoms.set_array("x1", np.arange(3) * 1.5)
+    atoms.info |= {"note": 'two\nlines, "quoted"', "path": "C:\\new\\run"}
+    atoms.calc = SinglePointCalculator(atoms, forces=np.eye(3) / 3)
+    with pytest.warns(UserWarning, match=r"label: .*: 'cage A' is written as 'cage_A'"):
+        (found,) = there_and_back(tmp_path / "a.extxyz", atoms)
+    assert found.arrays["label"].tolist() == ["cage_A", "_", "b"]
+    assert found.arrays["x1"].tolist() == [0.0, 1.5, 3.0]
+    assert found.info == atoms.info
+    np.testing.assert_array_equal(found.calc.results["forces"], np.eye(3) / 3)
+    assert atoms.arrays["label"].tolist() == ["cage A", "", "b"]
+
+
+def test_numbers_that_are_no_elements(tmp_path: Path) -> None:
+    atoms = Atoms(numbers=[1, 150], positions=np.eye(3)[:2], cell=[5, 5, 5], pbc=True)
+    atoms.set_array("type", np.array([1, 150]))
+    (found,) = there_and_back(tmp_path / "a.extxyz", atoms)
+    assert found.get_chemical_symbols() == ["H", "X"]
+    assert found.arrays["type"].tolist() == [1, 150]
+
+
+def test_names_that_the_header_cannot_hold(tmp_path: Path) -> None:
+    atoms = Atoms("H2", positions=np.eye(3)[:2], cell=[5, 5, 5], pbc=True)
+    atoms.set_array("t:1 of A", np.array([0.5, 1.5]))
+    atoms.set_array("x1", np.array([2.0, 3.0]))
+    with pytest.warns(UserWarning, match="'t:1 of A' is written as 't_1_of_A'"):
+        (found,) = there_and_back(tmp_path / "a.extxyz", atoms)
+    assert found.arrays["t_1_of_A"].tolist() == [0.5, 1.5]
+    assert found.arrays["x1"].tolist() == [2.0, 3.0]

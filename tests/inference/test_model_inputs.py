@@ -161,7 +161,7 @@ def test_wrong_scalars_are_refused(with_scalar: Manifest) -> None:
 
 def test_sources_are_what_the_inputs_depend_on(with_scalar: Manifest) -> None:
     inputs = ModelInputs(with_scalar, scalars={"potential_energy": "c_pe"})
-    assert inputs.sources == {"type", "species_names", "length_unit", "c_pe"}
+    assert inputs.sources == {"type", "species_names", "species_label", "length_unit", "c_pe"}
 
 
 # --- lengths ------------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ class MapInput:
             known, else the one at which the particles differ most.
         species: names of the species (see `SpeciesMap.parse`), for files without a model.
         length_unit: unit of lengths, if the file does not state it.
+        pbc: which directions are periodic, if the file does not state it.
         style: LAMMPS' name of the unit style of the file, if it does not state it.
     """
 
@@ -64,6 +65,7 @@ class MapInput:
     time: float | None = None
     species: str | None = None
     length_unit: str | None = None
+    pbc: tuple[bool, bool, bool] | None = None
     style: str | None = None
 
 
@@ -110,7 +112,9 @@ class MapFrames:
             raise InputError(
                 f"--units: expected one of {', '.join(UNIT_STYLES)}; found {source.style!r}"
             )
-        self._frames = open_frames(dataset_path(source.path), source.index, source.file_format)
+        self._frames = open_frames(
+            dataset_path(source.path), source.index, source.file_format, pbc=source.pbc
+        )
         self.total = self._frames.total
         self._time = source.time
         self._columns = tuple(source.columns)

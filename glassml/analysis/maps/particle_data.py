@@ -9,6 +9,7 @@ import numpy as np
 from ase import Atoms
 
 from glassml.data import Configuration, SpeciesMap, configuration_from_atoms
+from glassml.data.stated_species import numbers_of_types, species_in_file, symbols_of
 from glassml.errors import InputError
 from glassml.physics import column_of
 from glassml.physics.units import METRES
@@ -118,19 +119,20 @@ def read_atoms(
     predicted = atoms.info.get("propensity_unit", "lj")
     unit = atoms.info.get("length_unit") or ("lj" if predicted == "lj" else "angstrom")
     return configuration_from_atoms(
-        atoms, _species(atoms, species), sizes, length_unit=length_unit or unit, name=name
+        atoms, _species(atoms, species, name), sizes, length_unit=length_unit or unit, name=name
     )
 
 
-def _species(atoms: Atoms, given: str | None) -> SpeciesMap:
+def _species(atoms: Atoms, given: str | None, name: str) -> SpeciesMap:
     if given is not None:
         return SpeciesMap.parse(given)
-    if "species_names" in atoms.info:
-        return SpeciesMap(str(atoms.info["species_names"]).split(","))
+    found = species_in_file(atoms, name)
+    if found is not None:
+        return found
     types = atoms.arrays.get("type")
-    if types is not None and np.array_equal(types, atoms.numbers):
+    if types is not None and np.array_equal(numbers_of_types(types), atoms.numbers):
         return SpeciesMap([f"type {k + 1}" for k in range(int(types.max()))])
-    return SpeciesMap({symbol: symbol for symbol in dict.fromkeys(atoms.get_chemical_symbols())})
+    return SpeciesMap({symbol: symbol for symbol in dict.fromkeys(symbols_of(atoms))})
 
 
 def _timed(atoms: Atoms, name: str, array: str, times: str) -> TimedValues | None:

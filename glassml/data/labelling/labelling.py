@@ -96,7 +96,7 @@ def label_trajectory(
             followed (see `read_schedule`, `make_plan` and `Follower`).
     """
     files = [Path(path) for path in paths]
-    schedule = read_schedule(files, options.clock, options.kind, progress)
+    schedule = read_schedule(files, options.clock, options.kind, progress, options.pbc)
     window = None
     if options.samples is not None:
         window = Window(options.sample_interval or schedule.spacing, options.samples)

@@ -108,7 +108,11 @@ def as_atoms(frame: Atoms | Configuration) -> Atoms:
 
 
 def read_schedule(
-    paths: Sequence[Path], clock: Clock, kind: str | None = None, progress: Progress = SILENT
+    paths: Sequence[Path],
+    clock: Clock,
+    kind: str | None = None,
+    progress: Progress = SILENT,
+    pbc: tuple[bool, bool, bool] | None = None,
 ) -> Schedule:
     """Find the frames of a trajectory and their times.
 
@@ -119,6 +123,7 @@ def read_schedule(
         clock: what the files do not state.
         kind: ASE's name of the format, or "gsd". Default: determined from the files.
         progress: of the files.
+        pbc: periodic directions, in place of those in the files.
 
     Raises:
         InputError: a file cannot be read, frames have no times or are out of order, or fewer than
@@ -127,7 +132,7 @@ def read_schedule(
     files: list[Frames] = []
     seen: list[_Seen] = []
     for number, path in enumerate(progress.watch(paths, "finding frames", len(paths))):
-        source = open_frames(path, kind=kind, ids=True, unwrapped=True)
+        source = open_frames(path, kind=kind, pbc=pbc, ids=True, unwrapped=True)
         if source.clocks is not None:
             seen += [_Seen(Entry(number, k), stated) for k, stated in enumerate(source.clocks)]
         else:
@@ -135,7 +140,7 @@ def read_schedule(
                 atoms = as_atoms(frame)
                 digest = hashlib.sha256(atoms.positions.tobytes()).digest()
                 seen.append(_Seen(Entry(number, k), clock_of(atoms), digest))
-            source = open_frames(path, kind=kind, ids=True, unwrapped=True)
+            source = open_frames(path, kind=kind, pbc=pbc, ids=True, unwrapped=True)
         files.append(source)
     return _within(_timed(files, seen, clock), clock)
 

@@ -25,7 +25,7 @@ from glassml.data.readers.base import (
     source_provenance,
     species_of_codes,
 )
-from glassml.data.readers.unpickle import load_arrays
+from glassml.data.readers.unpickle import load_arrays, plain_number
 from glassml.errors import InputError
 
 __all__ = ["read_deepmind", "recognises_deepmind"]
@@ -127,8 +127,9 @@ def _provenance(fields: Fields, options: ReadOptions) -> dict[str, str | int | f
     }
     metadata = fields.get("metadata", {})
     for key in ("temperature", "pressure"):
-        if isinstance(metadata, Mapping) and isinstance(metadata.get(key), int | float):
-            provenance[key] = float(metadata[key])
+        number = plain_number(metadata.get(key)) if isinstance(metadata, Mapping) else None
+        if number is not None:
+            provenance[key] = number
     if options.times is not None:
         provenance["times"] = "nominal, given on conversion"
     return provenance

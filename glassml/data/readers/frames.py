@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO
 
 import ase.io
 from ase import Atoms
-from ase.io.formats import (
-    UnknownFileTypeError,
-    filetype,
-    ioformats,
-    open_with_compression,
-    string2index,
-)
+from ase.io.formats import UnknownFileTypeError, filetype, ioformats, string2index
 
 from glassml.data.configuration import Configuration
 from glassml.data.dataset import Dataset
-from glassml.data.readers.dump import DUMP, dump_frames, dump_index, with_unit
+from glassml.data.readers.compressed import head_of
+from glassml.data.readers.dump import DUMP, dump_frames, dump_index
 from glassml.data.readers.frame_clock import FrameClock
 from glassml.data.readers.gsd import GSD, gsd_frames, gsd_length
+from glassml.data.readers.lammps_data import DATA, is_lammps_data, read_lammps_data
+from glassml.data.readers.other_formats import other_frames
+from glassml.data.readers.stated import Pbc
+from glassml.data.readers.xyz import XYZ, xyz_frames, xyz_index
 from glassml.errors import InputError
 
 __all__ = ["DATASET_SUFFIXES", "Frames", "ase_format", "open_frames"]
@@ -31,9 +29,6 @@ __all__ = ["DATASET_SUFFIXES", "Frames", "ase_format", "open_frames"]
 DATASET_SUFFIXES = (".h5", ".hdf5")
 
 _DATASET = "glassml-dataset"
-_DATA = "lammps-data"
-_ZSTD = b"\x28\xb5\x2f\xfd"  # how files compressed by Zstandard begin
-_HEAD = 4096  # bytes at the start of a file that show its format
 
 
 @dataclass(frozen=True)
@@ -65,6 +60,7 @@ def open_frames(
     index: str = ":",
     kind: str | None = None,
     *,
+    pbc: Pbc | None = None,
     ids: bool = False,
     unwrapped: bool = False,
 ) -> Frames:
@@ -76,6 +72,8 @@ def open_frames(
         index: which frames, as in ASE: "0", "-1", "10:", "::5".
         kind: ASE's name of the format, or "gsd". Default: determined from the file's name and
             contents.
+        pbc: which directions are periodic, in place of what the file states. Needed for files that
+            do not state it, such as dumps without flags of the boundaries; a dataset states it.
         ids: also read the atom ids of LAMMPS dumps, as ``arrays["id"]``. Data files always have
             them.
         unwrapped: also read where the particles are without periodic wrapping, as
@@ -84,7 +82,8 @@ def open_frames(
 
     Raises:
         InputError: the file does not exist, its format is unknown, it has no frames, or the index
-            is not valid. While iterating: a frame cannot be read or is incomplete.
+            is not valid. While iterating: a frame cannot be read or is incomplete, what it states
+            and what it holds differ, or its periodicity is not known.
     """
     file = Path(path)
     if not file.exists() or (kind is None and file.is_dir()):
@@ -94,6 +93,11 @@ def open_frames(
     if kind is None:
         kind = _DATASET if file.suffix in DATASET_SUFFIXES else ase_format(file)
     if kind == _DATASET:
+        if pbc is not None:
+            raise InputError(
+                f"{file}: --pbc: expected none, as a dataset states which directions are periodic; "
+                f"found {pbc}"
+            )
         return _dataset_frames(file, chosen)
     if kind != GSD and (kind not in ioformats or not ioformats[kind].can_read):
         hint = "an unknown one. If ASE does read the file, name its format"
@@ -102,7 +106,7 @@ def open_frames(
             f"...), GSD, or a glassml dataset (.h5); found {hint if kind is None else repr(kind)}"
         )
     try:
-        return _opened(file, kind, chosen, ids, unwrapped)
+        return _opened(file, kind, chosen, _Wanted(pbc, ids, unwrapped))
     except InputError:
         raise
     except Exception as error:  # see _named
@@ -115,26 +119,18 @@ def ase_format(path: Path) -> str | None:
     Raises:
         InputError: the file cannot be read.
     """
+    head = head_of(path)
+    # ASE recognises data files and dumps by the names and first items that they have most often.
+    if is_lammps_data(head, path):
+        return DATA
+    if path.suffix == ".gsd":
+        return GSD
+    if head.startswith(b"ITEM:"):
+        return DUMP
     try:
-        with path.open("rb") as stream:
-            head = stream.read(_HEAD)
-        # ASE recognises data files by their name, but they may have any name.
-        if re.search(rb"^\s*\d+\s+atoms\s*$", head, re.M) and re.search(rb"\d\s+atom types", head):
-            return _DATA
-        if path.suffix == ".gsd":
-            return GSD
-        if head.startswith(b"ITEM:"):  # ASE expects TIMESTEP as the first item
-            return DUMP
-        if head.startswith(_ZSTD):
-            raise InputError(
-                f"{path}: compression: expected none, .gz, .bz2 or .xz; found Zstandard. "
-                "Decompress the file first (zstd -d)"
-            )
         name = filetype(str(path))
     except UnknownFileTypeError:
         return None
-    except InputError:
-        raise
     except Exception as error:  # each compression raises its own errors for damaged files
         raise InputError(f"{path}: expected a file that can be read; found: {error}") from error
     return name if name in ioformats else None
@@ -161,64 +157,72 @@ def _numbers(chosen: slice, total: int | None) -> Iterable[int]:
     return itertools.count(first if chosen.start is None else chosen.start, step)
 
 
-def _opened(file: Path, kind: str, chosen: slice, ids: bool, unwrapped: bool) -> Frames:
+@dataclass(frozen=True)
+class _Wanted:
+    """What a frame is read with; see `open_frames`."""
+
+    pbc: Pbc | None
+    ids: bool
+    unwrapped: bool
+
+
+def _opened(file: Path, kind: str, chosen: slice, wanted: _Wanted) -> Frames:
     """The chosen frames of a file that is no dataset."""
-    total, clocks, select = _length(file, kind), None, None
     if kind == DUMP:
-        index = dump_index(file)
-        total, clocks = len(index.offsets), tuple(index.clocks)
-
-        def select(numbers: Iterable[int]) -> Iterator[tuple[str, Atoms | Configuration]]:
-            wanted = list(numbers)
-            frames = dump_frames(file, index, wanted, ids=ids, unwrapped=unwrapped)
-            return _named(file, kind, frames, wanted)
-
-    if total == 0:
-        raise InputError(f"{file}: expected frames in this file ({kind}); found none")
-    numbers = _numbers(chosen, total)
-    if select is not None:
-        frames = select(numbers)
+        return _dump(file, chosen, wanted)
+    if kind in XYZ:
+        index = xyz_index(file)
+        total: int | None = len(index.starts)
+        numbers = _numbers(chosen, total)
+        read: Iterator[Atoms] = xyz_frames(file, kind, index, numbers, wanted.pbc)
     elif kind == GSD:
-        frames = _named(file, kind, gsd_frames(file, list(numbers), unwrapped=unwrapped), numbers)
+        total = gsd_length(file)
+        numbers = _numbers(chosen, total)
+        read = gsd_frames(file, list(numbers), pbc=wanted.pbc, unwrapped=wanted.unwrapped)
     else:
-        frames = _named(file, kind, _ase_frames(file, kind, chosen), numbers)
+        total = _length(file, kind)
+        numbers = _numbers(chosen, total)
+        several = _data_file if kind == DATA else partial(other_frames, kind=kind)
+        read = several(file, chosen=chosen, pbc=wanted.pbc)
+    if total == 0:
+        raise _none_in(file, kind)
     count = None if total is None else len(range(total)[chosen])
-    return Frames(file, kind, count, frames, clocks, select)
+    return Frames(file, kind, count, _named(file, kind, read, numbers))
+
+
+def _dump(file: Path, chosen: slice, wanted: _Wanted) -> Frames:
+    index = dump_index(file)
+    if not index.offsets:
+        raise _none_in(file, DUMP)
+
+    def select(numbers: Iterable[int]) -> Iterator[tuple[str, Atoms | Configuration]]:
+        listed = list(numbers)
+        frames = dump_frames(
+            file, index, listed, pbc=wanted.pbc, ids=wanted.ids, unwrapped=wanted.unwrapped
+        )
+        return _named(file, DUMP, frames, listed)
+
+    numbers = range(len(index.offsets))[chosen]
+    return Frames(file, DUMP, len(numbers), select(numbers), tuple(index.clocks), select)
+
+
+def _none_in(file: Path, kind: str) -> InputError:
+    return InputError(f"{file}: expected frames in this file ({kind}); found none")
 
 
 def _length(file: Path, kind: str) -> int | None:
-    """The number of frames in the file, if counting is cheap."""
-    if kind == GSD:
-        return gsd_length(file)
-    if kind == DUMP:
-        return None  # its index has it
-    if ioformats[kind].single:
+    """The number of frames in a file that ASE reads, if counting is cheap."""
+    if kind == DATA or ioformats[kind].single:
         return 1
     if kind == "traj":
         with ase.io.Trajectory(str(file)) as trajectory:
             return len(trajectory)
-    if kind == "extxyz":
-        with open_with_compression(str(file), "rb") as stream:
-            return _count_xyz(stream)
     return None
 
 
-def _count_xyz(stream: IO[bytes]) -> int | None:
-    """Number of frames of a plain or extended xyz file; None for rare variants of the format."""
-    count = 0
-    while (line := stream.readline()).strip():
-        if not line.strip().isdigit():
-            return None
-        for _ in range(int(line) + 1):
-            stream.readline()
-        count += 1
-    return count
-
-
-def _ase_frames(file: Path, kind: str, chosen: slice) -> Iterator[Atoms]:
-    index = slice(0, 1) if ioformats[kind].single else chosen
-    for atoms in ase.io.iread(str(file), index=index, format=kind, do_not_split_by_at_sign=True):
-        yield with_unit(atoms, str(atoms.info.get("comment", "")) if kind == _DATA else "")
+def _data_file(file: Path, chosen: slice, pbc: Pbc | None) -> Iterator[Atoms]:
+    for _ in range(1)[chosen]:
+        yield read_lammps_data(file, pbc)
 
 
 def _dataset_frames(file: Path, chosen: slice) -> Frames:
@@ -252,8 +256,11 @@ def _named(
 
 def _unreadable(name: str, what: str, kind: str, error: Exception) -> InputError:
     reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    if kind == "extxyz" and isinstance(error, KeyError):
-        reason += "; ASE accepts only chemical symbols as species, such as H and He for A and B"
+    if kind in (DUMP, DATA, GSD):
+        return InputError(
+            f"{name}: expected a complete {what} of the format {kind!r}; it cannot be read "
+            f"({reason})"
+        )
     return InputError(
         f"{name}: expected a complete {what} of ASE's format {kind!r}; ASE cannot read it "
         f"({reason})"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ase import Atoms
 
+from glassml.data.readers.labels_of_types import atoms_of_species
+from glassml.data.readers.stated import Pbc, check_atoms, check_types
 from glassml.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["GSD", "gsd_frames", "gsd_length"]
 
 GSD = "gsd"
+
+_BOX, _POSITION = "configuration/box", "particles/position"
+
+# A two-dimensional system may leave its plane by this fraction of the mean spacing: rounding.
+_LARGEST_NOISE = 0.01
 
 
 def gsd_length(path: Path) -> int:
@@ -29,24 +36,46 @@ def gsd_length(path: Path) -> int:
         return len(trajectory)
 
 
-def gsd_frames(path: Path, numbers: Iterable[int], *, unwrapped: bool = False) -> Iterator[Atoms]:
+def gsd_frames(
+    path: Path, numbers: Iterable[int], *, pbc: Pbc | None = None, unwrapped: bool = False
+) -> Iterator[Atoms]:
     """Frames of a GSD file by their numbers.
 
-    Types count from 1; ``info["species_names"]`` holds the names of the file's particle types.
-    Logged per-particle numbers [N] become arrays, named without ``particles/``. A two-dimensional
-    frame lies in the plane z = 0, and its third direction is not periodic. ``info["timestep"]`` is
-    the number of the time step. With ``unwrapped``, ``arrays["unwrapped"]`` holds the positions
-    without periodic wrapping, if the file has images.
+    Types count from 1; the names of the file's particle types are noted. Logged per-particle
+    numbers [N] become arrays, named without ``particles/``. A two-dimensional frame lies in the
+    plane z = 0, and its third direction is not periodic. ``info["timestep"]`` is the number of the
+    time step. With ``unwrapped``, ``arrays["unwrapped"]`` holds the positions without periodic
+    wrapping, if the file has images. ``pbc`` replaces the periodic directions.
+
+    Raises:
+        InputError: a frame has no box or positions, or types without a name.
     """
     with _opened(path) as trajectory:
         images = unwrapped and _has_images(trajectory)
         for number in numbers:
+            where = f"{path}: frame {number}"
+            _check_chunks(trajectory, number, where)
             frame = trajectory[number]
-            atoms = _atoms(frame)
+            atoms = _atoms(frame, where)
+            if pbc is not None:
+                atoms.pbc = pbc
             if images:
                 image = np.asarray(frame.particles.image, np.float64)
                 atoms.set_array("unwrapped", atoms.positions + image @ atoms.cell.array)
             yield atoms
+
+
+def _check_chunks(trajectory: gsd.hoomd.HOOMDTrajectory, number: int, where: str) -> None:
+    """Check for what GSD fills in if it is missing: a box of 1 x 1 x 1, and positions of zero.
+
+    A frame holds only what has changed since the first one.
+    """
+    for chunk in (_BOX, _POSITION):
+        if not any(trajectory.file.chunk_exists(frame=k, name=chunk) for k in (number, 0)):
+            raise InputError(
+                f"{where}: {chunk}: expected it in the file; found none, neither in this frame nor "
+                "in the first. Write the file again with it"
+            )
 
 
 def _has_images(trajectory: gsd.hoomd.HOOMDTrajectory) -> bool:
@@ -71,26 +100,48 @@ def _opened(path: Path) -> gsd.hoomd.HOOMDTrajectory:
         ) from None
 
 
-def _atoms(frame: gsd.hoomd.Frame) -> Atoms:
-    particles, box = frame.particles, np.asarray(frame.configuration.box, np.float64)
+def _atoms(frame: gsd.hoomd.Frame, where: str) -> Atoms:
+    particles = frame.particles
     flat = frame.configuration.dimensions == 2
-    lx, ly, lz, xy, xz, yz = box
-    cell = np.array([[lx, 0, 0], [xy * ly, ly, 0], [xz * lz, yz * lz, lz]])
+    types = np.asarray(particles.typeid, np.int64) + 1
+    check_types(where, types, len(particles.types))
+    atoms = atoms_of_species(types, list(particles.types))
+    atoms.set_cell(_cell(frame, flat, where))
+    atoms.positions = np.asarray(particles.position, np.float64)
+    atoms.pbc = (True, True, not flat)
     if flat:
-        cell[2] = [0.0, 0.0, max(lx, ly)]
-    atoms = Atoms(
-        numbers=np.asarray(particles.typeid, np.int64) + 1,
-        positions=np.asarray(particles.position, np.float64),
-        cell=cell,
-        pbc=(True, True, not flat),
-        info={
-            "species_names": ",".join(particles.types),
-            "timestep": int(frame.configuration.step),
-        },
-    )
-    atoms.set_array("type", atoms.numbers.copy())
+        _flatten(atoms, where)
+    atoms.info["timestep"] = int(frame.configuration.step)
     for name, values in frame.log.items():
         kind, _, array = name.partition("particles/")
         if not kind and np.shape(values) == (particles.N,):
             atoms.set_array(array, np.asarray(values))
-    return atoms
+    return check_atoms(where, atoms, particles.N)
+
+
+def _cell(frame: gsd.hoomd.Frame, flat: bool, where: str) -> np.ndarray:
+    """Lattice vectors [3, 3] [length]."""
+    lx, ly, lz, xy, xz, yz = np.asarray(frame.configuration.box, np.float64)
+    if not (lx > 0 and ly > 0 and (lz > 0 or flat)):
+        raise InputError(
+            f"{where}: {_BOX}: expected positive lengths; found {lx:g}, {ly:g} and {lz:g}"
+        )
+    if flat:
+        return np.array([[lx, 0, 0], [xy * ly, ly, 0], [0, 0, max(lx, ly)]])
+    return np.array([[lx, 0, 0], [xy * ly, ly, 0], [xz * lz, yz * lz, lz]])
+
+
+def _flatten(atoms: Atoms, where: str) -> None:
+    """Put a two-dimensional system into its plane; z may differ from 0 by rounding.
+
+    Raises:
+        InputError: it differs by more.
+    """
+    spacing = np.sqrt(atoms.cell[0, 0] * atoms.cell[1, 1] / max(len(atoms), 1))
+    farthest = float(np.abs(atoms.positions[:, 2]).max(initial=0.0))
+    if farthest > _LARGEST_NOISE * spacing:
+        raise InputError(
+            f"{where}: dimensions: expected particles in the plane z = 0, as the file states two "
+            f"dimensions; found one {farthest:.3g} away from it"
+        )
+    atoms.positions[:, 2] = 0.0

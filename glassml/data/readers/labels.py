@@ -6,8 +6,9 @@ The suffix of the file decides between three forms:
   ``times`` [T];
 - ``.h5``, ``.hdf5``: datasets of these names;
 - any other suffix: text, with one line per particle. A line holds the particle's id and its label
-  at each time, separated by blanks or commas; ``#`` starts a comment. The first line may name the
-  columns, ``id`` and then the times, as in ``id 0.5 4.0``.
+  at each time, separated by blanks, commas, semicolons or tabs; ``#`` starts a comment. The first
+  line may name the columns, ``id`` and then the times, as in ``id 0.5 4.0``. Tables of spreadsheets
+  may have quotes and, between semicolons or tabs, decimal commas.
 
 Ids are those of the structure file (LAMMPS' atom ids), in any order. If it has none, they count its
 particles from 1.
@@ -15,6 +16,9 @@ particles from 1.
 
 from __future__ import annotations
 
+import codecs
+import csv
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +27,7 @@ import numpy as np
 
 from glassml.data.readers.base import Fields
 from glassml.data.readers.npz import npz_entries
+from glassml.data.readers.stated import check_last_line
 from glassml.errors import InputError
 
 __all__ = ["LabelTable", "read_labels"]
@@ -99,36 +104,85 @@ def _hdf5_entries(path: Path) -> dict[str, np.ndarray]:
 
 
 def _text_entries(path: Path) -> dict[str, np.ndarray]:
-    try:
-        lines = path.read_text(encoding="utf-8").replace(",", " ").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected a text file of labels; found: {error}") from None
-    rows = [(number, line.partition("#")[0].split()) for number, line in enumerate(lines, 1)]
+    lines = _lines(path)
+    rows = [(number, _words(path, number, line)) for number, line in enumerate(lines, 1)]
     rows = [(number, words) for number, words in rows if words]
     if not rows:
         raise InputError(f"{path}: expected lines with an id and labels; found none")
     entries = {}
-    if rows[0][1][0] == "id":
-        entries["times"] = np.array(_numbers(path, *rows.pop(0), skip=1))
-    values = [_numbers(path, number, words) for number, words in rows]
-    for (number, _), row in zip(rows, values, strict=True):
-        if len(row) != len(values[0]) or len(row) < 2 or row[0] != int(row[0]):
+    if rows[0][1][0].lower() == "id":
+        number, words = rows.pop(0)
+        entries["times"] = np.array([_number(path, number, word) for word in words[1:]])
+    n_columns = len(rows[0][1]) if rows else 0
+    for number, words in rows:
+        if len(words) != n_columns or n_columns < 2:
             raise InputError(
                 f"{path}: line {number}: expected a whole number (the id) and "
-                f"{max(len(values[0]) - 1, 1)} labels; found {len(row)} numbers"
-                + (f", the first {row[0]:g}" if row else "")
+                f"{max(n_columns - 1, 1)} labels; found {len(words)} numbers"
             )
-    table = np.array(values)
-    if len(table):
-        entries |= {"id": table[:, 0].astype(np.int64), "propensity": table[:, 1:]}
+    if rows:
+        labels = [[_number(path, number, word) for word in words[1:]] for number, words in rows]
+        ids = [_id(path, number, words[0]) for number, words in rows]
+        entries |= {"id": np.array(ids), "propensity": np.array(labels)}
     return entries
 
 
-def _numbers(path: Path, number: int, words: list[str], skip: int = 0) -> list[float]:
+def _lines(path: Path) -> list[str]:
+    """The lines of a text file without comments; spreadsheets may begin it with a mark."""
     try:
-        return [float(word) for word in words[skip:]]
+        content = path.read_bytes()
+        marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if marked else "utf-8").removeprefix("\ufeff")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: expected a text file of labels; found: {error}") from None
+    lines = text.splitlines()
+    if lines and lines[-1].partition("#")[0].strip():
+        check_last_line(f"{path}", text.replace("\r", "\n"), "table")
+    if lines and re.fullmatch(r"sep=.", lines[0].strip()):  # by which Excel knows the separator
+        lines[0] = ""
+    return [line.partition("#")[0].strip() for line in lines]
+
+
+def _words(path: Path, number: int, line: str) -> list[str]:
+    """The cells of a line, without quotes; commas in cells are decimal ones."""
+    unquoted = re.sub(r'"[^"]*"', "", line)
+    separator = next((mark for mark in ";\t" if mark in unquoted), None)
+    if separator is None and '"' in line:
+        separator = "," if "," in unquoted else " "
+    if separator is None and "," in line and re.search(r"[^\s,]\s+[^\s,]", line):
+        raise InputError(
+            f"{path}: line {number}: expected commas or blanks between numbers, and decimal points "
+            f"in them; found both: {line[:60]!r}"
+        )
+    if separator is None:
+        cells = re.split(r"\s*,\s*|\s+", line) if line else []
+    else:
+        cells = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
+    words = [cell.strip(" '") for cell in cells]
+    while words and not words[-1]:  # empty columns at the end of a table
+        words.pop()
+    return [word.replace(",", ".") for word in words] if separator else words
+
+
+def _number(path: Path, number: int, word: str) -> float:
+    try:
+        if "_" in word:  # Python takes 1_0 for 10
+            raise ValueError(f"could not convert string to float: {word!r}")
+        return float(word)
     except ValueError as error:
         raise InputError(f"{path}: line {number}: expected numbers; found: {error}") from None
+
+
+def _id(path: Path, number: int, word: str) -> int:
+    if re.fullmatch(r"\d{1,18}", word):
+        return int(word)
+    value = _number(path, number, word)
+    if not value.is_integer() or abs(value) > 2**53:
+        raise InputError(
+            f"{path}: line {number}: expected a whole number (the id) and labels; found numbers, "
+            f"the first {word}"
+        )
+    return int(value)
 
 
 def _some(ids: np.ndarray) -> str:

@@ -15,6 +15,7 @@ from glassml.data.readers.base import ReadOptions, source_provenance
 from glassml.data.readers.frames import ase_format, open_frames
 from glassml.data.readers.labels import LabelTable, read_labels
 from glassml.data.species import SpeciesMap
+from glassml.data.stated_species import species_in_file, symbols_of
 from glassml.errors import InputError
 
 __all__ = ["read_structures", "recognises_structure", "species_of_atoms"]
@@ -39,14 +40,12 @@ def read_structures(path: Path, options: ReadOptions) -> Iterator[Configuration]
     table = None
     if options.labels is not None:
         table = read_labels(Path(options.labels.replace("{stem}", path.stem)))
-    source = open_frames(path, ids=table is not None)
+    source = open_frames(path, pbc=options.pbc, ids=table is not None)
     provenance = source_provenance(path, source.format)
     first_two = list(islice(source.frames, 2))
     for index, (_, frame) in enumerate(chain(first_two, source.frames)):
         atoms = frame if isinstance(frame, Atoms) else atoms_from_configuration(frame)
         name = path.stem if len(first_two) == 1 else f"{path.stem}-{index}"
-        if options.pbc is not None:
-            atoms.pbc = options.pbc
         if table is not None:
             _add_labels(path, atoms, table, len(first_two))
         labelled = label_array(atoms) is not None
@@ -87,16 +86,17 @@ def _add_labels(path: Path, atoms: Atoms, table: LabelTable, n_frames: int) -> N
 
 
 def species_of_atoms(atoms: Atoms, species: SpeciesMap | None, where: str) -> SpeciesMap:
-    """The species of a frame: those given, else those in its ``info``, which glassml writes.
+    """The species of a frame: those given, else those that the file names.
 
     Raises:
         InputError: there are neither.
     """
     if species is not None:
         return species
-    if "species_names" in atoms.info:
-        return SpeciesMap.parse(str(atoms.info["species_names"]))
-    symbols = ", ".join(sorted(set(atoms.get_chemical_symbols())))
+    found_names = species_in_file(atoms, where)
+    if found_names is not None:
+        return found_names
+    symbols = ", ".join(sorted(set(symbols_of(atoms))))
     types = atoms.arrays.get("type")
     found = f"symbols {symbols}" + ("" if types is None else f", types 1 to {types.max()}")
     raise InputError(

@@ -8,6 +8,7 @@ by stand-ins that check their arguments, and every other name is refused.
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,20 +16,22 @@ import numpy as np
 
 from glassml.errors import InputError
 
-__all__ = ["load_arrays"]
+__all__ = ["load_arrays", "plain_number"]
 
 
 def load_arrays(path: Path) -> Any:
     """The object in a pickle file, made of containers, numbers, strings and numpy arrays.
 
-    Arrays come as objects that ``numpy.asarray`` converts.
+    Arrays and scalars of numpy come as objects that ``numpy.asarray`` converts (see
+    `plain_number` for scalars). Pickles may be of any protocol, from 0 to 5.
 
     Raises:
         InputError: the file is missing, truncated, not a pickle, or contains anything else.
     """
     try:
         with path.open("rb") as stream:
-            return _ArrayUnpickler(stream).load()
+            # Python 2 and protocols 0 to 2 hold bytes as text in this encoding.
+            return _ArrayUnpickler(stream, encoding="latin1").load()
     except FileNotFoundError:
         raise InputError(f"{path}: expected a pickle file; found no such file") from None
     except InputError as error:
@@ -38,6 +41,13 @@ def load_arrays(path: Path) -> Any:
             f"{path}: expected a complete pickle of numpy arrays; found a damaged or other file "
             f"({type(error).__name__}: {error})"
         ) from error
+
+
+def plain_number(value: Any) -> float | None:
+    """A number in a pickle, also if it is a scalar of numpy; None if it is none."""
+    if isinstance(value, _PickledScalar):
+        value = np.asarray(value).item()
+    return float(value) if isinstance(value, int | float) else None
 
 
 class _PickledDtype:
@@ -66,7 +76,9 @@ class _PickledArray:
 
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, fortran_order, data = state
-        if not isinstance(dtype, _PickledDtype) or not isinstance(data, bytes):
+        if isinstance(data, str):  # of Python 2
+            data = _encoded(data)
+        if not isinstance(dtype, _PickledDtype) or not isinstance(data, bytes | bytearray):
             raise InputError("expected arrays of numbers; found an array of other objects")
         flat = np.frombuffer(data, dtype.value).copy()  # a buffer of bytes cannot be written to
         self._value = flat.reshape(shape, order="F" if fortran_order else "C")
@@ -86,8 +98,27 @@ class _PickledScalar(_PickledArray):
         super().__setstate__((1, (), dtype, False, data))
 
 
+class _PickledBuffer(_PickledArray):
+    """Stands in for numpy's function that makes an array from a buffer (protocol 5)."""
+
+    def __init__(self, *arguments: Any) -> None:
+        data, dtype, shape, order = arguments
+        if order not in ("C", "F"):
+            raise InputError(f"expected an order of elements, C or F; found {order!r}")
+        super().__init__()
+        super().__setstate__((1, shape, dtype, order == "F", data))
+
+
+def _encoded(*arguments: Any) -> bytes:
+    """Stands in for the function by which protocols before 3 hold bytes."""
+    text, encoding = (*arguments, "latin1")[:2]
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise InputError(f"expected bytes as text in latin1; found encoding {encoding!r}")
+    return text.encode("latin1")
+
+
 class _ArrayUnpickler(pickle.Unpickler):
-    _STAND_INS: ClassVar[dict[tuple[str, str], type]] = {
+    _STAND_INS: ClassVar[dict[tuple[str, str], Callable[..., Any]]] = {
         ("numpy", "ndarray"): _PickledArray,
         ("numpy", "dtype"): _PickledDtype,
         # The module was renamed in numpy 2.
@@ -95,9 +126,12 @@ class _ArrayUnpickler(pickle.Unpickler):
         ("numpy._core.multiarray", "_reconstruct"): _PickledArray,
         ("numpy.core.multiarray", "scalar"): _PickledScalar,
         ("numpy._core.multiarray", "scalar"): _PickledScalar,
+        ("numpy.core.numeric", "_frombuffer"): _PickledBuffer,
+        ("numpy._core.numeric", "_frombuffer"): _PickledBuffer,
+        ("_codecs", "encode"): _encoded,
     }
 
-    def find_class(self, module: str, name: str) -> type:
+    def find_class(self, module: str, name: str) -> Callable[..., Any]:
         try:
             return self._STAND_INS[module, name]
         except KeyError:

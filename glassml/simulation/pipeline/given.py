@@ -20,6 +20,7 @@ from glassml.data import (
     read_configurations,
     shipped_names,
 )
+from glassml.data.stated_species import numbers_of_types, species_in_file, symbols_of
 from glassml.errors import ConfigError, InputError
 from glassml.files import sha256_of
 from glassml.simulation.exchange import data_text, types_of
@@ -211,12 +212,13 @@ def _species_map(atoms: Atoms, name: str, start: StartConfig, system: System) ->
     """Which species of the system the atoms are."""
     if start.species is not None:
         return SpeciesMap.of(start.species, system.species_names)
-    if "species_names" in atoms.info:  # which glassml writes
-        return SpeciesMap.parse(str(atoms.info["species_names"]), system.species_names)
+    stated = species_in_file(atoms, name)
+    if stated is not None:
+        return SpeciesMap.of(stated, system.species_names)
     types = atoms.arrays.get("type", atoms.numbers)
-    symbols = set(atoms.get_chemical_symbols())
+    symbols = set(symbols_of(atoms))
     # ASE takes the types of a file without elements for atomic numbers: 1 and 2 would be H and He.
-    types_alone = "type" in atoms.arrays and np.array_equal(types, atoms.numbers)
+    types_alone = "type" in atoms.arrays and np.array_equal(numbers_of_types(types), atoms.numbers)
     if symbols <= set(system.species_names) and not types_alone:
         return SpeciesMap({symbol: symbol for symbol in symbols}, system.species_names)
     if types.min() < 1 or types.max() > len(system.species_names):
