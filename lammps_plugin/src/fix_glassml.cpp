@@ -19,6 +19,7 @@
 #include "memory.h"
 #include "modify.h"
 #include "near_order.h"
+#include "neighbor.h"
 #include "scalar_sources.h"
 #include "shipped_models.h"
 #include "update.h"
@@ -382,12 +383,13 @@ void FixGlassML::log_outputs() const {
 
 // ---- evaluation
 
-int FixGlassML::setmask() { return POST_FORCE | MIN_POST_FORCE; }
+int FixGlassML::setmask() { return POST_NEIGHBOR | POST_FORCE | MIN_POST_FORCE; }
 
 /// At the start of a run the values are computed whatever the step: thermo and dump write them.
 /// Averages over a window exist only at its end; until the next one the values are kept.
 void FixGlassML::setup(int /*vflag*/) {
   check_three_dimensional();
+  listed_ = -1;
   if (!sampler_) return evaluate();
   sampler_->setup();
   if (sampler_->ready()) return evaluate();
@@ -406,9 +408,17 @@ void FixGlassML::min_setup(int vflag) {
                    id);
 }
 
+void FixGlassML::post_neighbor() { listed_ = update->ntimestep; }
+
+/// Whether forces were computed for a trial of a Monte Carlo fix (gcmc, atom/swap, ...). Such fixes
+/// call post_force too, after each of their many trials. They do so before the integrator renews
+/// the neighbour lists, and with lists of their own, so `ago` is 0 as after a renewal.
+bool FixGlassML::is_trial() const { return neighbor->ago == 0 && listed_ != update->ntimestep; }
+
 /// After the forces, positions and box are those of this step. At the end of the step other fixes
 /// may have moved the box or the atoms.
 void FixGlassML::post_force(int /*vflag*/) {
+  if (is_trial()) return;
   if (sampler_) sampler_->post_force();
   if (update->ntimestep % nevery != 0) return;
   if (!sampler_ || sampler_->ready()) return evaluate();

@@ -34,6 +34,7 @@ class FixGlassML : public Fix {
   void init() override;
   void setup(int vflag) override;
   void min_setup(int vflag) override;
+  void post_neighbor() override;
   void post_force(int vflag) override;
   void min_post_force(int vflag) override;
 
@@ -71,6 +72,7 @@ class FixGlassML : public Fix {
   void count_structure(bool failed);
   void announce_evaluation();
   bigint next_evaluation() const;
+  bool is_trial() const;
   void wait_for_window();
   void reset_values();
   void store(const std::vector<double>& values);
@@ -101,6 +103,7 @@ class FixGlassML : public Fix {
   std::vector<int> atoms_;         // [nlocal] atom of each row of the node state
   std::vector<std::byte> states_;  // of the atoms that other ranks read, before the present step
   bool has_values_ = false;        // the present evaluation has given values
+  bigint listed_ = -1;             // step of the last neighbour list that the integrator made
   std::int64_t n_edges_ = 0;       // of this rank, at the last evaluation
   bool described_ = false;
   bool warned_ = false;  // that the model sees other positions than it was trained with
