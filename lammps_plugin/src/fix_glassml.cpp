@@ -412,8 +412,13 @@ void FixGlassML::post_neighbor() { listed_ = update->ntimestep; }
 
 /// Whether forces were computed for a trial of a Monte Carlo fix (gcmc, atom/swap, ...). Such fixes
 /// call post_force too, after each of their many trials. They do so before the integrator renews
-/// the neighbour lists, and with lists of their own, so `ago` is 0 as after a renewal.
-bool FixGlassML::is_trial() const { return neighbor->ago == 0 && listed_ != update->ntimestep; }
+/// the neighbour lists, and with lists of their own, so `ago` is 0 as after a renewal. Integrators
+/// such as verlet/split do not call post_neighbor, so there trials cannot be told from steps.
+bool FixGlassML::is_trial() const {
+  const std::string style = update->integrate_style;
+  const bool calls_post_neighbor = style == "verlet" || style == "verlet/kk";
+  return calls_post_neighbor && neighbor->ago == 0 && listed_ != update->ntimestep;
+}
 
 /// After the forces, positions and box are those of this step. At the end of the step other fixes
 /// may have moved the box or the atoms.

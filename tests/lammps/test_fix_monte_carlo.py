@@ -14,6 +14,31 @@ import pytest
 from averages import EVERY, POSITIONS, averaged, averaging_model, check, dumps, read
 from systems import liquid
 
+SPLIT = """units lj
+atom_style charge
+lattice sc 1.2
+region box block 0 6 0 6 0 6
+create_box 2 box
+create_atoms 1 box
+set group all type/fraction 2 0.2 33
+set group all charge 0.001
+mass * 1.0
+pair_style lj/cut/coul/long 2.5
+pair_coeff 1 1 1.0 1.00 2.5
+pair_coeff 1 2 1.5 0.80 2.0
+pair_coeff 2 2 0.5 0.88 2.2
+kspace_style pppm 1e-2
+neigh_modify every 3 delay 0 check no
+velocity all create 2.0 1
+fix move all nve
+run_style {style}
+fix g all glassml 1 {model} A B
+compute total all reduce sum f_g[1]
+thermo_style custom step c_total
+thermo_modify format float %.12g
+thermo 1
+run 7
+"""
 MOVE = "minimize 0.0 1.0e-2 50 200\nreset_timestep 0\nvelocity all create 1.0 71\nfix nve all nve\n"
 COUNT = "variable next file numbers.txt\nvariable count atom next(next)+0.0*id\n"
 MONTE_CARLO = {
@@ -65,3 +90,16 @@ def test_trials_are_no_samples_of_a_window(bench, tmp_path):
         for k in (1, 2)
     }
     check(found, expected, model)
+
+
+def test_steps_of_other_integrators_are_no_trials(bench, models):
+    """verlet/split does not tell fixes of its neighbour lists; values must follow all the same."""
+    found = {}
+    for style, split in (("verlet", ()), ("verlet/split", ("-partition", "1", "1"))):
+        log = bench.run(SPLIT.format(style=style, model=models()), ranks=2, extra_args=split).log
+        text = (log.with_name(log.name + ".0") if split else log).read_text()
+        table = text.rpartition("c_total")[2].partition("Loop time")[0]
+        found[style] = np.array([line.split() for line in table.split("\n")[1:9]], dtype=float)
+    assert found["verlet"][:, 0].tolist() == list(range(8))
+    assert (np.abs(np.diff(found["verlet"][:, 1])) > 1e-3).all()
+    np.testing.assert_allclose(found["verlet/split"], found["verlet"], rtol=1e-6)
