@@ -1,0 +1,151 @@
+"""The code in a model file, read as text before anything of it is loaded.
+
+A TorchScript archive is a program. Most of torch's operators only calculate; some open files, and
+one can write to any file of the user. So the code may name only operators that the models of
+glassml need. `fix glassml` has the same rules (lammps_plugin/src/code_check.cpp).
+
+TorchScript reaches an operator as ``torch.NAME``, as ``ops.NAMESPACE.NAME``, or as an attribute of
+any value: ``value.NAME`` and ``getattr(value, "NAME")`` are the operator if the value has no such
+attribute. Custom C++ classes have paths that begin with ``__torch__.torch.classes``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from glassml.errors import ModelFileError
+
+__all__ = ["OPERATORS", "check_code"]
+
+# Operators of torch, which only calculate. A test compares them with the copy in C++.
+OPERATORS = frozenset(
+    """
+    __and__ __contains__ __derive_index __getitem__ __is__ __isnot__ __len__ __not__ __or__
+    __range_length abs acos add add_ addmm all any append arange argsort atan2 bincount bmm cat
+    ceil clamp clamp_max clamp_min clone contiguous copy_ cos count cumsum detach device dim div
+    dtype einsum empty eq erf exp expand fill_ flatten floor floordiv full ge gelu gt index
+    index_add index_add_ index_select item keys layer_norm le len linalg_vector_norm linear log
+    log1p logical_and logical_not logical_or lt masked_fill matmul max mean min mm mul mul_
+    narrow ne neg new_zeros nonzero norm numel one_hot ones ones_like pad permute pow reciprocal relu
+    remainder repeat repeat_interleave reshape rsqrt scatter_add scatter_add_ searchsorted select
+    sigmoid sign silu silu_ sin sinc size slice softmax softplus sort split sqrt square squeeze stack
+    std sub sub_ sum tanh tensor to transpose tril triu true_divide unbind unsqueeze values var
+    view where zero_ zeros zeros_like
+    """.split()
+)
+_OTHER_OPERATORS = frozenset(
+    {
+        "glassml.equivariant_convolution",
+        "glassml.tabulated_convolution",
+        "prim.data",
+        "prim.device",
+        "prim.dtype",
+        "prim.max",
+        "prim.min",
+        "prim.unchecked_cast",
+    }
+)
+
+_TOKEN = re.compile(
+    r"""(?P<blank>[ \t\n]+|\#[^\n]*)
+    |(?P<text>"[^"\\\n]*"(?!"))
+    |(?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?(?![\w.]))
+    |(?P<name>[A-Za-z_]\w*)
+    |(?P<sign>[-+*/%=<>!&|^~.,:;@()\[\]{}])""",
+    re.VERBOSE | re.ASCII,
+)
+_CLASSES = b"torch.classes"
+
+
+def check_code(file: Path, trust: str) -> None:
+    """Check that a model file names no operator but those that models need.
+
+    Args:
+        file: the model file.
+        trust: how the user may say that the file is trusted, for the message.
+
+    Raises:
+        ModelFileError: it does.
+    """
+    # The reader that loads the model: another one might find other code in the same bytes.
+    reader = torch._C.PyTorchFileReader(str(file))
+    for entry in reader.get_all_records():
+        if entry.startswith("code/") and entry.endswith(".py"):
+            _check_source(file, reader.get_record(entry), trust)
+        elif entry.endswith(".pkl") and _CLASSES in reader.get_record(entry):
+            raise _refusal(file, "a C++ class (torch.classes)", trust)
+
+
+def _check_source(file: Path, content: bytes, trust: str) -> None:
+    tokens = list(_tokens(file, content, trust))
+    for k, token in enumerate(tokens):
+        after_dot = k > 0 and tokens[k - 1] == "."
+        if token.startswith('"'):
+            if token[1:-1] in _refused():
+                raise _refusal(file, token[1:-1], trust)
+        elif after_dot:
+            _check_attribute(file, tokens, k, trust)
+        elif token in ("torch", "ops", "__torch__"):
+            _check_path(file, tokens, k, trust)
+
+
+def _check_attribute(file: Path, tokens: list[str], k: int, trust: str) -> None:
+    """An attribute of a value, or a part of a path that `_check_path` has checked."""
+    first = k
+    while first > 1 and tokens[first - 1] == "." and re.match(r"\w", tokens[first - 2]):
+        first -= 2
+    if tokens[first] in ("torch", "ops", "__torch__") and tokens[first - 1 : first] != ["."]:
+        return
+    if tokens[k] in _refused():
+        raise _refusal(file, tokens[k], trust)
+
+
+def _check_path(file: Path, tokens: list[str], k: int, trust: str) -> None:
+    """A path that begins with ``torch``, ``ops`` or ``__torch__`` at token k."""
+    names = [tokens[k]]
+    while tokens[k + 1 : k + 2] == ["."] and k + 2 < len(tokens):
+        k += 2
+        names.append(tokens[k])
+    path = ".".join(names)
+    if names[0] == "torch":
+        known = len(names) == 2 and names[1] in OPERATORS
+    elif names[0] == "ops":
+        known = ".".join(names[1:]) in _OTHER_OPERATORS
+    else:
+        known = len(names) > 2 and names[1:3] != ["torch", "classes"]
+    if not known:
+        raise _refusal(file, path, trust)
+
+
+def _tokens(file: Path, content: bytes, trust: str) -> Iterator[str]:
+    try:
+        text = content.decode("ascii")
+    except UnicodeDecodeError:
+        raise _refusal(file, "letters that are not ASCII", trust) from None
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise _refusal(file, repr(text[position : position + 20]), trust)
+        position = match.end()
+        if match.lastgroup != "blank":
+            yield match[0]
+
+
+@cache
+def _refused() -> frozenset[str]:
+    """Names of all operators of this torch except those of `OPERATORS`."""
+    schemas = torch._C._jit_get_all_schemas()
+    return frozenset(schema.name.rpartition("::")[2] for schema in schemas) - OPERATORS
+
+
+def _refusal(file: Path, found: str, trust: str) -> ModelFileError:
+    return ModelFileError(
+        f"{file}: expected a model whose code only calculates; found {found}. Its code could do "
+        f"anything that you may do, such as overwrite files. If you trust its author, {trust}"
+    )
