@@ -84,7 +84,7 @@ def labels_for(atoms: Atoms, species: SpeciesMap, where: str) -> np.ndarray:
         InputError: the file calls particles by one name of the map, and the map by another one.
     """
     named = names_of_particles(atoms)
-    if SPECIES_LABEL in atoms.arrays and species.by_type:
+    if SPECIES_LABEL in atoms.arrays and species.by_type and "type" not in atoms.arrays:
         return _types_by_name(atoms.arrays[SPECIES_LABEL], species, where)
     if species.by_type:
         labels = np.asarray(atoms.arrays.get("type", atoms.numbers))

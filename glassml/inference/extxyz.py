@@ -6,7 +6,7 @@ import io
 import json
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
 import numpy as np
@@ -26,6 +26,9 @@ _AFTER_POSITIONS = 4
 # Those of ASE's columns in files whose arrays have another name in memory.
 _ARRAYS = {"pos": "positions", "charge": "charges"}
 
+# Columns of every file, which arrays of these names would hide, or be hidden by.
+_RESERVED = {"species", "symbols", "pos", "Z"}
+
 _NO_TEXT = "_"  # stands for blanks, which would begin another column
 
 
@@ -41,7 +44,8 @@ def write_frame(stream: TextIO, atoms: Atoms) -> None:
     ``Z``, from which ASE then takes the symbols.
 
     Columns of the format are separated by blanks, so blanks in text become ``_``, as does an empty
-    text, and colons in names of columns. Text with line breaks or backslashes in ``info`` is
+    text, and colons in names of columns. An array with the name of another column (``Z``) gets
+    another one (``Z_``). Text with line breaks or backslashes in ``info`` is
     written as JSON, which ASE reads back.
 
     Args:
@@ -50,7 +54,7 @@ def write_frame(stream: TextIO, atoms: Atoms) -> None:
             are written.
 
     Warns:
-        UserWarning: a text was changed.
+        UserWarning: a text or a name was changed.
     """
     written = _writable(atoms)
     text = io.StringIO()
@@ -77,8 +81,7 @@ def _writable(atoms: Atoms) -> Atoms:
         for key, value in atoms.info.items()
         if isinstance(value, str) and (len(value.splitlines()) > 1 or "\\" in value)
     }
-    names = {name: re.sub(r"[\s:=\"]+", _NO_TEXT, name) for name in atoms.arrays}
-    renamed = {name: plain for name, plain in names.items() if name != plain}
+    renamed = _renamed(atoms.arrays)
     numbers = numbers_of_types(atoms.numbers)
     if not texts and not lines and not renamed and np.array_equal(numbers, atoms.numbers):
         return atoms
@@ -88,10 +91,25 @@ def _writable(atoms: Atoms) -> Atoms:
     for name, values in texts.items():
         result.arrays[name] = _without_blanks(name, values)
     for name, plain in renamed.items():
-        _warn(f"names of columns cannot hold blanks, colons or equals signs: {name!r}", plain)
+        _warn(f"names of columns must be different, without blanks, colons and =: {name!r}", plain)
         result.arrays[plain] = result.arrays.pop(name)
     result.info.update({key: _as_json(value) for key, value in lines.items()})
     return result
+
+
+def _renamed(names: Iterable[str]) -> dict[str, str]:
+    """New names for the arrays that cannot have their own as columns."""
+    plain = {name: re.sub(r"[\s:=\"]+", _NO_TEXT, name) for name in names}
+    taken = {*_RESERVED, *(name for name in plain if name == plain[name])}
+    found = {}
+    for name, new in plain.items():
+        if new == name and name not in _RESERVED:
+            continue
+        while new in taken:
+            new += _NO_TEXT
+        taken.add(new)
+        found[name] = new
+    return found
 
 
 def _as_json(text: str) -> str:

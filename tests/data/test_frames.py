@@ -233,7 +233,9 @@ def test_a_dump_that_was_cut_off_is_refused(tmp_path: Path, kept: float) -> None
     source.write_text(text + text[: int(kept * len(text))])
     frames = open_frames(source).frames
     next(frames)
-    expected = rf"^{re.escape(str(source))}: frame 1: expected 40 complete lines of"
+    expected = (
+        rf"^{re.escape(str(source))}: frame 1: expected (40 complete lines|a frame whose last line)"
+    )
     with pytest.raises(InputError, match=expected):
         next(frames)
 
@@ -284,7 +286,7 @@ def write_files(folder: Path) -> None:
             ":",
             r"broken.extxyz: frame 0: expected a complete frame of 3 particles; found 2 and then",
         ),
-        ("cut.dump", ":", "cut.dump: frame 1: .*found 44 and then the end of .* being written"),
+        ("cut.dump", ":", "cut.dump: frame 1: expected a frame whose last line is complete"),
         ("cut.traj", ":", "cut.traj: expected a complete file of ASE's format 'traj'"),
         ("headless.dump", ":", "headless.dump: frame 0: expected a header and complete lines"),
         ("none.dump", ":", "none.dump: expected frames in this file .*; found none"),

@@ -6,8 +6,10 @@ import bz2
 import gzip
 import lzma
 
+import ase.io
 import numpy as np
 import pytest
+from ase import Atoms
 
 from glassml.data import configuration_from_atoms, open_frames
 from glassml.errors import InputError
@@ -32,6 +34,8 @@ STYLES = {
     "electron": ("{id} {type} 1.0 2 0.5", ""),
     "template": ("{id} 7 1 1 {type}", ""),
     "spin": ("{id} {type}", "0.1 0.2 0.3 1.0"),
+    "dielectric": ("{id} {type} 0.5", "0.1 0.2 0.3 1 2 3 4 5"),
+    "rheo/thermal": ("{id} {type} 0 1.0 0.5", ""),
     "atomic/kk": ("{id} {type}", ""),
 }
 
@@ -72,8 +76,9 @@ def test_atom_styles(tmp_path, style):
     np.testing.assert_allclose(moved.positions, POSITIONS + np.array([3, 0, -3]), atol=1e-15)
 
 
-def test_hybrid_styles_begin_with_the_positions(tmp_path):
-    content = text("atomic", images="0.5 1.0 0.9", title="Atoms # hybrid")
+@pytest.mark.parametrize("style", ["hybrid", "hybrid sphere", "tdpd"])
+def test_styles_that_begin_with_the_positions(tmp_path, style):
+    content = text("atomic", images="0.5 1.0 0.9", title=f"Atoms # {style}")
     assert_right(read(tmp_path, content))
 
 
@@ -82,11 +87,12 @@ def test_the_style_is_not_guessed(tmp_path):
     assert_right(read(tmp_path, text("atomic", title="Atoms")))
     for style in ("sphere", "full", "charge", "molecular"):
         with pytest.raises(
-            InputError, match=r"expected the atom style behind the title .*'Atoms #"
+            InputError, match=r"expected a known atom style .*'Atoms #.*of several styles"
         ):
             read(tmp_path, text(style, title="Atoms"))
-    with pytest.raises(InputError, match=r"expected the atom style .* found 'mine'"):
-        read(tmp_path, text("full", title="Atoms # mine"))
+    for style in ("full", "atomic"):
+        with pytest.raises(InputError, match=r"known atom style .*\.\.\.\); found 'mine'"):
+            read(tmp_path, text(style, title="Atoms # mine"))
     with pytest.raises(InputError, match=r"expected 5 columns of atom style atomic .*; found 7"):
         read(tmp_path, text("sphere", title="Atoms # atomic"))
 
@@ -129,6 +135,12 @@ def test_elements_by_mass(tmp_path):
     masses = "\nMasses\n\n1 63.546\n2 91.224\n"
     atoms = read(tmp_path, text(header=HEADER + masses))
     assert atoms.get_chemical_symbols() == ["Cu", "Zr", "Cu"]
+    tabs = masses.replace(" ", "\t")
+    assert read(tmp_path, text(header=HEADER + tabs)).get_chemical_symbols() == ["Cu", "Zr", "Cu"]
+    light = masses.replace("63.546", "4.0").replace("91.224", "1.0")
+    assert read(tmp_path, text(header=HEADER + light)).get_chemical_symbols() == ["He", "H", "He"]
+    with pytest.raises(InputError, match="Masses: line 12: mass: expected a number; found 'x'"):
+        read(tmp_path, text(header=HEADER + masses.replace("63.546", "x")))
     # Equal masses, as of LJ particles, tell no elements.
     equal = masses.replace("63.546", "1").replace("91.224", "1")
     assert read(tmp_path, text(header=HEADER + equal)).numbers.tolist() == TYPES
@@ -155,11 +167,15 @@ def test_other_sections_and_boxes(tmp_path):
         ("3 atoms", "2 atoms", "Atoms: number of particles: expected 2, as the file .* found 3"),
         ("2 atom types", "1 atom types", "type: expected types of 1 to 1, as the file states; "),
         ("2 2 1.1", "1 2 1.1", "id: expected 3 different ids; found 2, and 1 2 times"),
-        ("0 3 ylo yhi\n", "", "box: expected lines xlo xhi, .*; found none for ylo yhi"),
+        (
+            "0 3 ylo yhi\n",
+            "",
+            "box: expected lines xlo xhi, .*; found none for ylo yhi. Add '-0.5 0.5",
+        ),
         ("0 3 ylo yhi", "3 0 ylo yhi", "box: expected bounds with low < high"),
         ("0 3 ylo yhi", "0 ylo yhi", "ylo yhi: expected 2 numbers"),
         ("0.4\n", "0.4", "last line is complete; found an end within the line '2 2 1.1 1.2 0.4'"),
-        ("2 2 1.1 1.2 0.4", "2 2 1.1 1.2", "line 14: expected a particle with 5 columns; found 4"),
+        ("2 2 1.1 1.2 0.4", "2 2 1.1 1.2", "line 14: expected a row of 5 columns; found 4"),
         ("Atoms # atomic", "Atom # atomic", "expected a section Atoms; found none"),
         ("2 atom types", "2 atom types\nof A and B", "line 5: expected a line of the header"),
     ],
@@ -169,11 +185,40 @@ def test_what_the_file_states_and_holds_must_agree(tmp_path, before, after, mess
     assert content.count(before) == 1
     with pytest.raises(InputError, match=message):
         read(tmp_path, content.replace(before, after))
+
+
+def test_velocities_are_those_of_the_atoms(tmp_path):
+    content = text()
     velocities = "\nVelocities\n\n1 0 0 0\n2 0 0 0\n"
     with pytest.raises(InputError, match="Velocities: number of particles: expected 3"):
         read(tmp_path, content + velocities)
     with pytest.raises(InputError, match="Velocities: id: expected the ids of the section Atoms"):
         read(tmp_path, content + velocities + "2 0 0 0\n")
+
+
+def test_the_first_line_is_a_remark(tmp_path):
+    with pytest.raises(InputError, match=r"'\.\.\. atoms' in the header; found none \(the first"):
+        read(tmp_path, text().partition("\n\n")[2], kind="lammps-data")
+
+
+def test_a_flat_box(tmp_path):
+    flat = text(header=HEADER.replace("0 3 zlo", "0 0 zlo"))
+    assert read(tmp_path, flat, pbc=(True, True, False)).cell.array[2].tolist() == [0, 0, 0]
+    with pytest.raises(InputError, match="box: expected bounds with low < high"):
+        read(tmp_path, flat)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("ka.data.extxyz", "extxyz"), ("run.data.xyz", "extxyz"), ("x.data.vasp", "vasp")],
+)
+def test_names_with_data_in_their_middle(tmp_path, name, kind):
+    atoms = Atoms("HHe", positions=POSITIONS[:2], cell=[3, 3, 3], pbc=True)
+    ase.io.write(tmp_path / name, atoms, format=kind)
+    opened = open_frames(tmp_path / name)
+    assert opened.format == kind
+    ((_, found),) = opened.frames
+    np.testing.assert_allclose(found.positions, atoms.positions, atol=1e-8)
 
 
 @pytest.mark.parametrize("name", ["melt.data", "melt.data.gz"])

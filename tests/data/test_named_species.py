@@ -46,7 +46,8 @@ def gsd_file(tmp_path, types: list[str], typeid, **changes):
     frame.particles.typeid = typeid
     frame.particles.position = SYSTEM.positions - length / 2
     for name, value in changes.items():
-        setattr(frame.configuration, name, value)
+        owner = frame.configuration if hasattr(frame.configuration, name) else frame.particles
+        setattr(owner, name, value)
     path = tmp_path / "run.gsd"
     with gsd.hoomd.open(path, "w") as file:
         file.append(frame)
@@ -144,27 +145,58 @@ def test_gsd_types_with_commas(tmp_path):
     assert names(read(path, "A,B")) == NAMES.tolist()
 
 
-def test_gsd_without_a_box_or_positions(tmp_path):
-    path = gsd_file(tmp_path, ["A", "B"], SYSTEM.species, box=[1, 1, 1, 0, 0, 0])
-    with pytest.raises(InputError, match=r"frame 0: configuration/box: expected it in the file"):
+def chunks(path) -> set[str]:
+    with gsd.hoomd.open(path, "r") as file:
+        return set(file.file.find_matching_chunk_names(""))
+
+
+UNIT_BOX = [1, 1, 1, 0, 0, 0]
+
+
+def test_gsd_with_a_unit_box(tmp_path):
+    """The package gsd leaves out what has its default value."""
+    scaled = SYSTEM.positions / SYSTEM.cell[0, 0] % 1 - 0.5
+    path = gsd_file(tmp_path, ["A", "B"], SYSTEM.species, box=UNIT_BOX, position=scaled)
+    assert "configuration/box" not in chunks(path)
+    found = read(path, length_unit="lj")
+    np.testing.assert_array_equal(found.cell, np.eye(3))
+    np.testing.assert_allclose(found.positions, scaled, atol=1e-7)  # single precision
+    one = gsd_file(tmp_path, ["A"], [0], N=1, position=[[0, 0, 0]])
+    assert "particles/position" not in chunks(one)
+    ((_, atoms),) = open_frames(one).frames
+    assert atoms.positions.tolist() == [[0, 0, 0]]
+
+
+def test_gsd_without_a_box(tmp_path):
+    path = gsd_file(tmp_path, ["A", "B"], SYSTEM.species, box=UNIT_BOX)
+    assert "configuration/box" not in chunks(path)
+    with pytest.raises(InputError, match=r"box: .*only a box of 1 x 1 x 1 is not stored; found n"):
         read(path)
 
 
+def test_gsd_without_positions(tmp_path):
+    path = gsd_file(tmp_path, ["A", "B"], SYSTEM.species, position=np.zeros((20, 3)))
+    assert "particles/position" not in chunks(path)
+    with pytest.raises(InputError, match=r"frame 0: particles/position: expected it in the file"):
+        read(path)
+
+
+def plane(tmp_path, height: float):
+    """A GSD file of two dimensions whose particles are this far from the plane."""
+    places = SYSTEM.positions - SYSTEM.cell[0, 0] / 2
+    places[:, 2] = height * np.where(np.arange(20) % 2, 1, -1)
+    return gsd_file(tmp_path, ["A", "B"], SYSTEM.species, dimensions=2, position=places)
+
+
 def test_gsd_in_two_dimensions_with_noise(tmp_path):
-    for height, flat in ((1e-5, True), (0.3, False)):
-        path = gsd_file(tmp_path, ["A", "B"], SYSTEM.species, dimensions=2)
-        with gsd.hoomd.open(path, "r") as file:
-            frame = file[0]
-        frame.particles.position[:, 2] = height * np.where(np.arange(20) % 2, 1, -1)
-        with gsd.hoomd.open(path, "w") as file:
-            file.append(frame)
-        if flat:
-            found = read(path, length_unit="lj")
-            assert found.plane == 2
-            np.testing.assert_array_equal(found.positions[:, 2], 0.0)
-        else:
-            with pytest.raises(InputError, match="in the plane z = 0, as the file states two"):
-                read(path)
+    found = read(plane(tmp_path, 1e-5), length_unit="lj")
+    assert found.plane == 2
+    np.testing.assert_array_equal(found.positions[:, 2], 0.0)
+
+
+def test_gsd_in_two_dimensions_outside_the_plane(tmp_path):
+    with pytest.raises(InputError, match="in the plane z = 0, as the file states two"):
+        read(plane(tmp_path, 0.3))
 
 
 def test_more_types_than_elements(tmp_path):

@@ -96,6 +96,8 @@ def test_one_column_may_be_a_vector(dump, tmp_path):
         '"Id";"0.5";"4.0";\n"20";"0.2";"20";\n"10";"0.1";"10";\n"30";"0.3";"30";\n',
         'sep=,\n"id","0,5","4"\n"20","0,2","20"\n"10","0,1","10"\n"30","0,3","30"\n',
         "id\t0,5\t4\n20\t0,2\t20\n10\t0,1\t10\n30\t0,3\t30\n",
+        "id\t0.5 4\n20 0.2\t20\n10\t 0.1 10\n30 0.3\t\t30\n",
+        "id,\t0.5,\t4\n20,\t0.2,\t20\n10\t,0.1,10\n30,0.3 ,\t30\n",
         "id, 0.5, 4.0\n20.0, 0.2, 20\n10.0, 0.1, 10\n30.0, 0.3, 3e1\n",
     ],
 )
@@ -113,6 +115,10 @@ def test_tables_of_spreadsheets(dump, tmp_path, text, encoding):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (
+            "id\t1\t2\n10\t\t1\n20\t\t2\n",
+            "line 2: expected numbers; found: could not convert .* ''",
+        ),
         ("10 0,5\n20 0,5\n30 0,5\n", "line 1: expected commas or blanks between numbers, and"),
         ("10,,1\n20,,2\n30,,3\n", "line 1: expected numbers; found: could not convert .* ''"),
         (

@@ -10,7 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from glassml.data import ReadOptions, SpeciesMap, convert, open_frames, read_configurations
+from glassml.data import (
+    ReadOptions,
+    SpeciesMap,
+    configuration_from_atoms,
+    convert,
+    open_frames,
+    read_configurations,
+)
 from glassml.data.dataset import Dataset
 from glassml.errors import InputError
 
@@ -69,7 +76,12 @@ def refusal(folder: Path, text: str, **options) -> str:
         ([*ROWS[:2], "\n", ROWS[2]], 4, "line 12: expected .* 5 columns; found a blank line"),
         (ROWS, 3, "expected 3 lines .* found 4, and '2 2 1.1 1.2 0.4' beyond them"),
         (ROWS[:3], 4, "expected 4 complete lines of particles; found 3 and then the end"),
-        ([*ROWS[:3], ROWS[3][:-1]], 4, "expected 4 complete lines of particles; found 3"),
+        (
+            [*ROWS[:3], ROWS[3][:-1]],
+            4,
+            "expected a frame whose last line is complete; found an end",
+        ),
+        ([*ROWS[:2], ROWS[2][:-1]], 4, "expected 4 complete lines of particles; found 2"),
         ([*ROWS[:3], ROWS[0]], 4, "id: expected 4 different ids; found 3, and 3 2 times"),
         ([*ROWS[:3], "2 2 1.1 1.2\n"], 4, "line 13: .* 5 columns; found 4: '2 2 1.1 1.2'"),
         ([*ROWS[:3], "2 2 1.1 1.2 0.4 # good\n"], 4, "line 13: expected .* 5 columns; found 7"),
@@ -98,10 +110,35 @@ def test_other_columns_are_kept(tmp_path):
     rows = [row.replace("\n", f" {k} 0.5 {k / 4}\n") for k, row in enumerate(ROWS)]
     atoms = one(tmp_path, frame(rows, columns="id type x y z mol radius v_any"))
     assert atoms.arrays["mol"].tolist() == [1, 3, 0, 2]
+    assert atoms.arrays["mol"].dtype == np.int64
     assert atoms.arrays["v_any"].tolist() == [0.25, 0.75, 0.0, 0.5]
     assert atoms.arrays["radius"].tolist() == [0.5] * 4
     twice = refusal(tmp_path, frame(rows, columns="id type x y z mol mol v_any"))
     assert "columns: expected each name once; found 'mol' twice" in twice
+
+
+def test_forces_beside_charges(tmp_path):
+    rows = [row.replace("\n", f" -0.5 {row[0]} 0 0\n") for row in ROWS]
+    atoms = one(tmp_path, frame(rows, columns="id type x y z q fx fy fz"))
+    np.testing.assert_array_equal(atoms.get_forces()[:, 0], [1, 2, 3, 4])
+    assert atoms.get_initial_charges().tolist() == [-0.5] * 4
+
+
+def test_whole_numbers_with_decimals(tmp_path):
+    rows = [row.replace("\n", f" {row[0]}.0 7.0\n") for row in ROWS]
+    atoms = one(tmp_path, frame(rows, columns="id type x y z mol i_any"))
+    assert atoms.arrays["mol"].tolist() == [1, 2, 3, 4]
+    assert {atoms.arrays[name].dtype for name in ("mol", "i_any")} == {np.dtype(np.int64)}
+    half = [row.replace(".0 7.0", ".5 7.0") for row in rows]
+    message = refusal(tmp_path, frame(half, columns="id type x y z mol i_any"))
+    assert "mol: expected whole numbers; found 3.5" in message
+
+
+def test_ids_of_zero_are_none(tmp_path):
+    """As LAMMPS writes them after `atom_modify id no`: then the order is that of the rows."""
+    atoms = one(tmp_path, frame(["0" + row[1:] for row in ROWS]), ids=True)
+    np.testing.assert_array_equal(atoms.positions, POSITIONS[[2, 0, 3, 1]])
+    assert "id" not in atoms.arrays
 
 
 def test_columns_named_like_labels_are_none(tmp_path):
@@ -172,6 +209,19 @@ def test_flags_and_boxes_of_all_kinds(tmp_path, flags, pbc):
     np.testing.assert_array_equal(atoms.positions, POSITIONS)
 
 
+def test_flat_boxes(tmp_path):
+    """As programs for two dimensions write them; a periodic direction needs a length."""
+    flat = [" ".join(row.split()[:4]) + " 0\n" for row in ROWS]
+    text = frame(flat, flags="pp pp ff", box="0 3\n0 3\n0 0")
+    found = configuration_from_atoms(one(tmp_path, text), ("A", "B"))
+    assert found.pbc == (True, True, False)
+    np.testing.assert_array_equal(np.diag(found.cell)[:2], [3, 3])
+    assert found.cell[2, 2] > 0
+    periodic = frame(flat, box="0 3\n0 3\n0 0")
+    assert "expected bounds with low < high (or equal" in refusal(tmp_path, periodic)
+    assert one(tmp_path, periodic, pbc=(True, True, False)).pbc.tolist() == [True, True, False]
+
+
 @pytest.mark.parametrize(
     ("flags", "box", "message"),
     [
@@ -179,8 +229,8 @@ def test_flags_and_boxes_of_all_kinds(tmp_path, flags, pbc):
         ("pp pp yes", BOX, "expected flags such as ITEM: BOX BOUNDS pp pp pp; found 'pp pp yes'"),
         ("xy xz yz pp pp pp", BOX, "expected three lines of 3 numbers; found"),
         (FLAGS, "0 3\n0 3\n0 x", "expected three lines of 2 numbers; found"),
-        (FLAGS, "0 3\n3 0\n0 3", "box: expected bounds with low < high; found"),
-        (FLAGS, "0 3\n0 nan\n0 3", "box: expected bounds with low < high; found"),
+        (FLAGS, "0 3\n3 0\n0 3", "box: expected bounds with low < high (or equal ones in"),
+        (FLAGS, "0 3\n0 nan\n0 3", "box: expected bounds with low < high (or equal ones in"),
     ],
 )
 def test_boxes_that_make_no_sense(tmp_path, flags, box, message):
@@ -188,8 +238,19 @@ def test_boxes_that_make_no_sense(tmp_path, flags, box, message):
 
 
 def test_other_dumps(tmp_path):
-    text = frame().replace("ITEM: ATOMS", "ITEM: ENTRIES")
-    assert "expected a dump of atoms (ITEM: ATOMS); found ITEM: ENTRIES" in refusal(tmp_path, text)
+    entries = frame().replace("OF ATOMS", "OF ENTRIES").replace("ITEM: ATOMS", "ITEM: ENTRIES")
+    grid = (
+        f"ITEM: TIMESTEP\n0\nITEM: BOX BOUNDS {FLAGS}\n{BOX}\nITEM: DIMENSION\n3\n"
+        "ITEM: GRID SIZE nx ny nz\n1 1 1\nITEM: GRID CELLS f_any\n0.5\n"
+    )
+    for text, last in ((entries, "ENTRIES id type x y z"), (grid, "GRID CELLS f_any")):
+        message = refusal(tmp_path, text)
+        assert "expected a dump of atoms (ITEM: ATOMS); found only ITEM: TIMESTEP, " in message
+        assert message.endswith(last)
+    cut = frame().partition("ITEM: ATOMS")[0]
+    assert f"BOX BOUNDS {FLAGS}. Is the file still being written?" in refusal(tmp_path, cut)
+    label = frame().replace("ITEM: NUMBER", "ITEM: LABEL\nany\nITEM: NUMBER")
+    assert "line 3: found the unknown item ITEM: LABEL" in refusal(tmp_path, label)
     assert "positions: expected columns x y z, xs ys zs, xu yu zu or xsu ysu zsu" in refusal(
         tmp_path, frame(columns="id type x y w")
     )

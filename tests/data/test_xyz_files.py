@@ -72,9 +72,11 @@ def test_without_a_cell_a_liquid_is_no_droplet(tmp_path, kind, header):
         (f"{LATTICE} Properties=species:S:1:pos:R", "expected name:kind:columns"),
         (
             f"{LATTICE} Properties=element:S:1:pos:R:3",
-            "expected species (or Z) and pos; found elem",
+            "expected species (or Z, or type:I:1) and pos; found elem",
         ),
-        (f"{LATTICE} Properties=species:S:1:positions:R:3", "expected species (or Z) and pos"),
+        (f"{LATTICE} Properties=species:S:1:positions:R:3", "expected species (or Z, or type"),
+        (f"{LATTICE} Properties=type:S:1:pos:R:3", "expected species (or Z, or type:I:1) and pos"),
+        (f"{LATTICE} Properties=species:S:1:pos:R:3:a:R:1:a:R:1", "found 'a' twice"),
     ],
 )
 def test_headers_that_are_not_understood(tmp_path, header, message):
@@ -108,7 +110,8 @@ FORCES = f"{LATTICE} Properties=species:S:1:pos:R:3:good:L:1"
         ),
         (f"2\n{FORCES}\n{ROWS}", "expected a particle with 5 columns (species:pos:good)"),
         (f"1\n{FORCES}\nH 0 0 0 T 1\n", "expected a particle with 5 columns (species:pos:good)"),
-        (f"1\n{FORCES}\nH 0 0 0 yes\n", "line 3: expected T or F; found 'yes'"),
+        (f"1\n{FORCES}\nH 0 0 0 yes\n", "line 3: good: expected T or F, as ASE takes all else"),
+        (f"1\n{FORCES}\nH 0 0 0 1\n", "for F; found '1'"),
         ("two\n\n", "line 1: expected the number of particles of frame 0"),
     ],
 )
@@ -141,3 +144,72 @@ def test_species_that_are_no_symbols(tmp_path, kind):
     assert atoms.arrays["type"].tolist() == [2, 1]
     assert configuration_from_atoms(atoms, ("A", "B")).species.tolist() == [1, 0]
     assert atoms.arrays["c_pe"].tolist() == [7, 8]
+
+
+TYPED = "Properties=species:S:1:pos:R:3:type:I:1"
+
+
+def test_types_beside_species(tmp_path):
+    """The numbers of species are types, and so must agree with a column of types."""
+    (atoms,) = frames(tmp_path, f"2\n{LATTICE} {TYPED}\n2 0 0 0 2\n1 1 1 1 1\n")
+    assert atoms.arrays["type"].tolist() == [2, 1]
+    message = refusal(tmp_path, f"2\n{LATTICE} {TYPED}\n1 0 0 0 2\n2 1 1 1 1\n")
+    assert "in the column type, for particle 0 2; found 1. Leave one of the two" in message
+    (atoms,) = frames(tmp_path, f"2\n{LATTICE} {TYPED}\nP 0 0 0 2\nN1 1 1 1 1\n")
+    assert atoms.arrays["type"].tolist() == [2, 1]
+    assert configuration_from_atoms(atoms, SpeciesMap(["A", "B"])).species.tolist() == [1, 0]
+    found = configuration_from_atoms(atoms, SpeciesMap.parse("P=x,N1=y"))
+    assert [found.species_names[k] for k in found.species] == ["x", "y"]
+    with pytest.raises(InputError, match="which calls type 1 'N1'; found 'P'"):
+        configuration_from_atoms(atoms, SpeciesMap(["P", "N1"]))
+
+
+def test_types_in_place_of_species(tmp_path):
+    properties = "Properties=type:I:1:pos:R:3"
+    (atoms,) = frames(tmp_path, f"2\n{LATTICE} {properties}\n2 0 0 0\n1 1 1 1\n")
+    assert atoms.numbers.tolist() == atoms.arrays["type"].tolist() == [2, 1]
+    assert configuration_from_atoms(atoms, SpeciesMap(["A", "B"])).species.tolist() == [1, 0]
+    message = refusal(tmp_path, f"1\n{LATTICE} {properties}\n0 0 0 0\n")
+    assert "type: expected types of 1 and more; found 0" in message
+
+
+@pytest.mark.parametrize(
+    ("properties", "row"),
+    [
+        ("species:S:1:pos:R:3:id:I:1", "{0} {1} {2}"),
+        ("id:I:1:species:S:1:pos:R:3", "{2} {0} {1}"),
+        ("pos:R:3:id:I:1:species:S:1", "{1} {2} {0}"),
+    ],
+)
+def test_species_in_any_column(tmp_path, properties, row):
+    """OVITO writes columns in the order that its user chooses."""
+    header = f"{LATTICE} Properties={properties}"
+
+    def text(header: str, names: list[str]) -> str:
+        places = [" ".join(map(str, place)) for place in POSITIONS]
+        lines = (row.format(name, places[k], k + 7) for k, name in enumerate(names))
+        return f"2\n{header}\n" + "".join(f"{line}\n" for line in lines)
+
+    (atoms,) = frames(tmp_path, text(header, ["B", "A"]))
+    assert atoms.arrays[SPECIES_LABEL].tolist() == ["B", "A"]
+    assert atoms.arrays["id"].tolist() == [7, 8]
+    np.testing.assert_array_equal(atoms.positions, POSITIONS)
+    (atoms,) = frames(tmp_path, text(header.replace("species:S", "species:I"), ["2", "1"]))
+    assert atoms.arrays["type"].tolist() == [2, 1]
+    (atoms,) = frames(tmp_path, text(header, ["He", "Cu"]))
+    assert atoms.get_chemical_symbols() == ["He", "Cu"]
+
+
+def test_forces_remain_those_of_the_atoms(tmp_path):
+    properties = "Properties=species:S:1:pos:R:3:forces:R:3"
+    rows = "B 0 0 0 1 2 3\nA1 1 1 1 4 5 6\n"
+    (atoms,) = frames(tmp_path, f"2\n{LATTICE} {properties}\n{rows}", pbc=FLAT)
+    np.testing.assert_array_equal(atoms.get_forces(), [[1, 2, 3], [4, 5, 6]])
+
+
+@pytest.mark.parametrize("flags", ["T T F", "yes yes no"])
+def test_flags_in_remarks_are_left_alone(tmp_path, flags):
+    text = f'2\n{LATTICE} comment="x pbc=3" pbc="{flags}"\n{ROWS}'
+    (atoms,) = frames(tmp_path, text, pbc=FLAT)
+    assert atoms.info == {"comment": "x pbc=3"}
+    assert tuple(atoms.pbc.tolist()) == FLAT

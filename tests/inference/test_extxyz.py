@@ -151,6 +151,24 @@ def test_numbers_that_are_no_elements(tmp_path: Path) -> None:
     assert found.arrays["type"].tolist() == [1, 150]
 
 
+def test_names_of_other_columns(tmp_path: Path) -> None:
+    """ASE leaves out ``species`` and ``pos``, and takes ``Z`` for atomic numbers."""
+    atoms = Atoms("HHe", positions=np.eye(3)[:2], cell=[5, 5, 5], pbc=True)
+    atoms.set_array("type", np.array([1, 2]))
+    atoms.info["species_names"] = "A,B"
+    given = ["Z", "species", "pos", "a b", "a_b", "a=b"]
+    for k, name in enumerate(given):
+        atoms.set_array(name, np.array([k, k + 0.5]))
+    with pytest.warns(UserWarning, match="names of columns must be different") as warned:
+        (found,) = there_and_back(tmp_path / "a.extxyz", atoms)
+    changed = [str(one.message).partition("=: ")[2] for one in warned]
+    assert changed[0] == "'Z' is written as 'Z_'"
+    assert len(changed) == 5
+    for k, name in enumerate(["Z_", "species_", "pos_", "a_b_", "a_b", "a_b__"]):
+        assert found.arrays[name].tolist() == [k, k + 0.5]
+    assert found.numbers.tolist() == [1, 2]
+
+
 def test_names_that_the_header_cannot_hold(tmp_path: Path) -> None:
     atoms = Atoms("H2", positions=np.eye(3)[:2], cell=[5, 5, 5], pbc=True)
     atoms.set_array("t:1 of A", np.array([0.5, 1.5]))

@@ -60,7 +60,7 @@ def test_the_shipped_model_in_a_liquid_that_lammps_makes(tmp_path: Path):
     """
     for name in ("in.cu_zr", "cu_zr.lammps"):
         shutil.copy(FOLDER / name, tmp_path)
-    steps = {"t_melt": 1500, "t_settle": 3000}
+    steps = {"t_melt": 1000, "t_settle": 1500}
     script = tmp_path / "in.cu_zr"
     run = run_lammps(script, ranks=2, cwd=tmp_path, variables=steps, timeout=240)
     assert "unlike the training data" not in run.log.read_text()

@@ -6,6 +6,7 @@ one in empty space, and does not know names other than chemical symbols. So glas
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,9 +16,10 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from glassml.data.readers.labels_of_types import atoms_of_species, names_of_types
 from glassml.data.readers.stated import (
     Pbc,
-    check_atoms,
     check_box,
     check_different,
+    check_ids,
+    check_last_line,
     check_types,
     periodic,
 )
@@ -26,7 +28,7 @@ from glassml.errors import InputError
 
 __all__ = ["frame_atoms"]
 
-_INTEGERS = {"id", "type", "mol", "ix", "iy", "iz", "proc", "procp1"}
+_INTEGERS = ("mol", "ix", "iy", "iz", "proc", "procp1")
 _TEXTS = ("typelabel", "element")  # the first of them that is there counts
 _IMAGES = ("ix", "iy", "iz")
 # Whether columns with these names of labels hold labels or predictions, a dump cannot say.
@@ -81,14 +83,19 @@ def frame_atoms(
         InputError: what the frame states and what it holds differ, or it lacks what is needed.
     """
     frame = _parsed(text, where)
-    cell, origin, flags = _box(frame, where)
+    cell, origin, flags = _box(frame, where, pbc)
     check_different(where, frame.columns)
     table = read_table(
         frame.rows, [(name, _kind(name)) for name in frame.columns], where, frame.first_row
     )
-    known_ids = table.get("id")
-    if known_ids is not None:
-        order = np.argsort(known_ids, kind="stable")
+    for name in table:
+        if name in _INTEGERS or name.startswith(("i_", "i2_")):
+            table[name] = _whole_numbers(table[name], f"{where}: {name}")
+    if "id" in table and not table["id"].any():
+        del table["id"]  # atom_modify id no
+    if "id" in table:
+        check_ids(where, table["id"])
+        order = np.argsort(table["id"])
         table = {name: values[order] for name, values in table.items()}
     atoms = _with_species(table, where)
     pbc_found = repr(frame.bounds) if frame.bounds else "none behind ITEM: BOX BOUNDS"
@@ -98,14 +105,21 @@ def frame_atoms(
     _place(atoms, table, origin, unwrapped, where)
     _add_columns(atoms, table, ids)
     atoms.info["timestep"] = frame.step
-    assert frame.n_atoms is not None, "checked while parsing"
-    return check_atoms(where, atoms, frame.n_atoms, table.get("id"))
+    return atoms
 
 
 def _kind(name: str) -> str:
     if name in _TEXTS:
         return TEXT
-    return INTEGER if name in _INTEGERS or name.startswith(("i_", "i2_")) else REAL
+    return INTEGER if name in ("id", "type") else REAL
+
+
+def _whole_numbers(values: np.ndarray, where: str) -> np.ndarray:
+    """Integers [N], which other programs may write as 1.0."""
+    wrong = values[values % 1 != 0]
+    if wrong.size:
+        raise InputError(f"{where}: expected whole numbers; found {wrong[0]}")
+    return values.astype(np.int64)
 
 
 def _parsed(text: str, where: str) -> _Frame:
@@ -116,12 +130,14 @@ def _parsed(text: str, where: str) -> _Frame:
     """
     frame = _Frame()
     head, marker, tail = text.partition("ITEM: ATOMS")
-    if not marker and "ENTRIES" in head:
-        raise InputError(f"{where}: expected a dump of atoms (ITEM: ATOMS); found ITEM: ENTRIES")
     if not marker or not tail[:1].isspace() or "ITEM: NUMBER OF ATOMS" not in head:
+        items = re.findall(r"(?m)^ITEM:\s*(.*\S)", head)
+        found = f"found only ITEM: {', '.join(items)}"
+        if any(word in item for item in items for word in ("ENTRIES", "GRID")):
+            raise InputError(f"{where}: expected a dump of atoms (ITEM: ATOMS); {found}")
         raise InputError(
-            f"{where}: expected a header and complete lines of particles; found "
-            "the end of the frame before ITEM: ATOMS. Is the file still being written?"
+            f"{where}: expected a header and complete lines of particles; {found}. Is the file "
+            "still being written?"
         )
     lines = head.split("\n")
     position = 0
@@ -142,7 +158,7 @@ def _parsed(text: str, where: str) -> _Frame:
             frame.bounds, frame.box = item.removeprefix("BOX BOUNDS").strip(), values
             position += 2
         elif item not in (None, "TIME", "UNITS"):
-            raise InputError(f"{where}: expected a dump of atoms (ITEM: ATOMS); found ITEM: {item}")
+            raise InputError(f"{where}: line {position}: found the unknown item ITEM: {item}")
         position += item is not None
     columns, _, rows = tail.partition("\n")
     frame.columns = columns.split()
@@ -157,6 +173,8 @@ def _rows(text: str, n_atoms: int, where: str) -> list[str]:
     rows = text.split("\n")
     # A row without a line break does not count: its last number may be incomplete.
     last = rows.pop()
+    if len(rows) == n_atoms - 1 and last.strip():
+        check_last_line(where, text, "frame")
     while rows and not rows[-1].strip():
         rows.pop()
     if len(rows) < n_atoms:
@@ -185,7 +203,7 @@ def _whole(values: list[str], where: str, item: str) -> int:
         ) from None
 
 
-def _box(frame: _Frame, where: str) -> tuple[np.ndarray, np.ndarray, Pbc | None]:
+def _box(frame: _Frame, where: str, pbc: Pbc | None) -> tuple[np.ndarray, np.ndarray, Pbc | None]:
     """Lattice vectors [3, 3] and origin [3] [length], and the flags if they can be read."""
     words = frame.bounds.split()
     general = words[:2] == ["abc", "origin"]
@@ -205,7 +223,7 @@ def _box(frame: _Frame, where: str) -> tuple[np.ndarray, np.ndarray, Pbc | None]
     # LAMMPS writes the bounds of what encloses the tilted box.
     low -= [min(0.0, xy, xz, xy + xz), min(0.0, yz), 0.0]
     high -= [max(0.0, xy, xz, xy + xz), max(0.0, yz), 0.0]
-    check_box(where, low, high)
+    check_box(where, low, high, pbc or stated)
     lx, ly, lz = high - low
     return np.array([[lx, 0.0, 0.0], [xy, ly, 0.0], [xz, yz, lz]]), low, stated
 
@@ -275,17 +293,19 @@ def _add_columns(atoms: Atoms, table: dict[str, np.ndarray], ids: bool) -> None:
     if ids and "id" in table:
         atoms.set_array("id", table["id"])
     used = {"id", "type", *_TEXTS, *_POSITIONS, *_IMAGES, *_NOT_READ}
-    for names, array in ((_VELOCITIES, "velocities"), (_FORCES, "")):
-        if set(names) <= set(table):
-            values = np.stack([table[name] for name in names], axis=1)
-            used |= set(names)
-            if array:
-                atoms.set_array(array, values)
-            else:
-                atoms.calc = SinglePointCalculator(atoms, forces=values)
+    vectors = {
+        names: np.stack([table[name] for name in names], axis=1)
+        for names in (_VELOCITIES, _FORCES)
+        if set(names) <= set(table)
+    }
+    used = used.union(*vectors)
+    if _VELOCITIES in vectors:
+        atoms.set_array("velocities", vectors[_VELOCITIES])
     if "q" in table:
         atoms.set_initial_charges(table["q"])
         used.add("q")
     for name, values in table.items():
         if name not in used and name not in atoms.arrays:
             atoms.set_array(name, values)
+    if _FORCES in vectors:  # last: results of a calculator hold for the atoms it was given
+        atoms.calc = SinglePointCalculator(atoms, forces=vectors[_FORCES])

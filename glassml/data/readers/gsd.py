@@ -10,7 +10,7 @@ import numpy as np
 from ase import Atoms
 
 from glassml.data.readers.labels_of_types import atoms_of_species
-from glassml.data.readers.stated import Pbc, check_atoms, check_types
+from glassml.data.readers.stated import Pbc, check_types
 from glassml.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ _BOX, _POSITION = "configuration/box", "particles/position"
 
 # A two-dimensional system may leave its plane by this fraction of the mean spacing: rounding.
 _LARGEST_NOISE = 0.01
+
+# Largest coordinate in a box of 1 x 1 x 1 around the origin, rounded to single precision.
+_UNIT_BOX = 0.5 + 1e-6
 
 
 def gsd_length(path: Path) -> int:
@@ -54,8 +57,8 @@ def gsd_frames(
         images = unwrapped and _has_images(trajectory)
         for number in numbers:
             where = f"{path}: frame {number}"
-            _check_chunks(trajectory, number, where)
             frame = trajectory[number]
+            _check_left_out(trajectory, number, frame, where)
             atoms = _atoms(frame, where)
             if pbc is not None:
                 atoms.pbc = pbc
@@ -65,17 +68,28 @@ def gsd_frames(
             yield atoms
 
 
-def _check_chunks(trajectory: gsd.hoomd.HOOMDTrajectory, number: int, where: str) -> None:
-    """Check for what GSD fills in if it is missing: a box of 1 x 1 x 1, and positions of zero.
+def _check_left_out(
+    trajectory: gsd.hoomd.HOOMDTrajectory, number: int, frame: gsd.hoomd.Frame, where: str
+) -> None:
+    """Check that a box of 1 x 1 x 1 and positions of zero can be true where they were left out.
 
-    A frame holds only what has changed since the first one.
+    A frame holds only what differs from the first one, and that only what differs from these.
     """
-    for chunk in (_BOX, _POSITION):
-        if not any(trajectory.file.chunk_exists(frame=k, name=chunk) for k in (number, 0)):
-            raise InputError(
-                f"{where}: {chunk}: expected it in the file; found none, neither in this frame nor "
-                "in the first. Write the file again with it"
-            )
+
+    def stored(chunk: str) -> bool:
+        return any(trajectory.file.chunk_exists(frame=k, name=chunk) for k in (number, 0))
+
+    farthest = float(np.abs(frame.particles.position).max(initial=0.0))
+    if not stored(_BOX) and farthest > _UNIT_BOX:
+        raise InputError(
+            f"{where}: {_BOX}: expected it in the file, as only a box of 1 x 1 x 1 is not stored; "
+            f"found none, but a coordinate of {farthest:.3g}. Write the file again with its box"
+        )
+    if not stored(_POSITION) and frame.particles.N > 1:
+        raise InputError(
+            f"{where}: {_POSITION}: expected it in the file; found none, neither in this frame nor "
+            "in the first. Write the file again with it"
+        )
 
 
 def _has_images(trajectory: gsd.hoomd.HOOMDTrajectory) -> bool:
@@ -116,7 +130,7 @@ def _atoms(frame: gsd.hoomd.Frame, where: str) -> Atoms:
         kind, _, array = name.partition("particles/")
         if not kind and np.shape(values) == (particles.N,):
             atoms.set_array(array, np.asarray(values))
-    return check_atoms(where, atoms, particles.N)
+    return atoms
 
 
 def _cell(frame: gsd.hoomd.Frame, flat: bool, where: str) -> np.ndarray:

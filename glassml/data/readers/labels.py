@@ -146,7 +146,10 @@ def _lines(path: Path) -> list[str]:
 def _words(path: Path, number: int, line: str) -> list[str]:
     """The cells of a line, without quotes; commas in cells are decimal ones."""
     unquoted = re.sub(r'"[^"]*"', "", line)
-    separator = next((mark for mark in ";\t" if mark in unquoted), None)
+    separator = ";" if ";" in unquoted else None
+    mixed = re.search(r"\S +\S|,\s*\t|\t\s*,", unquoted)  # tabs that are no more than blanks
+    if separator is None and "\t" in unquoted and not mixed:
+        separator = "\t"
     if separator is None and '"' in line:
         separator = "," if "," in unquoted else " "
     if separator is None and "," in line and re.search(r"[^\s,]\s+[^\s,]", line):

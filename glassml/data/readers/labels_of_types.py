@@ -63,11 +63,13 @@ def atoms_of_species(
     Args:
         types: [N]; None if the file has none, but labels.
         names: of the types; empty if the file has none.
-        labels: [N], used without types.
+        labels: [N], used without types; numbers are types.
     """
     if types is None:
         assert labels is not None, "a file has types or labels"
         unique, kinds = np.unique(labels, return_inverse=True)
+        if all(label.isdigit() for label in unique.tolist()):
+            return atoms_of_species(labels.astype(np.int64), [])
         numbers = _elements(unique.tolist(), kinds + 1)
         atoms = Atoms(numbers=numbers)
         atoms.set_array(SPECIES_LABEL, labels)

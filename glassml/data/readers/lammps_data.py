@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.data import atomic_masses, atomic_numbers, chemical_symbols
+from ase.data import atomic_masses, chemical_symbols
 
 from glassml.data.readers.compressed import open_bytes, text_of
 from glassml.data.readers.dump import note_unit, unit_in_header
 from glassml.data.readers.labels_of_types import atoms_of_species, filled_names
 from glassml.data.readers.stated import (
     Pbc,
-    check_atoms,
     check_box,
+    check_ids,
     check_last_line,
     check_n_atoms,
     check_types,
@@ -45,6 +45,7 @@ _STYLES = {
     "bond": _MOLECULE,
     "bpm/sphere": "id mol type diameter density x y z",
     "charge": "id type q x y z",
+    "dielectric": "id type q x y z mux muy muz area ed em epsilon curvature",
     "dipole": "id type q x y z mux muy muz",
     "dpd": "id type theta x y z",
     "edpd": "id type edpd_temp edpd_cv x y z",
@@ -56,6 +57,7 @@ _STYLES = {
     "molecular": _MOLECULE,
     "peri": "id type volume density x y z",
     "rheo": "id type status rho x y z",
+    "rheo/thermal": "id type status rho energy x y z",
     "smd": "id type mol volume mass kradius cradius x0 y0 z0 x y z",
     "sph": "id type rho esph cv x y z",
     "sphere": "id type diameter density x y z",
@@ -63,9 +65,12 @@ _STYLES = {
     "template": "id mol template_index template_atom type x y z",
     "tri": "id mol type triangleflag density x y z",
 }
-_HYBRID = ["id", "type", *_XYZ]  # and then the columns of the styles, which the file does not name
+_HYBRID = ["id", "type", *_XYZ]
+_OPEN = ("hybrid", "tdpd")  # further columns are not named (tdpd: any number of concentrations)
 _INTEGERS = {"id", "mol", "bodyflag", "ellipsoidflag", "lineflag", "triangleflag", *_IMAGES}
 _KEPT = ("mol", "diameter", "density", "mass")
+
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 
 _COUNTS = ("atoms", "atom types")
 _BOUNDS = {"xlo xhi": 2, "ylo yhi": 2, "zlo zhi": 2, "xy xz yz": 3}
@@ -100,7 +105,8 @@ def is_lammps_data(head: bytes, path: Path) -> bool:
         re.search(rb"^\s*\d+\s+" + name + rb"\s*(#.*)?$", head, re.M)
         for name in (b"atoms", b"atom\\s+types")
     )
-    named = ".data" in path.suffixes and not re.search(rb"^\s*begin\b", head, re.M)
+    suffixes = [suffix for suffix in path.suffixes if suffix not in _COMPRESSED]
+    named = suffixes[-1:] == [".data"] and not re.search(rb"^\s*begin\b", head, re.M)
     return (found or named) and not head.startswith(b"ITEM:")
 
 
@@ -123,15 +129,16 @@ def read_lammps_data(file: Path, pbc: Pbc | None = None) -> Atoms:
     check_last_line(where, text)
     first, _, rest = text.partition("\n")
     parsed = _parsed(rest, where)
-    cell, origin = _box(parsed, where)
+    cell, origin = _box(parsed, where, pbc)
     table = _atoms_section(parsed, where)
-    order = np.argsort(table["id"], kind="stable")
+    check_ids(where, table["id"])
+    order = np.argsort(table["id"])
     table = {name: values[order] for name, values in table.items()}
     n_types = parsed.counts["atom types"]
     labels = _type_labels(parsed, n_types, where)
     types = _types(table["type"], labels, where)
     check_types(where, types, n_types)
-    names = filled_names(labels) or _elements_by_mass(parsed, n_types)
+    names = filled_names(labels) or _elements_by_mass(parsed, n_types, where)
     atoms = atoms_of_species(types, names)
     if not labels:
         atoms.info.pop("species_names", None)  # masses tell elements, but no names
@@ -149,7 +156,6 @@ def read_lammps_data(file: Path, pbc: Pbc | None = None) -> Atoms:
         atoms.set_initial_charges(table["q"])
     _add_velocities(atoms, parsed, where)
     atoms.info["comment"] = first.strip()
-    check_atoms(where, atoms, parsed.counts["atoms"], table["id"])
     return note_unit(atoms, unit_in_header(first))
 
 
@@ -180,7 +186,10 @@ def _parsed(text: str, where: str) -> _File:
             _read_header(found, plain, f"{where}: line {number}")
     for name in ("atoms", "atom types"):
         if name not in found.counts:
-            raise InputError(f"{where}: expected a line '... {name}' in the header; found none")
+            raise InputError(
+                f"{where}: expected a line '... {name}' in the header; found none "
+                "(the first line of a data file is a remark, and does not count)"
+            )
     return found
 
 
@@ -209,7 +218,7 @@ def _read_header(found: _File, line: str, where: str) -> None:
         ) from None
 
 
-def _box(parsed: _File, where: str) -> tuple[np.ndarray, np.ndarray]:
+def _box(parsed: _File, where: str, pbc: Pbc | None) -> tuple[np.ndarray, np.ndarray]:
     """Lattice vectors [3, 3] and origin [3] [length]."""
     bounds = parsed.bounds
     for name, numbers in bounds.items():
@@ -224,10 +233,11 @@ def _box(parsed: _File, where: str) -> tuple[np.ndarray, np.ndarray]:
     if missing:
         raise InputError(
             f"{where}: box: expected lines {', '.join(plain)} in the header; found none for "
-            f"{', '.join(missing)}"
+            f"{', '.join(missing)}. Add '-0.5 0.5 {missing[0]}' if the box has the length 1 there, "
+            "as LAMMPS takes it then"
         )
     low, high = np.array([bounds[name] for name in plain]).T
-    check_box(where, low, high)
+    check_box(where, low, high, pbc)
     xy, xz, yz = bounds.get("xy xz yz", [0.0, 0.0, 0.0])
     lx, ly, lz = high - low
     return np.array([[lx, 0.0, 0.0], [xy, ly, 0.0], [xz, yz, lz]]), low
@@ -253,14 +263,15 @@ def _columns(style: str, width: int, where: str) -> list[str]:
     name = style.split()[0].partition("/kk")[0] if style else ""
     if not name and width == len(_HYBRID):
         return _HYBRID  # no style has fewer columns, or others
-    if name == "hybrid" and width >= len(_HYBRID):
+    if name in _OPEN and width >= len(_HYBRID):
         return _HYBRID + [f"column {k}" for k in range(width - len(_HYBRID))]
     if name not in _STYLES:
+        reason = f", as {width} columns may be those of several styles" if not name else ""
         raise InputError(
-            f"{where}: Atoms: expected the atom style behind the title of the section, as "
-            f"write_data writes it ('Atoms # atomic', 'Atoms # sphere', ...), as {width} columns "
-            f"may be those of several styles; found {style!r}. Known styles: "
-            f"{', '.join(_STYLES)}, hybrid"
+            f"{where}: Atoms: expected a known atom style behind the title of the section, as "
+            f"write_data writes it ('Atoms # atomic', 'Atoms # sphere', ...){reason}; found "
+            f"{style!r}. Known styles: {', '.join([*_STYLES, *_OPEN])}. If it is another one, "
+            "name a style with the same columns"
         )
     columns = _STYLES[name].split()
     if width == len(columns) + len(_IMAGES):
@@ -311,23 +322,20 @@ def _types(words: np.ndarray, labels: dict[int, str], where: str) -> np.ndarray:
     return np.array(types, np.int64)[inverse]
 
 
-def _elements_by_mass(parsed: _File, n_types: int) -> list[str]:
+def _elements_by_mass(parsed: _File, n_types: int, where: str) -> list[str]:
     """Chemical symbols of the types, if all masses are those of different elements."""
-    masses = {}
-    for row in parsed.sections.get("Masses", []):
-        number, _, mass = row.strip().partition(" ")
-        try:
-            masses[int(number)] = float(mass)
-        except ValueError:
-            return []
-    if sorted(masses) != list(range(1, n_types + 1)):
+    rows = parsed.sections.get("Masses", [])
+    columns = [("type", INTEGER), ("mass", REAL)]
+    table = read_table(rows, columns, f"{where}: Masses", parsed.first_rows.get("Masses", 0))
+    if sorted(table["type"].tolist()) != list(range(1, n_types + 1)):
         return []
-    nearest = [int(np.argmin(np.abs(atomic_masses - masses[k]))) for k in sorted(masses)]
-    near = np.abs(atomic_masses[nearest] - [masses[k] for k in sorted(masses)])
-    if len(set(nearest)) < n_types or (near > 0.01 * atomic_masses[nearest]).any():
+    masses = table["mass"][np.argsort(table["type"])]
+    # The first "element" of ASE is X, with the mass 1.
+    nearest = 1 + np.abs(atomic_masses[1:] - masses[:, None]).argmin(axis=1)
+    off = np.abs(atomic_masses[nearest] - masses) > 0.01 * atomic_masses[nearest]
+    if len(set(nearest.tolist())) < n_types or off.any():
         return []
-    symbols = [chemical_symbols[number] for number in nearest]
-    return symbols if all(symbol in atomic_numbers for symbol in symbols) else []
+    return [chemical_symbols[number] for number in nearest]
 
 
 def _add_velocities(atoms: Atoms, parsed: _File, where: str) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from ase import Atoms
 
 from glassml.errors import InputError
 
@@ -118,16 +117,17 @@ def check_different(where: str, names: Sequence[str]) -> None:
             raise InputError(f"{where}: columns: expected each name once; found {name!r} twice")
 
 
-def check_box(where: str, low: np.ndarray, high: np.ndarray) -> None:
-    """Check the bounds [3] of a box [length].
+def check_box(where: str, low: np.ndarray, high: np.ndarray, pbc: Pbc | None) -> None:
+    """Check the bounds [3] of a box [length], which may be equal where it is known not periodic.
 
     Raises:
         InputError: they are not finite, or one is not below the other.
     """
-    if not (np.isfinite(low).all() and np.isfinite(high).all() and (low < high).all()):
+    flat = (low == high) & ~np.array((True, True, True) if pbc is None else pbc)
+    if not (np.isfinite(low).all() and np.isfinite(high).all() and ((low < high) | flat).all()):
         raise InputError(
-            f"{where}: box: expected bounds with low < high; found {low.tolist()} and "
-            f"{high.tolist()}"
+            f"{where}: box: expected bounds with low < high (or equal ones in directions that are "
+            f"not periodic); found {low.tolist()} and {high.tolist()}"
         )
 
 
@@ -143,15 +143,3 @@ def check_last_line(where: str, text: str, what: str = "file") -> None:
             f"{where}: expected a {what} whose last line is complete; found an end within the "
             f"line {last[-60:]!r}. Was it cut off? If it is complete, add a line break at its end"
         )
-
-
-def check_atoms(where: str, atoms: Atoms, n_atoms: int, ids: np.ndarray | None = None) -> Atoms:
-    """Check the Atoms that were made from a frame against the frame.
-
-    Raises:
-        InputError: see `check_n_atoms` and `check_ids`.
-    """
-    check_n_atoms(where, n_atoms, len(atoms))
-    if ids is not None:
-        check_ids(where, ids)
-    return atoms

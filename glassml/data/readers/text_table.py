@@ -70,7 +70,7 @@ def _wrong_row(
     """The error for the first wrong row, which is looked for only now."""
     for number, line in enumerate(lines, first_line):
         words = line.split()
-        row = f"{where}: line {number}: expected a particle with {len(columns)} columns"
+        row = f"{where}: line {number}: expected a row of {len(columns)} columns"
         if not words:
             return InputError(f"{row}; found a blank line")
         if words[0].startswith("#"):

@@ -20,7 +20,15 @@ from ase.data import chemical_symbols
 from ase.io.extxyz import key_val_str_to_dict
 
 from glassml.data.readers.compressed import open_bytes, text_of
-from glassml.data.readers.stated import Pbc, check_atoms, check_last_line, periodic
+from glassml.data.readers.labels_of_types import atoms_of_species
+from glassml.data.readers.stated import (
+    Pbc,
+    check_different,
+    check_last_line,
+    check_n_atoms,
+    check_types,
+    periodic,
+)
 from glassml.data.stated_species import SPECIES_LABEL, numbers_of_types
 from glassml.errors import InputError
 
@@ -30,8 +38,10 @@ XYZ = ("extxyz", "xyz")
 
 _KEYS = ("Lattice", "pbc", "Properties")
 _PLAIN = 4  # columns of a file that does not name them: symbol, x, y, z
-_SPECIES, _NUMBERS = "species", "Z"
+_SPECIES, _NUMBERS, _TYPES = "species", "Z", "type"
 _SET_ASIDE = "stated_pbc"
+# The key pbc, or what may hold these letters: text in quotes, braces or brackets.
+_OUTSIDE = re.compile(r'("(?:\\.|[^"\\])*"|\{[^}]*\}|\[[^]]*\])|(?<!\S)pbc\s*=')
 _TRUTH = ("T", "F", "True", "False")  # how ASE reads columns of truth values; others are False
 
 
@@ -48,6 +58,23 @@ class XyzIndex:
     starts: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Header:
+    """The second line of a frame.
+
+    Attributes:
+        info: its keys and values.
+        columns: name and kind (S, R, I, L) of each column; none if the file does not name them.
+    """
+
+    info: dict[str, Any] = field(default_factory=dict)
+    columns: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.columns]
 
 
 def xyz_index(file: Path) -> XyzIndex:
@@ -98,48 +125,71 @@ def xyz_frames(
         for number in numbers:
             text = text_of(file, _between(stream, index.starts[number], index.ends[number]))
             where = f"{file}: frame {number}"
-            n_atoms = _check_rows(text, kind, where, index.lines[number])
-            info = key_val_str_to_dict(text.split("\n")[1]) if kind == "extxyz" else {}
-            flags = _flags(info, pbc, where)
-            if "pbc" in info and pbc is not None:
-                text = _without_flags(text)
-            text, names = _with_symbols(text, kind)
-            atoms = ase.io.read(io.StringIO(text), format=kind)
-            assert isinstance(atoms, Atoms), "one frame"
-            if names is not None:
-                _note_species(atoms, names)
-            atoms.info.pop(_SET_ASIDE, None)
-            has_cell = bool(atoms.cell.any())
-            stated = flags or (_of_atoms(atoms) if has_cell else None)
-            expected = 'a cell, such as Lattice="4 0 0 0 4 0 0 0 4" in the header'
-            atoms.pbc = periodic(where, stated, pbc, expected, has_cell=has_cell)
-            yield check_atoms(where, atoms, n_atoms)
+            yield _frame_atoms(text, kind, where, index.lines[number], pbc)
 
 
-def _with_symbols(text: str, kind: str) -> tuple[str, list[str] | None]:
-    """A frame with the symbol X for every particle, and their names, if these are no symbols."""
+def _frame_atoms(text: str, kind: str, where: str, first_line: int, pbc: Pbc | None) -> Atoms:
     lines = text.split("\n")
-    properties, _ = _columns(lines[1], "") if kind == "extxyz" else ([], [])
-    if properties and (properties[0] != _SPECIES or _NUMBERS in properties):
-        return text, None
-    rows = [row.split(None, 1) for row in lines[2 : int(lines[0]) + 2]]
-    names = [row[0] for row in rows]
-    if {name.capitalize() for name in names} <= set(chemical_symbols):
-        return text, None
-    lines[2 : len(rows) + 2] = [f"X {row[1]}" for row in rows]
-    return "\n".join(lines), names
+    n_atoms = _check_complete(lines, where)
+    rows = lines[2 : n_atoms + 2]
+    header = _header(lines[1], where) if kind == "extxyz" else _Header()
+    _check_rows(rows, header, where, first_line + 2)
+    flags = _flags(header.info, pbc, where)
+    if flags is None:
+        lines[1] = _OUTSIDE.sub(lambda found: found[1] or f"{_SET_ASIDE}=", lines[1])
+    place = _place_of_names(rows, header)
+    if place is not None:
+        lines[1] = re.sub(r"(Properties=\S*\bspecies):[A-Z]:1", r"\1:S:1", lines[1])
+        lines[2 : n_atoms + 2] = [_with_word(row, place, "X") for row in rows]
+    atoms = ase.io.read(io.StringIO("\n".join(lines)), format=kind)
+    assert isinstance(atoms, Atoms), "one frame"
+    check_n_atoms(where, n_atoms, len(atoms))
+    if place is not None:
+        _note_species(atoms, [row.split()[place] for row in rows], where)
+    elif header.columns and not {_SPECIES, _NUMBERS} & set(header.names):
+        check_types(where, atoms.arrays[_TYPES])
+        atoms.numbers = numbers_of_types(atoms.arrays[_TYPES])
+    atoms.info.pop(_SET_ASIDE, None)
+    has_cell = bool(atoms.cell.any())
+    stated = flags if "pbc" in header.info else _of_atoms(atoms) if has_cell else None
+    expected = 'a cell, such as Lattice="4 0 0 0 4 0 0 0 4" in the header'
+    atoms.pbc = periodic(where, stated, pbc, expected, has_cell=has_cell)
+    if atoms.calc is not None:
+        atoms.calc.atoms = (
+            atoms.copy()
+        )  # else its results would hold for the atoms as ASE left them
+    return atoms
 
 
-def _note_species(atoms: Atoms, names: list[str]) -> None:
+def _place_of_names(rows: list[str], header: _Header) -> int | None:
+    """The column of species, if it has words that are no chemical symbols."""
+    names = header.names or [_SPECIES]
+    if _SPECIES not in names or _NUMBERS in names:
+        return None
+    place = names.index(_SPECIES)
+    words = {row.split(None, place + 1)[place] for row in rows}
+    return None if {word.capitalize() for word in words} <= set(chemical_symbols) else place
+
+
+def _with_word(row: str, place: int, word: str) -> str:
+    words = row.split()
+    words[place] = word
+    return " ".join(words)
+
+
+def _note_species(atoms: Atoms, labels: list[str], where: str) -> None:
     """Note types, as `dump xyz` of LAMMPS writes them, or names."""
-    unique, kinds = np.unique(names, return_inverse=True)
-    if all(name.isdigit() for name in unique.tolist()):
-        types = np.array(names).astype(np.int64)
-        atoms.set_array("type", types)
-    else:
-        types = kinds + 1
-        atoms.set_array(SPECIES_LABEL, np.array(names))
-    atoms.numbers = numbers_of_types(types)
+    stated = atoms.arrays.get(_TYPES)
+    found = atoms_of_species(None, [], np.array(labels)).arrays
+    if stated is not None and _TYPES in found:
+        for index in np.flatnonzero(found[_TYPES] != stated)[:1]:
+            raise InputError(
+                f"{where}: species: expected the numbers in the column type, for particle {index} "
+                f"{stated[index]}; found {labels[index]}. Leave one of the two columns out"
+            )
+    for name in ("numbers", _TYPES, SPECIES_LABEL):
+        if name in found:
+            atoms.set_array(name, found[name])
 
 
 def _of_atoms(atoms: Atoms) -> Pbc:
@@ -163,41 +213,42 @@ def _count(file: Path, line: bytes, number: int, frame: int) -> int:
     return int(word)
 
 
-def _check_rows(text: str, kind: str, where: str, first_line: int) -> int:
-    """Compare the rows with the number of particles and the columns that the frame states.
-
-    Returns:
-        The number of particles.
-    """
-    lines = text.split("\n")
+def _check_complete(lines: list[str], where: str) -> int:
+    """The number of particles that a frame states, if it has as many whole lines."""
     n_atoms = int(lines[0])
-    rows = lines[2 : n_atoms + 2]
-    found = len(rows) - (len(lines) <= n_atoms + 2 and not lines[-1].strip())
+    found = len(lines[2 : n_atoms + 2]) - (len(lines) <= n_atoms + 2 and not lines[-1].strip())
     if found < n_atoms:
         raise InputError(
             f"{where}: expected a complete frame of {n_atoms} particles; found {max(found, 0)} and "
             "then the end of the file. Is it still being written?"
         )
-    check_last_line(where, text, "frame")
-    names, kinds = _columns(lines[1], where) if kind == "extxyz" else ([], [])
-    logical = [place for place, letter in enumerate(kinds) if letter == "L"]
-    for number, row in enumerate(rows, first_line + 2):
+    check_last_line(where, "\n".join(lines[-2:]), "frame")
+    return n_atoms
+
+
+def _check_rows(rows: list[str], header: _Header, where: str, first_line: int) -> None:
+    """Compare the rows with the columns that the frame states."""
+    columns = header.columns
+    logical = [(place, name) for place, (name, kind) in enumerate(columns) if kind == "L"]
+    for number, row in enumerate(rows, first_line):
         words = row.split()
-        if (len(words) != len(kinds)) if kinds else (len(words) < _PLAIN):
-            expected = f"{len(kinds)} columns ({':'.join(names)})" if kinds else "symbol, x, y, z"
+        if (len(words) != len(columns)) if columns else (len(words) < _PLAIN):
+            names = ":".join(dict.fromkeys(header.names))
+            expected = f"{len(columns)} columns ({names})" if columns else "symbol, x, y, z"
             raise InputError(
                 f"{where}: line {number}: expected a particle with {expected}; found "
                 f"{row.strip()[:60]!r}"
             )
-        for place in logical:
+        for place, name in logical:
             if words[place] not in _TRUTH:
-                raise InputError(f"{where}: line {number}: expected T or F; found {words[place]!r}")
-    return n_atoms
+                raise InputError(
+                    f"{where}: line {number}: {name}: expected T or F, as ASE takes all else for "
+                    f"F; found {words[place]!r}"
+                )
 
 
-def _columns(header: str, where: str) -> tuple[list[str], list[str]]:
-    """Names of properties, and the kind (S, R, I, L) of each column; none if it names none."""
-    info = key_val_str_to_dict(header) if header.strip() else {}
+def _header(line: str, where: str) -> _Header:
+    info = key_val_str_to_dict(line) if line.strip() else {}
     for key in info:
         for known in _KEYS:
             if key != known and key.lower() == known.lower() and known not in info:
@@ -205,41 +256,41 @@ def _columns(header: str, where: str) -> tuple[list[str], list[str]]:
                     f"{where}: {key}: expected the key {known}, as its case matters; found {key}"
                 )
     if "Properties" not in info:
-        return [], []
+        return _Header(info)
     fields = str(info["Properties"]).split(":")
-    if len(fields) % 3 or not all(number.isdigit() for number in fields[2::3]):
+    names, kinds, widths = fields[::3], fields[1::3], fields[2::3]
+    if len(fields) % 3 or not all(width.isdigit() for width in widths):
         raise InputError(
             f"{where}: Properties: expected name:kind:columns, such as species:S:1:pos:R:3; found "
             f"{info['Properties']!r}"
         )
-    if "pos" not in fields[::3] or not {_SPECIES, _NUMBERS} & set(fields[::3]):
+    check_different(where, names)
+    kinds_of = dict(zip(names, kinds, strict=True))
+    if "pos" not in names or not ({_SPECIES, _NUMBERS} & set(names) or kinds_of.get(_TYPES) == "I"):
         raise InputError(
-            f"{where}: Properties: expected species (or Z) and pos; found {', '.join(fields[::3])}"
+            f"{where}: Properties: expected species (or Z, or type:I:1) and pos; found "
+            f"{', '.join(names)}"
         )
-    kinds = [k for k, n in zip(fields[1::3], fields[2::3], strict=True) for _ in range(int(n))]
-    return fields[::3], kinds
+    columns = [
+        (name, kind)
+        for name, kind, width in zip(names, kinds, widths, strict=True)
+        for _ in range(int(width))
+    ]
+    return _Header(info, columns)
 
 
 def _flags(info: dict[str, Any], given: Pbc | None, where: str) -> Pbc | None:
-    """The flags that a header states as pbc; None if it has none.
+    """The flags that a header states as pbc, all if it has none; None if they cannot be read.
 
     Raises:
         InputError: they are no truth values, and the user does not say what they are.
     """
-    if "pbc" not in info:
-        return None
-    values = np.atleast_1d(np.asarray(info["pbc"]))
+    values = np.atleast_1d(np.asarray(info.get("pbc", True)))
     if values.dtype.kind in "iu" and np.isin(values, (0, 1)).all():
         values = values.astype(bool)
     if values.dtype.kind == "b" and values.shape in ((1,), (3,)):
         x, y, z = np.broadcast_to(values, 3).tolist()
         return (x, y, z)
-    return periodic(
-        where, None, given, 'flags such as pbc="T T F" in the header', f"{info['pbc']!r}"
-    )
-
-
-def _without_flags(text: str) -> str:
-    """A frame whose header says nothing that ASE could not read as flags."""
-    count, header, rows = text.split("\n", 2)
-    return "\n".join((count, re.sub(r"(^|\s)pbc\s*=", rf"\1{_SET_ASIDE}=", header), rows))
+    expected = 'flags such as pbc="T T F" in the header'
+    periodic(where, None, given, expected, f"{info['pbc']!r}")
+    return None
