@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from glassml.domain import Domain
 from glassml.errors import ModelFileError, did_you_mean, shown
 from glassml.export.baking import bake
+from glassml.export.code_check import check_code
 from glassml.export.manifest import (
     FORMAT_VERSION,
     FORMAT_VERSIONS_READ,
@@ -219,17 +220,27 @@ def _wrong_field(file: Path, error: ValidationError, inside: str = "") -> ModelF
     return ModelFileError(f"{file}: {_MANIFEST}: field '{field}': {text}; export the model again")
 
 
-def load_module(path: str | Path, device: torch.device) -> torch.jit.ScriptModule:
+def load_module(
+    path: str | Path, device: torch.device, *, trust: bool = False
+) -> torch.jit.ScriptModule:
     """The TorchScript module of a model file, in evaluation mode.
 
-    TorchScript archives hold tensors and TorchScript code; loading one runs no Python.
+    Its code is read before it is loaded (`glassml.export.code_check`).
+
+    Args:
+        path: model file, or the name of a model that ships with glassml.
+        device: where the module runs.
+        trust: do not check the code. It can do anything that the user may do.
 
     Raises:
-        ModelFileError: the file is damaged.
+        ModelFileError: the file is damaged, or its code does more than to calculate.
     """
     ops.load()
+    file = model_path(path)
     try:
-        return load_script(str(model_path(path)), device)
+        if not trust:
+            check_code(file)
+        return load_script(str(file), device)
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelFileError(f"{path}: the model cannot be loaded: {reason}") from None

@@ -23,21 +23,20 @@ from glassml.errors import ModelFileError
 __all__ = ["OPERATORS", "check_code"]
 
 # Operators of torch, which only calculate. A test compares them with the copy in C++.
-OPERATORS = frozenset(
-    """
-    __and__ __contains__ __derive_index __getitem__ __is__ __isnot__ __len__ __not__ __or__
-    __range_length abs acos add add_ addmm all any append arange argsort atan2 bincount bmm cat
-    ceil clamp clamp_max clamp_min clone contiguous copy_ cos count cumsum detach device dim div
-    dtype einsum empty eq erf exp expand fill_ flatten floor floordiv full ge gelu gt index
-    index_add index_add_ index_select item keys layer_norm le len linalg_vector_norm linear log
-    log1p logical_and logical_not logical_or lt masked_fill matmul max mean min mm mul mul_
-    narrow ne neg new_zeros nonzero norm numel one_hot ones ones_like pad permute pow reciprocal relu
-    remainder repeat repeat_interleave reshape rsqrt scatter_add scatter_add_ searchsorted select
-    sigmoid sign silu silu_ sin sinc size slice softmax softplus sort split sqrt square squeeze stack
-    std sub sub_ sum tanh tensor to transpose tril triu true_divide unbind unsqueeze values var
-    view where zero_ zeros zeros_like
-    """.split()
-)
+_CALCULATING = """
+__and__ __contains__ __derive_index __getitem__ __is__ __isnot__ __len__ __not__ __or__
+__range_length abs acos add add_ addmm all any append arange argsort atan2 bincount bmm cat ceil
+clamp clamp_max clamp_min clone contiguous copy_ cos count cumsum detach device dim div dtype
+einsum empty eq erf exp expand fill_ flatten floor floordiv full ge gelu gt index index_add
+index_add_ index_select item keys layer_norm le len linalg_vector_norm linear log log1p
+logical_and logical_not logical_or lt masked_fill matmul max mean min mm mul mul_ narrow ne neg
+new_zeros nonzero norm numel one_hot ones ones_like pad permute pow reciprocal relu remainder
+repeat repeat_interleave reshape rsqrt scatter_add scatter_add_ searchsorted select sigmoid sign
+silu silu_ sin sinc size slice softmax softplus sort split sqrt square squeeze stack std sub
+sub_ sum tanh tensor to transpose tril triu true_divide unbind unsqueeze values var view where
+zero_ zeros zeros_like
+"""
+OPERATORS = frozenset(_CALCULATING.split())
 _OTHER_OPERATORS = frozenset(
     {
         "glassml.equivariant_convolution",
@@ -62,12 +61,11 @@ _TOKEN = re.compile(
 _CLASSES = b"torch.classes"
 
 
-def check_code(file: Path, trust: str) -> None:
+def check_code(file: Path) -> None:
     """Check that a model file names no operator but those that models need.
 
     Args:
         file: the model file.
-        trust: how the user may say that the file is trusted, for the message.
 
     Raises:
         ModelFileError: it does.
@@ -76,25 +74,25 @@ def check_code(file: Path, trust: str) -> None:
     reader = torch._C.PyTorchFileReader(str(file))
     for entry in reader.get_all_records():
         if entry.startswith("code/") and entry.endswith(".py"):
-            _check_source(file, reader.get_record(entry), trust)
+            _check_source(file, reader.get_record(entry))
         elif entry.endswith(".pkl") and _CLASSES in reader.get_record(entry):
-            raise _refusal(file, "a C++ class (torch.classes)", trust)
+            raise _refusal(file, "a C++ class (torch.classes)")
 
 
-def _check_source(file: Path, content: bytes, trust: str) -> None:
-    tokens = list(_tokens(file, content, trust))
+def _check_source(file: Path, content: bytes) -> None:
+    tokens = list(_tokens(file, content))
     for k, token in enumerate(tokens):
         after_dot = k > 0 and tokens[k - 1] == "."
         if token.startswith('"'):
             if token[1:-1] in _refused():
-                raise _refusal(file, token[1:-1], trust)
+                raise _refusal(file, token[1:-1])
         elif after_dot:
-            _check_attribute(file, tokens, k, trust)
+            _check_attribute(file, tokens, k)
         elif token in ("torch", "ops", "__torch__"):
-            _check_path(file, tokens, k, trust)
+            _check_path(file, tokens, k)
 
 
-def _check_attribute(file: Path, tokens: list[str], k: int, trust: str) -> None:
+def _check_attribute(file: Path, tokens: list[str], k: int) -> None:
     """An attribute of a value, or a part of a path that `_check_path` has checked."""
     first = k
     while first > 1 and tokens[first - 1] == "." and re.match(r"\w", tokens[first - 2]):
@@ -102,10 +100,10 @@ def _check_attribute(file: Path, tokens: list[str], k: int, trust: str) -> None:
     if tokens[first] in ("torch", "ops", "__torch__") and tokens[first - 1 : first] != ["."]:
         return
     if tokens[k] in _refused():
-        raise _refusal(file, tokens[k], trust)
+        raise _refusal(file, tokens[k])
 
 
-def _check_path(file: Path, tokens: list[str], k: int, trust: str) -> None:
+def _check_path(file: Path, tokens: list[str], k: int) -> None:
     """A path that begins with ``torch``, ``ops`` or ``__torch__`` at token k."""
     names = [tokens[k]]
     while tokens[k + 1 : k + 2] == ["."] and k + 2 < len(tokens):
@@ -119,19 +117,20 @@ def _check_path(file: Path, tokens: list[str], k: int, trust: str) -> None:
     else:
         known = len(names) > 2 and names[1:3] != ["torch", "classes"]
     if not known:
-        raise _refusal(file, path, trust)
+        raise _refusal(file, path)
 
 
-def _tokens(file: Path, content: bytes, trust: str) -> Iterator[str]:
+def _tokens(file: Path, content: bytes) -> Iterator[str]:
     try:
         text = content.decode("ascii")
     except UnicodeDecodeError:
-        raise _refusal(file, "letters that are not ASCII", trust) from None
+        raise _refusal(file, "letters that are not ASCII") from None
     position = 0
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            raise _refusal(file, repr(text[position : position + 20]), trust)
+            line = text[position : position + 20].partition("\n")[0]
+            raise _refusal(file, f"text that torch does not write, {line!r}")
         position = match.end()
         if match.lastgroup != "blank":
             yield match[0]
@@ -144,8 +143,9 @@ def _refused() -> frozenset[str]:
     return frozenset(schema.name.rpartition("::")[2] for schema in schemas) - OPERATORS
 
 
-def _refusal(file: Path, found: str, trust: str) -> ModelFileError:
+def _refusal(file: Path, found: str) -> ModelFileError:
     return ModelFileError(
         f"{file}: expected a model whose code only calculates; found {found}. Its code could do "
-        f"anything that you may do, such as overwrite files. If you trust its author, {trust}"
+        "anything that you may do, such as overwrite files. If you trust its author, give "
+        "trust=True (--trust on the command line)"
     )

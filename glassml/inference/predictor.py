@@ -30,6 +30,7 @@ class Predictor:
         threads: CPU threads that torch uses in this process; None keeps the present setting.
         check_domain: warn of configurations that are unlike the training data. Studies that use
             models on other liquids on purpose turn this off.
+        trust: do not check the code in the model file; see `glassml.export.load_module`.
 
     Attributes:
         measured: density, composition and local structure of the configurations of the last call
@@ -47,6 +48,7 @@ class Predictor:
         threads: int | None = None,
         *,
         check_domain: bool = True,
+        trust: bool = False,
     ) -> None:
         self.path = model_path(path)
         self.manifest = read_manifest(path)
@@ -55,7 +57,7 @@ class Predictor:
             if threads < 1:
                 raise InputError(f"threads: expected a positive number; found {threads}")
             torch.set_num_threads(threads)
-        self.module = load_module(path, self.device)
+        self.module = load_module(path, self.device, trust=trust)
         self.dtype = getattr(torch, self.manifest.dtype)
         self.measured: tuple[Measured, ...] = ()
         self._neighbours: list[float] = []  # of every configuration so far

@@ -124,7 +124,7 @@ void FixGlassML::load_model() {
   try {
     const std::string device = glassml::resolve_device(options_.device, rank);
     options_.model_file = glassml::find_model(options_.model_file);
-    model_ = std::make_unique<glassml::ModelRunner>(options_.model_file, device);
+    model_ = std::make_unique<glassml::ModelRunner>(options_.model_file, device, options_.trust);
     edge_finder_ = glassml::EdgeFinder(model_->manifest().cutoff);
     halo_ = glassml::Halo(world, model_->manifest().cutoff);
     watch_.emplace(model_->manifest());

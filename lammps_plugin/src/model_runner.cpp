@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "code_check.h"
+
 namespace glassml {
 
 namespace {
@@ -108,6 +110,20 @@ std::string read_manifest_text(const std::string& file) {
     throw std::runtime_error("'" + file + "': expected a complete glassml model; found another " +
                              "or a truncated file: " + reason(error));
   }
+}
+
+/// Reads the code before anything of it is loaded, unless the user trusts its author.
+void check_file(const std::string& file) {
+  guarded("cannot read model '" + file + "'", [&] {
+    caffe2::serialize::PyTorchStreamReader reader(file);
+    try {
+      check_code(reader, file);
+    } catch (const std::runtime_error& problem) {
+      throw Problem(std::string(problem.what()) +
+                    ". Its code could do anything that you may do, such as overwrite files. If you "
+                    "trust its author, add the keyword 'trust yes'");
+    }
+  });
 }
 
 torch::jit::Module load_module(const std::string& file, const std::string& device) {
@@ -232,13 +248,14 @@ struct ModelRunner::State {
   }
 };
 
-ModelRunner::ModelRunner(const std::string& file, const std::string& device)
+ModelRunner::ModelRunner(const std::string& file, const std::string& device, bool trust)
     : state_(std::make_unique<State>()) {
   State& s = *state_;
   s.fingerprint = fingerprint_of(file);
   s.manifest = parse_manifest(read_manifest_text(file), file);
   s.device_name = device;
   s.type = s.manifest.dtype == "float64" ? torch::kFloat64 : torch::kFloat32;
+  if (!trust) check_file(file);
   s.module = load_module(file, device);
   guarded("model '" + file + "'", [&] {
     s.device = torch::Device(device);

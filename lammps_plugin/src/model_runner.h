@@ -29,7 +29,7 @@ class ModelRunner {
  public:
   /// @param file a file written by `glassml export`
   /// @param device result of resolve_device
-  ModelRunner(const std::string& file, const std::string& device);
+  ModelRunner(const std::string& file, const std::string& device, bool trust = false);
   ~ModelRunner();
 
   const Manifest& manifest() const;

@@ -10,10 +10,10 @@ namespace glassml {
 
 namespace {
 
-constexpr std::array<const char*, 8> kKeywords = {"output",    "scalar", "device",    "threads",
-                                                  "positions", "smooth", "threshold", "chi4"};
+constexpr std::array<const char*, 9> kKeywords = {
+    "output", "scalar", "device", "threads", "positions", "smooth", "threshold", "chi4", "trust"};
 constexpr const char* kKnown =
-    "known keywords: output, scalar, device, threads, positions, smooth, threshold, chi4";
+    "known keywords: output, scalar, device, threads, positions, smooth, threshold, chi4, trust";
 
 bool is_keyword(const std::string& word) {
   return std::find(kKeywords.begin(), kKeywords.end(), word) != kKeywords.end();
@@ -96,6 +96,10 @@ void apply(Options& options, const std::string& keyword, const std::vector<std::
   } else if (keyword == "chi4") {
     options.chi4 = values[0] == "all" ? 0 : positive_integer(place, values[0]);
     options.chi4_given = true;
+  } else if (keyword == "trust") {
+    if (values[0] != "yes" && values[0] != "no")
+      throw std::runtime_error(place + ": expected yes or no; found '" + values[0] + "'");
+    options.trust = values[0] == "yes";
   } else {
     options.threads = positive_integer(place, values[0]);
   }
