@@ -128,6 +128,8 @@ class Checker {
 
   /// Splits the text; what is no token of the code that torch writes is refused.
   void read_tokens() {
+    for (const char c : text_)
+      if (static_cast<unsigned char>(c) > 127) refuse("letters that are not ASCII");
     std::size_t k = 0;
     while (k < text_.size()) {
       const std::size_t begin = k;

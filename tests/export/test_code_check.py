@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hostile_code import HOSTILE, VICTIM, overwriting, with_line
 from systems import liquid
 
 import glassml.models
@@ -19,27 +19,7 @@ from glassml.export.code_check import OPERATORS, check_code
 from glassml.inference import Predictor
 from glassml.pretrained import pretrained_names, pretrained_path
 
-VICTIM = b"0123456789abcdef"
 RUNNER = Path(__file__).parents[2] / "lammps_plugin" / "src" / "code_check.cpp"
-
-
-def with_line(model: Path, line: str, output: Path) -> Path:
-    """A copy of a model file with one more line at the beginning of its method embed."""
-    found = 0
-    with zipfile.ZipFile(model) as source, zipfile.ZipFile(output, "w") as target:
-        for entry in source.infolist():
-            content = source.read(entry)
-            if "/code/" in entry.filename and entry.filename.endswith(".py"):
-                text, n = re.subn(
-                    r"(def embed\(.*?\) -> [^\n]*:\n)",
-                    rf"\1    {line}\n",
-                    content.decode(),
-                    flags=re.S,
-                )
-                content, found = text.encode(), found + n
-            target.writestr(entry, content)
-    assert found == 1
-    return output
 
 
 @pytest.mark.parametrize("name", pretrained_names())
@@ -57,10 +37,7 @@ def test_models_of_the_registry_only_calculate(name: str, dtype: str, tmp_path: 
 def test_what_such_code_can_do(analytic: Callable[..., Path], tmp_path: Path) -> None:
     """A model that overwrites a file when it is evaluated, and gives the right numbers."""
     victim = tmp_path / "victim"
-    victim.write_bytes(VICTIM)
-    zeros = f'torch.zero_(torch.from_file("{victim}", True, 16, dtype=0))'
-    line = f"species = torch.add(species, torch.sum({zeros}))"
-    hostile = with_line(analytic(), line, tmp_path / "hostile.pt")
+    hostile = overwriting(analytic(), victim, tmp_path / "hostile.pt")
     with pytest.raises(ModelFileError, match=r"only calculates; found torch\.from_file\. Its code"):
         Predictor(hostile, "cpu")
     assert victim.read_bytes() == VICTIM
@@ -69,29 +46,10 @@ def test_what_such_code_can_do(analytic: Callable[..., Path], tmp_path: Path) ->
         for path, trust in ((analytic(), False), (hostile, True))
     ]
     np.testing.assert_array_equal(*values)
-    assert victim.read_bytes() == bytes(16)  # so the check is needed
+    assert victim.read_bytes() == bytes(len(VICTIM))  # so the check is needed
 
 
-@pytest.mark.parametrize(
-    ("line", "found"),
-    [
-        ('_x = torch.from_file("f", True, 16)', "torch.from_file"),
-        ('_x = torch .  from_file("f", True, 16)', "torch.from_file"),
-        ('_x = torch.#\n    from_file("f", True, 16)', "torch.from_file"),
-        ('_x = "f".from_file(True, 16)', "from_file"),
-        ('_x = ("f").from_file(True, 16)', "from_file"),
-        ('_x = getattr("f", "from_file")(True, 16)', "from_file"),
-        ('_f = torch.from_file', "torch.from_file"),
-        ('_f = torch', "torch"),
-        ('_x = ops.aten.from_file("f", True, 16)', "ops.aten.from_file"),
-        ('_x = ops.other.thing(1)', "ops.other.thing"),
-        ('_x = __torch__.torch.classes.other.Thing()', "__torch__.torch.classes.other.Thing"),
-        ("_x = 'f'", "text that torch does not write, "),
-        ('_x = "a\\\\x62"', "text that torch does not write, "),
-        ('_x = 5..from_file(True)', "text that torch does not write, '5..from_file"),
-        ('_x = "é"', "letters that are not ASCII"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("line", "found"), HOSTILE)
 def test_code_that_does_more_is_refused(
     analytic: Callable[..., Path], tmp_path: Path, line: str, found: str
 ) -> None:
