@@ -44,6 +44,7 @@ class GlassMLCalculator(Calculator):
         species: which species of the model the particles are; see `glassml.inference.ModelInputs`.
         device: "cpu", "cuda", "cuda:N" or "auto"; not used if ``model`` is a Predictor.
         threads: CPU threads of torch; None keeps the present setting.
+        trust: do not check the code in the model file, which could do anything that you may do.
         scalars: where the model's scalar inputs come from; see `ModelInputs`. If the result of a
             function depends on anything but the atoms, call `reset` when it changes.
         outputs: the outputs that `predict` and `annotate` give by default.
@@ -77,10 +78,13 @@ class GlassMLCalculator(Calculator):
         scalars: Mapping[str, ScalarSource] | None = None,
         outputs: Sequence[str] = ("propensity",),
         length_unit: str | None = None,
+        trust: bool = False,
         **kwargs: Any,
     ) -> None:
         self.predictor = (
-            model if isinstance(model, Predictor) else Predictor(model, device, threads)
+            model
+            if isinstance(model, Predictor)
+            else Predictor(model, device, threads, trust=trust)
         )
         self.base = base
         self.inputs = ModelInputs(self.manifest, species, scalars, length_unit)
@@ -316,11 +320,15 @@ class GlassMLCalculator(Calculator):
     def __getstate__(self) -> dict[str, Any]:
         # TorchScript modules cannot be pickled; the other process loads the file again.
         absolute = str(self.predictor.path.resolve())
-        return {**self.__dict__, "predictor": (absolute, str(self.predictor.device))}
+        predictor = self.predictor
+        return {
+            **self.__dict__,
+            "predictor": (absolute, str(predictor.device), predictor.trusted),
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        path, device = state["predictor"]
-        self.__dict__.update(state, predictor=Predictor(path, device))
+        path, device, trust = state["predictor"]
+        self.__dict__.update(state, predictor=Predictor(path, device, trust=trust))
 
 
 def _label(source: ScalarSource) -> str:

@@ -61,6 +61,7 @@ class PropensityObserver:
         length_unit: unit of the positions; see `ModelInputs`. Outputs are in the model's unit.
         device: "cpu", "cuda", "cuda:N" or "auto"; not used if ``model`` is a Predictor.
         threads: CPU threads of torch; None keeps the present setting.
+        trust: do not check the code in the model file, which could do anything that you may do.
         callback: called after each evaluation with the observer, for instance to write a file.
 
     Attributes:
@@ -99,10 +100,13 @@ class PropensityObserver:
         length_unit: str | None = None,
         device: str = "auto",
         threads: int | None = None,
+        trust: bool = False,
         callback: Callable[[PropensityObserver], object] | None = None,
     ) -> None:
         self.predictor = (
-            model if isinstance(model, Predictor) else Predictor(model, device, threads)
+            model
+            if isinstance(model, Predictor)
+            else Predictor(model, device, threads, trust=trust)
         )
         self.atoms = atoms
         self.callback = callback

@@ -35,6 +35,7 @@ class Predictor:
     Attributes:
         measured: density, composition and local structure of the configurations of the last call
             of `predict`, as the model saw them.
+        trusted: whether the code in the file was loaded without a check.
 
     Raises:
         ModelFileError: see `read_manifest`.
@@ -51,6 +52,7 @@ class Predictor:
         trust: bool = False,
     ) -> None:
         self.path = model_path(path)
+        self.trusted = trust
         self.manifest = read_manifest(path)
         self.device = _device(device)
         if threads is not None:
