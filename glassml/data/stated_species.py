@@ -18,10 +18,12 @@ from glassml.errors import InputError
 
 __all__ = [
     "SPECIES_LABEL",
+    "has_types_alone",
     "labels_for",
     "names_of_particles",
     "note_names",
     "numbers_of_types",
+    "species_by_symbol",
     "species_in_file",
     "symbols_of",
 ]
@@ -43,6 +45,17 @@ def numbers_of_types(types: np.ndarray) -> np.ndarray:
 def symbols_of(atoms: Atoms) -> list[str]:
     """The chemical symbol of each atom, "X" for numbers that are none of an element."""
     return [chemical_symbols[number] for number in numbers_of_types(atoms.numbers).tolist()]
+
+
+def has_types_alone(atoms: Atoms) -> bool:
+    """Whether the atomic numbers are types, as of files without elements: H and He for 1 and 2."""
+    types = atoms.arrays.get("type")
+    return types is not None and np.array_equal(numbers_of_types(types), atoms.numbers)
+
+
+def species_by_symbol(atoms: Atoms) -> SpeciesMap:
+    """Each chemical symbol that occurs as a species of its own."""
+    return SpeciesMap({symbol: symbol for symbol in sorted(set(symbols_of(atoms)))})
 
 
 def note_names(atoms: Atoms, names: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from glassml.data import (
     Window,
     configuration_from_atoms,
 )
-from glassml.data.stated_species import species_in_file, symbols_of
+from glassml.data.stated_species import species_by_symbol, species_in_file
 from glassml.domain import mean_spacing
 from glassml.errors import InputError
 from glassml.export import save_model
@@ -103,7 +103,7 @@ def descriptors_for_frames(
     if frame is None:
         raise InputError(f"{name}: expected one or more frames; found none chosen")
     if isinstance(frame, Atoms):
-        names = species or _species_of(frame, name)
+        names = species or species_in_file(frame, name) or species_by_symbol(frame)
         frame = configuration_from_atoms(frame, names, length_unit=length_unit, name=name)
     save_untrained(
         path,
@@ -111,8 +111,3 @@ def descriptors_for_frames(
         length_unit=frame.length_unit,
         spacing=usual_spacing([frame], frame.length_unit),
     )
-
-
-def _species_of(atoms: Atoms, name: str) -> SpeciesMap:
-    found = species_in_file(atoms, name)
-    return found or SpeciesMap({symbol: symbol for symbol in sorted(set(symbols_of(atoms)))})

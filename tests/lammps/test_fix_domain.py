@@ -131,7 +131,9 @@ def simulated(bench, temperature: float, model: Path) -> tuple[list[str], str]:
 def test_the_kob_andersen_liquid_at_a_much_higher_temperature(bench):
     in_lammps, in_python = simulated(bench, 2.0, pretrained_path("kob_andersen_T0.44"))
     (text,) = in_lammps
-    assert re.fullmatch(r"temperature: expected 0\.44; found (1\.9|2)\d*(\.\d+)?", text)
+    stated = re.fullmatch(r"temperature: expected 0\.44; found ([\d.]+)", text)
+    # The temperature of 1000 particles fluctuates by T sqrt(2 / 3000) = 0.05.
+    assert float(stated[1]) == pytest.approx(2.0, abs=0.25)
     # The dump states no temperature, but its structure is another one.
     assert in_python.startswith("local structure: expected ")
 

@@ -9,7 +9,7 @@ import numpy as np
 from ase import Atoms
 
 from glassml.data import Configuration, SpeciesMap, configuration_from_atoms
-from glassml.data.stated_species import numbers_of_types, species_in_file, symbols_of
+from glassml.data.stated_species import has_types_alone, species_by_symbol, species_in_file
 from glassml.errors import InputError
 from glassml.physics import column_of
 from glassml.physics.units import METRES
@@ -129,10 +129,9 @@ def _species(atoms: Atoms, given: str | None, name: str) -> SpeciesMap:
     found = species_in_file(atoms, name)
     if found is not None:
         return found
-    types = atoms.arrays.get("type")
-    if types is not None and np.array_equal(numbers_of_types(types), atoms.numbers):
-        return SpeciesMap([f"type {k + 1}" for k in range(int(types.max()))])
-    return SpeciesMap({symbol: symbol for symbol in dict.fromkeys(symbols_of(atoms))})
+    if has_types_alone(atoms):
+        return SpeciesMap([f"type {k + 1}" for k in range(int(atoms.arrays["type"].max()))])
+    return species_by_symbol(atoms)
 
 
 def _timed(atoms: Atoms, name: str, array: str, times: str) -> TimedValues | None:

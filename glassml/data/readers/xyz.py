@@ -155,9 +155,8 @@ def _frame_atoms(text: str, kind: str, where: str, first_line: int, pbc: Pbc | N
     expected = 'a cell, such as Lattice="4 0 0 0 4 0 0 0 4" in the header'
     atoms.pbc = periodic(where, stated, pbc, expected, has_cell=has_cell)
     if atoms.calc is not None:
-        atoms.calc.atoms = (
-            atoms.copy()
-        )  # else its results would hold for the atoms as ASE left them
+        # Otherwise its results would hold for the atoms as ASE left them.
+        atoms.calc.atoms = atoms.copy()
     return atoms
 
 

@@ -20,7 +20,7 @@ from glassml.data import (
     read_configurations,
     shipped_names,
 )
-from glassml.data.stated_species import numbers_of_types, species_in_file, symbols_of
+from glassml.data.stated_species import has_types_alone, species_in_file, symbols_of
 from glassml.errors import ConfigError, InputError
 from glassml.files import sha256_of
 from glassml.simulation.exchange import data_text, types_of
@@ -217,9 +217,7 @@ def _species_map(atoms: Atoms, name: str, start: StartConfig, system: System) ->
         return SpeciesMap.of(stated, system.species_names)
     types = atoms.arrays.get("type", atoms.numbers)
     symbols = set(symbols_of(atoms))
-    # ASE takes the types of a file without elements for atomic numbers: 1 and 2 would be H and He.
-    types_alone = "type" in atoms.arrays and np.array_equal(numbers_of_types(types), atoms.numbers)
-    if symbols <= set(system.species_names) and not types_alone:
+    if symbols <= set(system.species_names) and not has_types_alone(atoms):
         return SpeciesMap({symbol: symbol for symbol in symbols}, system.species_names)
     if types.min() < 1 or types.max() > len(system.species_names):
         found = sorted(symbols) if "type" not in atoms.arrays else f"types up to {types.max()}"
