@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import cast
 
@@ -13,8 +14,8 @@ from pydantic import ValidationError
 
 from glassml.domain import Domain
 from glassml.errors import ModelFileError, did_you_mean, shown
+from glassml.export.archive_check import LARGEST_FILE, MANIFEST, check_archive, open_archive
 from glassml.export.baking import bake
-from glassml.export.code_check import check_code
 from glassml.export.manifest import (
     FORMAT_VERSION,
     FORMAT_VERSIONS_READ,
@@ -39,7 +40,7 @@ __all__ = [
 ]
 
 _MANIFEST = "manifest.json"
-_IN_ARCHIVE = f"/extra/{_MANIFEST}"
+_IN_ARCHIVE = f"/{MANIFEST}"
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -165,26 +166,45 @@ def read_manifest(path: str | Path) -> Manifest:
             f"{file}: no such model file, nor one that ships with glassml "
             f"({', '.join(pretrained_names())}){did_you_mean(file.name, pretrained_names())}"
         )
-    try:
-        with zipfile.ZipFile(file) as archive:
-            names = [n for n in archive.namelist() if n.endswith(_IN_ARCHIVE)]
-            text = archive.read(names[0]) if names else None
-    except (zipfile.BadZipFile, OSError) as error:
-        raise ModelFileError(
-            f"{file}: expected a model file written by `glassml export`; found a file that is "
-            f"truncated or of another kind ({error})"
-        ) from None
-    if text is None:
-        raise ModelFileError(
-            f"{file}: expected a model file written by `glassml export`; found an archive "
-            f"without {_MANIFEST}"
-        )
+    with open_archive(file, _content(file)) as archive:
+        names = [n for n in archive.namelist() if n.endswith(_IN_ARCHIVE)]
+        if not names:
+            raise ModelFileError(
+                f"{file}: expected a model file written by `glassml export`; found an archive "
+                f"without {_MANIFEST}"
+            )
+        try:
+            text = archive.read(names[0])
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            raise ModelFileError(
+                f"{file}: {_MANIFEST}: expected the bytes that were written; found others "
+                f"({error}). The file is damaged: copy it again, or export the model again"
+            ) from None
     return _parse(file, text)
+
+
+def _content(file: Path) -> bytes:
+    """All bytes of a model file: what was checked is what is loaded."""
+    try:
+        size = file.stat().st_size
+        if size <= LARGEST_FILE:
+            return file.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{file}: the model file cannot be read: {error.strerror}") from None
+    raise ModelFileError(
+        f"{file}: expected a model file of at most {LARGEST_FILE // 2**20} MB; found "
+        f"{size / 2**20:.0f} MB"
+    )
 
 
 def _parse(file: Path, text: bytes) -> Manifest:
     try:
         content = json.loads(text)
+    except RecursionError:
+        raise ModelFileError(
+            f"{file}: {_MANIFEST}: expected lists in lists as in a manifest; found them nested "
+            "too deeply; export the model again"
+        ) from None
     except ValueError as error:
         raise ModelFileError(
             f"{file}: {_MANIFEST}: expected JSON; found other or truncated text ({error}); "
@@ -225,7 +245,7 @@ def load_module(
 ) -> torch.jit.ScriptModule:
     """The TorchScript module of a model file, in evaluation mode.
 
-    Its code is read before it is loaded (`glassml.export.code_check`).
+    All that it holds is checked before it is loaded (`glassml.export.archive_check`).
 
     Args:
         path: model file, or the name of a model that ships with glassml.
@@ -236,11 +256,10 @@ def load_module(
         ModelFileError: the file is damaged, or its code does more than to calculate.
     """
     ops.load()
-    file = model_path(path)
+    content = _content(model_path(path))
     try:
-        if not trust:
-            check_code(file)
-        return load_script(str(file), device)
+        check_archive(model_path(path), content, trust=trust)
+        return load_script(io.BytesIO(content), device)
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelFileError(f"{path}: the model cannot be loaded: {reason}") from None

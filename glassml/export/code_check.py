@@ -20,7 +20,7 @@ import torch
 
 from glassml.errors import ModelFileError
 
-__all__ = ["OPERATORS", "check_code"]
+__all__ = ["OPERATORS", "check_source"]
 
 # Operators of torch, which only calculate. A test compares them with the copy in C++.
 _CALCULATING = """
@@ -58,28 +58,18 @@ _TOKEN = re.compile(
     |(?P<sign>[-+*/%=<>!&|^~.,:;@()\[\]{}])""",
     re.VERBOSE | re.ASCII,
 )
-_CLASSES = b"torch.classes"
 
 
-def check_code(file: Path) -> None:
-    """Check that a model file names no operator but those that models need.
+def check_source(file: Path, content: bytes) -> None:
+    """Check that the code in a model file names no operator but those that models need.
 
     Args:
-        file: the model file.
+        file: the model file, for messages.
+        content: one of its files of code.
 
     Raises:
         ModelFileError: it does.
     """
-    # The reader that loads the model: another one might find other code in the same bytes.
-    reader = torch._C.PyTorchFileReader(str(file))
-    for entry in reader.get_all_records():
-        if entry.startswith("code/") and entry.endswith(".py"):
-            _check_source(file, reader.get_record(entry))
-        elif entry.endswith(".pkl") and _CLASSES in reader.get_record(entry):
-            raise _refusal(file, "a C++ class (torch.classes)")
-
-
-def _check_source(file: Path, content: bytes) -> None:
     tokens = list(_tokens(file, content))
     for k, token in enumerate(tokens):
         after_dot = k > 0 and tokens[k - 1] == "."

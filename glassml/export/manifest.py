@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -29,6 +29,13 @@ DType = Literal["float32", "float64"]
 Positions = Literal["thermal", "average", "inherent", "cage"]  # glassml.data.POSITIONS
 
 
+# Far above what any model needs, far below what torch, MPI or memory cannot take. `fix glassml` has
+# the same limits (lammps_plugin/src/manifest.cpp).
+_MOST_STEPS = 1000
+_MOST_COLUMNS = 65536
+_LARGEST_CUTOFF = 1e6
+
+
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,7 +52,7 @@ class OutputEntry(_Entry):
     """An output: the method of the module that gives it, and its columns."""
 
     name: str
-    columns: tuple[str, ...] = Field(min_length=1)
+    columns: tuple[str, ...] = Field(min_length=1, max_length=_MOST_COLUMNS)
     dimension: str
     times: tuple[float, ...] | None = None
     irreps: str | None = None
@@ -87,14 +94,14 @@ class Manifest(_Entry):
     hyperparameters: dict[str, Any]
     n_parameters: int
     species: tuple[str, ...] = Field(min_length=1)
-    cutoff: float = Field(gt=0)
+    cutoff: float = Field(gt=0, le=_LARGEST_CUTOFF)
     length_unit: str
     positions: Positions = "thermal"
     window: Window | None = None
     domain: Domain | None = None
     dtype: DType
-    n_steps: int = Field(ge=1)
-    state_widths: tuple[int, ...]
+    n_steps: int = Field(ge=1, le=_MOST_STEPS)
+    state_widths: tuple[Annotated[int, Field(ge=1, le=_MOST_COLUMNS)], ...]
     scalar_inputs: tuple[ScalarEntry, ...]
     outputs: tuple[OutputEntry, ...] = Field(min_length=1)
     radial_table: RadialTableEntry | None = None
@@ -105,10 +112,6 @@ class Manifest(_Entry):
     def _fits_together(self) -> Manifest:
         if len(set(self.species)) != len(self.species):
             raise ValueError(f"species: expected different names; found {list(self.species)}")
-        if min(self.state_widths, default=0) < 1:
-            raise ValueError(
-                f"state_widths: expected positive widths; found {list(self.state_widths)}"
-            )
         if len(self.state_widths) != self.n_steps + 1:
             raise ValueError(
                 f"state_widths: expected {self.n_steps + 1} entries (n_steps + 1); "

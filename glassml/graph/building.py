@@ -13,9 +13,9 @@ from torch_geometric.data import Batch, Data
 
 from glassml.data import Configuration
 from glassml.errors import InputError
-from glassml.physics import find_neighbours
+from glassml.physics.neighbours import MOST_NEIGHBOURS, Neighbours, find_neighbours
 
-__all__ = ["build_graph", "collate", "first_edge", "graph_of_edges"]
+__all__ = ["build_graph", "collate", "first_edge", "graph_of_edges", "neighbours_within"]
 
 
 def build_graph(
@@ -43,12 +43,28 @@ def build_graph(
     Raises:
         InputError: the cutoff is not positive, or the configuration lacks one of the scalars.
     """
-    sender, receiver, vector = find_neighbours(
-        configuration.positions, configuration.cell, configuration.pbc, cutoff
-    )
+    sender, receiver, vector = neighbours_within(configuration, cutoff)
     edge_index = torch.from_numpy(np.stack([sender, receiver]).astype(np.int64))
     edge_vector = torch.from_numpy(vector).to(dtype)
     return graph_of_edges(configuration, edge_index, edge_vector, scalars)
+
+
+def neighbours_within(configuration: Configuration, cutoff: float) -> Neighbours:
+    """The pairs of a configuration that become edges.
+
+    Raises:
+        InputError: the cutoff is not positive, or particles would have absurdly many neighbours.
+    """
+    try:
+        return find_neighbours(
+            configuration.positions,
+            configuration.cell,
+            configuration.pbc,
+            cutoff,
+            most=MOST_NEIGHBOURS,
+        )
+    except InputError as error:
+        raise InputError(f"{configuration.name}: {error}") from None
 
 
 def graph_of_edges(

@@ -27,8 +27,7 @@ from torch_geometric.data import Data
 from glassml.data import Configuration
 from glassml.errors import InputError
 from glassml.files import atomic_write
-from glassml.graph.building import graph_of_edges
-from glassml.physics import find_neighbours
+from glassml.graph.building import graph_of_edges, neighbours_within
 from glassml.physics.neighbours import back_end_version
 
 __all__ = ["GraphCache"]
@@ -72,9 +71,7 @@ class GraphCache:
         path = self.folder / f"{_key(configuration, cutoff, dtype)}.npz"
         edges = _read(path, configuration.n_particles, dtype)
         if edges is None:
-            sender, receiver, vector = find_neighbours(
-                configuration.positions, configuration.cell, configuration.pbc, cutoff
-            )
+            sender, receiver, vector = neighbours_within(configuration, cutoff)
             edges = (
                 sender.astype(np.int32),
                 np.bincount(receiver, minlength=configuration.n_particles).astype(np.int32),

@@ -12,13 +12,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from ase.geometry import complete_cell
 from matscipy.neighbours import neighbour_list
 
 from glassml.errors import InputError
 
-__all__ = ["BACK_END", "Neighbours", "back_end_version", "find_neighbours"]
+__all__ = ["BACK_END", "MOST_NEIGHBOURS", "Neighbours", "back_end_version", "find_neighbours"]
 
 BACK_END = "matscipy"
+MOST_NEIGHBOURS = 4000  # far more than any model of a liquid needs
 
 
 class Neighbours(NamedTuple):
@@ -36,7 +38,11 @@ class Neighbours(NamedTuple):
 
 
 def find_neighbours(
-    positions: np.ndarray, cell: np.ndarray, pbc: Sequence[bool], cutoff: float
+    positions: np.ndarray,
+    cell: np.ndarray,
+    pbc: Sequence[bool],
+    cutoff: float,
+    most: float | None = None,
 ) -> Neighbours:
     """Every ordered pair of particles closer than the cutoff, r < r_c.
 
@@ -48,12 +54,15 @@ def find_neighbours(
         cell: float64 [3, 3] [length], the lattice vectors as rows.
         pbc: [3], whether each lattice direction is periodic.
         cutoff: r_c [length].
+        most: mean number of neighbours above which lengths must be in a wrong unit; None: the
+            number of particles, but at least `MOST_NEIGHBOURS`.
 
     Raises:
-        InputError: the cutoff is not positive.
+        InputError: the cutoff is not positive, or there would be more neighbours than ``most``.
     """
     if not cutoff > 0:
         raise InputError(f"cutoff: expected a positive length; found {cutoff}")
+    _check_number(positions, cell, np.asarray(pbc), cutoff, most or len(positions))
     # matscipy takes the volume of a cell in metres (1e-27) for zero. So lengths are divided by a
     # unit near the cutoff. It is a power of two, which changes no digit of any number.
     unit = 2.0 ** np.floor(np.log2(float(cutoff)))
@@ -61,6 +70,29 @@ def find_neighbours(
         positions / unit, cell / unit, np.asarray(pbc), float(cutoff) / unit
     )
     return Neighbours(sender, receiver, vector * unit)
+
+
+def _check_number(
+    positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, cutoff: float, most: float
+) -> None:
+    """Refuse a search that would take all memory, from the density alone."""
+    completed = complete_cell(cell)
+    volume = abs(np.linalg.det(completed))
+    if not len(positions) or not volume > 0:
+        return
+    inverse = np.linalg.inv(completed)
+    heights = 1 / np.linalg.norm(inverse, axis=0)
+    # Along directions that are not periodic, what the particles fill.
+    filled = np.maximum(np.ptp(positions @ inverse, axis=0) * heights, 2 * cutoff)
+    volume *= np.prod(np.where(pbc, 1, filled / heights))
+    about = len(positions) / volume * 4 / 3 * np.pi * cutoff**3
+    limit = max(most, MOST_NEIGHBOURS)
+    if about > limit:
+        raise InputError(
+            f"expected at most {limit:g} neighbours of a particle within the cutoff {cutoff:g}; "
+            f"found about {about:.2g} at the density {len(positions) / volume:.4g}: are lengths in "
+            "the right unit?"
+        )
 
 
 def back_end_version() -> str:

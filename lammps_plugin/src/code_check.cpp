@@ -1,6 +1,5 @@
 #include "code_check.h"
 
-#include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/runtime/operator.h>
 
 #include <cctype>
@@ -117,7 +116,9 @@ class Checker {
 
   [[noreturn]] void refuse(const std::string& found) const {
     throw std::runtime_error("'" + file_ +
-                             "': expected a model whose code only calculates; found " + found);
+                             "': expected a model whose code only calculates; found " + found +
+                             ". Its code could do anything that you may do, such as overwrite " +
+                             "files. If you trust its author, add the keyword 'trust yes'");
   }
 
   [[noreturn]] void refuse_text(std::size_t k) const {
@@ -187,24 +188,8 @@ class Checker {
   std::vector<std::string> tokens_;
 };
 
-bool ends_with(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
 }  // namespace
 
-void check_code(caffe2::serialize::PyTorchStreamReader& reader, const std::string& file) {
-  for (const std::string& record : reader.getAllRecords()) {
-    const bool is_source = record.rfind("code/", 0) == 0 && ends_with(record, ".py");
-    if (!is_source && !ends_with(record, ".pkl")) continue;
-    auto [data, size] = reader.getRecord(record);
-    const std::string_view content(static_cast<const char*>(data.get()), size);
-    if (is_source)
-      Checker(file, content).check();
-    else if (content.find("torch.classes") != std::string_view::npos)
-      throw std::runtime_error("'" + file + "': expected a model whose code only calculates; " +
-                               "found a C++ class (torch.classes)");
-  }
-}
+void check_source(std::string_view text, const std::string& file) { Checker(file, text).check(); }
 
 }  // namespace glassml

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <numbers>
+#include <stdexcept>
 
 namespace glassml {
 
@@ -15,6 +16,8 @@ constexpr double kTemperature = 0.1;
 constexpr double kNeighbours = 0.05;
 constexpr double kComposition = 0.02;
 constexpr double kStructure = 0.04;
+
+constexpr double kMostNeighbours = 4000;
 
 std::string number(double value, int digits = 4) {
   char text[32];
@@ -32,6 +35,17 @@ bool within(double value, const Range& known, double tolerance) {
 std::string range_text(const Range& known) {
   const std::string low = number(known.low), high = number(known.high);
   return low == high ? low : low + " to " + high;
+}
+
+void check_number_of_neighbours(const Manifest& manifest, double n_atoms, double volume) {
+  const double sphere = 4.0 / 3.0 * std::numbers::pi * std::pow(manifest.cutoff, 3);
+  const double neighbours = n_atoms / volume * sphere;
+  if (!(neighbours > kMostNeighbours)) return;
+  throw std::runtime_error("expected at most " + number(kMostNeighbours) +
+                           " neighbours of an atom within the cutoff " + number(manifest.cutoff) +
+                           "; found about " + number(neighbours, 2) + " at the density " +
+                           number(n_atoms / volume) + ": are lengths in the unit of the model (" +
+                           manifest.length_unit + ")?");
 }
 
 DomainWatch::DomainWatch(const Manifest& manifest) : manifest_(manifest) {

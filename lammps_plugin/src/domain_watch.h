@@ -20,6 +20,12 @@ namespace glassml {
 /// "1.19 to 1.21", or one number if both are the same in four digits.
 std::string range_text(const Range& known);
 
+/// Refuses lengths with which particles would have absurdly many neighbours, before memory is taken
+/// for them. Python does the same (glassml/physics/neighbours.py).
+/// @param n_atoms number of atoms in a box of this volume
+/// @throws std::runtime_error they would
+void check_number_of_neighbours(const Manifest& manifest, double n_atoms, double volume);
+
 /// What is known of a three-dimensional system besides its neighbours.
 struct SystemState {
   bool periodic = true;               ///< in all directions

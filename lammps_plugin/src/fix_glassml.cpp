@@ -233,6 +233,7 @@ void FixGlassML::init() {
     error->all(FLERR, "fix {} glassml: expected run_style verlet; found run_style respa", id);
   if (atom->tag_enable == 0)
     error->all(FLERR, "fix {} glassml: expected atoms with IDs; found atom_modify id no", id);
+  check_density();
   scalars_->init(nevery);
   if (inherent_) inherent_->init();
   if (energy_) energy_->init();
@@ -240,6 +241,18 @@ void FixGlassML::init() {
   if (!described_ && comm->me == 0) describe();
   described_ = true;
   check_positions();
+}
+
+/// Before LAMMPS takes memory for neighbours.
+void FixGlassML::check_density() const {
+  std::string failure;
+  try {
+    glassml::check_number_of_neighbours(model_->manifest(), static_cast<double>(atom->natoms),
+                                        domain->xprd * domain->yprd * domain->zprd);
+  } catch (const std::exception& problem) {
+    failure = problem.what();
+  }
+  stop_if_failed(failure);
 }
 
 /// The steps of a window depend on the timestep, which may change before each run.

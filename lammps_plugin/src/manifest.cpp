@@ -22,41 +22,70 @@ using Json = nlohmann_lmp::json;
 // Version 2 changed only the object `training`, which is not read here. Version 3 added `domain`.
 constexpr std::array<std::int64_t, 3> kFormatVersions = {1, 2, 3};
 
+constexpr int kDeepest = 20;  // lists in lists
+// Far above what any model needs, far below what torch, MPI or memory cannot take.
+constexpr std::int64_t kMostSteps = 1000;
+constexpr std::int64_t kMostColumns = 65536;  // of outputs and of a node's state
+constexpr double kLargestCutoff = 1e6;
+
+/// A value for people: not longer than a line.
+std::string shown(const Json& value) {
+  const std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return text.size() > 60 ? text.substr(0, 57) + "..." : text;
+}
+
+/// JSON nested more deeply than a manifest would overflow the stack of what reads it.
+bool is_nested_too_deeply(const std::string& text) {
+  int depth = 0;
+  bool in_text = false;
+  for (std::size_t k = 0; k < text.size(); k++) {
+    if (in_text && text[k] == '\\')
+      k++;
+    else if (text[k] == '"')
+      in_text = !in_text;
+    else if (!in_text && (text[k] == '[' || text[k] == '{') && ++depth > kDeepest)
+      return true;
+    else if (!in_text && (text[k] == ']' || text[k] == '}'))
+      depth--;
+  }
+  return false;
+}
+
 /// A JSON object and its name in messages.
 class Reader {
  public:
   Reader(const Json& object, std::string where) : object_(object), where_(std::move(where)) {
-    if (!object_.is_object()) fail("", "a JSON object", object_.dump());
+    if (!object_.is_object()) fail("", "a JSON object", shown(object_));
   }
 
   std::string text(const std::string& field) const {
     const Json& value = get(field, "a text");
-    if (!value.is_string()) fail(field, "a text", value.dump());
+    if (!value.is_string()) fail(field, "a text", shown(value));
     return value.get<std::string>();
   }
 
   std::int64_t integer(const std::string& field) const {
     const Json& value = get(field, "an integer");
-    if (!value.is_number_integer()) fail(field, "an integer", value.dump());
+    if (!value.is_number_integer()) fail(field, "an integer", shown(value));
     return value.get<std::int64_t>();
   }
 
   double positive_number(const std::string& field) const {
     const Json& value = get(field, "a positive number");
     if (!value.is_number() || !(value.get<double>() > 0.0))
-      fail(field, "a positive number", value.dump());
+      fail(field, "a positive number", shown(value));
     return value.get<double>();
   }
 
   double number(const std::string& field) const {
     const Json& value = get(field, "a number");
-    if (!value.is_number()) fail(field, "a number", value.dump());
+    if (!value.is_number()) fail(field, "a number", shown(value));
     return value.get<double>();
   }
 
   bool flag(const std::string& field) const {
     const Json& value = get(field, "true or false");
-    if (!value.is_boolean()) fail(field, "true or false", value.dump());
+    if (!value.is_boolean()) fail(field, "true or false", shown(value));
     return value.get<bool>();
   }
 
@@ -69,14 +98,14 @@ class Reader {
 
   Range range_of(const std::string& field, const Json& value) const {
     if (!value.is_array() || value.size() != 2 || !value[0].is_number() || !value[1].is_number())
-      fail(field, "the smallest and the largest value", value.dump());
+      fail(field, "the smallest and the largest value", shown(value));
     return {value[0].get<double>(), value[1].get<double>()};
   }
 
   std::vector<std::string> texts(const std::string& field) const {
     std::vector<std::string> result;
     for (const Json& value : list(field)) {
-      if (!value.is_string()) fail(field, "a list of texts", value.dump());
+      if (!value.is_string()) fail(field, "a list of texts", shown(value));
       result.push_back(value.get<std::string>());
     }
     return result;
@@ -84,7 +113,7 @@ class Reader {
 
   const Json& list(const std::string& field) const {
     const Json& value = get(field, "a list");
-    if (!value.is_array()) fail(field, "a list", value.dump());
+    if (!value.is_array()) fail(field, "a list", shown(value));
     return value;
   }
 
@@ -135,11 +164,15 @@ void check_version(const Reader& reader) {
 
 void read_state_widths(const Reader& reader, Manifest& manifest) {
   const std::int64_t steps = reader.integer("n_steps");
-  if (steps < 1) reader.fail("n_steps", "a positive integer", std::to_string(steps));
+  if (steps < 1 || steps > kMostSteps)
+    reader.fail("n_steps", "an integer from 1 to " + std::to_string(kMostSteps),
+                std::to_string(steps));
   manifest.n_steps = static_cast<int>(steps);
   for (const Json& value : reader.list("state_widths")) {
-    if (!value.is_number_integer() || value.get<std::int64_t>() < 1)
-      reader.fail("state_widths", "a list of positive integers", value.dump());
+    if (!value.is_number_integer() || value.get<std::int64_t>() < 1 ||
+        value.get<std::int64_t>() > kMostColumns)
+      reader.fail("state_widths", "integers from 1 to " + std::to_string(kMostColumns),
+                  shown(value));
     manifest.state_widths.push_back(value.get<std::int64_t>());
   }
   if (static_cast<std::int64_t>(manifest.state_widths.size()) != steps + 1)
@@ -163,7 +196,7 @@ void read_window(const Reader& reader, Manifest& manifest) {
 /// The numbers in nested lists, in order.
 void append_numbers(const Reader& reader, const Json& value, std::vector<double>& numbers) {
   if (value.is_number()) return numbers.push_back(value.get<double>());
-  if (!value.is_array()) reader.fail("particles and shells", "numbers", value.dump());
+  if (!value.is_array()) reader.fail("particles and shells", "numbers", shown(value));
   for (const Json& part : value) append_numbers(reader, part, numbers);
 }
 
@@ -199,8 +232,10 @@ void read_outputs(const Reader& reader, Manifest& manifest) {
     const Reader entry(value, reader.where() + ", outputs");
     manifest.outputs.push_back(
         {entry.text("name"), entry.texts("columns"), entry.text("dimension")});
-    if (manifest.outputs.back().columns.empty())
-      entry.fail("columns", "one column or more", "an empty list");
+    const auto columns = static_cast<std::int64_t>(manifest.outputs.back().columns.size());
+    if (columns < 1 || columns > kMostColumns)
+      entry.fail("columns", "1 to " + std::to_string(kMostColumns) + " columns",
+                 std::to_string(columns));
   }
   if (manifest.outputs.empty()) reader.fail("outputs", "one output or more", "an empty list");
 }
@@ -208,8 +243,11 @@ void read_outputs(const Reader& reader, Manifest& manifest) {
 }  // namespace
 
 Manifest parse_manifest(const std::string& text, const std::string& file) {
-  const Json json = Json::parse(text, nullptr, false);
   const std::string where = "'" + file + "', manifest.json";
+  if (is_nested_too_deeply(text))
+    throw std::runtime_error(where + ": expected lists in lists as in a manifest; found them " +
+                             "nested too deeply");
+  const Json json = Json::parse(text, nullptr, false);
   if (json.is_discarded()) throw std::runtime_error(where + ": this is not valid JSON");
   const Reader reader(json, where);
   check_version(reader);
@@ -223,6 +261,8 @@ Manifest parse_manifest(const std::string& text, const std::string& file) {
   if (distinct.size() != manifest.species.size())
     reader.fail("species", "different names", joined(manifest.species));
   manifest.cutoff = reader.positive_number("cutoff");
+  if (manifest.cutoff > kLargestCutoff)
+    reader.fail("cutoff", "at most 1e6", std::to_string(manifest.cutoff));
   manifest.length_unit = reader.text("length_unit");
   // Old files lack this field: then all models read the positions of the atoms.
   if (reader.has("positions")) manifest.positions = reader.text("positions");

@@ -1,18 +1,15 @@
 #include "model_runner.h"
 
 #include <ATen/Parallel.h>
-#include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/cuda.h>
 #include <torch/script.h>
 
-#include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <stdexcept>
 #include <utility>
 
-#include "code_check.h"
+#include "model_archive.h"
 
 namespace glassml {
 
@@ -79,57 +76,23 @@ struct EvaluationGuard {
   ThreadGuard threads_;
 };
 
-/// 64-bit FNV-1a hash of the bytes of a file.
-std::int64_t fingerprint_of(const std::string& file) {
-  std::ifstream stream(file, std::ios::binary);
-  const std::string unreadable = "'" + file + "': expected a model file that can be read; found: ";
-  if (!stream.is_open()) throw std::runtime_error(unreadable + std::strerror(errno));
-  std::uint64_t hash = 14695981039346656037ULL;
-  std::vector<char> chunk(1 << 16);
-  std::int64_t length = 0;
-  while (stream) {
-    stream.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
-    const std::streamsize count = stream.gcount();
-    length += count;
-    for (std::streamsize k = 0; k < count; k++)
-      hash = (hash ^ static_cast<unsigned char>(chunk[k])) * 1099511628211ULL;
-  }
-  if (length == 0) throw std::runtime_error(unreadable + "an empty file or a folder");
-  return static_cast<std::int64_t>(hash);
-}
-
-/// Reads only the manifest: it must be checked before the code of the model is loaded.
-std::string read_manifest_text(const std::string& file) {
-  try {
-    caffe2::serialize::PyTorchStreamReader reader(file);
-    if (!reader.hasRecord("extra/manifest.json"))
-      throw std::runtime_error("it has no manifest.json: write the file with 'glassml export'");
-    auto [data, size] = reader.getRecord("extra/manifest.json");
-    return {static_cast<const char*>(data.get()), size};
-  } catch (const std::exception& error) {
-    throw std::runtime_error("'" + file + "': expected a complete glassml model; found another " +
-                             "or a truncated file: " + reason(error));
-  }
-}
-
-/// Reads the code before anything of it is loaded, unless the user trusts its author.
-void check_file(const std::string& file) {
+/// Checks all that the file holds before anything of it is loaded.
+void check_archive(const ModelArchive& archive, const std::string& file, bool trust) {
   guarded("cannot read model '" + file + "'", [&] {
-    caffe2::serialize::PyTorchStreamReader reader(file);
     try {
-      check_code(reader, file);
-    } catch (const std::runtime_error& problem) {
-      throw Problem(std::string(problem.what()) +
-                    ". Its code could do anything that you may do, such as overwrite files. If you "
-                    "trust its author, add the keyword 'trust yes'");
+      archive.check(trust);
+    } catch (const std::runtime_error& problem) {  // ours, not torch's
+      throw Problem(problem.what());
     }
   });
 }
 
-torch::jit::Module load_module(const std::string& file, const std::string& device) {
+torch::jit::Module load_module(const ModelArchive& archive, const std::string& file,
+                               const std::string& device) {
   return guarded("cannot load model '" + file + "' on device " + device, [&] {
     const ThreadGuard one_thread(1);
-    auto module = torch::jit::load(file, torch::Device(device));
+    auto bytes = archive.stream();
+    auto module = torch::jit::load(bytes, torch::Device(device));
     module.eval();
     return module;
   });
@@ -251,12 +214,13 @@ struct ModelRunner::State {
 ModelRunner::ModelRunner(const std::string& file, const std::string& device, bool trust)
     : state_(std::make_unique<State>()) {
   State& s = *state_;
-  s.fingerprint = fingerprint_of(file);
-  s.manifest = parse_manifest(read_manifest_text(file), file);
+  const ModelArchive archive(file);
+  s.fingerprint = archive.fingerprint();
+  s.manifest = parse_manifest(archive.manifest_text(), file);
   s.device_name = device;
   s.type = s.manifest.dtype == "float64" ? torch::kFloat64 : torch::kFloat32;
-  if (!trust) check_file(file);
-  s.module = load_module(file, device);
+  check_archive(archive, file, trust);
+  s.module = load_module(archive, file, device);
   guarded("model '" + file + "'", [&] {
     s.device = torch::Device(device);
     check_methods(s.module, s.manifest, file);

@@ -15,23 +15,28 @@ from systems import liquid
 import glassml.models
 from glassml.errors import ModelFileError
 from glassml.export import save_model
-from glassml.export.code_check import OPERATORS, check_code
+from glassml.export.archive_check import check_archive
+from glassml.export.code_check import OPERATORS
 from glassml.inference import Predictor
 from glassml.pretrained import pretrained_names, pretrained_path
 
 RUNNER = Path(__file__).parents[2] / "lammps_plugin" / "src" / "code_check.cpp"
 
 
+def checked(file: Path) -> None:
+    check_archive(file, file.read_bytes())
+
+
 @pytest.mark.parametrize("name", pretrained_names())
 def test_shipped_models_only_calculate(name: str) -> None:
-    check_code(pretrained_path(name))
+    checked(pretrained_path(name))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", glassml.models.available())
 def test_models_of_the_registry_only_calculate(name: str, dtype: str, tmp_path: Path) -> None:
     save_model(glassml.models.build(name), tmp_path / "model.pt", dtype=dtype)
-    check_code(tmp_path / "model.pt")
+    checked(tmp_path / "model.pt")
 
 
 def test_what_such_code_can_do(analytic: Callable[..., Path], tmp_path: Path) -> None:
@@ -55,7 +60,7 @@ def test_code_that_does_more_is_refused(
 ) -> None:
     hostile = with_line(analytic(), line, tmp_path / "hostile.pt")
     with pytest.raises(ModelFileError) as caught:
-        check_code(hostile)
+        checked(hostile)
     assert f"only calculates; found {found}" in str(caught.value)
 
 
@@ -63,7 +68,7 @@ def test_names_that_only_look_like_operators_are_no_reason(
     analytic: Callable[..., Path], tmp_path: Path
 ) -> None:
     line = "torch_from_file = 1  # torch.from_file"
-    check_code(with_line(analytic(), line, tmp_path / "harmless.pt"))
+    checked(with_line(analytic(), line, tmp_path / "harmless.pt"))
 
 
 def test_none_of_the_operators_opens_files() -> None:

@@ -145,9 +145,13 @@ def test_positions_that_are_not_finite(drive, models, bad):
         ("cutoff", -2.0, "field 'cutoff': expected a positive number; found -2.0"),
         ("dtype", "float16", "field 'dtype': expected float32 or float64; found 'float16'"),
         ("n_steps", 2.5, "field 'n_steps': expected an integer; found 2.5"),
-        ("n_steps", 0, "field 'n_steps': expected a positive integer; found 0"),
+        ("n_steps", 0, "field 'n_steps': expected an integer from 1 to 1000; found 0"),
         ("state_widths", [1, 5], "expected 3 entries (n_steps + 1); found 2"),
-        ("state_widths", [1, 0, 6], "expected a list of positive integers; found 0"),
+        (
+            "state_widths",
+            [1, 0, 6],
+            "field 'state_widths': expected integers from 1 to 65536; found 0",
+        ),
         ("outputs", [], "field 'outputs': expected one output or more"),
         ("outputs", [{"name": "x"}], "outputs: field 'columns': expected a list; found nothing"),
         (
