@@ -244,7 +244,7 @@ void FixGlassML::init() {
 }
 
 /// Before LAMMPS takes memory for neighbours.
-void FixGlassML::check_density() const {
+void FixGlassML::check_density() {
   std::string failure;
   try {
     glassml::check_number_of_neighbours(model_->manifest(), static_cast<double>(atom->natoms),

@@ -58,7 +58,7 @@ class FixGlassML : public Fix {
   void allocate();
   void check_three_dimensional() const;
   void init_window();
-  void check_density() const;
+  void check_density();
   void check_positions();
   void describe() const;
   void log_outputs() const;
