@@ -270,6 +270,8 @@ def open_sources(
     predictions: Mapping[str, str | Path],
     device: str = "auto",
     windows: int = 1,
+    *,
+    trust: bool = False,
 ) -> list[PredictionSource]:
     """Models, predictions in files, and all predictions that a dataset holds.
 
@@ -281,12 +283,13 @@ def open_sources(
         device: device on which the models run.
         windows: if more than one, models of averaged positions are also evaluated with predictions
             averaged over this number of windows.
+        trust: do not check the code in the model files; see `glassml.inference.Predictor`.
 
     Raises:
         InputError: predictions do not fit the dataset, or no model reads averaged positions.
         ModelFileError: a model cannot be read.
     """
-    predictors = [Predictor(path, device=device) for path in models]
+    predictors = [Predictor(path, device=device, trust=trust) for path in models]
     names = [predictor.path.name for predictor in predictors]
     sources: list[PredictionSource] = []
     for predictor, path, name in zip(predictors, models, names, strict=True):

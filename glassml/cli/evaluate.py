@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glassml.cli.options import Device, Seed, ShownSpecies, Tables, named, output_option
+from glassml.cli.options import Device, Seed, ShownSpecies, Tables, Trust, named, output_option
 from glassml.cli.output import check_tables, say_note, say_written, write_tables
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def evaluate(
     time: _Time = None,
     threshold: _Threshold = None,
     device: Device = "auto",
+    trust: Trust = False,
 ) -> None:
     """Compare predictions with the labels of a dataset; -o writes a report with figures.
 
@@ -126,7 +127,9 @@ def evaluate(
     )
     if output is not None:
         options.check(dataset, output)
-    sources = analysis.open_sources(dataset, files[:-1], _paths(predictions or []), device, windows)
+    sources = analysis.open_sources(
+        dataset, files[:-1], _paths(predictions or []), device, windows, trust=trust
+    )
     comparison = analysis.compare(
         dataset,
         sources,

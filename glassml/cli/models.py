@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glassml.cli.options import AsJson, Model, ModelOutput
+from glassml.cli.options import AsJson, Model, ModelOutput, Trust
 from glassml.cli.output import say_written
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from glassml.data import Configuration
     from glassml.inference import ModelSummary
 
 __all__ = ["app", "card", "domain", "fetch_path", "info", "list_models"]
@@ -119,6 +121,7 @@ def domain(
         ),
     ],
     output: ModelOutput,
+    trust: Trust = False,
 ) -> None:
     """Write a copy of a model file that states what its training data were like.
 
@@ -137,11 +140,17 @@ def domain(
     from glassml.inference import Predictor
     from glassml.progress import TerminalProgress
 
-    predictor = Predictor(model, "cpu", check_domain=False)
+    predictor = Predictor(model, "cpu", check_domain=False, trust=trust)
     opened = [Dataset(name) for name in datasets]
     every = (configuration for dataset in opened for configuration in dataset)
     watched = TerminalProgress().watch(every, "measuring", sum(map(len, opened)))
-    found = domain_of([predictor.measure(configuration) for configuration in watched])
+    outputs = {entry.name: entry for entry in predictor.manifest.outputs}
+    times = outputs["propensity"].times or () if "propensity" in outputs else ()
+    systems, labels = [], []
+    for configuration in watched:
+        systems.append(predictor.measure(configuration))
+        labels.append(_label_ranges(configuration, times))
+    found = domain_of(systems, labels if times else None)
     manifest = predictor.manifest
     check_neighbours(found, manifest.cutoff, manifest.length_unit, str(model))
     rewrite_manifest(model, output, domain=found)
@@ -175,3 +184,17 @@ def _table(models: list[ModelSummary]) -> Table:
         )
         table.add_row(*map(Text, cells), end_section=True)
     return table
+
+
+def _label_ranges(
+    configuration: Configuration, times: Sequence[float]
+) -> tuple[tuple[float, float] | None, ...]:
+    """The range of the labels at each time of a model, None where there are none."""
+    from glassml.domain import label_range
+    from glassml.physics import column_of
+
+    if configuration.propensity is None or configuration.times is None:
+        return (None,) * len(times)
+    known = label_range(configuration.propensity)
+    columns = [column_of(time, configuration.times) for time in times]
+    return tuple(None if column is None else known[column] for column in columns)

@@ -154,6 +154,14 @@ TimeOfLabels = Annotated[
 
 # How it is computed.
 Device = Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda, cuda:N or auto.")]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Do not check the code in the model file, which could do anything that you may do. "
+        "Only for files of people whom you trust (docs/security.md).",
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option(metavar="N", help="CPU threads.", show_default="all cores"),

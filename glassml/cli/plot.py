@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +18,7 @@ from glassml.cli.options import (
     Scalars,
     SpeciesNames,
     Threads,
+    Trust,
     directions,
     named,
     output_option,
@@ -143,6 +146,7 @@ def plot(
     units: _Units = None,
     device: Device = "auto",
     threads: Threads = None,
+    trust: Trust = False,
 ) -> None:
     """Draw a slab of FILE, with its particles coloured by propensity or by another column.
 
@@ -165,7 +169,8 @@ def plot(
     movie = is_movie(output)
     (check_movie if movie else check_image)(output)
     view = View("xyz".index(axis.value), position, thickness, projection)
-    predictor, inputs = _model(model, species, scalar or [], length_unit, device, threads)
+    load = partial(_load, model, device, threads, trust)
+    predictor, inputs = _model(load, species, scalar or [], length_unit)
     frames = MapFrames(
         MapInput(
             path=source,
@@ -213,28 +218,32 @@ def _usual_index(source: Path, movie: bool) -> str:
     return "0" if dataset_path(source).suffix in (".h5", ".hdf5") else "-1"
 
 
+def _load(model: Path | None, device: str, threads: int | None, trust: bool) -> Predictor | None:
+    from glassml.inference import Predictor
+
+    return None if model is None else Predictor(model, device, threads, trust=trust)
+
+
 def _model(
-    model: Path | None,
+    load: Callable[[], Predictor | None],
     species: str | None,
     scalars: list[str],
     length_unit: str | None,
-    device: str,
-    threads: int | None,
 ) -> tuple[Predictor | None, ModelInputs | None]:
     """The model that predicts, and how frames are translated for it."""
     from glassml.data import SpeciesMap
     from glassml.errors import InputError
-    from glassml.inference import ModelInputs, Predictor
+    from glassml.inference import ModelInputs
 
     sources = named(scalars, "--scalar", "COLUMN", bare=True)
-    if model is None:
+    predictor = load()
+    if predictor is None:
         if sources:
             raise InputError(
                 f"--scalar: expected a model that reads scalars (-m MODEL); found none, and "
                 f"{', '.join(sources)}"
             )
         return None, None
-    predictor = Predictor(model, device, threads)
     inputs = ModelInputs(
         predictor.manifest,
         species=None if species is None else SpeciesMap.parse(species, predictor.manifest.species),

@@ -19,6 +19,7 @@ from glassml.cli.options import (
     Scalars,
     SpeciesNames,
     Threads,
+    Trust,
     directions,
     named,
     output_option,
@@ -110,6 +111,7 @@ def predict(
     device: Device = "auto",
     threads: Threads = None,
     batch: _Batch = 1,
+    trust: Trust = False,
 ) -> None:
     """Predict the propensity of every particle in INPUT and write an extxyz file.
 
@@ -138,7 +140,9 @@ def predict(
     source, untrained = dataset_path(source), _is_untrained(model)
     opened = partial(open_frames, source, kind=file_format, pbc=directions(pbc) if pbc else None)
     describing = (opened, species, length_unit, device, threads)
-    predictor = _describing(*describing) if untrained else Predictor(model, device, threads)
+    predictor = (
+        _describing(*describing) if untrained else Predictor(model, device, threads, trust=trust)
+    )
     inputs = ModelInputs(
         predictor.manifest,
         species=species and SpeciesMap.parse(species, predictor.manifest.species),

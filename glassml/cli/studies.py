@@ -18,6 +18,7 @@ from glassml.cli.options import (
     ShownSpecies,
     Tables,
     TimeOfLabels,
+    Trust,
     numbers,
 )
 from glassml.cli.output import check_tables, say_written, write_tables
@@ -109,6 +110,7 @@ def transfer(
     table: Tables = None,
     picture: Picture = None,
     device: Device = "auto",
+    trust: Trust = False,
 ) -> None:
     """Evaluate every model on every dataset: the transfer matrix.
 
@@ -143,7 +145,7 @@ def transfer(
     shown = _shown_species(species, tuple(known))
     theirs = [] if published is None else read_published_transfer(published)
     times, everywhere = _times(time or [])
-    models = [Predictor(name, device, check_domain=False) for name in names]
+    models = [Predictor(name, device, check_domain=False, trust=trust) for name in names]
     result = evaluate_all(models, datasets, times, everywhere, TerminalProgress())
     console = Console()
     if picture is not None:

@@ -20,7 +20,7 @@ from glassml.domain.structure import SHELLS, counting_noise, departure
 from glassml.errors import ConfigError, OutsideDomainWarning
 from glassml.physics.units import after_density, after_length
 
-__all__ = ["DomainWatch", "Outside", "check_neighbours", "outside"]
+__all__ = ["DomainWatch", "Outside", "check_neighbours", "outside", "outside_labels"]
 
 # Beyond the range of the training data; relative, except for fractions of particles.
 _DENSITY = 0.02
@@ -67,6 +67,32 @@ def outside(
     found = (*_state(system, domain, unit), *_composition(system, domain, species))
     # A different state or composition explains a different structure.
     return found or tuple(_structure(system, domain, species, cutoff))
+
+
+def outside_labels(
+    values: np.ndarray, domain: Domain, columns: Sequence[str], unit: str
+) -> tuple[Outside, ...]:
+    """The times at which predictions are far outside the labels of the training data.
+
+    Far is farther from their range than it is wide: predictions are smoother than labels, so those
+    of a liquid like the training data lie within it.
+
+    Args:
+        values: propensity [N, T] [length].
+        domain: of the model.
+        columns: names of the T columns.
+        unit: unit of length.
+    """
+    found = []
+    for column, known, name in zip(values.T, domain.propensity or (), columns, strict=False):
+        if known is None or not len(column):
+            continue
+        middle, width = (known[0] + known[1]) / 2, known[1] - known[0]
+        farthest = float(column[np.argmax(np.abs(column - middle))])
+        if not abs(farthest - middle) <= 1.5 * width:
+            suffix = after_length(unit)
+            found.append(Outside(name, shown_range(known) + suffix, f"{farthest:.4g}{suffix}"))
+    return tuple(found)
 
 
 def check_neighbours(domain: Domain, cutoff: float, unit: str, what: str) -> None:
@@ -121,15 +147,35 @@ class DomainWatch:
         Warns:
             OutsideDomainWarning: it lies outside, in a quantity of which there was no warning yet.
         """
-        found = outside(system, self._domain, *self._arguments)
+        self._warn(
+            f"{name} is unlike the training data of {self._model}, so predictions may be wrong",
+            outside(system, self._domain, *self._arguments),
+        )
+
+    def see_predictions(self, name: str, values: np.ndarray, columns: Sequence[str]) -> None:
+        """Compare predictions with the labels that the model learnt from.
+
+        Args:
+            name: of the configuration, for the warning.
+            values: propensity [N, T] [length].
+            columns: names of the T columns.
+
+        Warns:
+            OutsideDomainWarning: some are far outside the labels, at a time of which there was no
+                warning yet.
+        """
+        self._warn(
+            f"{name}: predictions of {self._model} are far outside the labels of its training "
+            "data, so they are wrong",
+            outside_labels(values, self._domain, columns, self._arguments[2]),
+        )
+
+    def _warn(self, text: str, found: Sequence[Outside]) -> None:
         news = [one for one in found if one.quantity not in self._said]
         self._said.update(one.quantity for one in news)
         if news:
             warnings.warn(
-                f"{name} is unlike the training data of {self._model}, so predictions may be "
-                f"wrong: {'; '.join(map(str, news))}",
-                OutsideDomainWarning,
-                stacklevel=3,
+                f"{text}: {'; '.join(map(str, news))}", OutsideDomainWarning, stacklevel=4
             )
 
 

@@ -9,12 +9,12 @@ import numpy as np
 from torch_geometric.data import Data
 
 from glassml.data import Configuration
-from glassml.domain.record import Domain, Range
+from glassml.domain.record import Domain, Range, span_if_known
 from glassml.domain.structure import LocalStructure, counting_noise, departure, local_structure
 from glassml.errors import InputError
 from glassml.physics import largest_distance
 
-__all__ = ["Measured", "domain_of", "mean_spacing", "measured"]
+__all__ = ["Measured", "domain_of", "label_range", "mean_spacing", "measured"]
 
 # Digits of the mean numbers of neighbours in a file.
 _DIGITS = 5
@@ -63,8 +63,22 @@ def measured(configuration: Configuration, graph: Data, n_species: int, cutoff: 
     )
 
 
-def domain_of(systems: Sequence[Measured]) -> Domain:
-    """The domain of training configurations, one or more, all measured for one model."""
+def label_range(propensity: np.ndarray | None) -> tuple[Range, ...]:
+    """The smallest and the largest label at each time [length], of labels [N, T]."""
+    labels = np.asarray(propensity, dtype=np.float64)
+    return tuple(zip(labels.min(axis=0).tolist(), labels.max(axis=0).tolist(), strict=True))
+
+
+def domain_of(
+    systems: Sequence[Measured], labels: Sequence[tuple[Range | None, ...]] | None = None
+) -> Domain:
+    """The domain of training configurations, one or more, all measured for one model.
+
+    Args:
+        systems: the configurations.
+        labels: of each the range of its labels at each time of the model, see `label_range`. None
+            if they are unknown.
+    """
     structures = [one.structure for one in systems]
     particles = np.array([one.particles for one in structures])
     shells = np.array([one.shells for one in structures])
@@ -79,6 +93,7 @@ def domain_of(systems: Sequence[Measured]) -> Domain:
         composition=tuple(_range(column) for column in fractions.T.tolist()),
         temperature=_range_if_known([one.temperature for one in systems]),
         neighbours=_range([one.neighbours for one in structures]),
+        propensity=None if labels is None else tuple(map(span_if_known, zip(*labels, strict=True))),
         particles=tuple(particles.sum(axis=0).tolist()),
         shells=mean.tolist(),
         spread=max(_beyond_noise(one, mean, particles.sum(axis=0)) for one in structures),

@@ -9,9 +9,9 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from glassml.domain.structure import SHELLS
-from glassml.physics.units import after_density
+from glassml.physics.units import after_density, after_length
 
-__all__ = ["Domain", "Range", "shown_range", "united"]
+__all__ = ["Domain", "Range", "shown_range", "span_if_known", "united"]
 
 
 def _ordered(value: tuple[float, float]) -> tuple[float, float]:
@@ -37,6 +37,8 @@ class Domain(BaseModel):
         composition: for each species the range of its fraction of the particles [-].
         temperature: range [energy], or in K where the unit of length is not "lj"; None if unknown.
         neighbours: range of the mean number of neighbours of a particle within the cutoff [-].
+        propensity: for each time of the model the range of the labels [length]; None where they are
+            unknown, as in files that were written before this was measured.
         particles: for each species how many of them were measured.
         shells: [S][S][SHELLS] [-], the mean of `glassml.domain.structure.LocalStructure.shells`.
         spread: how far the local structure of a configuration departs from this mean [-], see
@@ -52,6 +54,7 @@ class Domain(BaseModel):
     composition: tuple[Range, ...] = Field(min_length=1)
     temperature: Range | None
     neighbours: Range
+    propensity: tuple[Range | None, ...] | None = None
     particles: tuple[int, ...]
     shells: tuple[tuple[tuple[float, ...], ...], ...]
     spread: float = Field(ge=0)
@@ -77,7 +80,12 @@ class Domain(BaseModel):
             "temperature": (temperature or "unknown")
             + (" K" if temperature and unit != "lj" else ""),
             "neighbours per particle": shown_range(self.neighbours),
+            "labels": self._shown_labels(unit),
         }
+
+    def _shown_labels(self, unit: str) -> str:
+        known = [one for one in self.propensity or () if one is not None]
+        return shown_range(_span(known)) + after_length(unit) if known else "unknown"
 
     @model_validator(mode="after")
     def _fits_together(self) -> Domain:
@@ -122,12 +130,13 @@ def united(domains: Sequence[Domain | None], largest: Sequence[bool]) -> Domain 
         configurations=sum(domain.configurations for domain in known),
         dimension=known[0].dimension,
         periodic=all(domain.periodic for domain in known),
-        number_density=_span_if_known([domain.number_density for domain in known]),
+        number_density=span_if_known([domain.number_density for domain in known]),
         composition=tuple(
             _span(ranges) for ranges in zip(*(d.composition for d in known), strict=True)
         ),
-        temperature=_span_if_known([domain.temperature for domain in known]),
+        temperature=span_if_known([domain.temperature for domain in known]),
         neighbours=_span([domain.neighbours for domain in chosen]),
+        propensity=_united_labels([domain.propensity for domain in known]),
         # They may have learnt from the same particles.
         particles=tuple(
             min(numbers) for numbers in zip(*(d.particles for d in chosen), strict=True)
@@ -137,10 +146,20 @@ def united(domains: Sequence[Domain | None], largest: Sequence[bool]) -> Domain 
     )
 
 
+def _united_labels(
+    labels: Sequence[tuple[Range | None, ...] | None],
+) -> tuple[Range | None, ...] | None:
+    known = [ranges for ranges in labels if ranges is not None]
+    if len(known) < len(labels):
+        return None
+    return tuple(span_if_known(ranges) for ranges in zip(*known, strict=True))
+
+
 def _span(ranges: Sequence[Range]) -> Range:
     return min(low for low, _ in ranges), max(high for _, high in ranges)
 
 
-def _span_if_known(ranges: Sequence[Range | None]) -> Range | None:
+def span_if_known(ranges: Sequence[Range | None]) -> Range | None:
+    """From the least to the most of several ranges; None if one of them is unknown."""
     known = [one for one in ranges if one is not None]
     return _span(known) if len(known) == len(ranges) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -73,6 +74,9 @@ def save_model(
         ModelFileError: unknown dtype or form of the radial networks, or a tolerance that tables
             cannot reach.
         ConfigError: a tolerance that is not positive.
+
+    Warns:
+        UserWarning: the code of the model names operators that no engine runs without ``trust``.
     """
     if dtype not in _DTYPES:
         raise ModelFileError(f"dtype: expected float32 or float64; found {dtype!r}")
@@ -83,6 +87,10 @@ def save_model(
     manifest = manifest_of(model, cast(DType, dtype), training or TrainingRecord(), table)
     script = script_model(baked, _DTYPES[dtype])
     write_archive(script, manifest, path)
+    try:
+        check_archive(Path(path), _content(Path(path)))
+    except ModelFileError as problem:  # of a model that is not ours
+        warnings.warn(str(problem), stacklevel=2)
     return manifest
 
 
@@ -121,9 +129,10 @@ def rewrite_manifest(
         manifest = manifest.model_copy(update={"training": training})
     if domain is not None:
         manifest = manifest.model_copy(update={"domain": domain})
-    archive = io.BytesIO(model_path(path).read_bytes())
+    content = _content(model_path(path))
+    check_archive(model_path(path), content, trust=True)  # whole; no code runs here
     with atomic_write(output) as partial:
-        return _copy_with_manifest(archive, manifest, partial)
+        return _copy_with_manifest(io.BytesIO(content), manifest, partial)
 
 
 def _copy_with_manifest(archive: io.BytesIO, manifest: Manifest, path: Path) -> Manifest:

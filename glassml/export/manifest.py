@@ -122,6 +122,13 @@ class Manifest(_Entry):
                 f"domain: composition: expected {len(self.species)} ranges, one for each species; "
                 f"found {len(self.domain.composition)}"
             )
+        if self.domain is not None and self.domain.propensity is not None:
+            columns = [len(entry.columns) for entry in self.outputs if entry.name == "propensity"]
+            if columns != [len(self.domain.propensity)]:
+                raise ValueError(
+                    f"domain: propensity: expected {sum(columns)} ranges, one for each column of "
+                    f"the propensity; found {len(self.domain.propensity)}"
+                )
         scalars = [scalar.name for scalar in self.scalar_inputs]
         if reads_window(self.positions, scalars) != (self.window is not None):
             raise ValueError(

@@ -123,6 +123,9 @@ class Predictor:
         results = [{name: parts[name][k] for name in outputs} for k in range(len(configurations))]
         for configuration, result in zip(configurations, results, strict=True):
             self._check_finite(configuration, result)
+            if self._watch is not None and "propensity" in result:
+                columns = self.manifest.output("propensity").columns
+                self._watch.see_predictions(configuration.name, result["propensity"], columns)
         return results
 
     @property

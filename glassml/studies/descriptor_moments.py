@@ -14,7 +14,7 @@ import numpy as np
 
 from glassml.analysis.predictions import predict_each, predict_windows
 from glassml.data import REVERSED_FROM, Configuration, Dataset
-from glassml.domain import Domain, Measured, domain_of
+from glassml.domain import Domain, Measured, domain_of, label_range
 from glassml.errors import InputError
 from glassml.export import check_decoder
 from glassml.inference import Predictor
@@ -170,11 +170,13 @@ def read_descriptor_moments(
     species = predictor.manifest.species
     slabs, own, weights, starts = [], [], [], []
     systems: list[Measured] = []
+    ranges = []
 
     predict = partial(predict_windows, predictor, outputs=("descriptors", "propensity"))
     for configuration, (windows,) in predict_each(dataset, [predict], progress):
         systems += predictor.measured  # in the last of its windows, which are all alike
         labels = np.asarray(configuration.propensity)[:, used]
+        ranges.append(label_range(labels))
         slab = _slab_of(configuration)
         masks = _masks(configuration, species)
         weights.append(label_trust(configuration.n_runs, label_noise))
@@ -192,7 +194,7 @@ def read_descriptor_moments(
     if reversed_runs is not None:
         of_runs = _reversed(predictor, reversed_runs, starts, label_noise, progress)
     parts = (tuple(slabs), tuple(weights), of_runs, tuple(own), tuple(known))
-    moments = DescriptorMoments(dataset, species, times, *parts, domain_of(systems))
+    moments = DescriptorMoments(dataset, species, times, *parts, domain_of(systems, ranges))
     _check_species(moments)
     return moments
 

@@ -16,7 +16,7 @@ from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
 from glassml.data import AVERAGE, Configuration, Window, reads_window, view_of, window_needed
-from glassml.domain import Domain, domain_of, measured
+from glassml.domain import Domain, domain_of, label_range, measured
 from glassml.errors import InputError
 from glassml.graph import GraphCache, build_graph
 from glassml.physics import label_trust
@@ -234,7 +234,7 @@ class DataModule(pl.LightningDataModule):
         """
         n_species = len(self.split.species)
         moments = LabelMoments(n_species)
-        systems = []
+        systems, labels = [], []
         seen: dict[str, ConfigurationSource] = {}
         stages = (self.train_set, self.validation_set, self.reversed_set)
         total = sum(len(stage.sources) for stage in stages)
@@ -253,7 +253,8 @@ class DataModule(pl.LightningDataModule):
             if stage is self.train_set:
                 moments.add(view, self.train_set.scalars)
                 systems.append(measured(view, graph, n_species, self.train_set.cutoff))
-        self.domain = domain_of(systems)
+                labels.append(label_range(view.propensity))
+        self.domain = domain_of(systems, labels)
         self.statistics = moments.statistics(self.split)
         return self.statistics
 

@@ -87,6 +87,24 @@ std::string DomainWatch::news(const double* counts, const SystemState& state) {
   return text;
 }
 
+/// Far outside is farther from the range of the labels than it is wide.
+std::string DomainWatch::news_of_predictions(const std::vector<double>& least,
+                                             const std::vector<double>& largest) {
+  const std::vector<std::string>& names = manifest_.find_output("propensity")->columns;
+  const std::string unit = manifest_.length_unit == "lj" ? "" : " " + manifest_.length_unit;
+  std::string text;
+  for (std::size_t k = 0; k < least.size(); k++) {
+    const std::optional<Range>& known = manifest_.domain->propensity[k];
+    if (!known || least[k] > largest[k]) continue;  // no atoms
+    const double middle = (known->low + known->high) / 2, width = known->high - known->low;
+    const double farthest = middle - least[k] > largest[k] - middle ? least[k] : largest[k];
+    if (std::abs(farthest - middle) <= 1.5 * width || !said_.insert(names[k]).second) continue;
+    text += (text.empty() ? "" : "; ") + names[k] + ": expected " + range_text(*known) + unit +
+            "; found " + number(farthest) + unit;
+  }
+  return text;
+}
+
 std::vector<DomainWatch::Outside> DomainWatch::state(double n, double neighbours,
                                                      const SystemState& state) const {
   const DomainEntry& domain = *manifest_.domain;

@@ -53,6 +53,17 @@ class DomainWatch {
   /// @returns the quantities of which there was no warning yet, with both values; empty: none
   std::string news(const double* counts, const SystemState& state);
 
+  /// Whether the range of the labels is known.
+  bool knows_labels() const { return manifest_.domain && !manifest_.domain->propensity.empty(); }
+
+  /// Compares predictions with the labels that the model learnt from.
+  /// @param least [T] of all atoms, at each time
+  /// @param largest [T]
+  /// @returns the times at which some are far outside, of which there was no warning yet, with both
+  ///   values; empty: none
+  std::string news_of_predictions(const std::vector<double>& least,
+                                  const std::vector<double>& largest);
+
  private:
   struct Outside {
     std::string quantity, expected, found;

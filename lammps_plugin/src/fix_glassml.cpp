@@ -646,6 +646,31 @@ void FixGlassML::reduce(const std::string& failure) {
   statistics_.finish(update->ntimestep, total.data(), total[n_sums]);
   if (comm->me == 0) report_structure(&total[n_sums + 1]);
   edges_described_ = true;
+  if (watch_->knows_labels() && outputs_.n_propensity > 0) watch_predictions();
+}
+
+/// Warns where predictions are far outside the labels of the training data. Collective.
+void FixGlassML::watch_predictions() {
+  const auto n = static_cast<std::size_t>(outputs_.n_propensity);
+  std::vector<double> mine(2 * n, std::numeric_limits<double>::infinity()), all(2 * n);
+  for (int i = 0; has_values_ && i < atom->nlocal; i++) {
+    if (!(atom->mask[i] & groupbit)) continue;
+    const double* propensity = array_atom[i] + outputs_.first_propensity;
+    for (std::size_t k = 0; k < n; k++) {
+      mine[k] = std::min(mine[k], propensity[k]);
+      mine[n + k] = std::min(mine[n + k], -propensity[k]);
+    }
+  }
+  MPI_Allreduce(mine.data(), all.data(), static_cast<int>(2 * n), MPI_DOUBLE, MPI_MIN, world);
+  const auto middle = all.begin() + static_cast<std::ptrdiff_t>(n);
+  std::vector<double> largest(middle, all.end());
+  for (double& value : largest) value = -value;
+  const std::string news = watch_->news_of_predictions({all.begin(), middle}, largest);
+  if (comm->me == 0 && !news.empty())
+    error->warning(FLERR,
+                   "fix {} glassml: predictions of model {} at step {} are far outside the labels "
+                   "of its training data, so they are wrong: {}",
+                   id, options_.model_file, update->ntimestep, news);
 }
 
 /// Writes the number of neighbours once, and warns where the system is unlike the training data.

@@ -79,6 +79,7 @@ class FixGlassML : public Fix {
   void store(const std::vector<double>& values);
   void reduce(const std::string& failure);
   void report_structure(const double* total);
+  void watch_predictions();
   glassml::SystemState system_state(double kinetic, double moving) const;
   void stop_if_failed(const std::string& failure);
 

@@ -212,6 +212,10 @@ void read_domain(const Reader& reader, Manifest& manifest) {
   domain.spread = entry.number("spread");
   for (const Json& value : entry.list("composition"))
     domain.composition.push_back(entry.range_of("composition", value));
+  if (entry.has("propensity"))
+    for (const Json& value : entry.list("propensity"))
+      domain.propensity.push_back(
+          value.is_null() ? std::nullopt : std::optional(entry.range_of("propensity", value)));
   append_numbers(entry, entry.list("particles"), domain.particles);
   append_numbers(entry, entry.list("shells"), domain.shells);
   const std::size_t n = manifest.species.size();
@@ -238,6 +242,15 @@ void read_outputs(const Reader& reader, Manifest& manifest) {
                  std::to_string(columns));
   }
   if (manifest.outputs.empty()) reader.fail("outputs", "one output or more", "an empty list");
+}
+
+void check_label_ranges(const Reader& reader, const Manifest& manifest) {
+  if (!manifest.domain || manifest.domain->propensity.empty()) return;
+  const OutputEntry* output = manifest.find_output("propensity");
+  const std::size_t columns = output == nullptr ? 0 : output->columns.size();
+  if (manifest.domain->propensity.size() != columns)
+    reader.fail("domain", std::to_string(columns) + " ranges of the propensity, one for each time",
+                std::to_string(manifest.domain->propensity.size()));
 }
 
 }  // namespace
@@ -277,6 +290,7 @@ Manifest parse_manifest(const std::string& text, const std::string& file) {
     manifest.scalar_inputs.push_back({entry.text("name"), entry.text("dimension")});
   }
   read_outputs(reader, manifest);
+  check_label_ranges(reader, manifest);
   return manifest;
 }
 

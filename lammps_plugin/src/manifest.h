@@ -39,14 +39,15 @@ constexpr std::size_t kShells = 40;  ///< between 0 and the cutoff; as glassml/d
 /// What the training data were like: glassml.domain.Domain.
 struct DomainEntry {
   int dimension = 3;
-  bool periodic = true;                 ///< all of them, in every direction
-  std::optional<Range> number_density;  ///< [length^-dimension]
-  std::vector<Range> composition;       ///< [species] fractions of the particles
-  std::optional<Range> temperature;     ///< [energy], or K where lengths are not in "lj"
-  std::vector<double> particles;        ///< [species] that were measured
-  Range neighbours;                     ///< mean number within the cutoff
-  std::vector<double> shells;           ///< [species, species, kShells] mean numbers of neighbours
-  double spread = 0.0;                  ///< departure of a configuration from these means
+  bool periodic = true;                          ///< all of them, in every direction
+  std::optional<Range> number_density;           ///< [length^-dimension]
+  std::vector<Range> composition;                ///< [species] fractions of the particles
+  std::optional<Range> temperature;              ///< [energy], or K where lengths are not in "lj"
+  std::vector<double> particles;                 ///< [species] that were measured
+  std::vector<std::optional<Range>> propensity;  ///< of the labels at each time, if it is known
+  Range neighbours;                              ///< mean number within the cutoff
+  std::vector<double> shells;  ///< [species, species, kShells] mean numbers of neighbours
+  double spread = 0.0;         ///< departure of a configuration from these means
 };
 
 struct Manifest {
