@@ -92,7 +92,7 @@ def _cut(model: Path, output: Path) -> Path:
 HOSTILE_ARCHIVES: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
     "cut off": (_cut, "truncated"),
     "a size of 4 GB": (_patched(24, b"\xff\xff\xff\xef", "data.pkl"), "expected at most 2 MB"),
-    "a size of 1 MB more": (_patched(24, b"\x00\x00\x10\x00", "version"), "cannot be"),
+    "a size of 1 MB more": (_patched(24, b"\x00\x00\x10\x00", "version"), "saved properly"),
     "an unknown compression": (_patched(10, b"\x0e\x00", "data.pkl"), "compression method 14"),
     "encryption": (_patched(8, b"\x01", "data.pkl"), "an encrypted member"),
     "the format of old versions": (_member("model.json", b"{}"), "an unknown member"),

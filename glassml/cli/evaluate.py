@@ -130,15 +130,14 @@ def evaluate(
     sources = analysis.open_sources(
         dataset, files[:-1], _paths(predictions or []), device, windows, trust=trust
     )
+    suited = analysis.FourPointCollector.suited
     comparison = analysis.compare(
         dataset,
         sources,
         seeds=seeds,
         resamples=resamples,
         seed=seed,
-        four_point=analysis.FourPointCollector.suited(dataset, species, threshold)
-        if output is not None
-        else None,
+        four_point=None if output is None else suited(dataset, species, threshold),
         progress=TerminalProgress(),
     )
     _show(comparison, sources)

@@ -139,10 +139,8 @@ def predict(
 
     source, untrained = dataset_path(source), _is_untrained(model)
     opened = partial(open_frames, source, kind=file_format, pbc=directions(pbc) if pbc else None)
-    describing = (opened, species, length_unit, device, threads)
-    predictor = (
-        _describing(*describing) if untrained else Predictor(model, device, threads, trust=trust)
-    )
+    load = partial(Predictor, device=device, threads=threads, trust=trust)
+    predictor = _describing(opened, species, length_unit, load) if untrained else load(model)
     inputs = ModelInputs(
         predictor.manifest,
         species=species and SpeciesMap.parse(species, predictor.manifest.species),
@@ -176,20 +174,19 @@ def _describing(
     opened: Callable[[str], Frames],
     species: str | None,
     length_unit: str | None,
-    device: str,
-    threads: int | None,
+    load: Callable[[Path], Predictor],
 ) -> Predictor:
     """Descriptors that need no training, for the material in the file."""
     from tempfile import TemporaryDirectory
 
     from glassml.data import SpeciesMap
-    from glassml.inference import UNTRAINED, Predictor, descriptors_for_frames
+    from glassml.inference import UNTRAINED, descriptors_for_frames
 
     names = None if species is None else SpeciesMap.parse(species)
     with TemporaryDirectory() as folder:  # the model is in memory then
         file = Path(folder) / f"{UNTRAINED}.pt"
         descriptors_for_frames(opened("0"), file, names, length_unit)
-        return Predictor(file, device, threads)
+        return load(file)
 
 
 def _quantities(names: str, untrained: bool) -> list[str]:

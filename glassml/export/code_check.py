@@ -20,14 +20,14 @@ import torch
 
 from glassml.errors import ModelFileError
 
-__all__ = ["OPERATORS", "check_source"]
+__all__ = ["OPERATORS", "OTHER_OPERATORS", "check_source"]
 
 # Operators of torch, which only calculate. A test compares them with the copy in C++.
 _CALCULATING = """
 __and__ __contains__ __derive_index __getitem__ __is__ __isnot__ __len__ __not__ __or__
 __range_length abs acos add add_ addmm all any append arange argsort atan2 bincount bmm cat ceil
 clamp clamp_max clamp_min clone contiguous copy_ cos count cumsum detach device dim div dtype
-einsum empty eq erf exp expand fill_ flatten floor floordiv full ge gelu gt index index_add
+einsum empty eq erf exp expand fill_ flatten floor floordiv format full ge gelu gt index index_add
 index_add_ index_select item keys layer_norm le len linalg_vector_norm linear log log1p
 logical_and logical_not logical_or lt masked_fill matmul max mean min mm mul mul_ narrow ne neg
 new_zeros nonzero norm numel one_hot ones ones_like pad permute pow reciprocal relu remainder
@@ -37,10 +37,11 @@ sub_ sum tanh tensor to transpose tril triu true_divide unbind unsqueeze values 
 zero_ zeros zeros_like
 """
 OPERATORS = frozenset(_CALCULATING.split())
-_OTHER_OPERATORS = frozenset(
+OTHER_OPERATORS = frozenset(
     {
         "glassml.equivariant_convolution",
         "glassml.tabulated_convolution",
+        "prim.RaiseException",
         "prim.data",
         "prim.device",
         "prim.dtype",
@@ -103,7 +104,7 @@ def _check_path(file: Path, tokens: list[str], k: int) -> None:
     if names[0] == "torch":
         known = len(names) == 2 and names[1] in OPERATORS
     elif names[0] == "ops":
-        known = ".".join(names[1:]) in _OTHER_OPERATORS
+        known = ".".join(names[1:]) in OTHER_OPERATORS
     else:
         known = len(names) > 2 and names[1:3] != ["torch", "classes"]
     if not known:

@@ -19,7 +19,8 @@ constexpr const char* kOperators =
     "__and__ __contains__ __derive_index __getitem__ __is__ __isnot__ __len__ __not__ __or__ "
     "__range_length abs acos add add_ addmm all any append arange argsort atan2 bincount bmm cat "
     "ceil clamp clamp_max clamp_min clone contiguous copy_ cos count cumsum detach device dim div "
-    "dtype einsum empty eq erf exp expand fill_ flatten floor floordiv full ge gelu gt index "
+    "dtype einsum empty eq erf exp expand fill_ flatten floor floordiv format full ge gelu gt "
+    "index "
     "index_add index_add_ index_select item keys layer_norm le len linalg_vector_norm linear log "
     "log1p logical_and logical_not logical_or lt masked_fill matmul max mean min mm mul mul_ "
     "narrow ne neg new_zeros nonzero norm numel one_hot ones ones_like pad permute pow reciprocal "
@@ -28,7 +29,8 @@ constexpr const char* kOperators =
     "squeeze stack std sub sub_ sum tanh tensor to transpose tril triu true_divide unbind "
     "unsqueeze values var view where zero_ zeros zeros_like";
 constexpr const char* kOtherOperators =
-    "glassml.equivariant_convolution glassml.tabulated_convolution prim.data prim.device "
+    "glassml.equivariant_convolution glassml.tabulated_convolution prim.RaiseException prim.data "
+    "prim.device "
     "prim.dtype prim.max prim.min prim.unchecked_cast";
 
 std::set<std::string> words_of(const char* text) {

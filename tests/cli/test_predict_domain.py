@@ -149,9 +149,21 @@ def test_a_domain_is_added_to_a_file_that_has_none(
     assert domain is not None
     assert domain.configurations == 10
     assert domain.facts("AB", "lj")["neighbours per particle"] == "40.27 to 40.66"
+    assert domain.propensity == (None, None)  # the labels are for other times
     unchanged = read_manifest(new).model_copy(update={"domain": None, "format_version": 3})
     assert unchanged == read_manifest(analytic())
     assert "number density: 1.2" in " ".join(glassml("info", new).out.split())
+
+
+def test_the_domain_holds_the_range_of_the_labels(glassml: Run, tmp_path: Path) -> None:
+    glassml("models", "domain", "cu_zr_1200K", "cu_zr_1200K", "-o", tmp_path / "new.pt")
+    with Dataset("cu_zr_1200K") as dataset:
+        labels = np.concatenate([configuration.propensity for configuration in dataset])
+    expected = tuple(zip(labels.min(axis=0), labels.max(axis=0), strict=True))
+    for file in ("cu_zr_1200K", tmp_path / "new.pt"):
+        domain = read_manifest(file).domain
+        assert domain is not None
+        assert domain.propensity == expected
 
 
 def test_almost_no_neighbours_are_no_domain(

@@ -16,6 +16,7 @@ from glassml.domain import (
     Measured,
     check_neighbours,
     domain_of,
+    label_range,
     mean_spacing,
     measured,
     outside,
@@ -189,3 +190,40 @@ def test_the_shipped_data_lie_in_the_domain_of_each_other() -> None:
     one = domain_of(systems[: len(systems) // 2])
     for system in systems[len(systems) // 2 :]:
         assert outside(system, one, NAMES, CUTOFF, "lj") == ()
+
+
+def test_labels_at_a_time_span_all_configurations(domain: Domain) -> None:
+    labels = np.array([[0.1, 2.0], [0.4, 1.0]]), np.array([[0.2, 1.5], [0.9, 1.6]])
+    systems = [measure(fixed(liquid(64, seed=k), 13)) for k in range(2)]
+    found = domain_of(systems, [label_range(one) for one in labels])
+    assert found.propensity == ((0.1, 0.9), (1.0, 2.0))
+    assert found.facts(NAMES, "angstrom")["labels"] == "0.1 to 2 angstrom"
+    assert domain.facts(NAMES, "lj")["labels"] == "unknown"
+    assert united([found, found], [True, True]).propensity == found.propensity
+    assert united([found, domain], [True, True]).propensity is None
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0.0, None),
+        (1.9, None),
+        (2.1, "late: expected 0 to 1; found 2.1"),
+        (-0.9, None),
+        (-1.1, "late: expected 0 to 1; found -1.1"),
+        (-3.7e12, "late: expected 0 to 1; found -3.7e+12"),
+    ],
+)
+def test_predictions_far_outside_the_labels(
+    domain: Domain, value: float, expected: str | None
+) -> None:
+    known = domain.model_copy(update={"propensity": (None, (0.0, 1.0))})
+    values = np.array([[1e9, 0.5], [1e9, value]])
+    watch = DomainWatch("m.pt", known, NAMES, CUTOFF, "lj")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(2):  # there is one warning
+            watch.see_predictions("frame", values, ("early", "late"))
+    text = "frame: predictions of m.pt are far outside the labels of its training data, so they "
+    expected_texts = [] if expected is None else [f"{text}are wrong: {expected}"]
+    assert [str(one.message) for one in caught] == expected_texts

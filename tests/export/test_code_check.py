@@ -16,7 +16,7 @@ import glassml.models
 from glassml.errors import ModelFileError
 from glassml.export import save_model
 from glassml.export.archive_check import check_archive
-from glassml.export.code_check import OPERATORS
+from glassml.export.code_check import OPERATORS, OTHER_OPERATORS
 from glassml.inference import Predictor
 from glassml.pretrained import pretrained_names, pretrained_path
 
@@ -85,5 +85,6 @@ def test_none_of_the_operators_opens_files() -> None:
 
 def test_the_list_in_cpp_is_the_same() -> None:
     text = RUNNER.read_text(encoding="utf-8")
-    literal = re.search(r"kOperators =(.*?);", text, re.S)[1]
-    assert set("".join(re.findall(r'"([^"]*)"', literal)).split()) == OPERATORS
+    for name, expected in (("kOperators", OPERATORS), ("kOtherOperators", OTHER_OPERATORS)):
+        literal = re.search(rf"{name} =(.*?);", text, re.S)[1]
+        assert set("".join(re.findall(r'"([^"]*)"', literal)).split()) == expected

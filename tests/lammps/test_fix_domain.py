@@ -82,6 +82,28 @@ def test_the_fix_says_what_python_says(bench, model, case, ranks):
     assert lammps_says(run.log.read_text()) == ([expected] if expected else [])
 
 
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_predictions_far_outside_the_labels(bench, model, tmp_path, ranks):
+    """Those of the second time, in one group alone; the warning comes once."""
+    here, far = mixture(seed=5), tmp_path / "far.pt"
+    predictor = Predictor(model, "cpu")
+    first, second = predictor.predict([here])[0]["propensity"].T
+    low, high = second.min(), second.max()
+    labels = (first.min(), first.max()), (low - 3 * (high - low), low - 2 * (high - low))
+    domain = predictor.manifest.domain.model_copy(update={"propensity": labels})
+    rewrite_manifest(model, far, domain=domain)
+    with pytest.warns(OutsideDomainWarning) as caught:
+        Predictor(far, "cpu").predict([here])
+    expected = str(caught[0].message).partition("so they are wrong: ")[2]
+    assert expected == f"propensity_t=2: expected {shown_range(labels[1])}; found {high:.4g}"
+    fix = f"group none empty\nfix g {{}} glassml 1 {far} A B\n"
+    for group, texts in (("all", [expected]), ("none", [])):
+        script = bench.start(here) + fix.format(group) + "run 0\nrun 0"
+        log = bench.run(script, ranks=ranks).log.read_text()
+        found = [" ".join(text.split()) for text in _WARNING.findall(log)]
+        assert [text.partition("so they are wrong: ")[2] for text in found] == texts
+
+
 def test_the_log_states_the_neighbours_beside_those_of_the_training(bench, model):
     here = mixture(seed=5)
     predictor = Predictor(model, "cpu")

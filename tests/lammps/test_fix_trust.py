@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from hostile_archives import HOSTILE_ARCHIVES, flipped, members
 from hostile_code import HOSTILE, VICTIM, overwriting, with_line
 from systems import liquid
 
@@ -17,6 +19,34 @@ def test_what_python_refuses(build_tree: Path, models, tmp_path: Path, line: str
     done = subprocess.run([driver, hostile, "propensity"], capture_output=True, text=True)
     assert done.returncode == 1
     assert f"only calculates; found {found}" in done.stdout
+
+
+@pytest.mark.parametrize("name", HOSTILE_ARCHIVES)
+def test_what_is_not_in_the_archive(build_tree: Path, models, tmp_path: Path, name: str):
+    make, words = HOSTILE_ARCHIVES[name]
+    hostile = make(models(), tmp_path / "hostile.pt")
+    driver = build_tree / "bin" / "glassml_runner_driver"
+    done = subprocess.run([driver, hostile, "propensity"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "hostile.pt'" in done.stdout
+    assert words in done.stdout
+
+
+def test_a_flipped_bit_is_noticed(build_tree: Path, models, tmp_path: Path):
+    driver = build_tree / "bin" / "glassml_runner_driver"
+    for member in ("data.pkl", "data/0", "extra/manifest.json", "code/__torch__/glassml/models.py"):
+        name = next(name for name in members(models()) if name.startswith(member[:-3]))
+        damaged = flipped(models(), name, tmp_path / "damaged.pt")
+        done = subprocess.run([driver, damaged, "propensity"], capture_output=True, text=True)
+        assert done.returncode == 1
+        assert re.search(rf"damaged\.pt.*({re.escape(name)}|decompress)", done.stdout)
+
+
+def test_lengths_in_a_wrong_unit_are_refused_before_memory_is_taken(bench, models):
+    here = liquid(500, density=1200.0)
+    message = bench.refused(bench.start(here) + f"fix g all glassml 1 {models()} A B\nrun 0")
+    assert "expected at most 4000 neighbours of an atom within the cutoff" in message
+    assert "at the density 1200: are lengths in the unit of the model (lj)?" in message
 
 
 @pytest.mark.parametrize("ranks", [1, 2])

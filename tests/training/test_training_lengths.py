@@ -77,6 +77,11 @@ def test_the_model_file_says_what_it_learnt_from(settings, metals, tmp_path):
     assert domain.configurations == 6  # those for training
     assert domain.temperature == (1200.0, 1200.0)
     assert domain.number_density == pytest.approx((1.2 / ANGSTROM**3,) * 2)
+    with Dataset(metals) as dataset:  # some of these are for validation
+        labels = np.concatenate([configuration.propensity for configuration in dataset])
+    assert domain.propensity is not None
+    for (low, high), column in zip(domain.propensity, labels.T, strict=True):
+        assert column.min() <= low < np.mean(column) < high <= column.max()
     low, high = domain.neighbours
     of_species = np.sum(domain.shells, axis=(1, 2))
     assert low < np.mean(domain.composition, axis=1) @ of_species < high
