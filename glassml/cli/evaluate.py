@@ -127,9 +127,8 @@ def evaluate(
     )
     if output is not None:
         options.check(dataset, output)
-    sources = analysis.open_sources(
-        dataset, files[:-1], _paths(predictions or []), device, windows, trust=trust
-    )
+    models, given = files[:-1], _paths(predictions or [])
+    sources = analysis.open_sources(dataset, models, given, device, windows, trust=trust)
     suited = analysis.FourPointCollector.suited
     comparison = analysis.compare(
         dataset,
