@@ -116,8 +116,7 @@ def evaluate(
 
     check_tables(table)
     _check_apart(seeds, windows)
-    if output is None:
-        _refuse({"published": published, "species": species, "time": time, "threshold": threshold})
+    _check_report(output, published=published, species=species, time=time, threshold=threshold)
     dataset = Dataset(files[-1])
     options = analysis.ReportOptions(
         species=species,
@@ -169,12 +168,12 @@ def _check_apart(seeds: bool, windows: int) -> None:
         raise InputError("--seeds, --windows: expected one of them; found both")
 
 
-def _refuse(options: dict[str, Any]) -> None:
+def _check_report(output: Path | None, **options: Any) -> None:
     """Refuse options that would have no effect without a report."""
     from glassml.errors import InputError
 
     given = ", ".join(f"--{name}" for name, value in options.items() if value not in (None, []))
-    if given:
+    if output is None and given:
         raise InputError(f"{given}: expected a folder for the report (-o FOLDER); found none")
 
 
