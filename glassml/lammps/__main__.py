@@ -1,34 +1,36 @@
-"""`python -m glassml.lammps`: the PYTHONPATH for a LAMMPS that runs Python itself.
+"""Run a LAMMPS that has a Python of its own, with the packages of this environment.
 
-Such a LAMMPS, for instance Debian's, has the Python of the system. With this variable it finds
-the packages of this environment.
+    python -m glassml.lammps lmp -in in.script
+    python -m glassml.lammps mpirun -n 2 lmp -in in.script
+
+This is for a LAMMPS with the package PYTHON and without PLUGIN, such as Debian's. Name it by its
+path if the environment has an lmp too.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import sysconfig
-from pathlib import Path
 
-__all__ = ["python_path"]
+from glassml.native.lammps_python import environment
+
+__all__ = ["main"]
 
 
-def python_path() -> str:
-    """The folders from which this Python imports packages, without its own standard library."""
-    own = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")]
+def main(command: list[str]) -> None:
+    """Replace this process by the command, with the variables of `lammps_python.environment`."""
+    if not command or command[0] in ("-h", "--help"):
+        print(__doc__)
+        return
     # Python puts the folder in which it was started first, unless PYTHONSAFEPATH is set (3.11).
-    first = 0 if getattr(sys.flags, "safe_path", False) else 1
-    folders = [Path(folder) for folder in sys.path[first:] if Path(folder).is_dir()]
-    wanted = [folder for folder in folders if not _is_standard(folder, own)]
-    return os.pathsep.join(dict.fromkeys(map(str, wanted)))
-
-
-def _is_standard(folder: Path, roots: list[Path]) -> bool:
-    if {"site-packages", "dist-packages"} & set(folder.parts):
-        return False
-    return any(root in (folder, *folder.parents) for root in roots)
+    if not getattr(sys.flags, "safe_path", False):
+        del sys.path[0]
+    variables = environment()
+    try:
+        os.execvpe(command[0], command, variables)
+    except OSError as problem:
+        sys.exit(f"error: {command[0]}: expected a program; found none: {problem.strerror}")
 
 
 if __name__ == "__main__":
-    print(python_path())
+    main(sys.argv[1:])

