@@ -219,6 +219,57 @@ def test_messages(read, case, words):
     assert re.search(words, json.loads((folder / "messages.json").read_text())[case])
 
 
+EMPTY = """
+import sys
+import numpy as np
+from glassml.lammps import attach, open_lammps
+
+lmp = open_lammps("-log", "none", "-screen", "none")
+lmp.commands_string(open("in.lammps").read())
+system = attach(lmp)
+
+def shapes():
+    each = [system.ids, system.positions, system.array("d_q")]
+    everywhere = [system.array(name, gathered=True) for name in ("x", "i_n", "d_q")]
+    return [values.shape for values in [*each, *everywhere, system.quantity("d_q")]]
+
+assert shapes() == [(0,), (0, 3), (0,), (0, 3), (0,), (0,), (0,)]
+lmp.command("create_atoms 1 region left")
+lmp.command(f"fix ml all glassml 1 {sys.argv[1]} A B")
+lmp.command("run 0")
+total = int(lmp.get_natoms())
+assert total > 40
+n = 0 if system.rank else total
+assert shapes() == [(n,), (n, 3), (n,), (total, 3), (total,), (total,), (total,)]
+values, everywhere = system.fix("ml"), system.fix("ml", gathered=True)
+assert (values.array.shape, everywhere.array.shape) == ((n, 1), (total, 1))
+system.write("d_q", values.column("propensity_t=1"))
+np.testing.assert_array_equal(system.quantity("d_q"), everywhere.array[:, 0])
+assert np.ptp(everywhere.array) > 0.1
+assert system.pbc == (False, True, True)
+"""
+
+
+def test_ranks_and_systems_without_atoms(models, tmp_path, tmp_path_factory):
+    script = """
+        units lj
+        boundary f p p
+        processors 2 1 1
+        region all block 0 20 0 4 0 4
+        create_box 2 all
+        mass * 1.0
+        pair_style zero 2.0
+        pair_coeff * *
+        fix own all property/atom d_q i_n
+        lattice fcc 1.0
+        region left block 0.5 3.4 0 4 0 4 units box
+    """
+    (tmp_path / "in.lammps").write_text(script.replace("        ", ""))
+    command = [str(find_lammps().mpiexec), "-n", "2", sys.executable, "-c", EMPTY]
+    environment = environment_for(tmp_path_factory)
+    run([*command, str(models(times=(1.0,)))], tmp_path, environment)
+
+
 PREDICTOR = """
 import sys
 import numpy as np
