@@ -49,9 +49,10 @@ ALLOWED: dict[str, set[str]] = {
     "scores": {"", "physics"},
     "work": {"", "errors", "files", "settings", "progress"},
     **{room: BASE | set(FLOW[:i]) for i, room in enumerate(FLOW)},
-    "simulation": BASE | {"physics", "data", "work"},  # stands beside `data` at the entrance
+    "simulation": BASE | {"native", "physics", "data", "work"},  # beside `data` at the entrance
     "pretrained": BASE,
     "glassml_ase": BASE | set(FLOW) | {"pretrained"},
+    "lammps": BASE | set(FLOW) | {"pretrained"},
     "calculators": {"glassml_ase"},
     "analysis": BASE | set(FLOW) | {"pretrained", "simulation"},
 }

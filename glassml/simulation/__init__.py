@@ -9,7 +9,6 @@ from glassml.simulation.lammps import (
     LammpsInstallation,
     LammpsRun,
     find_lammps,
-    load_lammps_library,
     read_thermo,
     run_lammps,
 )
@@ -43,7 +42,6 @@ __all__ = [
     "from_include",
     "kob_andersen",
     "kob_andersen_2d",
-    "load_lammps_library",
     "quench",
     "quench_commands",
     "quench_file",

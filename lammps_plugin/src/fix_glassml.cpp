@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <span>
 #include <stdexcept>
 
@@ -464,6 +465,7 @@ void FixGlassML::wait_for_window() {
 }
 
 void FixGlassML::reset_values() {
+  evaluated_ = -1;
   for (int i = 0; i < atom->nlocal; i++) std::fill_n(array_atom[i], n_columns_, 0.0);
   const std::vector<double> sums(statistics_.n_sums(), 0.0);
   statistics_.finish(update->ntimestep, sums.data(), 0.0);
@@ -642,6 +644,7 @@ void FixGlassML::reduce(const std::string& failure) {
   MPI_Allreduce(mine.data(), total.data(), static_cast<int>(mine.size()), MPI_DOUBLE, MPI_SUM,
                 world);
   if (total[n_sums + 2] > 0.0) stop_if_failed(failure);
+  evaluated_ = update->ntimestep;
 
   statistics_.finish(update->ntimestep, total.data(), total[n_sums]);
   if (comm->me == 0) report_structure(&total[n_sums + 1]);
@@ -712,6 +715,31 @@ glassml::SystemState FixGlassML::system_state(double kinetic, double moving) con
   return state;
 }
 
+std::string FixGlassML::description() const {
+  std::string text =
+      fmt::format("model\t{}\nevery\t{}\nevaluated\t{}\n", options_.model_file, nevery, evaluated_);
+  for (const OutputEntry& output : outputs_.entries)
+    for (const std::string& column : output.columns)
+      text += fmt::format("column\t{}\t{}\n", output.name, column);
+  return text;
+}
+
+void FixGlassML::gather(double* rows) const {
+  std::vector<double> mine;
+  mine.reserve(static_cast<std::size_t>(atom->nlocal) * (1 + n_columns_));
+  for (int i = 0; i < atom->nlocal; i++) {
+    mine.push_back(static_cast<double>(atom->tag[i]));
+    mine.insert(mine.end(), array_atom[i], array_atom[i] + n_columns_);
+  }
+  const int size = static_cast<int>(mine.size());
+  std::vector<int> sizes(comm->nprocs);
+  std::vector<int> starts(comm->nprocs);
+  MPI_Allgather(&size, 1, MPI_INT, sizes.data(), 1, MPI_INT, world);
+  std::exclusive_scan(sizes.begin(), sizes.end(), starts.begin(), 0);
+  MPI_Allgatherv(mine.data(), size, MPI_DOUBLE, rows, sizes.data(), starts.data(), MPI_DOUBLE,
+                 world);
+}
+
 /// All ranks stop with the message of the first that failed. Collective.
 void FixGlassML::stop_if_failed(const std::string& failure) {
   const int mine = failure.empty() ? comm->nprocs : comm->me;
@@ -730,6 +758,9 @@ void FixGlassML::stop_if_failed(const std::string& failure) {
 
 void FixGlassML::grow_arrays(int nmax) {
   memory->grow(array_atom, nmax, n_columns_, "fix_glassml:array_atom");
+  // Programs that use LAMMPS as a library can read a single column as a vector too: as an array,
+  // LAMMPS' Python module takes it for addresses. In scripts it is a column of an array, f_ID[1].
+  if (n_columns_ == 1) vector_atom = array_atom == nullptr ? nullptr : array_atom[0];
   smoothing_.grow(nmax);
   if (sampler_) sampler_->window().grow(nmax);
 }

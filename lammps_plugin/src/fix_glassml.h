@@ -47,6 +47,14 @@ class FixGlassML : public Fix {
   double compute_vector(int n) override;
   double memory_usage() override;
 
+  /// The model, the columns of the per-atom array and the step of their values, as lines of words
+  /// that are separated by tabs: for glassml/lammps/fix_values.py.
+  std::string description() const;
+
+  /// The ID and the values of every atom, rank after rank. Collective.
+  /// @param rows [atoms on all ranks, 1 + columns], less than 2^31 numbers
+  void gather(double* rows) const;
+
  private:
   // set-up
   void load_model();
@@ -105,6 +113,7 @@ class FixGlassML : public Fix {
   std::vector<int> atoms_;         // [nlocal] atom of each row of the node state
   std::vector<std::byte> states_;  // of the atoms that other ranks read, before the present step
   bool has_values_ = false;        // the present evaluation has given values
+  bigint evaluated_ = -1;          // step of the values; -1: all are 0, there was no evaluation
   bigint listed_ = -1;             // step of the last neighbour list that the integrator made
   std::int64_t n_edges_ = 0;       // of this rank, at the last evaluation
   bool described_ = false;

