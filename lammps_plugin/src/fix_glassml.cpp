@@ -23,6 +23,7 @@
 #include "neighbor.h"
 #include "scalar_sources.h"
 #include "shipped_models.h"
+#include "type_labels.h"
 #include "update.h"
 #include "window_sampler.h"
 #include "window_steps.h"
@@ -163,6 +164,21 @@ void FixGlassML::map_species() {
   }
 }
 
+/// Where labels of types are names of species, they must be those of the command. Labels may be
+/// given or changed after the fix was defined.
+void FixGlassML::check_labels() const {
+  for (const std::string& name : model_->manifest().species) {
+    const int type = type_with_label(*atom, name);
+    if (type < 1 || type > atom->ntypes || options_.species[type - 1] == name) continue;
+    error->all(
+        FLERR,
+        "fix {} glassml: atom type {}: expected the species '{}', which is the label of this "
+        "type; found '{}': give the species in the order of the types, or the types labels "
+        "that are not names of the model's species",
+        id, type, name, options_.species[type - 1]);
+  }
+}
+
 void FixGlassML::check_units() const {
   const Manifest& manifest = model_->manifest();
   const auto found = kLengthUnits.find(update->unit_style);
@@ -235,6 +251,7 @@ void FixGlassML::init() {
   if (atom->tag_enable == 0)
     error->all(FLERR, "fix {} glassml: expected atoms with IDs; found atom_modify id no", id);
   check_density();
+  check_labels();
   scalars_->init(nevery);
   if (inherent_) inherent_->init();
   if (energy_) energy_->init();
@@ -446,10 +463,10 @@ void FixGlassML::post_force(int /*vflag*/) {
 }
 
 /// Evaluates the last configuration too, which a minimiser writes wherever it stops: it then sets
-/// the number of steps to the number that it has made.
+/// the number of steps to the number that it has made. The minimiser hftn counts one less.
 void FixGlassML::min_post_force(int /*vflag*/) {
   if (sampler_) return;
-  const bool last = update->ntimestep == update->firststep + update->nsteps;
+  const bool last = update->ntimestep >= update->firststep + update->nsteps;
   if (last || update->ntimestep % nevery == 0) evaluate();
 }
 

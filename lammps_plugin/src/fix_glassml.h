@@ -60,6 +60,7 @@ class FixGlassML : public Fix {
   void load_model();
   void check_same_model() const;
   void map_species();
+  void check_labels() const;
   void check_units() const;
   void select_outputs();
   void create_inputs();

@@ -42,6 +42,29 @@ def test_time_averages_by_fix_ave_atom(bench, models, dump):
     np.testing.assert_allclose(averaged.values("mean"), expected, rtol=1e-12)
 
 
+def test_histograms_and_chunks(bench, models, dump):
+    """Of the values, by fix ave/histo; of their means in slices, by compute chunk/atom."""
+    script = start(bench, models)
+    script += "fix histo all ave/histo 10 1 10 60 120 12 f_g[1] mode vector kind peratom "
+    script += "file histogram\n"
+    script += "compute slice all chunk/atom bin/1d x lower 1.0 units box\n"
+    script += "fix slices all ave/chunk 10 1 10 slice f_g[1] file slices format %20.15g\n"
+    bench.run(script + dump("g", every=10) + "run 10", ranks=2)
+    frame = bench.frames()[-1]
+    values = frame.values("g")[:, 0]
+    rows = (bench.folder / "histogram").read_text().splitlines()[-12:]
+    counts = np.array([row.split() for row in rows], dtype=float)[:, 2]
+    np.testing.assert_array_equal(counts, np.histogram(values, bins=12, range=(60, 120))[0])
+    assert counts.max() > 10
+    rows = (bench.folder / "slices").read_text().splitlines()[-5:]
+    chunks = np.array([row.split() for row in rows], dtype=float)[:, [2, 3]]
+    length = liquid(120, seed=30).cell[0, 0]
+    slices = (frame["x"] % length).astype(int)  # chunks are of atoms inside the box
+    expected = [values[slices == k].mean() for k in range(5)]
+    np.testing.assert_array_equal(chunks[:, 0], np.bincount(slices))
+    np.testing.assert_allclose(chunks[:, 1], expected, rtol=1e-12)
+
+
 def test_variables_use_the_columns(bench, models):
     script = start(bench, models) + "variable slow atom f_g[1]>f_g[3]\n"
     script += "compute slow all reduce min v_slow\nthermo_style custom step c_slow\n"

@@ -155,6 +155,20 @@ def test_a_type_without_atoms_needs_a_name_too(bench, models, agrees, dump, name
         assert "fix g glassml: " in message
 
 
+def test_labels_of_types_that_are_names_of_other_species(bench, models, dump, agrees):
+    configuration = liquid(60, seed=54)
+    fix = f"fix g all glassml 1 {models()} A B\n"
+    start = bench.start(configuration, pair="pair_style none")
+    # The labels may also be given after the fix; others than the names of species do not matter.
+    for script in ("labelmap atom 1 B 2 A\n" + fix, fix + "labelmap atom 2 A\n"):
+        message = bench.refused(start + script + "run 0")
+        assert "fix g glassml: atom type " in message
+        assert ", which is the label of this type; found '" in message
+    bench.run(start + "labelmap atom 1 big 2 B\n" + fix + dump("g") + "run 0")
+    (frame,) = bench.frames()
+    agrees(frame.values("g"), configuration, models())
+
+
 def layer(per_side, triclinic):
     """Particles in one plane of a three-dimensional box, in random order."""
     cell = np.diag([1.1 * per_side, 1.1 * per_side, 6.0])
