@@ -152,7 +152,7 @@ def test_two_processes_in_one_folder(tmp_path):
     (tmp_path / "work").mkdir()
     with (tmp_path / "work" / ".lock").open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
-        assert "another `glassml simulate` is writing it" in message(tmp_path)
+        assert "another `glassml simulate` is writing it (another process)" in message(tmp_path)
 
 
 def test_work_of_another_lammps_is_not_continued(tmp_path):
