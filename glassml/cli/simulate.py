@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from glassml.cli.interruption import interruption_keeps
-from glassml.cli.output import say_written
+from glassml.cli.output import say_warning, say_written
 from glassml.errors import ConfigError
 
 __all__ = ["simulate"]
@@ -79,6 +79,8 @@ def simulate(
         return
     with interruption_keeps(f"finished tasks are kept in {config.output}"):
         result = pipeline.simulate(config, until=until, progress=TerminalProgress(Console()))
+    for warning in result.warnings:
+        say_warning(warning)
     if result.datasets:
         from glassml.analysis import simulation_figure  # loads torch
         from glassml.plotting import save_figure

@@ -122,8 +122,6 @@ def simulate(
             raise
         datasets = write_datasets(campaign, output, store) if until == STAGES[-1] else ()
     warnings = warnings_of(campaign, store if datasets else None)
-    for warning in warnings:
-        progress.say(f"WARNING: {warning}")
     for dataset in datasets:
         progress.say(f"wrote {dataset}")
     return SimulationResult(output, datasets, tuple(warnings))
