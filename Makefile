@@ -1,4 +1,4 @@
-# make demo | test | bench | lint | format: each sets up what it needs in .venv first; a second call is quick.
+# make demo | test | bench | sanitize | lint | format: each sets up what it needs in .venv first; a second call is quick.
 #
 #   PYTHON=python3.12        the interpreter that .venv is made with (3.10 or newer)
 #   VENV=path                another place for the environment
@@ -28,12 +28,13 @@ CXX_SOURCES := $(filter %.cpp %.h,$(NATIVE_SOURCES))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench lint format clean
+.PHONY: help demo test bench sanitize lint format clean
 
 help:
 	@echo "make demo    set up, then LAMMPS with fix glassml on a Kob-Andersen liquid"
 	@echo "make test    set up, then linters, type checker and the whole test suite"
 	@echo "make bench   speed and memory against plain e3nn and in LAMMPS (SIZE=tiny: a minute)"
+	@echo "make sanitize  the C++ code with the sanitizers of the compiler (half an hour)"
 	@echo "make lint    only the linters and the type checker"
 	@echo "make format  put the code into the project's format"
 	@echo "make clean   remove .venv and what was built"
@@ -48,6 +49,9 @@ test: $(VENV)/.installed
 
 bench: $(VENV)/.built
 	$(BIN)/python -m benchmarks.run --size $(SIZE) --output bench-output $(BENCH_ARGS)
+
+sanitize: $(VENV)/.installed
+	$(BIN)/python tests/native/sanitizers.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check

@@ -21,7 +21,15 @@ from glassml.models import SE3GNN
 from glassml.native import build_status
 from glassml.simulation import run_lammps
 
-__all__ = ["Segment", "Session", "check_values", "network_segment", "prepare_liquid", "run_session"]
+__all__ = [
+    "Segment",
+    "Session",
+    "check_values",
+    "evaluations_with_memory",
+    "network_segment",
+    "prepare_liquid",
+    "run_session",
+]
 
 _POTENTIAL = """
 pair_style lj/cut 2.5
@@ -33,6 +41,14 @@ timestep 0.005
 """
 _LOOP = re.compile(r"^Loop time of (\S+) on \d+ procs for (\d+) steps with (\d+) atoms", re.M)
 _PEAK = re.compile(r"^Maximum resident set size: (\S+) Mbyte", re.M)
+# The first process above this shell that is no shell is LAMMPS.
+_READ_PEAK = """
+process=$PPID
+while [ "$(cat /proc/$process/comm)" = sh ]; do
+    process=$(sed -n 's/^PPid:\\s*//p' /proc/$process/status)
+done
+grep VmHWM /proc/$process/status >> memory.txt
+"""
 _TIMEOUT = 1800.0  # [s], far longer than a correct run takes
 TEMPERATURE = 0.8  # a liquid that needs no slow cooling
 
@@ -171,6 +187,31 @@ def run_session(
     if not peaks:
         raise SimulationError(f"{run.log}: expected the peak of the memory; found none")
     return Session(seconds, configuration, values, int(loops[0][2]), float(peaks[-1]))
+
+
+def evaluations_with_memory(
+    folder: Path, data: Path, model: Path, evaluations: int, samples: int
+) -> np.ndarray:
+    """The most memory [bytes] that was resident in LAMMPS [samples + 1].
+
+    At the first evaluation, then after each part of the others, which are one per step.
+
+    Raises:
+        SimulationError: LAMMPS fails, or the system does not say how much memory it uses.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "memory.sh").write_text(_READ_PEAK, encoding="utf-8")
+    script = _start(data, 1) + network_segment(model, steps=0).before + "\nrun 0\n"
+    script += "shell sh memory.sh\n"
+    for part in range(samples):
+        first, last = (evaluations * k // samples for k in (part, part + 1))
+        script += f"run {last - first} pre no post no\nshell sh memory.sh\n"
+    run_lammps(script, cwd=folder, timeout=_TIMEOUT, env={"OMP_NUM_THREADS": "1"})
+    text = (folder / "memory.txt").read_text(encoding="utf-8")
+    peaks = [1024.0 * int(line.split()[1]) for line in text.splitlines()]
+    if len(peaks) != samples + 1:
+        raise SimulationError(f"{folder}: expected {samples + 1} sizes; found {len(peaks)}")
+    return np.array(peaks)
 
 
 def check_values(name: str, session: Session, model: SE3GNN, file: Path) -> Comparison:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+from matplotlib.figure import Figure as MatplotlibFigure
 
 from glassml.errors import GlassMLError
 
@@ -139,6 +140,7 @@ class Outcome:
         comparisons: results of the measured code, to be verified before anything is reported.
         figures: the figures to reach among what was measured.
         notes: what a reader must know to understand the values.
+        picture: of values that no table can show.
     """
 
     title: str
@@ -146,6 +148,7 @@ class Outcome:
     comparisons: Sequence[Comparison]
     figures: Sequence[Figure] = ()
     notes: Sequence[str] = field(default=())
+    picture: MatplotlibFigure | None = None
 
     def verify(self) -> None:
         """Verify every comparison.

@@ -10,8 +10,9 @@ from typing import Any
 
 from benchmarks.outcome import Figure, Outcome, Series
 from glassml.files import atomic_write
+from glassml.plotting import save_figure
 
-__all__ = ["Entry", "append_history", "write_json", "write_markdown"]
+__all__ = ["Entry", "append_history", "write_json", "write_markdown", "write_picture"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,12 @@ def append_history(path: Path, about: Mapping[str, Any], entries: Sequence[Entry
     text = path.read_text(encoding="utf-8") + "".join(_row(cells) for cells in rows)
     with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def write_picture(folder: Path, entry: Entry) -> None:
+    """The picture of a benchmark that has one, under the name of the benchmark."""
+    if entry.outcome is not None and entry.outcome.picture is not None:
+        save_figure(entry.outcome.picture, folder / f"{entry.name}.png")
 
 
 def _entry_record(entry: Entry) -> dict[str, Any]:

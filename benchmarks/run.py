@@ -29,6 +29,7 @@ NAMES = (
     "lammps_ranks",
     "lammps_million",
     "memory",
+    "many_evaluations",
     "cuda",
 )
 app = typer.Typer(add_completion=False)
@@ -91,10 +92,13 @@ def run(
             skipped = f"skipped: {entry.skipped}" if entry.skipped else None
             state = entry.failure or skipped or "measured and checked"
             typer.echo(f"{name}: {state} ({entry.seconds:.0f} s)", err=True)
+            report.write_picture(output, entry)
             report.write_json(output / "results.json", about, entries)
             report.write_markdown(output / "results.md", about, entries)
     if record:
         report.append_history(HISTORY, about, entries)
+        for entry in entries:
+            report.write_picture(HISTORY.parent, entry)
     typer.echo((output / "results.md").read_text(encoding="utf-8"))
     if any(entry.failure for entry in entries):
         raise typer.Exit(1)

@@ -14,6 +14,7 @@ from typing import Any
 __all__ = [
     "BuildError",
     "ConfigError",
+    "FullDiskError",
     "GlassMLError",
     "InputError",
     "ModelFileError",
@@ -49,6 +50,10 @@ class GlassMLError(Exception):
 
 class InputError(GlassMLError, ValueError):
     """Data or an argument do not fit the request."""
+
+
+class FullDiskError(InputError):
+    """A file cannot be written because there is no room left, on the disk or in a quota."""
 
 
 class ModelFileError(GlassMLError):

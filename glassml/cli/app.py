@@ -10,8 +10,10 @@ from typing import TextIO
 import typer
 
 import glassml
-from glassml.cli.output import say_warning
+from glassml.cli.interruption import Interruptible, sigterm_interrupts
+from glassml.cli.output import say_error, say_warning
 from glassml.errors import GlassMLError, OutsideDomainWarning
+from glassml.files import is_disk_full
 
 __all__ = ["app", "main"]
 
@@ -48,6 +50,7 @@ _COMMANDS = {
 
 app = typer.Typer(
     name="glassml",
+    cls=Interruptible,
     help=(
         "Predict from structure how the particles of a glass-forming liquid will move.\n\n"
         "The usual order: `glassml data convert`, `glassml train`, `glassml export`. The exported "
@@ -103,10 +106,15 @@ _register()
 def main() -> None:
     """Entry point of the `glassml` command. A `GlassMLError` is printed without a traceback."""
     try:
-        app()
+        with sigterm_interrupts():
+            app()
     except GlassMLError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        sys.exit(130)
+        say_error(error)
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        where = error.filename or "the output"
+        say_error(f"{where}: cannot write here ({error.strerror}); make room or write elsewhere")
+    else:
+        return
+    sys.exit(1)

@@ -17,6 +17,7 @@ from glassml.cli.interactions import (
     chosen_system,
     read_options,
 )
+from glassml.cli.interruption import interruption_keeps
 from glassml.cli.options import (
     DatasetOutput,
     FileFormat,
@@ -25,7 +26,7 @@ from glassml.cli.options import (
     SpeciesNames,
     jobs_option,
 )
-from glassml.cli.output import check_absent, continued_later, say_warning
+from glassml.cli.output import check_absent, say_warning
 
 if TYPE_CHECKING:
     from glassml.data import Window
@@ -97,6 +98,7 @@ def average(
     from glassml.errors import InputError
     from glassml.progress import TerminalProgress
     from glassml.simulation import average_file
+    from glassml.simulation.each_configuration import kept
     from glassml.simulation.scales import SAMPLE_STEPS
 
     check_absent(output, overwrite)
@@ -107,7 +109,7 @@ def average(
     about = source, file_format, options, other_interactions
     chosen = chosen_system(system, include, truncation, units, *about)
     window = Window(interval or SAMPLE_STEPS * (timestep or chosen.timestep), samples)
-    with continued_later():
+    with interruption_keeps(lambda: kept(output, "average")):
         report = average_file(
             source,
             output,

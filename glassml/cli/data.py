@@ -25,7 +25,7 @@ from glassml.cli.options import (
     directions,
     named,
 )
-from glassml.cli.output import check_absent
+from glassml.cli.output import check_absent, say_warning
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -133,7 +133,7 @@ def info(path: DatasetFile, as_json: AsJson = False) -> None:
         return
     console = Console()
     for warning in summary.warnings:
-        console.print(f"WARNING: {warning}", style="bold red", markup=False, highlight=False)
+        say_warning(warning)
     console.print(_facts(summary))
     if summary.labels:
         console.print(_label_table(summary))

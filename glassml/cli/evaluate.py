@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glassml.cli.interruption import this_command
 from glassml.cli.options import Device, Seed, ShownSpecies, Tables, Trust, named, output_option
 from glassml.cli.output import check_tables, say_note, say_written, write_tables
 
@@ -122,7 +121,7 @@ def evaluate(
         species=species,
         times=tuple(time or ()),
         published=tuple(analysis.published(choice) for choice in published or []),
-        command=shlex.join(["glassml", *sys.argv[1:]]),
+        command=this_command(),
     )
     if output is not None:
         options.check(dataset, output)

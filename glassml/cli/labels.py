@@ -14,7 +14,7 @@ from glassml.cli.options import (
     SpeciesNames,
     directions,
 )
-from glassml.cli.output import check_absent
+from glassml.cli.output import check_absent, say_warning
 
 if TYPE_CHECKING:
     from glassml.data import LabelledTrajectory
@@ -171,7 +171,7 @@ def label(
     progress = TerminalProgress()
     result = label_trajectory(paths, output, options, progress)
     for warning in result.warnings:
-        progress.say(f"WARNING: {warning}")
+        say_warning(warning)
     typer.echo(_summary(result, spacing is None))
     typer.echo(f"{output}: {result.configurations} configurations")
 

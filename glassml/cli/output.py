@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import typer
@@ -11,7 +10,7 @@ import typer
 __all__ = [
     "check_absent",
     "check_tables",
-    "continued_later",
+    "say_error",
     "say_note",
     "say_warning",
     "say_written",
@@ -67,6 +66,11 @@ def write_tables(
         say_written(path)
 
 
+def say_error(text: object) -> None:
+    """Print why a command fails."""
+    typer.echo(f"error: {text}", err=True)
+
+
 def say_note(text: str) -> None:
     """Print what a user should know, apart from the results."""
     typer.echo(f"note: {text}", err=True)
@@ -81,13 +85,3 @@ def say_written(path: Path | None) -> None:
     """Name a file that was written, if there is one."""
     if path is not None:
         typer.echo(f"written: {path}")
-
-
-@contextmanager
-def continued_later() -> Iterator[None]:
-    """Say that the same command continues, if the user interrupts what is done here."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo("interrupted; run the same command again to continue", err=True)
-        raise typer.Exit(130) from None

@@ -16,6 +16,7 @@ from glassml.cli.interactions import (
     chosen_system,
     read_options,
 )
+from glassml.cli.interruption import interruption_keeps
 from glassml.cli.options import (
     DatasetOutput,
     FileFormat,
@@ -23,7 +24,7 @@ from glassml.cli.options import (
     SpeciesNames,
     jobs_option,
 )
-from glassml.cli.output import check_absent, continued_later
+from glassml.cli.output import check_absent
 
 __all__ = ["quench"]
 
@@ -68,12 +69,13 @@ def quench(
     """
     from glassml.progress import TerminalProgress
     from glassml.simulation import quench_file
+    from glassml.simulation.each_configuration import kept
 
     check_absent(output, overwrite)
     options = read_options(source, species, units, system)
     about = (source, file_format, options, other_interactions)
     chosen = chosen_system(system, include, truncation, units, *about)
-    with continued_later():
+    with interruption_keeps(lambda: kept(output, "quench")):
         report = quench_file(
             source,
             output,

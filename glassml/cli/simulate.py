@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from glassml.cli.output import continued_later, say_written
+from glassml.cli.interruption import interruption_keeps
+from glassml.cli.output import say_warning, say_written
 from glassml.errors import ConfigError
 
 __all__ = ["simulate"]
@@ -76,8 +77,10 @@ def simulate(
         if missing is not None:
             typer.echo(f"the other scripts depend on results that do not exist yet ({missing})")
         return
-    with continued_later():
+    with interruption_keeps(f"finished tasks are kept in {config.output}"):
         result = pipeline.simulate(config, until=until, progress=TerminalProgress(Console()))
+    for warning in result.warnings:
+        say_warning(warning)
     if result.datasets:
         from glassml.analysis import simulation_figure  # loads torch
         from glassml.plotting import save_figure

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from glassml.cli.interruption import interruption_keeps
 from glassml.cli.options import jobs_option
-from glassml.cli.output import continued_later, say_written
+from glassml.cli.output import say_written
 from glassml.errors import ConfigError
 
 __all__ = ["sweep"]
@@ -70,7 +71,7 @@ def sweep(
         for point in planned.points:
             typer.echo(f"{point.key}  {point}")
         return
-    with continued_later():
+    with interruption_keeps(f"finished runs and epochs are kept in {config.output}"):
         results = sweeping.sweep(
             config, planned, jobs=jobs, threads=threads, progress=TerminalProgress(Console())
         )

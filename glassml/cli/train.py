@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from glassml.cli.interruption import interruption_keeps
 from glassml.errors import ConfigError
 
 __all__ = ["train"]
@@ -53,7 +55,12 @@ def train(
     from glassml.progress import TerminalProgress
 
     progress = TerminalProgress(Console())
-    if resume is not None:
-        training.resume(resume, given, progress)
-    else:
-        training.train(training.load_config(given[0], given[1:]), progress)
+    config = None if resume is not None else training.load_config(given[0], given[1:])
+    folder = resume or (config and config.output) or Path()
+    overrides = given if resume is not None else []
+    resume_with = shlex.join(["glassml", "train", "--resume", str(folder), *overrides])
+    with interruption_keeps(lambda: training.kept(folder), resume_with):
+        if config is None:
+            training.resume(folder, given, progress)
+        else:
+            training.train(config, progress)

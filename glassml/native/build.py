@@ -99,8 +99,11 @@ def build(
         raise BuildError(f"jobs: expected at least 1; found {jobs}")
     tools = find_tools(lammps, mpicxx, ops_only)
     directory = _prepare(location.writable_build_dir())
-    waiting = f"waiting for another build in {directory}"
-    with exclusive(directory / "lock", lambda: progress.say(waiting)):
+
+    def say_waiting(holder: str) -> None:
+        progress.say(f"waiting for another build in {directory} ({holder})")
+
+    with exclusive(directory / "lock", say_waiting):
         project = make_project(directory, tools, tests, jobs)
         if clean:
             shutil.rmtree(project.tree, ignore_errors=True)

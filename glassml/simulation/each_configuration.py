@@ -15,7 +15,15 @@ from glassml.simulation.lammps import stop_running
 from glassml.simulation.system import DIAMETER, System
 from glassml.work import Store, Task, open_workers, run_tasks
 
-__all__ = ["EachConfiguration", "bare", "described", "read_result", "write_each", "write_result"]
+__all__ = [
+    "EachConfiguration",
+    "bare",
+    "described",
+    "kept",
+    "read_result",
+    "write_each",
+    "write_result",
+]
 
 RESULT = "result.h5"
 _NAME = "result"
@@ -121,7 +129,7 @@ def write_each(
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs: expected at least 1; found {jobs}")
     target = Path(output)
-    store = Store(target.with_name(f".{target.name}.{each.command}"))
+    store = Store(_folder(target, each.command))
     options = options or ReadOptions()
 
     def configurations(final_positions: bool) -> Iterator[Configuration]:
@@ -140,6 +148,16 @@ def write_each(
                 on_written(done)
             writer.describe(_with_warnings(description, each.command, warnings()))
     return writer.n_configurations, resumed
+
+
+def kept(output: str | Path, command: str) -> str:
+    """What an interrupted call of `write_each` has left, for people; empty if it left nothing."""
+    folder = _folder(Path(output), command)
+    return f"finished configurations are kept in {folder}" if folder.is_dir() else ""
+
+
+def _folder(target: Path, command: str) -> Path:
+    return target.with_name(f".{target.name}.{command}")
 
 
 def _run(

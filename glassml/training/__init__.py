@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from glassml.training.checkpoint import TrainedModel, load_trained_model
+from glassml.training.folder import kept
 from glassml.training.run import RunResult, resume, train
 from glassml.training.train_config import TrainConfig, load_config, parse_config
 
@@ -10,6 +11,7 @@ __all__ = [
     "RunResult",
     "TrainConfig",
     "TrainedModel",
+    "kept",
     "load_config",
     "load_trained_model",
     "parse_config",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import zipfile
 from dataclasses import dataclass
@@ -48,8 +49,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
         """Write a checkpoint; the file is either whole or what it was before."""
+        buffer = io.BytesIO()  # torch's own writer does not say why a file cannot be written
+        torch.save(checkpoint, buffer)
         with atomic_write(path) as partial:
-            torch.save(checkpoint, partial)
+            partial.write_bytes(buffer.getbuffer())
 
 
 class _Saver(ModelCheckpoint):

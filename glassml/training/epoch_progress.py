@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -30,15 +29,11 @@ class EpochProgress(ProgressBar):
         progress: shows the stages and lines; processes other than the first show nothing.
         species: the species whose coefficients are shown.
         times: times [time] of the labels.
-        folder: run folder, named when the run is interrupted.
     """
 
-    def __init__(
-        self, progress: Progress, species: str, times: Sequence[float], folder: Path
-    ) -> None:
+    def __init__(self, progress: Progress, species: str, times: Sequence[float]) -> None:
         super().__init__()
         self.progress = progress
-        self.folder = folder
         self.names = [metric_name("validation", "mean", species, time) for time in times]
         self.heading = (
             f"Pearson: of {species} in validation, mean over configurations, at t = "
@@ -101,7 +96,5 @@ class EpochProgress(ProgressBar):
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        """End the stage; after an interruption, say how to continue."""
+        """End the stage."""
         self._open.close()
-        if isinstance(exception, KeyboardInterrupt):
-            self.progress.say(f"interrupted; continue with: glassml train --resume {self.folder}")

@@ -10,6 +10,9 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -18,16 +21,19 @@ import torch
 from pydantic import ValidationError
 
 import glassml
-from glassml.errors import ConfigError, InputError
-from glassml.files import atomic_write
+from glassml.errors import ConfigError, FullDiskError, InputError
+from glassml.files import atomic_write, is_disk_full, locked_folder
 from glassml.nn import ops
 from glassml.provenance import first_problem
 from glassml.settings import apply_overrides, read_yaml, write_yaml
+from glassml.training.checkpoint import LAST
 from glassml.training.run_record import RunData
 from glassml.training.train_config import TrainConfig, parse_config
 
 __all__ = [
     "check_new",
+    "kept",
+    "opened",
     "resumed_config",
     "versions",
     "write_folder",
@@ -43,6 +49,7 @@ _CHANGEABLE = (
     "data.graph_cache",
     "data.graph_cache_gb",
 )
+_LOCK = ".lock"  # of `locked_folder`
 _PACKAGES = ("lightning", "e3nn", "torch_geometric", "matscipy", "numpy", "h5py")
 
 
@@ -52,11 +59,55 @@ def check_new(folder: Path) -> None:
     Raises:
         ConfigError: it exists and is not empty.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or any(p.name != _LOCK for p in folder.iterdir())):
         raise ConfigError(
             f"output: {folder} exists already; continue that run with `glassml train --resume "
             f"{folder}`, or choose another folder with output=..."
         )
+
+
+def kept(folder: Path) -> str:
+    """What an interrupted run has left, for people; empty if it had not begun."""
+    if not (folder / "config.yaml").is_file():
+        return ""
+    if not (folder / LAST).is_file():
+        return f"no epoch of {folder} is finished"
+    return f"finished epochs are kept in {folder}"
+
+
+@contextmanager
+def opened(folder: Path, new: bool) -> Iterator[None]:
+    """Keep other processes out of a run folder, and explain a disk that gets full.
+
+    Args:
+        folder: made if it does not exist.
+        new: whether the run begins here.
+
+    Raises:
+        ConfigError: the run is new, and another one has begun in the folder.
+        InputError: another process writes the folder, or it cannot be written.
+        FullDiskError: the disk got full; the message says how to continue.
+    """
+    with locked_folder(folder, folder, "glassml train"):
+        if new:
+            check_new(folder)
+        try:
+            yield
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            what = f"{error.filename or folder}: cannot write here ({error.strerror})"
+            raise _full_disk(folder, what) from error
+        except FullDiskError as error:
+            raise _full_disk(folder, str(error).partition(";")[0]) from error
+
+
+def _full_disk(folder: Path, what: str) -> FullDiskError:
+    left = kept(folder)
+    if not left:
+        return FullDiskError(f"{what}; make room, then start again")
+    resume_with = shlex.join(["glassml", "train", "--resume", str(folder)])
+    return FullDiskError(f"{what}; {left}: make room, then continue with: {resume_with}")
 
 
 def resumed_config(folder: str | Path, overrides: list[str]) -> TrainConfig:
@@ -120,12 +171,12 @@ def write_folder(folder: Path, config: TrainConfig, data: RunData, epoch: int) -
             f"{record}: the datasets are not those that this run started with; "
             "restore them, or start a new run"
         )
+    write_yaml(config, folder / "config.yaml")  # first, as a folder with it can be resumed
     _write_json(record, data.model_dump(mode="json"))
     start = {"epoch": epoch, "started": datetime.now(timezone.utc).isoformat(timespec="seconds")}
     starts = folder / "versions.json"
     earlier = json.loads(starts.read_text(encoding="utf-8")) if epoch and starts.is_file() else []
     _write_json(starts, [*earlier, start | versions()])
-    write_yaml(config, folder / "config.yaml")
 
 
 def _earlier_data(path: Path) -> RunData:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -32,6 +33,7 @@ from glassml.training.devices import check_batch_size, choose_devices
 from glassml.training.epoch_progress import EpochProgress
 from glassml.training.folder import (
     check_new,
+    opened,
     resumed_config,
     versions,
     write_folder,
@@ -92,13 +94,14 @@ def train(config: TrainConfig, progress: Progress = SILENT) -> RunResult:
 
     Raises:
         ConfigError: a setting does not fit the data, the model or this machine.
-        InputError: the data cannot be used.
+        InputError: the data cannot be used, or the folder cannot be written.
     """
     if config.output is None:
         raise ConfigError("output: expected a folder for the run")
     if _is_first_process():
-        check_new(config.output)
-    return _run(config, config.output, None, progress)
+        check_new(config.output)  # before the data are read; once more when the folder is made
+        return _run(config, config.output, None, progress, opened(config.output, new=True))
+    return _run(config, config.output, None, SILENT)
 
 
 def resume(
@@ -113,19 +116,27 @@ def resume(
 
     Raises:
         ConfigError: this is no run folder, or an override changes what was trained.
-        InputError: the data have changed.
+        InputError: the data have changed, or another process works on the run.
         ModelFileError: the last checkpoint is damaged.
     """
     config = resumed_config(folder, list(overrides))
     last = Path(folder) / LAST
-    # Without a checkpoint the run was stopped in its first epoch, so it starts again.
-    return _run(config, Path(folder), last if last.is_file() else None, progress)
-
-
-def _run(config: TrainConfig, folder: Path, last: Path | None, progress: Progress) -> RunResult:
     first_process = _is_first_process()
-    if not first_process:
-        progress = SILENT
+    with opened(Path(folder), new=False) if first_process else nullcontext():
+        # Without a checkpoint the run was stopped in its first epoch, so it starts again.
+        found = last if last.is_file() else None
+        return _run(config, Path(folder), found, progress if first_process else SILENT)
+
+
+def _run(
+    config: TrainConfig,
+    folder: Path,
+    last: Path | None,
+    progress: Progress,
+    writing: AbstractContextManager[None] | None = None,
+) -> RunResult:
+    """Train in this folder; ``writing`` is entered before anything is written."""
+    first_process = _is_first_process()
     checkpoint = read_checkpoint(last) if last else None
     done = checkpoint["glassml"]["epoch"] if checkpoint else 0
     if checkpoint and is_finished(config.training, checkpoint):
@@ -144,20 +155,21 @@ def _run(config: TrainConfig, folder: Path, last: Path | None, progress: Progres
     if checkpoint:
         _check_steps(config.training, data.steps_per_epoch(devices.total), checkpoint)
     module = _module(config, model, data, progress)
-    if first_process:
-        write_folder(folder, config, RunData.of(split), done)
-    history = History(
-        folder if first_process else None, split.species, split.times, split.time_unit
-    )
-    callbacks = [
-        EpochProgress(progress, split.species[0], split.times, folder),
-        history,
-        *weight_averaging(config.training),
-        *early_stopping(config.training),
-        *savers(config.training, folder),
-    ]
-    _introduce(progress, config, folder, model, split, done)
-    fit(module, data, folder, devices, callbacks, last)
+    with writing or nullcontext():
+        if first_process:
+            write_folder(folder, config, RunData.of(split), done)
+        history = History(
+            folder if first_process else None, split.species, split.times, split.time_unit
+        )
+        callbacks = [
+            EpochProgress(progress, split.species[0], split.times),
+            history,
+            *weight_averaging(config.training),
+            *early_stopping(config.training),
+            *savers(config.training, folder),
+        ]
+        _introduce(progress, config, folder, model, split, done)
+        fit(module, data, folder, devices, callbacks, last)
     if (note := overfitting_note(history.rows)) is not None:
         progress.say(note)
     return _result(folder, len(history.rows), config.training, progress)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Literal
 
-from glassml.errors import GlassMLError
+from glassml.errors import FullDiskError, GlassMLError
 from glassml.work.store import Store
 from glassml.work.task import Task
 from glassml.work.workers import Workers
@@ -36,11 +36,13 @@ def run_tasks(
         store: where the outputs are kept.
         workers: see `open_workers`.
         on_failure: ``stop``: after the first failure no task is started, and the error is raised;
-            ``note``: the reason is kept (see `Store.failure`), and other tasks continue.
+            ``note``: the reason is kept (see `Store.failure`), and other tasks continue, unless
+            the disk is full.
         on_end: called in this thread after each task that was run, whether it failed or not.
 
     Raises:
-        GlassMLError: with ``stop``: the error of the failed task that was started first.
+        GlassMLError: with ``stop``, or if the disk is full: the error of the failed task that was
+            started first.
     """
     queue = _Queue(tasks, store)
     running: dict[Future[None], Task] = {}
@@ -64,7 +66,7 @@ def run_tasks(
                 if error is None:
                     queue.done(task)
                     store.remove_consumed(task)
-                elif on_failure == "note":
+                elif on_failure == "note" and not isinstance(error, FullDiskError):
                     store.note_failure(task, _reason(error))
                 else:
                     failures[task.key] = error

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from glassml.errors import GlassMLError, InputError
-from glassml.files import atomic_write, exclusive
+from glassml.errors import FullDiskError, GlassMLError, InputError
+from glassml.files import atomic_write, exclusive, is_disk_full, locked_folder
 from glassml.work.task import Task
 
 __all__ = ["Store"]
@@ -71,21 +70,7 @@ class Store:
         Raises:
             InputError: another process is in the block, or the folder cannot be written.
         """
-
-        def refuse() -> None:
-            raise InputError(
-                f"{output}: another `{command}` is writing it; wait until it ends or choose "
-                "another output"
-            )
-
-        with ExitStack() as stack:
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(exclusive(self.folder / ".lock", refuse))
-            except OSError as error:
-                raise InputError(
-                    f"{output}: cannot write here ({error.strerror}); choose another output"
-                ) from None
+        with locked_folder(self.folder, output, command):
             yield
 
     def needed(self, wanted: Iterable[Task], known: Mapping[str, Task]) -> list[Task]:
@@ -128,7 +113,8 @@ class Store:
             raise type(error)(f"{task.label}: {error}") from None
         except OSError as error:
             label = f"{task.label}: " if task.label else ""
-            raise InputError(label + self._explanation(error)) from None
+            kind = FullDiskError if is_disk_full(error) else InputError
+            raise kind(label + self._explanation(error)) from None
 
     def clear_unfinished(self, stop_programs_in: Callable[[Path], None] | None = None) -> None:
         """Remove the remains of killed tasks that are not resumable.
@@ -163,8 +149,8 @@ class Store:
         """Do or continue a task in its own folder, which only one process may use at a time."""
         folder = self.folder_of(task)
 
-        def say_waiting() -> None:
-            print(f"{folder}: waiting for another process to leave this folder", file=sys.stderr)
+        def say_waiting(holder: str) -> None:
+            print(f"{folder}: waiting until {holder} leaves this folder", file=sys.stderr)
 
         with exclusive(folder.with_name(f"{folder.name}.lock"), say_waiting):
             if self.is_done(task):
@@ -185,7 +171,7 @@ class Store:
 
     def _explanation(self, error: OSError) -> str:
         reason = error.strerror or str(error)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             return (
                 f"cannot write in {self.folder}: {reason}; finished work is kept, so make room and "
                 "run the same command again"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
 from multiprocessing.process import BaseProcess
@@ -165,7 +166,7 @@ class _NewProcesses(_Threads):
     def _call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         receiver, sender = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_report, args=(sender, function, args, kwargs))
-        with self._lock:
+        with self._lock, _without_interrupts():
             process.start()
             self._running.add(process)
         sender.close()
@@ -187,6 +188,20 @@ class _NewProcesses(_Threads):
             )
 
 
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes that are started in the block never receive a Ctrl-C; their parent stops them.
+
+    A terminal sends it to all processes, and each would report it while it is starting.
+    """
+    resource_tracker.ensure_running()  # the first start of a process would, and end the blocking
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _report(
     sender: Connection,
     function: Callable[..., Any],
@@ -199,7 +214,7 @@ def _report(
         sender.send(None)
     except GlassMLError as error:
         sender.send(error)
-    except KeyboardInterrupt:  # the parent reports it
+    except KeyboardInterrupt:  # Lightning makes one of SIGTERM; the parent reports it
         raise SystemExit(130) from None
     except Exception:  # as text, since not every exception can be sent
         sender.send(RuntimeError(traceback.format_exc()))

@@ -58,10 +58,10 @@ def test_two_runs_do_not_write_one_output(glassml: Run, tmp_path: Path):
     """The first one to end would remove the files that the other one continues from."""
     source, folder = write(tmp_path / "in.h5"), tmp_path / ".out.h5.quench"
     folder.mkdir()
-    with exclusive(folder / ".lock", lambda: None):
+    with exclusive(folder / ".lock", lambda holder: None):
         run = glassml("quench", source, "-o", tmp_path / "out.h5", "--system", "kob-andersen")
     assert run.code == 1
-    assert "out.h5: another `glassml quench` is writing it; wait until it ends" in run.err
+    assert f"out.h5: another `glassml quench` is writing it (process {os.getpid()} on" in run.err
     assert not (tmp_path / "out.h5").exists()
     assert folder.is_dir()
 

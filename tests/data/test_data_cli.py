@@ -177,7 +177,7 @@ def test_info_shows_warnings_and_what_else_is_known(run, make_complete, output):
         writer.add(make_complete(n=40))
         writer.add(make_complete(n=40, predictions={}, name="second"))
     printed = run("info", output).output
-    assert printed.startswith("WARNING: T = 0.3 [not] equilibrated\n")
+    assert printed.startswith("warning: T = 0.3 [not] equilibrated\n")
     for text in ("inherent", "mean_displacement", "BOTAN (1 of 2)", "noise ceiling"):
         assert text in printed
     facts = json.loads(run("info", output, "--json").output)

@@ -82,7 +82,8 @@ def test_interruption_stops_lammps_and_keeps_what_is_done(tmp_path: Path):
     process.send_signal(signal.SIGINT)
     text, _ = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert plain(text).endswith("interrupted; run the same command again to continue")
+    assert "interrupted: finished tasks are kept in" in plain(text)
+    assert plain(text).rpartition("to continue: ")[2].startswith("glassml simulate")
     done = list(work.glob("[0-9a-f]*/melt-replica*-created.restart"))
     assert len(done) == 2
     assert programs_in(folders) == []

@@ -68,7 +68,7 @@ GROUPS = (
             "simulation/inherent.py",
             "simulation/exchange.py",
         ),
-        "aa85434b1f54c76b",
+        "a61eb8d22693b1cc",
     ),
     Group(
         {_average: 1},
@@ -80,7 +80,7 @@ GROUPS = (
             "simulation/exchange.py",
             "physics/averaging.py",
         ),
-        "de48068cb05c8a3b",
+        "5cc7e1d3aa4bbd50",
     ),
     Group(
         {sweep_runs.train_and_predict: 1},

@@ -219,25 +219,35 @@ def test_an_interruption_stops_what_runs(store: Store, own_interrupts: None):
 def test_an_interruption_ends_the_processes(tmp_path: Path):
     code = (
         f"import sys; sys.path[:0] = [{str(REPOSITORY)!r}, {str(REPOSITORY / 'tests')!r}]\n"
+        "import signal\n"
         "from pathlib import Path\n"
-        "from work.evaluators import slow_parts, task\n"
+        "from work.evaluators import slow_parts, slow_parts_with_lightning, task\n"
         "from glassml.work import Store, open_workers, run_tasks\n"
+        # Shells start programs in the background with this signal ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "if __name__ == '__main__':\n"
         f"    fields = dict(outputs=('1.txt', '2.txt'), payload={str(tmp_path)!r})\n"
-        "    tasks = [task(str(k), slow_parts, **fields) for k in range(2)]\n"
+        "    kinds = (slow_parts, slow_parts_with_lightning)\n"
+        "    tasks = [task('a', kind, **fields) for kind in kinds]\n"
         "    with open_workers('processes', 2) as workers:\n"
         f"        run_tasks(tasks, Store(Path({str(tmp_path)!r})), workers)\n"
     )
     (tmp_path / "script.py").write_text(code)
-    parent = subprocess.Popen([sys.executable, tmp_path / "script.py"], stderr=subprocess.PIPE)
+    parent = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     while len(list(tmp_path.glob(".partial-*/1.txt"))) < 2:
         assert parent.poll() is None, parent.communicate()
         time.sleep(0.01)
     children = workers_of(parent.pid)
     assert len(children) == 2
-    parent.send_signal(signal.SIGINT)
-    parent.communicate(timeout=60)
+    os.killpg(parent.pid, signal.SIGINT)  # as from a terminal, where all processes receive it
+    _, said = parent.communicate(timeout=60)
     assert parent.returncode != 0
+    assert said.count("Traceback") == 1  # that of the script; the processes say nothing
     assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
     assert not list(tmp_path.glob("*/2.txt"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -193,7 +194,7 @@ def test_two_processes_do_not_share_the_folder_of_a_resumable_task(
     second = threading.Thread(target=store.do, args=(work,))
     second.start()
     said = ""
-    while "waiting for another process to leave" not in said:
+    while f"waiting until process {process.pid} on " not in said:
         assert second.is_alive()
         said += capfd.readouterr().err
         time.sleep(0.01)
@@ -218,7 +219,9 @@ def test_one_process_at_a_time_in_a_locked_store(tmp_path: Path):
             text=True,
         )
         assert other.returncode != 0
-        assert "out.h5: another `glassml quench` is writing it; wait until" in other.stderr
+        assert f"out.h5: another `glassml quench` is writing it (process {os.getpid()} on " in (
+            other.stderr
+        )
     with store.locked(output, "glassml quench"):
         pass  # the lock went with the block
 
@@ -242,7 +245,7 @@ def test_a_lock_goes_with_the_process_that_held_it(tmp_path: Path):
 def test_a_store_that_cannot_be_written_is_named(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(InputError, match=r"out\.h5: cannot write here .*; choose another output"),
+        pytest.raises(InputError, match=r"out\.h5: cannot write here .*choose another path"),
         Store(tmp_path / "file" / "work").locked(Path("out.h5"), "glassml quench"),
     ):
         pass

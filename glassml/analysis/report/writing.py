@@ -21,13 +21,15 @@ from glassml.analysis.report.options import ReportOptions, chosen_species, chose
 from glassml.analysis.report.page import Picture, Section, render
 from glassml.data import Configuration, Dataset
 from glassml.errors import InputError
-from glassml.files import atomic_write
+from glassml.files import atomic_folder
 from glassml.physics.units import Units, measured_in, with_unit
 from glassml.plotting import save_figure
 from glassml.scores import error_kinds
 from glassml.tables import write_csv
 
 __all__ = ["write_report"]
+
+_PAGE = "report.html"
 
 
 def write_report(
@@ -41,7 +43,7 @@ def write_report(
     Args:
         comparison: what was evaluated.
         dataset: the same dataset, for the maps.
-        folder: made if it does not exist; files of an earlier report are replaced.
+        folder: made if it does not exist; files of an earlier report are replaced, all at the end.
         options: what to show.
 
     Returns:
@@ -57,20 +59,20 @@ def write_report(
     times = chosen_times(options, comparison.times) or (
         _time_of_most_variation(comparison, species),
     )
-    _write_numbers(comparison, target, species)
-    sections = []
-    for section in _sections(comparison, dataset, options, species, times):
-        pictures = [
-            Picture(name, _saved(figure, target / "figures" / name), caption)
-            for name, figure, caption in section.drawn
-        ]
-        sections.append(Section(section.title, pictures, section.spreads, section.notes))
-    page = target / "report.html"
-    made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
-    text = render(comparison, dataset, options.published, sections, species, options.command, made)
-    with atomic_write(page) as partial:
-        partial.write_text(text, encoding="utf-8")
-    return page
+    with atomic_folder(target) as partial:
+        _write_numbers(comparison, partial, species)
+        sections = []
+        for section in _sections(comparison, dataset, options, species, times):
+            pictures = [
+                Picture(name, _saved(figure, partial / "figures" / name), caption)
+                for name, figure, caption in section.drawn
+            ]
+            sections.append(Section(section.title, pictures, section.spreads, section.notes))
+        made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
+        published, command = options.published, options.command
+        text = render(comparison, dataset, published, sections, species, command, made)
+        (partial / _PAGE).write_text(text, encoding="utf-8")
+    return target / _PAGE
 
 
 @dataclass(frozen=True)

@@ -208,4 +208,4 @@ def _summary(found: Equilibrium) -> str:
     )
     if found.is_equilibrated:
         return text + "equilibrated"
-    return text + "WARNING: not equilibrated: " + "; ".join(found.problems)
+    return text + "warning: not equilibrated: " + "; ".join(found.problems)

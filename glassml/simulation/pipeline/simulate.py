@@ -105,7 +105,7 @@ def simulate(
     store = Store(output / _WORK)
     with store.locked(output, "glassml simulate"):
         _check_version(store.folder, liquid.program.version)
-        _clear_unfinished(store, output)
+        store.clear_unfinished(stop_programs_in)
         write_yaml(liquid.resolved(), output / "config.yaml")
         progress.say(f"{liquid.system.name}, {liquid.n_particles} particles; results in {output}")
         progress.say(_chosen(liquid))
@@ -118,12 +118,10 @@ def simulate(
                 runner = StageRunner(store, workers, progress, program)
                 campaign = run_campaign(liquid, runner, until)
         except KeyboardInterrupt:
-            _clear_unfinished(store, output)  # stops programs of Dask's workers too
+            store.clear_unfinished(stop_programs_in)  # also those of Dask's workers
             raise
         datasets = write_datasets(campaign, output, store) if until == STAGES[-1] else ()
     warnings = warnings_of(campaign, store if datasets else None)
-    for warning in warnings:
-        progress.say(f"WARNING: {warning}")
     for dataset in datasets:
         progress.say(f"wrote {dataset}")
     return SimulationResult(output, datasets, tuple(warnings))
@@ -193,13 +191,6 @@ def _output(config: SimulateConfig) -> Path:
     if config.output is None:
         raise ConfigError("output: expected a folder for the results")
     return config.output.absolute()
-
-
-def _clear_unfinished(store: Store, output: Path) -> None:
-    """Remove unfinished work of a killed process, and stop the LAMMPS programs that it left."""
-    store.clear_unfinished(stop_programs_in)
-    for file in output.glob(".*.partial.*"):  # of a dataset or the picture
-        file.unlink(missing_ok=True)
 
 
 def _check_version(work: Path, version: str) -> None:

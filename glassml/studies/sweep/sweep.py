@@ -7,7 +7,7 @@ import time
 
 from rich.table import Table
 
-from glassml.errors import ConfigError
+from glassml.errors import ConfigError, FullDiskError
 from glassml.plotting import save_figure
 from glassml.progress import SILENT, Progress
 from glassml.settings import write_yaml
@@ -50,7 +50,9 @@ def sweep(
 
     Raises:
         ConfigError: a setting is wrong; no run has started.
-        InputError: the data cannot be read, or the output cannot be written.
+        InputError: the data cannot be read, the output cannot be written, or another process
+            writes it.
+        FullDiskError: the disk is full. Finished runs are kept.
     """
     if config.output is None:
         raise ConfigError("output: expected a folder for the sweep")
@@ -58,9 +60,28 @@ def sweep(
         if value is not None and value < 1:
             raise ConfigError(f"{name}: expected a positive number; found {value}")
     planned = planned or plan(config)
-    write_yaml(config, config.output / "sweep.yaml")
     store = Store((config.output / "runs").absolute())
-    store.folder.mkdir(exist_ok=True)
+    with store.locked(config.output, "glassml sweep"):
+        try:
+            return _run(config, planned, store, jobs, threads, progress)
+        except FullDiskError as error:
+            raise FullDiskError(
+                f"{str(error).partition(';')[0]}; finished runs and epochs are kept in "
+                f"{config.output}: make room, then run the same command again"
+            ) from error
+
+
+def _run(
+    config: SweepConfig,
+    planned: Plan,
+    store: Store,
+    jobs: int,
+    threads: int | None,
+    progress: Progress,
+) -> SweepResults:
+    """Do the runs, in a folder that is locked."""
+    assert config.output is not None, "checked by the caller"
+    write_yaml(config, config.output / "sweep.yaml")
     report = _Report(config, planned, store, progress)
     with (
         progress.stage("runs", len(report.keys)) as advance,
@@ -104,6 +125,8 @@ class _Report:
     def after(self, task: Task) -> None:
         """Report that one more run has ended."""
         reason = self.store.failure(task.key)
+        if reason is None and not self.store.is_done(task):
+            return  # the disk is full, which ends the sweep
         if reason is None:
             self.done.add(task.key)
         text = f"[{len(self.done)}/{len(self.keys)}] {self.points[task.key]}"
