@@ -18,6 +18,7 @@ __all__ = [
     "GlassMLError",
     "InputError",
     "ModelFileError",
+    "ModelFileWarning",
     "OutsideDomainWarning",
     "SimulationError",
     "did_you_mean",
@@ -70,6 +71,10 @@ class BuildError(GlassMLError):
 
 class SimulationError(GlassMLError):
     """LAMMPS could not be started, or stopped with an error."""
+
+
+class ModelFileWarning(UserWarning):
+    """A model file was written that no engine runs unless the user trusts it."""
 
 
 class OutsideDomainWarning(UserWarning):

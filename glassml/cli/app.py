@@ -12,7 +12,7 @@ import typer
 import glassml
 from glassml.cli.interruption import Interruptible, sigterm_interrupts
 from glassml.cli.output import say_error, say_warning
-from glassml.errors import GlassMLError, OutsideDomainWarning
+from glassml.errors import GlassMLError, ModelFileWarning, OutsideDomainWarning
 from glassml.files import is_disk_full
 
 __all__ = ["app", "main"]
@@ -83,7 +83,7 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     """Print a warning; those that are meant for users without the line of code that it is from."""
-    if issubclass(category, OutsideDomainWarning):
+    if issubclass(category, (OutsideDomainWarning, ModelFileWarning)):
         say_warning(message)
     else:
         text = warnings.formatwarning(message, category, filename, lineno, line)

@@ -14,7 +14,7 @@ import torch
 from pydantic import ValidationError
 
 from glassml.domain import Domain
-from glassml.errors import ModelFileError, did_you_mean, shown
+from glassml.errors import ModelFileError, ModelFileWarning, did_you_mean, shown
 from glassml.export.archive_check import LARGEST_FILE, MANIFEST, check_archive, open_archive
 from glassml.export.baking import bake
 from glassml.export.manifest import (
@@ -76,7 +76,7 @@ def save_model(
         ConfigError: a tolerance that is not positive.
 
     Warns:
-        UserWarning: the code of the model names operators that no engine runs without ``trust``.
+        ModelFileWarning: the code of the model names operators that no engine runs without ``trust``.
     """
     if dtype not in _DTYPES:
         raise ModelFileError(f"dtype: expected float32 or float64; found {dtype!r}")
@@ -90,7 +90,7 @@ def save_model(
     try:
         check_archive(Path(path), _content(Path(path)))
     except ModelFileError as problem:  # of a model that is not ours
-        warnings.warn(str(problem), stacklevel=2)
+        warnings.warn(str(problem), ModelFileWarning, stacklevel=2)
     return manifest
 
 
