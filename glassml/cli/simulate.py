@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from glassml.cli.interruption import interruption_keeps
 from glassml.cli.output import say_warning, say_written
 from glassml.errors import ConfigError
+
+if TYPE_CHECKING:
+    from glassml.simulation.pipeline import SimulateConfig
 
 __all__ = ["simulate"]
 
@@ -72,10 +75,7 @@ def simulate(
 
     config = pipeline.load_simulate_config(arguments[0], arguments[1:])
     if write_inputs is not None:
-        count, missing = pipeline.write_inputs(config, write_inputs)
-        typer.echo(f"wrote {count} scripts to {write_inputs}; README.txt says how to run them")
-        if missing is not None:
-            typer.echo(f"the other scripts depend on results that do not exist yet ({missing})")
+        _write_inputs(config, write_inputs)
         return
     with interruption_keeps(f"finished tasks are kept in {config.output}"):
         result = pipeline.simulate(config, until=until, progress=TerminalProgress(Console()))
@@ -88,3 +88,12 @@ def simulate(
         picture = result.folder / "summary.png"
         save_figure(simulation_figure(result.datasets), picture)
         say_written(picture)
+
+
+def _write_inputs(config: SimulateConfig, folder: Path) -> None:
+    from glassml.simulation import pipeline
+
+    count, missing = pipeline.write_inputs(config, folder)
+    typer.echo(f"wrote {count} scripts to {folder}; README.txt says how to run them")
+    if missing is not None:
+        typer.echo(f"the other scripts depend on results that do not exist yet ({missing})")

@@ -76,7 +76,7 @@ def save_model(
         ConfigError: a tolerance that is not positive.
 
     Warns:
-        ModelFileWarning: the code of the model names operators that no engine runs without ``trust``.
+        ModelFileWarning: the code names operators that no engine runs without ``trust``.
     """
     if dtype not in _DTYPES:
         raise ModelFileError(f"dtype: expected float32 or float64; found {dtype!r}")
