@@ -1,4 +1,4 @@
-"""`fix glassml` during simulations: every step, minimisation, groups, values between evaluations."""
+"""`fix glassml` during simulations: every step, minimisation, groups, values that are kept."""
 
 from __future__ import annotations
 
