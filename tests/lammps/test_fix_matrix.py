@@ -77,7 +77,7 @@ ROWS = [
         'print "imbalance $(f_b)"',
         (0, 5, 10),
         says(r"^imbalance 1(\.0\d*)?$"),
-        ranks=3,
+        ranks=2,
         liquid=stretched(BOX, 2.0, 1.0, 1.0),
     ),
     Row(
@@ -90,11 +90,11 @@ ROWS = [
         liquid=stretched(BOX, 1.0, 1.0, 6.0),
     ),
     Row(
-        "five atoms on eight ranks",
+        "five atoms on four ranks",
         "FIX 1\nDUMP 1\nrun 0",
         (0,),
         all_of(empty_rank, images),
-        ranks=8,
+        ranks=4,
         liquid=liquid(5, seed=5),
         pair=NONE,
     ),

@@ -121,7 +121,6 @@ ROWS = [
         "fix relax all box/relax aniso 1.0 vmax 0.01\nFIX 3\nDUMP 3\nminimize 0.0 0.0 7 1000",
         (0, 3, 6),
         box_changes,
-        ranks=2,
     ),
     Row(
         "restart after clear",
@@ -137,7 +136,6 @@ ROWS = [
         "undump e\nreset_timestep 2\nDUMP 5 f\nrun 3",
         (0, 5, 3 * 10**9, 3 * 10**9 + 5, 5),
         moves,
-        ranks=2,
     ),
     Row(
         "two models at different times",
@@ -147,7 +145,7 @@ ROWS = [
         ranks=2,
     ),
     # Potentials and the program
-    Row("pair none", "FIX 1\nDUMP 1\nrun 0", (0,), says(r"^Nghost: +0 ave"), ranks=3, pair=NONE),
+    Row("pair none", "FIX 1\nDUMP 1\nrun 0", (0,), says(r"^Nghost: +0 ave"), ranks=2, pair=NONE),
     Row(
         "pairs without forces",
         "neigh_modify exclude type 1 2\n" + RELAX + "FIX 5\nDUMP 5\nrun 5",
@@ -160,7 +158,6 @@ ROWS = [
         RELAX + "FIX 5\nDUMP 5\nrun 10",
         (0, 5, 10),
         all_of(moves, says("pair soft")),
-        ranks=2,
         pair="pair_style hybrid lj/cut 2.5 soft 1.2\npair_coeff 1 * lj/cut 1.0 1.0\n"
         "pair_coeff 2 2 soft 50.0",
     ),
@@ -169,7 +166,6 @@ ROWS = [
         RELAX + "FIX 5\nDUMP 5\nrun 10",
         (0, 5, 10),
         all_of(moves, says("pair zero")),
-        ranks=2,
         pair="pair_style hybrid/overlay lj/cut 2.5 zero 3.0\npair_coeff * * lj/cut 1.0 0.9\n"
         "pair_coeff * * zero",
     ),
@@ -206,7 +202,6 @@ ROWS = [
         "fix h all halt 5 v_mean > 0.0 error continue\nrun 20\nrun 20",
         (0, 5, 10),
         says("halt"),
-        ranks=2,
     ),
     Row(
         "type labels",

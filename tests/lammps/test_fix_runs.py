@@ -1,4 +1,4 @@
-"""`fix glassml` during simulations: every step, minimisation, groups, values between runs."""
+"""`fix glassml` during simulations: every step, minimisation, groups, values that are kept."""
 
 from __future__ import annotations
 
@@ -109,9 +109,9 @@ def test_atom_types_may_share_a_species_in_any_order(bench, models, dump, agrees
 LIBRARY_SCRIPT = """
 import sys
 import numpy as np
-from glassml.lammps import open_lammps
+from glassml.simulation.lammps import load_lammps_library
 
-lmp = open_lammps("-log", "none", "-screen", "none")
+lmp = load_lammps_library().lammps(cmdargs=["-log", "none", "-screen", "none"])
 lmp.commands_string(open(sys.argv[1]).read())
 
 def by_id():
