@@ -109,7 +109,7 @@ def test_atom_types_may_share_a_species_in_any_order(bench, models, dump, agrees
 LIBRARY_SCRIPT = """
 import sys
 import numpy as np
-from glassml.simulation.lammps import load_lammps_library
+from glassml.lammps import load_lammps_library
 
 lmp = load_lammps_library().lammps(cmdargs=["-log", "none", "-screen", "none"])
 lmp.commands_string(open(sys.argv[1]).read())
