@@ -8,6 +8,7 @@ import functools
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import socket
 import tempfile
@@ -29,7 +30,7 @@ __all__ = [
 
 # No room on the disk; the quota of a user; the largest file that a file system or `ulimit` allows.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.partial(\.[^.]*)?")  # names that `tempfile` makes
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8,16}\.partial(\.[^.]*)?")
 
 
 @contextmanager
@@ -53,22 +54,26 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     target = Path(path)
     if target.is_dir():
         raise InputError(f"{target}: expected a file to write; found a folder")
+    # Named before it exists: an interruption at any moment then removes it.
+    token = secrets.token_hex(8)
+    partial = target.with_name(f".{target.stem}.{token}.partial{target.suffix}")
+    handle = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = _temporary(target)
-    except OSError as error:
-        raise _unwritable(target, error) from None
-    try:
+        _remove_left_over(target.parent.absolute())
+        handle = _made(partial)
         yield partial
         umask = os.umask(0)
         os.umask(umask)
-        partial.chmod(0o666 & ~umask)  # mkstemp makes files private; results are not
+        partial.chmod(0o666 & ~umask)  # private until now
         partial.replace(target)
     except OSError as error:
         raise _unwritable(target, error) from error
     finally:
-        partial.unlink(missing_ok=True)
-        os.close(handle)
+        with suppress(OSError):  # such as a folder that does not exist
+            partial.unlink()
+        if handle is not None:
+            os.close(handle)
 
 
 @contextmanager
@@ -193,20 +198,17 @@ def sha256_of(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def _temporary(target: Path) -> tuple[int, Path]:
-    """A new temporary file for a target, open and locked.
+def _made(partial: Path) -> int:
+    """Make a temporary file and lock it; returns the open file.
 
     The lock tells the file of a running process from what a killed one left.
     """
-    _remove_left_over(target.parent.absolute())
     while True:
-        handle, name = tempfile.mkstemp(
-            prefix=f".{target.stem}.", suffix=".partial" + target.suffix, dir=target.parent
-        )
+        handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         with suppress(OSError):  # a file system without locks: then nothing is removed
             fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:
-            return handle, Path(name)
+            return handle
         os.close(handle)  # another process removed it before it was locked
 
 

@@ -88,11 +88,16 @@ def _cut(model: Path, output: Path) -> Path:
     return output
 
 
-# Makes the file (from a model and a path) and words of the message.
+# Makes the file (from a model and a path) and words of the message, if both engines use the same.
 HOSTILE_ARCHIVES: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
     "cut off": (_cut, "truncated"),
     "a size of 4 GB": (_patched(24, b"\xff\xff\xff\xef", "data.pkl"), "expected at most 2 MB"),
     "a size of 1 MB more": (_patched(24, b"\x00\x00\x10\x00", "version"), "saved properly"),
+    "a member before the file": (
+        # Place of the manifest, so that zipfile looks for it before the beginning.
+        _patched(42, b"\xff\xff\xff\x7f", "extra/manifest.json"),
+        "",
+    ),
     "an unknown compression": (_patched(10, b"\x0e\x00", "data.pkl"), "compression method 14"),
     "encryption": (_patched(8, b"\x01", "data.pkl"), "an encrypted member"),
     "the format of old versions": (_member("model.json", b"{}"), "an unknown member"),

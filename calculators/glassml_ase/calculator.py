@@ -81,11 +81,7 @@ class GlassMLCalculator(Calculator):
         trust: bool = False,
         **kwargs: Any,
     ) -> None:
-        self.predictor = (
-            model
-            if isinstance(model, Predictor)
-            else Predictor(model, device, threads, trust=trust)
-        )
+        self.predictor = Predictor.of(model, device, threads, trust=trust)
         self.base = base
         self.inputs = ModelInputs(self.manifest, species, scalars, length_unit)
         self._own = tuple(entry.name for entry in self.manifest.outputs)

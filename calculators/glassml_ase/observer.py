@@ -103,11 +103,7 @@ class PropensityObserver:
         trust: bool = False,
         callback: Callable[[PropensityObserver], object] | None = None,
     ) -> None:
-        self.predictor = (
-            model
-            if isinstance(model, Predictor)
-            else Predictor(model, device, threads, trust=trust)
-        )
+        self.predictor = Predictor.of(model, device, threads, trust=trust)
         self.atoms = atoms
         self.callback = callback
         expected = self._model_window

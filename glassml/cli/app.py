@@ -10,7 +10,7 @@ from typing import TextIO
 import typer
 
 import glassml
-from glassml.cli.interruption import Interruptible, sigterm_interrupts
+from glassml.cli.interruption import Interruptible, interrupts_survive, sigterm_interrupts
 from glassml.cli.output import say_error, say_warning
 from glassml.errors import GlassMLError, ModelFileWarning, OutsideDomainWarning
 from glassml.files import is_disk_full
@@ -106,7 +106,7 @@ _register()
 def main() -> None:
     """Entry point of the `glassml` command. A `GlassMLError` is printed without a traceback."""
     try:
-        with sigterm_interrupts():
+        with sigterm_interrupts(), interrupts_survive():
             app()
     except GlassMLError as error:
         say_error(error)

@@ -19,7 +19,13 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-__all__ = ["Interruptible", "interruption_keeps", "sigterm_interrupts", "this_command"]
+__all__ = [
+    "Interruptible",
+    "interruption_keeps",
+    "interrupts_survive",
+    "sigterm_interrupts",
+    "this_command",
+]
 
 _KEPT = "no file is half written; to start again: {}"
 # Processes that a launcher starts beside the first one have other numbers than 0 in one of these.
@@ -79,6 +85,32 @@ def sigterm_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def interrupts_survive() -> Iterator[None]:
+    """An interruption that Python drops comes again.
+
+    Python drops exceptions in functions that it calls while it clears objects away. An interruption
+    that arrives in one of them would have no effect.
+    """
+    before = sys.unraisablehook
+
+    def hook(dropped: Any) -> None:
+        if not issubclass(dropped.exc_type, KeyboardInterrupt):
+            before(dropped)
+            return
+        number = signal.SIGTERM if _terminated.is_set() else signal.SIGINT
+        if number == signal.SIGTERM:  # which `_terminate` has ignored since
+            signal.signal(number, _terminate)
+        # A little later, as this function is called from the same place.
+        threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def this_command() -> str:

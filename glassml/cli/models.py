@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +14,6 @@ from glassml.cli.output import say_written
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from glassml.data import Configuration
     from glassml.inference import ModelSummary
 
 __all__ = ["app", "card", "domain", "fetch_path", "info", "list_models"]
@@ -135,7 +133,7 @@ def domain(
     from rich.console import Console
 
     from glassml.data import Dataset
-    from glassml.domain import check_neighbours, domain_of
+    from glassml.domain import check_neighbours, domain_of, labels_at
     from glassml.export import rewrite_manifest
     from glassml.inference import Predictor
     from glassml.progress import TerminalProgress
@@ -149,7 +147,7 @@ def domain(
     systems, labels = [], []
     for configuration in watched:
         systems.append(predictor.measure(configuration))
-        labels.append(_label_ranges(configuration, times))
+        labels.append(labels_at(configuration, times))
     found = domain_of(systems, labels if times else None)
     manifest = predictor.manifest
     check_neighbours(found, manifest.cutoff, manifest.length_unit, str(model))
@@ -184,17 +182,3 @@ def _table(models: list[ModelSummary]) -> Table:
         )
         table.add_row(*map(Text, cells), end_section=True)
     return table
-
-
-def _label_ranges(
-    configuration: Configuration, times: Sequence[float]
-) -> tuple[tuple[float, float] | None, ...]:
-    """The range of the labels at each time of a model, None where there are none."""
-    from glassml.domain import label_range
-    from glassml.physics import column_of
-
-    if configuration.propensity is None or configuration.times is None:
-        return (None,) * len(times)
-    known = label_range(configuration.propensity)
-    columns = [column_of(time, configuration.times) for time in times]
-    return tuple(None if column is None else known[column] for column in columns)

@@ -8,7 +8,14 @@ engine compares what it is used on.
 from __future__ import annotations
 
 from glassml.domain.checks import DomainWatch, Outside, check_neighbours, outside
-from glassml.domain.measuring import Measured, domain_of, label_range, mean_spacing, measured
+from glassml.domain.measuring import (
+    Measured,
+    domain_of,
+    label_range,
+    labels_at,
+    mean_spacing,
+    measured,
+)
 from glassml.domain.record import Domain, shown_range, united
 from glassml.domain.structure import SHELLS, LocalStructure, local_structure
 
@@ -22,6 +29,7 @@ __all__ = [
     "check_neighbours",
     "domain_of",
     "label_range",
+    "labels_at",
     "local_structure",
     "mean_spacing",
     "measured",

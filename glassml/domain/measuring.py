@@ -12,9 +12,9 @@ from glassml.data import Configuration
 from glassml.domain.record import Domain, Range, span_if_known
 from glassml.domain.structure import LocalStructure, counting_noise, departure, local_structure
 from glassml.errors import InputError
-from glassml.physics import largest_distance
+from glassml.physics import column_of, largest_distance
 
-__all__ = ["Measured", "domain_of", "label_range", "mean_spacing", "measured"]
+__all__ = ["Measured", "domain_of", "label_range", "labels_at", "mean_spacing", "measured"]
 
 # Digits of the mean numbers of neighbours in a file.
 _DIGITS = 5
@@ -67,6 +67,15 @@ def label_range(propensity: np.ndarray | None) -> tuple[Range, ...]:
     """The smallest and the largest label at each time [length], of labels [N, T]."""
     labels = np.asarray(propensity, dtype=np.float64)
     return tuple(zip(labels.min(axis=0).tolist(), labels.max(axis=0).tolist(), strict=True))
+
+
+def labels_at(configuration: Configuration, times: Sequence[float]) -> tuple[Range | None, ...]:
+    """`label_range` at each time of a model [time]; None where the configuration has no label."""
+    if configuration.propensity is None or configuration.times is None:
+        return (None,) * len(times)
+    known = label_range(configuration.propensity)
+    columns = [column_of(time, configuration.times) for time in times]
+    return tuple(None if column is None else known[column] for column in columns)
 
 
 def domain_of(

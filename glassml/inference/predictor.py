@@ -65,6 +65,18 @@ class Predictor:
         self._neighbours: list[float] = []  # of every configuration so far
         self._watch = self._domain_watch() if check_domain else None
 
+    @classmethod
+    def of(
+        cls,
+        model: str | Path | Predictor,
+        device: str = "auto",
+        threads: int | None = None,
+        *,
+        trust: bool = False,
+    ) -> Predictor:
+        """A Predictor as it is, or a new one of a model file; arguments as for the class."""
+        return model if isinstance(model, Predictor) else cls(model, device, threads, trust=trust)
+
     def predict(
         self,
         configurations: Sequence[Configuration],

@@ -71,11 +71,7 @@ class LammpsPredictor:
         # torch and all that comes with it take seconds to import
         from glassml.inference import Predictor
 
-        self.predictor = (
-            model
-            if isinstance(model, Predictor)
-            else Predictor(model, device, threads, trust=trust)
-        )
+        self.predictor = Predictor.of(model, device, threads, trust=trust)
         self._name = self.predictor.path.name
         self.outputs = self._known_outputs(outputs)
         self._written = {name: self._place(name, column) for name, column in (write or {}).items()}

@@ -15,6 +15,7 @@
 
 #include "code_check.h"
 #include "pickle_check.h"
+#include "torch_errors.h"
 
 namespace glassml {
 
@@ -28,10 +29,6 @@ constexpr std::uint64_t kLargestPart = 2 * kMegabyte;  // of code and of pickles
 constexpr const char* kManifest = "extra/manifest.json";
 constexpr const char* kAdvice = "copy it again, or export the model again";
 
-bool ends_with(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
 /// All members that `glassml export` writes; .debug_pkl only in files of the first version.
 bool is_known(const std::string& name) {
   static const std::regex members(
@@ -42,7 +39,7 @@ bool is_known(const std::string& name) {
 }
 
 bool is_tensor(const std::string& name) {
-  return name.rfind("data/", 0) == 0 || name.rfind("constants/", 0) == 0;
+  return name.starts_with("data/") || name.starts_with("constants/");
 }
 
 /// The checksum of zip archives: the cyclic redundancy check of IEEE 802.3.
@@ -65,14 +62,6 @@ std::uint32_t checksum_of(const std::string& bytes) {
 std::string lower(std::string text) {
   for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return text;
-}
-
-/// What torch threw, in one line without its C++ stack.
-std::string reason(const std::exception& error) {
-  const auto* from_torch = dynamic_cast<const c10::Error*>(&error);
-  const std::string text =
-      from_torch != nullptr ? from_torch->what_without_backtrace() : error.what();
-  return text.substr(0, text.find('\n'));
 }
 
 /// Little-endian integers of an archive; throws beyond its end.
@@ -206,12 +195,12 @@ void ModelArchive::check(bool trust) const {
 
 void ModelArchive::check_content(const std::string& name, const std::string& content) const {
   if (!is_known(name)) unexpected(name, "an unknown member");
-  if (ends_with(name, ".py")) check_source(content, file_);
-  if (!ends_with(name, "pkl")) return;
+  if (name.ends_with(".py")) check_source(content, file_);
+  if (!name.ends_with("pkl")) return;
   const std::string folder = name.substr(0, name.rfind('.')) + "/";
   std::map<std::string, std::uint64_t> sizes;
   for (const auto& [other, member] : members_)
-    if (other.rfind(folder, 0) == 0) sizes[other.substr(folder.size())] = member.size;
+    if (other.starts_with(folder)) sizes[other.substr(folder.size())] = member.size;
   try {
     check_pickle(content, sizes);
   } catch (const std::runtime_error& error) {

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "model_archive.h"
+#include "torch_errors.h"
 
 namespace glassml {
 
@@ -18,18 +19,6 @@ namespace {
 using torch::Tensor;
 
 constexpr std::int64_t kLineBytes = 64;  // size of a cache line
-
-/// torch's own message, without the C++ stack below and the TorchScript code above it.
-std::string reason(const std::exception& error) {
-  const auto* from_torch = dynamic_cast<const c10::Error*>(&error);
-  std::string text = from_torch != nullptr ? from_torch->what_without_backtrace() : error.what();
-  const std::size_t code = text.find("Traceback of TorchScript");
-  const std::size_t cause = text.rfind("Error: ");
-  if (code != std::string::npos && cause != std::string::npos && cause > code)
-    text = text.substr(cause + std::strlen("Error: "));
-  while (!text.empty() && std::strchr(" \n\t", text.back()) != nullptr) text.pop_back();
-  return text;
-}
 
 /// An error whose message is already readable.
 class Problem : public std::runtime_error {

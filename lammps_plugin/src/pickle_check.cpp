@@ -43,7 +43,7 @@ std::int64_t item_bytes(const std::string& name) {
 }
 
 bool is_own_class(const std::string& name) {
-  return name.rfind("__torch__", 0) == 0 && std::all_of(name.begin(), name.end(), [](char c) {
+  return name.starts_with("__torch__") && std::all_of(name.begin(), name.end(), [](char c) {
            return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.' ||
                   c == ' ';
          });

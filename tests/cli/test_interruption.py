@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,18 +22,13 @@ from systems import liquid, moved
 from training.tiny_dataset import labelled, sweep_settings, write_dataset
 from typer.testing import CliRunner
 
-from glassml.cli.interruption import Interruptible
+from glassml.cli.interruption import Interruptible, interrupts_survive
 from glassml.data import Dataset
 
 Run = Callable[..., Any]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
@@ -222,3 +218,23 @@ def test_a_run_is_trained_by_one_process_at_a_time(glassml: Run, tmp_path: Path)
     assert again.code == 0
     assert "epoch 2/2" in again.out
     assert (run / ".lock").read_text() == ""
+
+
+def test_an_interruption_that_python_drops_comes_again() -> None:
+    """As in the callback of a weak reference, while objects are cleared away."""
+
+    class Cleared:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            sum(range(10))  # the interruption is raised here, and dropped
+
+    def clear_and_wait() -> None:
+        Cleared()
+        time.sleep(10)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), interrupts_survive():
+            clear_and_wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
