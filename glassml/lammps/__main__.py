@@ -25,7 +25,7 @@ def main(command: list[str]) -> None:
     # Python puts the folder in which it was started first, unless PYTHONSAFEPATH is set (3.11).
     if not getattr(sys.flags, "safe_path", False):
         del sys.path[0]
-    variables = environment()
+    variables = environment(command[0])
     try:
         os.execvpe(command[0], command, variables)
     except OSError as problem:

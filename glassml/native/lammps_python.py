@@ -8,6 +8,7 @@ belongs to it for its own. In an active environment that may be another version.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import sysconfig
 from pathlib import Path
@@ -15,13 +16,22 @@ from pathlib import Path
 __all__ = ["environment", "python_path"]
 
 
-def environment() -> dict[str, str]:
-    """Variables with which the Python inside LAMMPS is that of LAMMPS, with our packages."""
+def environment(program: str | Path | None = None) -> dict[str, str]:
+    """Variables with which the Python inside LAMMPS is that of LAMMPS, with our packages.
+
+    Args:
+        program: LAMMPS, or the launcher that starts it. Its folder comes first on PATH, as the
+            system's has its Python beside both; environments of Python may come before it.
+    """
     own = Path(sys.prefix, "bin")
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     others = [folder for folder in folders if Path(folder) != own]
+    search = os.pathsep.join([*others, str(own)])
+    found = None if program is None else shutil.which(program, path=search)
+    first = [] if found is None else [str(Path(found).absolute().parent)]
+    path = os.pathsep.join([*first, search])
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONHOME"}
-    return {**kept, "PATH": os.pathsep.join([*others, str(own)]), "PYTHONPATH": python_path()}
+    return {**kept, "PATH": path, "PYTHONPATH": python_path()}
 
 
 def python_path() -> str:

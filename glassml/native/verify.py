@@ -78,7 +78,7 @@ def python_of(lmp: Path) -> str | None:
         path = Path(folder) / "in.check"
         path.write_text(script, encoding="utf-8")
         command = [str(lmp), "-in", str(path), "-log", "none"]
-        result = _run(command, lammps_python.environment(), cwd=folder)
+        result = _run(command, lammps_python.environment(lmp), cwd=folder)
     found = re.search(r"^glassml-python (\S+)", result.stdout if result else "", re.MULTILINE)
     return found.group(1) if found else None
 

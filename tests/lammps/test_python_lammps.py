@@ -437,6 +437,10 @@ def test_environment_for_a_lammps_with_a_python_of_its_own(monkeypatch):
     found = lammps_python.environment()
     # The Python inside takes the first python3 on PATH for its own program.
     assert found["PATH"].split(os.pathsep) == ["/usr/bin", own]
+    # An environment that comes before the folder of LAMMPS does not come before its Python.
+    monkeypatch.setenv("PATH", os.pathsep.join([own, "/elsewhere/bin", "/usr/bin"]))
+    found = lammps_python.environment("/usr/bin/env")
+    assert found["PATH"].split(os.pathsep) == ["/usr/bin", "/elsewhere/bin", "/usr/bin", own]
     assert "PYTHONHOME" not in found
     folders = [Path(folder) for folder in found["PYTHONPATH"].split(os.pathsep)]
     for module in (glassml.__file__, sys.modules["numpy"].__file__):

@@ -39,7 +39,7 @@ def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No LAMMPS or MPI in the environment; returns the folder that is on PATH."""
     folder = tmp_path / "path"
     folder.mkdir()
-    monkeypatch.setenv("PATH", f"{folder}:/bin")  # /bin for the shell of small programs
+    monkeypatch.setenv("PATH", str(folder))  # without folders where a LAMMPS may be installed
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "environment"))
     return folder
 
