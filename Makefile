@@ -26,6 +26,10 @@ NATIVE_SOURCES := $(shell find glassml/nn/ops/csrc lammps_plugin -type f \
                     \( -name '*.cpp' -o -name '*.h' -o -name 'CMakeLists.txt' \) 2>/dev/null)
 CXX_SOURCES := $(filter %.cpp %.h,$(NATIVE_SOURCES))
 
+# The tests start Python hundreds of times: compiling torch anew each time would take most of the
+# time, so compiled files are kept even where the shell says otherwise.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test bench sanitize lint format clean
