@@ -6,7 +6,6 @@ import io
 import json
 import warnings
 import zipfile
-import zlib
 from pathlib import Path
 from typing import cast
 
@@ -15,7 +14,13 @@ from pydantic import ValidationError
 
 from glassml.domain import Domain
 from glassml.errors import ModelFileError, ModelFileWarning, did_you_mean, shown
-from glassml.export.archive_check import LARGEST_FILE, MANIFEST, check_archive, open_archive
+from glassml.export.archive_check import (
+    LARGEST_FILE,
+    MANIFEST,
+    UNREADABLE,
+    check_archive,
+    open_archive,
+)
 from glassml.export.baking import bake
 from glassml.export.manifest import (
     FORMAT_VERSION,
@@ -184,7 +189,7 @@ def read_manifest(path: str | Path) -> Manifest:
             )
         try:
             text = archive.read(names[0])
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        except (*UNREADABLE, RuntimeError) as error:
             raise ModelFileError(
                 f"{file}: {_MANIFEST}: expected the bytes that were written; found others "
                 f"({error}). The file is damaged: copy it again, or export the model again"
@@ -269,6 +274,6 @@ def load_module(
     try:
         check_archive(model_path(path), content, trust=trust)
         return load_script(io.BytesIO(content), device)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, IndexError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelFileError(f"{path}: the model cannot be loaded: {reason}") from None

@@ -19,12 +19,15 @@ from glassml.errors import ModelFileError
 from glassml.export.code_check import check_source
 from glassml.export.pickle_check import check_pickle
 
-__all__ = ["LARGEST_FILE", "MANIFEST", "check_archive", "open_archive"]
+__all__ = ["LARGEST_FILE", "MANIFEST", "UNREADABLE", "check_archive", "open_archive"]
 
 MANIFEST = "extra/manifest.json"
 LARGEST_FILE = 512 * 2**20  # bytes, also after decompression
 LARGEST_MANIFEST = 16 * 2**20
 LARGEST_PART = 2 * 2**20  # bytes of code and of pickles
+
+# What zipfile raises for damaged archives.
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError)
 
 # All members that `glassml export` writes; .debug_pkl only in files of the first version.
 _MEMBERS = re.compile(
@@ -47,7 +50,7 @@ def open_archive(file: Path, content: bytes) -> zipfile.ZipFile:
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
-    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise ModelFileError(
             f"{file}: expected a model file written by `glassml export`; found a file that is "
             f"truncated or of another kind ({error})"

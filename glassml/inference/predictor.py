@@ -109,15 +109,7 @@ class Predictor:
             for configuration, system in zip(configurations, self.measured, strict=True):
                 self._watch.see(configuration.name, system)
         batch = collate(graphs).to(self.device)
-        with torch.inference_mode():
-            state = self.module.encode(
-                batch.species,
-                batch.scalars,
-                batch.edge_vector,
-                batch.edge_index[0],
-                first_edge(batch.edge_index[1], batch.num_nodes),
-            )
-            values = {name: getattr(self.module, name)(state).cpu().numpy() for name in outputs}
+        values = self._evaluate(batch, outputs)
         ends = np.cumsum([c.n_particles for c in configurations])[:-1]
         parts = {name: np.split(array, ends) for name, array in values.items()}
         results = [{name: parts[name][k] for name in outputs} for k in range(len(configurations))]
@@ -127,6 +119,24 @@ class Predictor:
                 columns = self.manifest.output("propensity").columns
                 self._watch.see_predictions(configuration.name, result["propensity"], columns)
         return results
+
+    def _evaluate(self, batch: Batch, outputs: Sequence[str]) -> dict[str, np.ndarray]:
+        """Outputs for all particles of a batch, [N, columns]."""
+        try:
+            with torch.inference_mode():
+                state = self.module.encode(
+                    batch.species,
+                    batch.scalars,
+                    batch.edge_vector,
+                    batch.edge_index[0],
+                    first_edge(batch.edge_index[1], batch.num_nodes),
+                )
+                return {name: getattr(self.module, name)(state).cpu().numpy() for name in outputs}
+        except (torch.OutOfMemoryError, MemoryError):
+            raise
+        except (RuntimeError, IndexError, AttributeError) as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise ModelFileError(f"{self.path}: the model cannot be evaluated: {reason}") from error
 
     @property
     def neighbours_note(self) -> str:
