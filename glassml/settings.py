@@ -40,7 +40,7 @@ def read_yaml(path: str | Path, kind: type[BaseModel]) -> dict[str, Any]:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"{path}: cannot read this configuration file ({reason})") from None
     try:
-        values = yaml.safe_load(text)
+        values = _plain_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: expected YAML; {_one_line(error)}") from None
     if not isinstance(values, dict):
@@ -74,7 +74,7 @@ def apply_overrides(
                 f"override {override!r}: expected section.field=value, for example {example}"
             )
         try:
-            value = yaml.safe_load(text)
+            value = _plain_yaml(text)
         except yaml.YAMLError as error:
             reason = _one_line(error)
             raise ConfigError(f"override {override!r}: expected a YAML value; {reason}") from None
@@ -182,6 +182,47 @@ def _set(values: dict[str, Any], name: str, value: Any) -> None:
 
 def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
     return {k: _copied(v) if isinstance(v, Mapping) else v for k, v in values.items()}
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Mappings, lists, numbers, texts and truth values; without tags and references.
+
+    A few lines of references to references would fill the memory.
+    """
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(
+                problem=f"references are not supported (*{event.anchor}): write the value here",
+                problem_mark=event.start_mark,
+            )
+        if getattr(event, "tag", None) is not None:
+            raise yaml.MarkedYAMLError(
+                problem=f"tags are not supported ({event.tag})", problem_mark=event.start_mark
+            )
+        return super().compose_node(parent, index)
+
+
+# A date is a text like others.
+_PlainLoader.yaml_implicit_resolvers = {
+    letter: [(tag, pattern) for tag, pattern in found if not tag.endswith(":timestamp")]
+    for letter, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _plain_yaml(text: str) -> Any:
+    """The values in a YAML text.
+
+    Raises:
+        yaml.YAMLError: it is not YAML, or more than plain values.
+    """
+    try:
+        return yaml.load(text, _PlainLoader)
+    except RecursionError:
+        raise yaml.YAMLError("values are nested too deeply") from None
+    except ValueError as error:  # a number with too many digits, for instance
+        raise yaml.YAMLError(str(error)) from None
 
 
 def _one_line(error: yaml.YAMLError) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from glassml.data import Configuration, Dataset
+from glassml.data.readers.npz import npz_entries
 from glassml.errors import InputError
 
 __all__ = ["PredictionFile"]
@@ -145,11 +144,7 @@ def _read_csv(path: Path) -> _Columns:
 
 
 def _read_npz(path: Path) -> _Columns:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays: Mapping[str, np.ndarray] = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: expected an npz file of predictions; {error}") from None
+    arrays = npz_entries(path)
     for name in (*_HEAD, "times", "propensity"):
         if name not in arrays:
             raise InputError(

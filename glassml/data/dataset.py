@@ -30,6 +30,7 @@ from glassml.data.storage import (
     description_text,
     final_positions_hash,
     plain_value,
+    read_array,
     read_configuration,
     text_list,
     write_configuration,
@@ -195,14 +196,19 @@ class Dataset:
         self.path = dataset_path(path)
         self._file: h5py.File | None = None
         self._process = -1
-        attributes = {key: plain_value(value) for key, value in self._open().attrs.items()}
+        try:
+            attributes = {key: plain_value(value) for key, value in self._open().attrs.items()}
+        except (OSError, KeyError, RuntimeError) as error:
+            raise InputError(
+                f"{self.path}: expected a dataset; found damaged attributes ({error})"
+            ) from None
         self._check_format(attributes)
         try:
             self.names = tuple(self._open()["configurations"])
             self.species_names = text_list(attributes["species_names"])
             self.length_unit = str(attributes["length_unit"])
             self.description: dict[str, Any] = dict(json.loads(attributes.get("description", "{}")))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OSError, RuntimeError) as error:
             raise InputError(
                 f"{self.path}: expected species, length unit and configurations; found a damaged "
                 f"dataset ({error})"
@@ -238,7 +244,9 @@ class Dataset:
                 self.length_unit,
                 final_positions=final_positions,
             )
-        except (OSError, KeyError) as error:
+        except InputError:
+            raise
+        except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"{self.path}: configurations/{name}: damaged: {error}") from error
 
     def __iter__(self) -> Iterator[Configuration]:
@@ -276,7 +284,7 @@ class Dataset:
         found = {}
         for name in self.names:
             try:
-                found[name] = sha256_of_positions(self.stored(name)["positions"][()])
+                found[name] = sha256_of_positions(read_array(self.stored(name)["positions"]))
             except (OSError, KeyError) as error:
                 raise InputError(f"{self.path}: configurations/{name}: damaged: {error}") from error
         return found

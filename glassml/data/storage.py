@@ -38,6 +38,7 @@ __all__ = [
     "description_text",
     "final_positions_hash",
     "plain_value",
+    "read_array",
     "read_configuration",
     "text_list",
     "write_configuration",
@@ -53,6 +54,10 @@ _FINAL = "final_positions"
 
 # Shuffling bytes makes float64 compressible. HDF5 checks this checksum on reading.
 _STORAGE: dict[str, Any] = {"compression": "gzip", "shuffle": True, "fletcher32": True}
+
+
+_LARGEST_RATIO = 1100  # of deflate, rounded up
+_SMALL = 2**20  # bytes
 
 
 class OutputStream(io.FileIO):
@@ -97,23 +102,37 @@ def read_configuration(
     """Read back what `write_configuration` wrote, named after the group."""
     n_runs = group.attrs.get("n_runs")
     mappings = {
-        name: {key: values[()] for key, values in group.get(name, {}).items()} for name in _MAPPINGS
+        name: {key: read_array(values) for key, values in group.get(name, {}).items()}
+        for name in _MAPPINGS
     }
     return Configuration(
-        positions=group["positions"][()],
-        cell=group["cell"][()],
-        species=group["species"][()],
+        positions=read_array(group["positions"]),
+        cell=read_array(group["cell"]),
+        species=read_array(group["species"]),
         species_names=species_names,
         pbc=_flags(group.attrs["pbc"]),
-        times=group["times"][()] if "times" in group else None,
-        propensity=group["propensity"][()] if "propensity" in group else None,
+        times=read_array(group["times"]) if "times" in group else None,
+        propensity=read_array(group["propensity"]) if "propensity" in group else None,
         n_runs=None if n_runs is None else int(n_runs),
-        final_positions=group[_FINAL][()] if final_positions and _FINAL in group else None,
+        final_positions=read_array(group[_FINAL]) if final_positions and _FINAL in group else None,
         length_unit=length_unit,
         name=group.name.rpartition("/")[2],
         provenance={key: plain_value(value) for key, value in group["provenance"].attrs.items()},
         **mappings,
     )
+
+
+def read_array(dataset: h5py.Dataset) -> np.ndarray:
+    """An array of a file.
+
+    Raises:
+        OSError: it is much larger than what the file holds. HDF5 would fill the rest with one
+            value, and take all memory for it.
+    """
+    most = _LARGEST_RATIO * dataset.id.get_storage_size() + _SMALL
+    if dataset.nbytes > most:
+        raise OSError(f"{dataset.name} states {dataset.nbytes} bytes; the file holds fewer")
+    return dataset[()]
 
 
 def _flags(value: Any) -> tuple[bool, bool, bool]:

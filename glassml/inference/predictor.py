@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch_geometric.data import Data
+from torch_geometric.data import Batch, Data
 
 from glassml.data import THERMAL, Configuration, view_of, window_of
 from glassml.domain import DomainWatch, Measured, measured, shown_range
-from glassml.errors import InputError, not_one_of
+from glassml.errors import InputError, ModelFileError, not_one_of
 from glassml.export.archive import load_module, model_path, read_manifest
 from glassml.graph import build_graph, collate, first_edge
 from glassml.inference.windowed import window_note
@@ -121,15 +121,7 @@ class Predictor:
             for configuration, system in zip(configurations, self.measured, strict=True):
                 self._watch.see(configuration.name, system)
         batch = collate(graphs).to(self.device)
-        with torch.inference_mode():
-            state = self.module.encode(
-                batch.species,
-                batch.scalars,
-                batch.edge_vector,
-                batch.edge_index[0],
-                first_edge(batch.edge_index[1], batch.num_nodes),
-            )
-            values = {name: getattr(self.module, name)(state).cpu().numpy() for name in outputs}
+        values = self._evaluate(batch, outputs)
         ends = np.cumsum([c.n_particles for c in configurations])[:-1]
         parts = {name: np.split(array, ends) for name, array in values.items()}
         results = [{name: parts[name][k] for name in outputs} for k in range(len(configurations))]
@@ -139,6 +131,24 @@ class Predictor:
                 columns = self.manifest.output("propensity").columns
                 self._watch.see_predictions(configuration.name, result["propensity"], columns)
         return results
+
+    def _evaluate(self, batch: Batch, outputs: Sequence[str]) -> dict[str, np.ndarray]:
+        """Outputs for all particles of a batch, [N, columns]."""
+        try:
+            with torch.inference_mode():
+                state = self.module.encode(
+                    batch.species,
+                    batch.scalars,
+                    batch.edge_vector,
+                    batch.edge_index[0],
+                    first_edge(batch.edge_index[1], batch.num_nodes),
+                )
+                return {name: getattr(self.module, name)(state).cpu().numpy() for name in outputs}
+        except (torch.OutOfMemoryError, MemoryError):
+            raise
+        except (RuntimeError, IndexError, AttributeError) as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise ModelFileError(f"{self.path}: the model cannot be evaluated: {reason}") from error
 
     @property
     def neighbours_note(self) -> str:

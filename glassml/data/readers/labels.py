@@ -28,6 +28,7 @@ import numpy as np
 from glassml.data.readers.base import Fields
 from glassml.data.readers.npz import npz_entries
 from glassml.data.readers.stated import check_last_line
+from glassml.data.storage import read_array
 from glassml.errors import InputError
 
 __all__ = ["LabelTable", "read_labels"]
@@ -97,9 +98,11 @@ def _hdf5_entries(path: Path) -> dict[str, np.ndarray]:
         with h5py.File(path, "r") as file:
             names = ("id", "propensity", "times")
             return {
-                name: file[name][()] for name in names if isinstance(file.get(name), h5py.Dataset)
+                name: read_array(file[name])
+                for name in names
+                if isinstance(file.get(name), h5py.Dataset)
             }
-    except OSError as error:
+    except (OSError, KeyError, RuntimeError) as error:
         raise InputError(f"{path}: expected an HDF5 file of labels; found: {error}") from None
 
 

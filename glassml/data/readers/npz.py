@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -13,12 +14,30 @@ from glassml.errors import InputError
 __all__ = ["npz_entries", "npz_names", "npz_shapes"]
 
 
+# What numpy and zipfile raise for damaged files.
+_DAMAGED = (
+    OSError,
+    ValueError,
+    EOFError,
+    AttributeError,
+    TypeError,
+    KeyError,
+    RuntimeError,
+    SyntaxError,
+    MemoryError,
+    OverflowError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
 def npz_names(path: Path) -> set[str]:
     """Names of the arrays of an npz file; empty for other files."""
     try:
         with zipfile.ZipFile(path) as archive:
             return {Path(member).stem for member in archive.namelist()}
-    except (OSError, zipfile.BadZipFile):
+    except _DAMAGED:
         return set()
 
 
@@ -27,7 +46,7 @@ def npz_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     try:
         with zipfile.ZipFile(path) as archive:
             return {Path(name).stem: _shape(archive, name) for name in archive.namelist()}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+    except _DAMAGED:
         return {}
 
 
@@ -47,11 +66,15 @@ def npz_entries(path: Path) -> dict[str, np.ndarray]:
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise InputError(f"{path}: expected an npz file; found no such file") from None
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGED as error:
         raise InputError(
             f"{path}: expected a complete npz file of arrays; found a damaged or other file "
             f"({error})"
         ) from error
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # numpy gives other members as bytes
+            raise InputError(f"{path}: expected arrays alone; found another file inside, {name!r}")
+    return arrays
