@@ -185,7 +185,7 @@ def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Mappings, lists, numbers, texts and truth values; without tags and references.
+    """Mappings, lists, numbers, texts and truth values; without tags, references and repetitions.
 
     A few lines of references to references would fill the memory.
     """
@@ -193,15 +193,23 @@ class _PlainLoader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(
-                problem=f"references are not supported (*{event.anchor}): write the value here",
-                problem_mark=event.start_mark,
+            raise yaml.YAMLError(
+                f"references are not supported (*{event.anchor}): write the value itself "
+                f"{event.start_mark}"
             )
-        if getattr(event, "tag", None) is not None:
-            raise yaml.MarkedYAMLError(
-                problem=f"tags are not supported ({event.tag})", problem_mark=event.start_mark
-            )
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            raise yaml.YAMLError(f"tags are not supported ({tag}) {event.start_mark}")
         return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen:  # YAML's own loader would keep the last one
+                raise yaml.YAMLError(f"{name!r} is set twice {key.start_mark}")
+            seen.add(name)
+        return super().construct_mapping(node, deep)
 
 
 # A date is a text like others.

@@ -29,6 +29,15 @@ HOSTILE = (
     ('_x = "é"', "letters that are not ASCII"),
 )  # fmt: skip
 
+# Name -> line, and how it is refused. Without a limit they crash torch.
+NESTED = {
+    "brackets": ("_x = " + "(" * 20000 + "1" + ")" * 20000, "brackets nested more than 100 deep"),
+    "lists": ("_x = [" + "[\n" * 20000 + "]" * 20001, "brackets nested more than 100 deep"),
+    "signs": ("_x = " + "1 + " * 20000 + "1", "a statement of more than 3000 parts"),
+    "words": ("_x = (" + "not\n" * 20000 + "True)", "a statement of more than 3000 parts"),
+    "blocks": (f"_x = 1\n{' ' * 204}_y = 1", "blocks nested more than 100 deep"),
+}
+
 
 def with_line(model: Path, line: str, output: Path) -> Path:
     """A copy of a model file with one more line at the beginning of its method embed."""

@@ -20,7 +20,12 @@ import torch
 
 from glassml.errors import ModelFileError
 
-__all__ = ["OPERATORS", "OTHER_OPERATORS", "check_source"]
+__all__ = ["DEEPEST", "LONGEST_STATEMENT", "OPERATORS", "OTHER_OPERATORS", "check_source"]
+
+# Limits of the nesting, which torch reads recursively: some 4000 nested brackets crash it.
+# Our own models have 4 brackets, 4 blocks, and statements of 43 names and signs.
+DEEPEST = 100  # brackets in brackets, blocks in blocks (each indented by two)
+LONGEST_STATEMENT = 3000  # names and signs without commas
 
 # Operators of torch, which only calculate. A test compares them with the copy in C++.
 _CALCULATING = """
@@ -111,18 +116,41 @@ def _check_path(file: Path, tokens: list[str], k: int) -> None:
         raise _refusal(file, path)
 
 
+class _Nesting:
+    """How deep the code is nested, token by token."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._brackets = 0
+        self._length = 0  # of this statement
+
+    def see(self, kind: str | None, token: str) -> None:
+        if kind == "blank" and "\n" in token and self._brackets == 0:
+            self._length = 0
+            if len(token.rpartition("\n")[2]) > 2 * DEEPEST:
+                raise _refusal(self._file, f"blocks nested more than {DEEPEST} deep")
+        elif kind in ("name", "sign") and token != ",":
+            self._length += 1
+            self._brackets = max(0, self._brackets + (token in "([{") - (token in ")]}"))
+            if self._brackets > DEEPEST:
+                raise _refusal(self._file, f"brackets nested more than {DEEPEST} deep")
+            if self._length > LONGEST_STATEMENT:
+                raise _refusal(self._file, f"a statement of more than {LONGEST_STATEMENT} parts")
+
+
 def _tokens(file: Path, content: bytes) -> Iterator[str]:
     try:
         text = content.decode("ascii")
     except UnicodeDecodeError:
         raise _refusal(file, "letters that are not ASCII") from None
-    position = 0
+    position, nesting = 0, _Nesting(file)
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
             line = text[position : position + 20].partition("\n")[0]
             raise _refusal(file, f"text that torch does not write, {line!r}")
         position = match.end()
+        nesting.see(match.lastgroup, match[0])
         if match.lastgroup != "blank":
             yield match[0]
 

@@ -33,6 +33,10 @@ constexpr const char* kOtherOperators =
     "prim.device "
     "prim.dtype prim.max prim.min prim.unchecked_cast";
 
+// Limits of the nesting, which torch reads recursively: some 4000 nested brackets crash it.
+constexpr int kDeepest = 100;  // brackets in brackets, blocks in blocks (each indented by two)
+constexpr int kLongestStatement = 3000;  // names and signs without commas
+
 std::set<std::string> words_of(const char* text) {
   std::istringstream stream(text);
   std::set<std::string> words;
@@ -138,7 +142,8 @@ class Checker {
       const std::size_t begin = k;
       const char c = text_[k];
       if (c == ' ' || c == '\t' || c == '\n') {
-        k++;
+        while (k < text_.size() && (text_[k] == ' ' || text_[k] == '\t' || text_[k] == '\n')) k++;
+        see_blank(text_.substr(begin, k - begin));
         continue;
       }
       if (c == '#') {
@@ -157,7 +162,28 @@ class Checker {
         refuse_text(k);
       }
       tokens_.emplace_back(text_.substr(begin, k - begin));
+      if (!is_digit(c) && c != '"' && c != ',') see_part(c);
     }
+  }
+
+  /// A new line ends a statement, except in brackets.
+  void see_blank(std::string_view blank) {
+    const std::size_t end_of_line = blank.rfind('\n');
+    if (end_of_line == std::string_view::npos || brackets_ != 0) return;
+    length_ = 0;
+    if (blank.size() - end_of_line - 1 > 2 * kDeepest)
+      refuse("blocks nested more than " + std::to_string(kDeepest) + " deep");
+  }
+
+  /// A name or a sign, which begins with c.
+  void see_part(char c) {
+    length_++;
+    if (std::strchr("([{", c) != nullptr) brackets_++;
+    if (std::strchr(")]}", c) != nullptr && brackets_ > 0) brackets_--;
+    if (brackets_ > kDeepest)
+      refuse("brackets nested more than " + std::to_string(kDeepest) + " deep");
+    if (length_ > kLongestStatement)
+      refuse("a statement of more than " + std::to_string(kLongestStatement) + " parts");
   }
 
   std::size_t end_of_number(std::size_t k) const {
@@ -188,6 +214,8 @@ class Checker {
   const std::string& file_;
   std::string_view text_;
   std::vector<std::string> tokens_;
+  int brackets_ = 0;
+  int length_ = 0;  // of this statement
 };
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -156,7 +157,9 @@ std::string attempt(const std::string& file) {
     return "memory\tstd::bad_alloc";
   } catch (const std::exception& problem) {
     std::string text = problem.what();
-    std::replace_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
+    std::replace_if(
+        text.begin(), text.end(),
+        [](char c) { return std::iscntrl(static_cast<unsigned char>(c)) != 0; }, ' ');
     const bool memory = text.find("can't allocate memory") != std::string::npos;
     return (memory ? "memory\t" : "refused\t") + text;
   }

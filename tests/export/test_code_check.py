@@ -9,14 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hostile_code import HOSTILE, VICTIM, overwriting, with_line
+from hostile_code import HOSTILE, NESTED, VICTIM, overwriting, with_line
 from systems import liquid
 
 import glassml.models
 from glassml.errors import ModelFileError
 from glassml.export import save_model
 from glassml.export.archive_check import check_archive
-from glassml.export.code_check import OPERATORS, OTHER_OPERATORS
+from glassml.export.code_check import (
+    DEEPEST,
+    LONGEST_STATEMENT,
+    OPERATORS,
+    OTHER_OPERATORS,
+)
 from glassml.inference import Predictor
 from glassml.pretrained import pretrained_names, pretrained_path
 
@@ -64,6 +69,15 @@ def test_code_that_does_more_is_refused(
     assert f"only calculates; found {found}" in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", NESTED)
+def test_deeply_nested_code_is_refused(
+    analytic: Callable[..., Path], tmp_path: Path, kind: str
+) -> None:
+    line, found = NESTED[kind]
+    with pytest.raises(ModelFileError, match=f"only calculates; found {found}"):
+        checked(with_line(analytic(), line, tmp_path / "hostile.pt"))
+
+
 def test_names_that_only_look_like_operators_are_no_reason(
     analytic: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -85,6 +99,8 @@ def test_none_of_the_operators_opens_files() -> None:
 
 def test_the_list_in_cpp_is_the_same() -> None:
     text = RUNNER.read_text(encoding="utf-8")
+    assert f"kDeepest = {DEEPEST};" in text
+    assert f"kLongestStatement = {LONGEST_STATEMENT};" in text
     for name, expected in (("kOperators", OPERATORS), ("kOtherOperators", OTHER_OPERATORS)):
         literal = re.search(rf"{name} =(.*?);", text, re.S)[1]
         assert set("".join(re.findall(r'"([^"]*)"', literal)).split()) == expected

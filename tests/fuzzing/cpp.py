@@ -22,7 +22,7 @@ def run_in_cpp(runner: Path, files: list[Path], folder: Path) -> list[Case]:
         [runner, "--each", listed], cwd=folder, capture_output=True, text=True, errors="replace"
     )
     cases = []
-    for line in done.stdout.splitlines():
+    for line in done.stdout.split("\n")[:-1]:
         result, seconds, text = line.split("\t", 2)
         cases.append(Case(result, float(seconds), text))
     if done.returncode != 0 or len(cases) != len(files):

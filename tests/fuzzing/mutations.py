@@ -158,11 +158,20 @@ def _member(name: str, content: bytes, rng: random.Random) -> bytes:
 
 
 def _with_hostile_line(code: str, rng: random.Random) -> str:
-    """TorchScript that writes a file, at some place of a function."""
+    """TorchScript that writes a file or is deeply nested, at some place of a function."""
     lines = code.split("\n")
     places = [k for k, line in enumerate(lines) if line.startswith("    ")] or [0]
-    line = f'    _ = torch.from_file("{CODE_WAS_RUN}", True, 8, dtype=6)'
-    lines.insert(rng.choice(places), line)
+    many = rng.choice((10, 1000, 100000))
+    line = rng.choice(
+        (
+            f'torch.from_file("{CODE_WAS_RUN}", True, 8, dtype=6)',
+            "(" * many + "1" + ")" * many,
+            "[" * many + "]" * many,
+            "not " * many + "True",
+            "1 + " * many + "1",
+        )
+    )
+    lines.insert(rng.choice(places), f"    _ = {line}")
     return "\n".join(lines)
 
 

@@ -67,6 +67,7 @@ def _main() -> None:
     parser.add_argument("--runner", type=Path, help="the C++ runner, which reads models alone")
     parser.add_argument("--keep", type=Path, default=Path("fuzzing-failures"))
     options = parser.parse_args()
+    torch.manual_seed(0)  # weights of the models
     torch.set_num_threads(1)
     ops.load()
     kinds = options.kind or (["model", "network"] if options.runner else list(SEEDS))

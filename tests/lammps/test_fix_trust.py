@@ -8,12 +8,22 @@ from pathlib import Path
 
 import pytest
 from hostile_archives import HOSTILE_ARCHIVES, flipped, members
-from hostile_code import HOSTILE, VICTIM, overwriting, with_line
+from hostile_code import HOSTILE, NESTED, VICTIM, overwriting, with_line
 from systems import liquid
 
 
 @pytest.mark.parametrize(("line", "found"), HOSTILE)
 def test_what_python_refuses(build_tree: Path, models, tmp_path: Path, line: str, found: str):
+    hostile = with_line(models(), line, tmp_path / "hostile.pt")
+    driver = build_tree / "bin" / "glassml_runner_driver"
+    done = subprocess.run([driver, hostile, "propensity"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"only calculates; found {found}" in done.stdout
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_deeply_nested_code(build_tree: Path, models, tmp_path: Path, kind: str):
+    line, found = NESTED[kind]
     hostile = with_line(models(), line, tmp_path / "hostile.pt")
     driver = build_tree / "bin" / "glassml_runner_driver"
     done = subprocess.run([driver, hostile, "propensity"], capture_output=True, text=True)

@@ -152,13 +152,29 @@ def test_every_mistake_has_its_line() -> None:
 
 @pytest.mark.parametrize(
     ("text", "part"),
-    [("", "empty file"), ("- 1", "sections"), ("data: [", "expected YAML"), ("\xff", "YAML")],
+    [
+        ("", "found an empty file"),
+        ("- 1", "sections"),
+        ("data: [", "expected YAML"),
+        ("\xff", "utf-8"),
+        ("output: a\noutput: b", "'output' is set twice.*line 2"),
+        ("a: &x 1\noutput: *x", r"references are not supported \(\*x\).*line 2"),
+        ("output: !!python/object/apply:os.system [true]", "tags are not supported"),
+        ("output: " + "[" * 5000, "nested too deeply"),
+        ("training: {epochs: " + "9" * 5000 + "}", "digits"),
+    ],
 )
 def test_a_file_that_is_no_configuration_is_named(tmp_path: Path, text: str, part: str) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(text, encoding="latin-1")
-    with pytest.raises(ConfigError, match=r"c\.yaml"):
+    with pytest.raises(ConfigError, match=r"c\.yaml: .*" + part):
         load_config(path)
+
+
+def test_a_date_is_text(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("data: {train: a.h5}\noutput: 2026-11-30\n")
+    assert load_config(path).output == Path("2026-11-30")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

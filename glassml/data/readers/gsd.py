@@ -20,7 +20,7 @@ __all__ = ["GSD", "gsd_frames", "gsd_length"]
 
 GSD = "gsd"
 
-_BOX, _POSITION = "configuration/box", "particles/position"
+_BOX, _NUMBER, _POSITION = "configuration/box", "particles/N", "particles/position"
 
 # A two-dimensional system may leave its plane by this fraction of the mean spacing: rounding.
 _LARGEST_NOISE = 0.01
@@ -57,7 +57,14 @@ def gsd_frames(
         images = unwrapped and _has_images(trajectory)
         for number in numbers:
             where = f"{path}: frame {number}"
-            frame = trajectory[number]
+            try:
+                _check_size(trajectory, number, path, where)
+                frame = trajectory[number]
+            except MemoryError:
+                raise InputError(
+                    f"{where}: expected arrays of its particles; found one that is larger than "
+                    "the memory. The file is damaged: copy it again"
+                ) from None
             _check_left_out(trajectory, number, frame, where)
             atoms = _atoms(frame, where)
             if pbc is not None:
@@ -66,6 +73,18 @@ def gsd_frames(
                 image = np.asarray(frame.particles.image, np.float64)
                 atoms.set_array("unwrapped", atoms.positions + image @ atoms.cell.array)
             yield atoms
+
+
+def _check_size(trajectory: gsd.hoomd.HOOMDTrajectory, number: int, path: Path, where: str) -> None:
+    """Check the number of particles before memory is taken for them: not all is in the file."""
+    frame = number if trajectory.file.chunk_exists(frame=number, name=_NUMBER) else 0
+    if trajectory.file.chunk_exists(frame=frame, name=_NUMBER):
+        stated = int(trajectory.file.read_chunk(frame=frame, name=_NUMBER)[0])
+        if stated > path.stat().st_size:
+            raise InputError(
+                f"{where}: expected positions of the {stated} particles that it states; found a "
+                f"file of {path.stat().st_size} bytes. It is damaged: copy it again"
+            )
 
 
 def _check_left_out(

@@ -138,6 +138,12 @@ def read_lammps_data(file: Path, pbc: Pbc | None = None) -> Atoms:
     labels = _type_labels(parsed, n_types, where)
     types = _types(table["type"], labels, where)
     check_types(where, types, n_types)
+    masses = parsed.sections.get("Masses")
+    if masses is not None and len(masses) != n_types:
+        raise InputError(
+            f"{where}: Masses: expected one line for each of the {n_types} atom types that the "
+            f"file states; found {len(masses)}"
+        )
     names = filled_names(labels) or _elements_by_mass(parsed, n_types, where)
     atoms = atoms_of_species(types, names)
     if not labels:
@@ -297,7 +303,8 @@ def _type_labels(parsed: _File, n_types: int, where: str) -> dict[int, str]:
         parsed.first_rows.get("Atom Type Labels", 0),
     )
     labels = dict(zip(table["type"].tolist(), table["label"].tolist(), strict=True))
-    if sorted(labels) != list(range(1, n_types + 1)) or len(set(labels.values())) != len(rows):
+    complete = len(labels) == n_types and sorted(labels) == list(range(1, n_types + 1))
+    if not complete or len(set(labels.values())) != len(rows):
         raise InputError(
             f"{section}: expected one label for each of the {n_types} types, all different; found "
             f"{', '.join(f'{number} {label}' for number, label in labels.items())}"
@@ -324,7 +331,9 @@ def _types(words: np.ndarray, labels: dict[int, str], where: str) -> np.ndarray:
 
 def _elements_by_mass(parsed: _File, n_types: int, where: str) -> list[str]:
     """Chemical symbols of the types, if all masses are those of different elements."""
-    rows = parsed.sections.get("Masses", [])
+    rows = parsed.sections.get("Masses")
+    if rows is None:
+        return []
     columns = [("type", INTEGER), ("mass", REAL)]
     table = read_table(rows, columns, f"{where}: Masses", parsed.first_rows.get("Masses", 0))
     if sorted(table["type"].tolist()) != list(range(1, n_types + 1)):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import tokenize
 import zipfile
 import zlib
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -32,6 +34,10 @@ _DAMAGED = (
 )
 
 
+# Beyond this size [bytes], arrays that shrink by more than this factor are no measured numbers.
+_LARGE, _LARGEST_RATIO = 2**30, 100
+
+
 def npz_names(path: Path) -> set[str]:
     """Names of the arrays of an npz file; empty for other files."""
     try:
@@ -52,10 +58,14 @@ def npz_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 def _shape(archive: zipfile.ZipFile, member: str) -> tuple[int, ...]:
     with archive.open(member) as stream:
-        version = np.lib.format.read_magic(stream)
-        if version == (1, 0):
-            return np.lib.format.read_array_header_1_0(stream)[0]
-        return np.lib.format.read_array_header_2_0(stream)[0]
+        return _header(stream)[0]
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, Fortran order and type of an array."""
+    if np.lib.format.read_magic(stream) == (1, 0):
+        return np.lib.format.read_array_header_1_0(stream)
+    return np.lib.format.read_array_header_2_0(stream)
 
 
 def npz_entries(path: Path) -> dict[str, np.ndarray]:
@@ -65,8 +75,9 @@ def npz_entries(path: Path) -> dict[str, np.ndarray]:
         InputError: the file is missing, truncated, not npz, or holds pickled objects.
     """
     try:
+        _check_size(path)
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+            return {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise InputError(f"{path}: expected an npz file; found no such file") from None
     except _DAMAGED as error:
@@ -74,7 +85,25 @@ def npz_entries(path: Path) -> dict[str, np.ndarray]:
             f"{path}: expected a complete npz file of arrays; found a damaged or other file "
             f"({error})"
         ) from error
-    for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):  # numpy gives other members as bytes
-            raise InputError(f"{path}: expected arrays alone; found another file inside, {name!r}")
-    return arrays
+
+
+def _check_size(path: Path) -> None:
+    """Check the sizes of the arrays before memory is taken for them.
+
+    Raises:
+        ValueError: a header states another size than the archive, or they would fill the memory.
+    """
+    with zipfile.ZipFile(path) as archive:
+        total = 0
+        for member in archive.infolist():
+            total += member.file_size
+            with archive.open(member) as stream:
+                shape, _, dtype = _header(stream)
+                stated = math.prod(shape) * dtype.itemsize
+                if not dtype.hasobject and stream.tell() + stated != member.file_size:
+                    raise ValueError(
+                        f"{member.filename}: its header states {stated} bytes of numbers; the "
+                        f"archive has {member.file_size - stream.tell()}"
+                    )
+        if total > max(_LARGE, _LARGEST_RATIO * path.stat().st_size):
+            raise ValueError(f"it would take {total / 2**30:.0f} GB of memory")
