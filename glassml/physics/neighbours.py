@@ -21,6 +21,7 @@ __all__ = ["BACK_END", "MOST_NEIGHBOURS", "Neighbours", "back_end_version", "fin
 
 BACK_END = "matscipy"
 MOST_NEIGHBOURS = 4000  # far more than any model of a liquid needs
+FARTHEST = 1e6  # boxes from the origin: farther than any particle diffuses
 
 
 class Neighbours(NamedTuple):
@@ -58,32 +59,40 @@ def find_neighbours(
             number of particles, but at least `MOST_NEIGHBOURS`.
 
     Raises:
-        InputError: the cutoff is not positive, or there would be more neighbours than ``most``.
+        InputError: the cutoff is not positive, there would be more neighbours than ``most``, or
+            a position is `FARTHEST` boxes away.
     """
     if not cutoff > 0:
         raise InputError(f"cutoff: expected a positive length; found {cutoff}")
-    _check_number(positions, cell, np.asarray(pbc), cutoff, most or len(positions))
+    _check_search(positions, cell, np.asarray(pbc, bool), cutoff, most or len(positions))
     # matscipy takes the volume of a cell in metres (1e-27) for zero. So lengths are divided by a
     # unit near the cutoff. It is a power of two, which changes no digit of any number.
     unit = 2.0 ** np.floor(np.log2(float(cutoff)))
     sender, receiver, vector = _search(
-        positions / unit, cell / unit, np.asarray(pbc), float(cutoff) / unit
+        positions / unit, cell / unit, np.asarray(pbc, bool), float(cutoff) / unit
     )
     return Neighbours(sender, receiver, vector * unit)
 
 
-def _check_number(
+def _check_search(
     positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, cutoff: float, most: float
 ) -> None:
-    """Refuse a search that would take all memory, from the density alone."""
+    """Refuse a search that would take all memory or time, before it begins."""
     completed = complete_cell(cell)
     volume = abs(np.linalg.det(completed))
     if not len(positions) or not volume > 0:
         return
     inverse = np.linalg.inv(completed)
+    scaled = positions @ inverse
+    farthest = np.abs(scaled[:, pbc]).max(initial=0.0)
+    if farthest > FARTHEST:
+        raise InputError(
+            f"expected positions within {FARTHEST:.0e} boxes of the origin; found one that is "
+            f"{farthest:.1e} boxes away: is the file damaged?"
+        )
     heights = 1 / np.linalg.norm(inverse, axis=0)
     # Along directions that are not periodic, what the particles fill.
-    filled = np.maximum(np.ptp(positions @ inverse, axis=0) * heights, 2 * cutoff)
+    filled = np.maximum(np.ptp(scaled, axis=0) * heights, 2 * cutoff)
     volume *= np.prod(np.where(pbc, 1, filled / heights))
     about = len(positions) / volume * 4 / 3 * np.pi * cutoff**3
     limit = max(most, MOST_NEIGHBOURS)

@@ -116,8 +116,10 @@ def test_names_with_dots_are_refused(load):
     # Protocol 4 looks up "a.b" as attributes of attributes.
     data = pickle.dumps(np.ndarray, protocol=4)
     assert any(op.name == "STACK_GLOBAL" for op, _, _ in pickletools.genops(data))
-    forged = data.replace(b"\x8c\x07ndarray", b"\x8c\x13ndarray.__class__.x")
-    assert forged != data
+    assert data[2:3] == pickle.FRAME
+    unframed = data[:2] + data[11:]  # a frame states its length, which changes
+    forged = unframed.replace(b"\x8c\x07ndarray", b"\x8c\x13ndarray.__class__.x")
+    assert forged != unframed
     with pytest.raises(InputError, match=r"request for numpy.ndarray.__class__"):
         load(forged)
 
@@ -172,6 +174,27 @@ def test_an_array_without_contents_is_refused_on_use(load):
     found = load(b"\x80\x03cnumpy\nndarray\n)R.")
     with pytest.raises(InputError, match="found an array without contents"):
         np.asarray(found)
+
+
+def test_places_that_would_take_memory_are_refused(load):
+    """Python fills its table of objects up to the largest place."""
+    with pytest.raises(InputError, match="expected at most 9 objects; found object 4294967295"):
+        load(b"\x80\x02]r\xff\xff\xff\xff.")
+
+
+def test_references_must_not_multiply(load):
+    """Ten lists of ten references each: 10^10 numbers for numpy."""
+    numbers: list = [1.0]
+    shared = [[[1.0, 2.0], [3.0]]] * 3
+    assert load(pickle.dumps({"a": shared, "b": list(range(100))}, protocol=2))["a"] == shared
+    for _ in range(10):
+        numbers = [numbers] * 10
+    with pytest.raises(InputError, match="found lists that name each other"):
+        load(pickle.dumps({"positions": numbers}, protocol=2))
+    endless: list = []
+    endless.append(endless)
+    with pytest.raises(InputError, match="found lists that name each other"):
+        load(pickle.dumps(endless, protocol=2))
 
 
 def test_damaged_files(load, tmp_path):

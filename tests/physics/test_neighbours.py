@@ -79,3 +79,13 @@ def test_no_pair() -> None:
 def test_nonsense_cutoff_is_refused(cutoff: float) -> None:
     with pytest.raises(InputError, match=f"cutoff: expected a positive length; found {cutoff}"):
         find_neighbours(np.zeros((1, 3)), np.eye(3), PERIODIC, cutoff)
+
+
+def test_positions_far_away_are_damage() -> None:
+    """Wrapping them would take seconds, and leave no digits."""
+    positions = np.array([[0.0, 0, 0], [1, 1e20, 1]])
+    with pytest.raises(
+        InputError, match=r"within 1e\+06 boxes of the origin; found one .* 1\.0e\+19"
+    ):
+        find_neighbours(positions, 10 * np.eye(3), PERIODIC, 2.0)
+    assert len(find_neighbours(positions, 10 * np.eye(3), (True, False, True), 2.0).sender) == 0

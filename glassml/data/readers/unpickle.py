@@ -7,7 +7,9 @@ by stand-ins that check their arguments, and every other name is refused.
 
 from __future__ import annotations
 
+import io
 import pickle
+import pickletools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,9 +31,12 @@ def load_arrays(path: Path) -> Any:
         InputError: the file is missing, truncated, not a pickle, or contains anything else.
     """
     try:
-        with path.open("rb") as stream:
-            # Python 2 and protocols 0 to 2 hold bytes as text in this encoding.
-            return _ArrayUnpickler(stream, encoding="latin1").load()
+        stored = path.read_bytes()
+        _check_program(stored)
+        # Python 2 and protocols 0 to 2 hold bytes as text in this encoding.
+        content = _ArrayUnpickler(io.BytesIO(stored), encoding="latin1").load()
+        _check_references(content, len(stored))
+        return content
     except FileNotFoundError:
         raise InputError(f"{path}: expected a pickle file; found no such file") from None
     except InputError as error:
@@ -41,6 +46,37 @@ def load_arrays(path: Path) -> Any:
             f"{path}: expected a complete pickle of numpy arrays; found a damaged or other file "
             f"({type(error).__name__}: {error})"
         ) from error
+
+
+def _check_program(stored: bytes) -> None:
+    """Read the steps of a pickle without doing them: lengths, and places in its table of objects.
+
+    Python makes the table as long as the largest place, whatever it holds.
+    """
+    for step, argument, _ in pickletools.genops(stored):
+        if step.name in ("PUT", "BINPUT", "LONG_BINPUT"):
+            place = int(argument or 0)
+            if place > len(stored):
+                raise InputError(f"expected at most {len(stored)} objects; found object {place}")
+
+
+def _check_references(content: Any, size: int) -> None:
+    """Check that a pickle of ``size`` bytes holds no more objects, each counted where it is used.
+
+    A few lists that name each other would be arrays without end.
+    """
+    todo, count = [content], 1
+    while todo:
+        value = todo.pop()
+        inner = value.values() if isinstance(value, dict) else value
+        if isinstance(value, dict | list | tuple):
+            count += len(value)
+            if count > size:
+                raise InputError(
+                    f"expected plain containers; found lists that name each other, with more than "
+                    f"{size} entries in all"
+                )
+            todo.extend(inner)
 
 
 def plain_number(value: Any) -> float | None:
