@@ -185,17 +185,20 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             f"{path}: expected a run folder or a checkpoint of `glassml train`; found no such file"
         ) from None
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().split("\n")[0]
+        # Not torch's text: it advises to load the file with all code that is in it.
         raise ModelFileError(
             f"{path}: expected a checkpoint of `glassml train`; found a file that is damaged or "
-            f"of another kind ({reason})"
+            f"of another kind ({type(error).__name__})"
         ) from None
     record = checkpoint.get("glassml") if isinstance(checkpoint, dict) else None
     if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise ModelFileError(f"{path}: not a checkpoint of `glassml train`")
+        raise ModelFileError(
+            f"{path}: expected a checkpoint of `glassml train`; found one of another program"
+        )
     if record.get("format_version") not in FORMAT_VERSIONS_READ:
         raise ModelFileError(
-            f"{path}: checkpoint format version {record.get('format_version')}; this glassml "
-            f"knows versions {' and '.join(map(str, FORMAT_VERSIONS_READ))}"
+            f"{path}: format version: expected {' or '.join(map(str, FORMAT_VERSIONS_READ))}, "
+            f"which this glassml knows; found {record.get('format_version')}. Install the glassml "
+            "that wrote the checkpoint"
         )
     return checkpoint

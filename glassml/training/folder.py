@@ -118,7 +118,10 @@ def resumed_config(folder: str | Path, overrides: list[str]) -> TrainConfig:
     """
     path = Path(folder) / "config.yaml"
     if not path.is_file():
-        raise ConfigError(f"--resume: expected a run folder with config.yaml; found {folder}")
+        found = "none in it" if path.parent.is_dir() else "no such folder"
+        raise ConfigError(
+            f"--resume: {folder}: expected a run folder, which holds config.yaml; found {found}"
+        )
     for override in overrides:
         name = override.partition("=")[0].strip()
         if "=" in override and not any(

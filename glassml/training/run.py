@@ -243,7 +243,7 @@ def _module(
     model.window = data.window
     model.domain = data.domain
     assert data.domain is not None  # measured by `prepare`
-    check_neighbours(data.domain, model.cutoff, model.length_unit, "model")
+    check_neighbours(data.domain, model.cutoff, model.length_unit, "model.cutoff")
     scale = torch.ones_like(statistics.scale)
     if config.training.standardise:
         scale = statistics.scale

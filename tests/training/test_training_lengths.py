@@ -111,7 +111,7 @@ def test_a_given_cutoff_is_taken_as_it_is_and_refused_without_neighbours(
     settings["data"]["train"] = str(metals)
     settings["model"]["cutoff"] = 2.0
     with pytest.raises(ConfigError, match=(
-        r"model: cutoff: expected a distance within which particles have neighbours; found 2 "
+        r"model.cutoff: expected a distance within which particles have neighbours; found 2 "
         r"angstrom, .*; the mean spacing of particles is 2.54 angstrom"
     )):  # fmt: skip
         train(parse_config(settings))
