@@ -124,8 +124,8 @@ class GlassMLCalculator(Calculator):
         """
         if kwargs:
             raise InputError(
-                f"GlassMLCalculator: {next(iter(kwargs))!r} cannot be set; expected model, base, "
-                "species, device, threads, scalars, outputs or length_unit, on construction"
+                "GlassMLCalculator: expected model, base, species, device, threads, scalars, "
+                f"outputs or length_unit, on construction; found {next(iter(kwargs))!r}"
             )
         return {}
 

@@ -73,7 +73,7 @@ def bake(
     raise ModelFileError(
         f"tolerance: expected outputs within {tolerance:.1e} of the trained model's; found an "
         f"error of {error:.1e} in {str(dtype).removeprefix('torch.')} with "
-        f"{knots if trained else _MOST_KNOTS} knots; raise the tolerance, {keep}or write float64 "
+        f"{knots if trained else _MOST_KNOTS} knots. Raise the tolerance, {keep}or write float64 "
         "(--dtype float64)"
     )
 

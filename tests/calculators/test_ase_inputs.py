@@ -128,7 +128,7 @@ def test_bad_atoms_are_refused(calculator: GlassMLCalculator, atoms: Atoms, mess
 
 
 def test_bad_arguments_are_refused(analytic: MakeModel, calculator: GlassMLCalculator) -> None:
-    with pytest.raises(InputError, match="'cutof' cannot be set"):
+    with pytest.raises(InputError, match=r"GlassMLCalculator: expected .*; found 'cutof'"):
         GlassMLCalculator(analytic(), cutof=3.0)
     with pytest.raises(InputError, match=r"model's species \['A', 'B'\]"):
         GlassMLCalculator(analytic(), species=("A", "C"))

@@ -329,7 +329,7 @@ def test_a_model_without_averages(analytic: MakeModel) -> None:
     with pytest.raises(
         InputError,
         match=r"model: expected one of averaged positions; found analytic\d+\.pt, which reads "
-        "thermal positions; use GlassMLCalculator for it",
+        "thermal positions. Use GlassMLCalculator for it",
     ):
         PropensityObserver(moving_atoms(), analytic())
 

@@ -66,7 +66,7 @@ def test_command_on_a_dump(analytic: MakeModel, tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["missing.dump"], "missing.dump: expected a file of configurations; found no such file"),
-        (["run.dump", "-m", "missing.pt"], "missing.pt: no such model file"),
+        (["run.dump", "-m", "missing.pt"], "missing.pt: expected a model file"),
     ],
 )
 def test_command_fails_without_a_traceback(

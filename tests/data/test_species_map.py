@@ -86,7 +86,7 @@ def test_unknown_symbol_names_both_sides():
     species = SpeciesMap({"H": "A", "He": "B"})
     with pytest.raises(
         InputError,
-        match=r"^melt: symbol Li \(first at particle 2\) has no species; .* H -> A, He -> B$",
+        match=r"^melt: species: expected one for symbol Li, .*particle 2\); .* H -> A, He -> B\.",
     ):
         species.indices(["H", "He", "Li"], "melt")
 

@@ -180,7 +180,7 @@ def test_file_and_back(model: GlassModel, system: Configuration, tmp_path: Path)
 def test_networks_are_not_restored(tmp_path: Path):
     torch.manual_seed(0)
     save_model(build("se3gnn-v2", l_max=1, channels=2, n_layers=2).eval(), tmp_path / "m.pt")
-    with pytest.raises(ModelFileError, match="found se3gnn-v2; give its run folder"):
+    with pytest.raises(ModelFileError, match=r"found se3gnn-v2\. Give its run folder"):
         restored_model(tmp_path / "m.pt")
 
 

@@ -121,7 +121,7 @@ def test_a_given_cutoff_is_taken_as_it_is_and_refused_without_neighbours(
 def test_droplets_have_no_spacing(settings, tmp_path):
     drops = [metal(seed, pbc=(False, False, False)) for seed in range(4)]
     settings["data"]["train"] = str(write_dataset(tmp_path / "drops.h5", drops))
-    with pytest.raises(InputError, match=r"periodic in every direction.*; set model\.cutoff"):
+    with pytest.raises(InputError, match=r"periodic in every direction.*. Set model\.cutoff"):
         train(parse_config(settings))
     settings["model"]["cutoff"] = "five"
     with pytest.raises(ConfigError, match=r"model\.cutoff: expected a finite number"):

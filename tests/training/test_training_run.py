@@ -203,15 +203,15 @@ def test_a_resumed_run_stays_what_it_was(
 ) -> None:
     settings["training"]["epochs"] = 1
     folder = run().folder
-    with pytest.raises(ConfigError, match=r"model\.channels: cannot change"):
+    with pytest.raises(ConfigError, match=r"found model\.channels"):
         resume(folder, ["model.channels=3"])
-    with pytest.raises(ConfigError, match=r"exists already; .*--resume"):
+    with pytest.raises(ConfigError, match=r"expected a new folder; .*--resume"):
         run()
-    with pytest.raises(ConfigError, match="expected a run folder, which holds config.yaml; found no such"):
+    with pytest.raises(ConfigError, match=r"which holds config\.yaml; found no such"):
         resume(tmp_path / "nowhere")
     record = folder / "data.json"
     record.write_text(record.read_text(encoding="utf-8").replace('"sha256": "', '"sha256": "0'))
-    with pytest.raises(InputError, match=r"data\.json: the datasets are not those"):
+    with pytest.raises(InputError, match=r"data\.json: expected the datasets"):
         resume(folder, ["training.epochs=2"])
 
 
@@ -311,7 +311,7 @@ def test_settings_that_do_not_fit_leave_no_folder(
 
 def test_a_model_without_parameters_cannot_be_trained(settings: dict[str, Any], run: Run) -> None:
     settings["model"] = {"name": "analytic"}
-    with pytest.raises(ConfigError, match=r"model\.name: analytic has no parameters"):
+    with pytest.raises(ConfigError, match=r"model\.name: .*; found analytic"):
         run()
     assert not Path(settings["output"]).exists()
 
@@ -483,7 +483,7 @@ def test_a_wrong_record_in_a_checkpoint_is_named(settings: dict[str, Any], run: 
         load_trained_model(path)
     checkpoint["glassml"]["format_version"] = 3
     torch.save(checkpoint, path)
-    with pytest.raises(ModelFileError, match="format version: expected 1 or 2, .*; found 3"):
+    with pytest.raises(ModelFileError, match=r"expected 1 or 2, .*; found 3"):
         load_trained_model(path)
 
 
