@@ -115,8 +115,8 @@ class SpeciesMap:
         for label, index in zip(unique.tolist(), first, strict=True):
             if label not in self._targets:
                 raise InputError(
-                    f"{where}: species: expected one for {self._kind} {label}, which occurs (first "
-                    f"at particle {index}); found those of {self}. Add it (--species)"
+                    f"{where}: species: expected one for {self._kind} {label} (first at particle "
+                    f"{index}); found those of {self}. Add it (--species)"
                 )
             lookup.append(self.names.index(self._targets[label]))
         self._met.update(unique.tolist())

@@ -99,6 +99,11 @@ def short_cutoff(at: Place) -> str:
     return at.refused(*train(at, "model.cutoff=0.2"))
 
 
+@mistake("A size of the network is far too large")
+def absurd_size(at: Place) -> str:
+    return at.refused(*train(at, "model.channels=100000000"))
+
+
 @mistake("A file that is no run is exported")
 def no_run(at: Place) -> str:
     return at.refused("export", at.dataset(), "-o", "model.pt")

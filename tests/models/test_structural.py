@@ -187,10 +187,18 @@ def test_networks_are_not_restored(tmp_path: Path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"l_max": 0}, "l_max: expected a whole number of at least 1"),
-        ({"l_max": 99}, "l_max: expected 1 to"),
+        ({"l_max": 0}, "l_max: expected a whole number from 1 to 11; found 0"),
+        ({"l_max": 99}, "l_max: expected a whole number from 1 to 11; found 99"),
         ({"shells": 0}, "shells"),
         ({"averages": -1}, "averages"),
+        ({"shells": 10**9}, "shells: expected a whole number from 1 to 1000; found"),
+        ({"angular_shells": 10**9}, "angular_shells: expected a whole number from 1 to 1000"),
+        ({"averages": 10**9}, "averages: expected a whole number from 0 to 999; found"),
+        (
+            {"shells": 1000, "averages": 999},
+            "at most 65536 descriptors of .*; found",
+        ),
+        ({"averaging_length": 1e300}, "averaging_length: expected a positive length of at most"),
         ({"start": 3.0}, "start: expected a distance below the cutoff"),
         ({"averaging_length": 0.0}, "averaging_length"),
     ],

@@ -126,7 +126,7 @@ def test_an_accuracy_that_was_measured_goes_into_the_file(runs: list[Path], tmp_
     measured.write_text(json.dumps({"protocol": "none", "scores": [score | {"value": "?"}]}))
     with pytest.raises(InputError, match=r"accuracy\.json: scores\.0\.value: expected a number"):
         _export(runs[0], "-o", model, *options)
-    with pytest.raises(InputError, match=r"absent\.json: cannot read: No such file"):
+    with pytest.raises(InputError, match=r"absent\.json: cannot be read .No such file"):
         _export(runs[0], "-o", model, "--accuracy", tmp_path / "absent.json")
 
 

@@ -296,8 +296,10 @@ def test_gradients_are_clipped(settings: dict[str, Any], run: Run) -> None:
         ("training", {"devices": 3}, r"training\.devices: expected at most 2, .*; found 3"),
         ("training", {"species_weight": {"C": 1.0}}, r"species_weight\.C: .*\(A, B\)"),
         ("training", {"species_weight": {"A": 0, "B": 0}}, "positive weight"),
-        ("model", {"channels": 0}, r"^model\.channels: .*at least 1; found 0"),
-        ("model", {"cutoff": -1}, r"^model\.cutoff: expected a positive length; found -1"),
+        ("model", {"channels": 0}, r"^model\.channels: .*from 1 to 65536; found 0"),
+        ("model", {"cutoff": 1e300}, r"^model\.cutoff: expected .* at most 1e\+06; found 1e\+300"),
+        ("model", {"channels": 10**8}, r"^model\.channels: expected .* from 1 to 65536; found 1"),
+        ("model", {"cutoff": -1}, r"^model\.cutoff: expected a positive length .*; found -1"),
     ],
 )
 def test_settings_that_do_not_fit_leave_no_folder(
