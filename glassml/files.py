@@ -23,6 +23,7 @@ __all__ = [
     "atomic_folder",
     "atomic_write",
     "exclusive",
+    "first_sentence",
     "is_disk_full",
     "locked_folder",
     "sha256_of",
@@ -176,7 +177,7 @@ def locked_folder(folder: Path, output: Path, command: str) -> Iterator[None]:
 
     def refuse(holder: str) -> None:
         raise InputError(
-            f"{output}: another `{command}` is writing it ({holder}); wait until it ends, stop "
+            f"{output}: another `{command}` is writing it ({holder}). Wait until it ends, stop "
             "it, or choose another output"
         )
 
@@ -227,10 +228,15 @@ def _remove_left_over(folder: Path) -> None:
                 os.close(handle)
 
 
+def first_sentence(error: Exception) -> str:
+    """What a message of this module says before "What to do": which file cannot be written."""
+    return re.split(r"(?<=\))\. ", str(error), maxsplit=1)[0]
+
+
 def _unwritable(target: Path, error: OSError) -> InputError:
     kind = FullDiskError if is_disk_full(error) else InputError
     return kind(
-        f"{target}: cannot write here ({error.strerror or error}); make room or choose another path"
+        f"{target}: cannot write here ({error.strerror or error}). Make room or choose another path"
     )
 
 

@@ -66,14 +66,19 @@ def wigner_d(irreps: str, matrix: np.ndarray) -> np.ndarray:
     return scipy.linalg.block_diag(*blocks)
 
 
-def write_dump(path: Path, configurations: list[Configuration]) -> Path:
-    """A LAMMPS dump with a per-atom energy; type 1 is A, 2 is B."""
+def write_dump(
+    path: Path, configurations: list[Configuration], *, flags: str = " pp pp pp"
+) -> Path:
+    """A LAMMPS dump with a per-atom energy; type 1 is A, 2 is B.
+
+    Old dumps do not state the flags of the boundaries.
+    """
     with path.open("w") as stream:
         for step, c in enumerate(configurations):
             low_high = "\n".join(f"0 {length:.17g}" for length in np.diag(c.cell))
             stream.write(
                 f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{c.n_particles}\n"
-                f"ITEM: BOX BOUNDS pp pp pp\n{low_high}\nITEM: ATOMS id type x y z c_pe\n"
+                f"ITEM: BOX BOUNDS{flags}\n{low_high}\nITEM: ATOMS id type x y z c_pe\n"
             )
             rows = zip(c.species + 1, c.positions, strict=True)
             for k, (kind, (x, y, z)) in enumerate(rows):

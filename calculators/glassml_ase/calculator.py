@@ -124,8 +124,8 @@ class GlassMLCalculator(Calculator):
         """
         if kwargs:
             raise InputError(
-                f"GlassMLCalculator: {next(iter(kwargs))!r} cannot be set; expected model, base, "
-                "species, device, threads, scalars, outputs or length_unit, on construction"
+                "GlassMLCalculator: expected model, base, species, device, threads, scalars, "
+                f"outputs or length_unit, on construction; found {next(iter(kwargs))!r}"
             )
         return {}
 
@@ -138,6 +138,13 @@ class GlassMLCalculator(Calculator):
             PropertyNotImplementedError: neither the model nor the base has it.
         """
         base = self._base_of(name)
+        if base is None and name not in self._own:
+            which = f"{self.base.name}, which lacks it" if self.base else "none"
+            raise PropertyNotImplementedError(
+                f"{name}: expected a calculator that gives it, as {self.predictor.path.name} gives "
+                f"{', '.join(self._own)}; found {which}. Give one, such as "
+                "GlassMLCalculator(..., base=EMT())"
+            )
         if base is None:
             return super().get_property(name, atoms, allow_calculation)
         atoms = self.atoms if atoms is None else atoms
@@ -301,7 +308,8 @@ class GlassMLCalculator(Calculator):
     def _output(self, name: str, atoms: Atoms | None) -> np.ndarray:
         if name not in self._own:
             raise PropertyNotImplementedError(
-                f"{name}: {self.predictor.path.name} gives {', '.join(self._own)} only"
+                f"{name}: expected one of {', '.join(self._own)}, which "
+                f"{self.predictor.path.name} gives; found {name!r}"
             )
         return self.get_property(name, atoms)
 

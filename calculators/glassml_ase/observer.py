@@ -188,7 +188,7 @@ class PropensityObserver:
         if window is None:
             raise InputError(
                 f"model: expected one of averaged positions; found {self.predictor.path.name}, "
-                f"which reads {self.manifest.positions} positions; use GlassMLCalculator for it"
+                f"which reads {self.manifest.positions} positions. Use GlassMLCalculator for it"
             )
         return window
 

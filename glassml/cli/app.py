@@ -114,7 +114,9 @@ def main() -> None:
         if not is_disk_full(error):
             raise
         where = error.filename or "the output"
-        say_error(f"{where}: cannot write here ({error.strerror}); make room or write elsewhere")
+        say_error(
+            f"{where}: cannot write here ({error.strerror}). Make room or choose another path"
+        )
     else:
         return
     sys.exit(1)

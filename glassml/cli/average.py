@@ -22,6 +22,7 @@ from glassml.cli.options import (
     DatasetOutput,
     FileFormat,
     Overwrite,
+    PeriodicDirections,
     Seed,
     SpeciesNames,
     jobs_option,
@@ -71,6 +72,7 @@ def average(
     units: Units = None,
     other_interactions: OtherInteractions = False,
     species: SpeciesNames = None,
+    pbc: PeriodicDirections = None,
     windows: _Windows = 1,
     samples: _Samples = 20,
     interval: _Interval = None,
@@ -95,17 +97,14 @@ def average(
     `--system` or `--include`.
     """
     from glassml.data import Window
-    from glassml.errors import InputError
     from glassml.progress import TerminalProgress
     from glassml.simulation import average_file
     from glassml.simulation.each_configuration import kept
     from glassml.simulation.scales import SAMPLE_STEPS
 
     check_absent(output, overwrite)
-    for option, value in (("--interval", interval), ("--timestep", timestep)):
-        if value is not None and not 0 < value < math.inf:
-            raise InputError(f"{option}: expected a positive time; found {value:g}")
-    options = read_options(source, species, units, system)
+    _check_positive({"--interval": interval, "--timestep": timestep})
+    options = read_options(source, species, units, system, pbc)
     about = source, file_format, options, other_interactions
     chosen = chosen_system(system, include, truncation, units, *about)
     window = Window(interval or SAMPLE_STEPS * (timestep or chosen.timestep), samples)
@@ -125,6 +124,14 @@ def average(
             progress=TerminalProgress(),
         )
     _say(report, windows, window)
+
+
+def _check_positive(times: dict[str, float | None]) -> None:
+    from glassml.errors import InputError
+
+    for option, value in times.items():
+        if value is not None and not 0 < value < math.inf:
+            raise InputError(f"{option}: expected a positive time; found {value:g}")
 
 
 def _say(report: AverageReport, windows: int, window: Window) -> None:

@@ -105,7 +105,7 @@ def convert(
         length_unit=length_unit,
         final_positions=final_positions,
         labels=labels,
-        pbc=directions(pbc) if pbc else None,
+        pbc=directions(pbc),
     )
     paths = find_inputs(inputs, file_format)
     count = convert_files(paths, output, file_format, options, limit, TerminalProgress())

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from glassml.cli.options import directions
+
 if TYPE_CHECKING:
     from glassml.data import Configuration, ReadOptions
     from glassml.simulation import System
@@ -139,18 +141,19 @@ def chosen_system(
 
 
 def read_options(
-    source: Path, species: str | None, units: str | None, name: str | None
+    source: Path, species: str | None, units: str | None, name: str | None, pbc: str | None
 ) -> ReadOptions:
-    """How to read the input: its species, and its unit of length if it is no dataset.
+    """How to read the input: its species, periodicity, and unit of length if it is no dataset.
 
     Args:
         source: the input.
         species: of `--species`.
         units: of `--units`, which state the lengths.
         name: of `--system`; all built-in systems are in LJ units.
+        pbc: of `--pbc`.
 
     Raises:
-        InputError: LAMMPS has no units of this name, or the species are no names.
+        InputError: LAMMPS has no units of this name, or species or directions have another form.
     """
     import h5py
 
@@ -166,6 +169,7 @@ def read_options(
     return ReadOptions(
         species=SpeciesMap.parse(species) if species else None,
         length_unit=None if stated else unit,
+        pbc=directions(pbc),
     )
 
 

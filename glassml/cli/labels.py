@@ -165,7 +165,7 @@ def label(
         energy=energy,
         species=SpeciesMap.parse(species) if species else None,
         length_unit=length_unit,
-        pbc=directions(pbc) if pbc else None,
+        pbc=directions(pbc),
     )
     paths = [path for text in trajectory for path in find_inputs([Path(text)], "ase")]
     progress = TerminalProgress()

@@ -150,7 +150,7 @@ def domain(
         labels.append(labels_at(configuration, times))
     found = domain_of(systems, labels if times else None)
     manifest = predictor.manifest
-    check_neighbours(found, manifest.cutoff, manifest.length_unit, str(model))
+    check_neighbours(found, manifest.cutoff, manifest.length_unit, f"{model}: cutoff")
     rewrite_manifest(model, output, domain=found)
     for quantity, value in found.facts(manifest.species, manifest.length_unit).items():
         Console(highlight=False).print(f"{quantity}: {value}", markup=False)

@@ -231,18 +231,18 @@ def numbers(text: str, option: str, kind: type[_Number]) -> list[_Number]:
         raise InputError(f"{option}: expected {what} joined by commas; found {text!r}") from None
 
 
-def directions(text: str) -> tuple[bool, bool, bool]:
-    """Read which lattice directions are periodic, such as "T,T,F".
+def directions(text: str | None) -> tuple[bool, bool, bool] | None:
+    """Read which lattice directions are periodic, such as "T,T,F"; None if it is not given.
 
     Raises:
         InputError: the text has another form.
     """
+    from glassml.data import periodic_directions
     from glassml.errors import InputError
 
-    letters = [letter.strip().upper() for letter in text.split(",")]
-    if len(letters) != 3 or not set(letters) <= {"T", "F"}:
-        raise InputError(
-            f"--pbc: expected T or F for each lattice direction, such as T,T,F; found {text!r}"
-        )
-    one, two, three = (letter == "T" for letter in letters)
-    return one, two, three
+    if text is None:
+        return None
+    try:
+        return periodic_directions(text)
+    except ValueError as error:
+        raise InputError(f"--pbc: {error}; found {text!r}") from None

@@ -29,7 +29,10 @@ def check_absent(path: Path, overwrite: bool) -> None:
     from glassml.errors import InputError
 
     if path.exists() and not overwrite:
-        raise InputError(f"{path}: exists already; choose another name (-o), or give --overwrite")
+        raise InputError(
+            f"{path}: expected a file to write; found one that exists. Choose another name (-o), "
+            "or give --overwrite"
+        )
 
 
 def check_tables(paths: Sequence[Path] | None) -> None:

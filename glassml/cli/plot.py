@@ -182,7 +182,7 @@ def plot(
             time=time,
             species=species,
             length_unit=length_unit,
-            pbc=directions(pbc) if pbc else None,
+            pbc=directions(pbc),
             style=units,
         )
     )

@@ -138,7 +138,7 @@ def predict(
     from glassml.progress import TerminalProgress
 
     source, untrained = dataset_path(source), _is_untrained(model)
-    opened = partial(open_frames, source, kind=file_format, pbc=directions(pbc) if pbc else None)
+    opened = partial(open_frames, source, kind=file_format, pbc=directions(pbc))
     load = partial(Predictor, device=device, threads=threads, trust=trust)
     predictor = _describing(opened, species, length_unit, load) if untrained else load(model)
     inputs = ModelInputs(

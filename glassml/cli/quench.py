@@ -21,6 +21,7 @@ from glassml.cli.options import (
     DatasetOutput,
     FileFormat,
     Overwrite,
+    PeriodicDirections,
     SpeciesNames,
     jobs_option,
 )
@@ -48,6 +49,7 @@ def quench(
     units: Units = None,
     other_interactions: OtherInteractions = False,
     species: SpeciesNames = None,
+    pbc: PeriodicDirections = None,
     force_tolerance: _Tolerance = None,
     max_iterations: _Iterations = 100_000,
     jobs: Annotated[int | None, jobs_option("Quenches", "all cores")] = None,
@@ -72,7 +74,7 @@ def quench(
     from glassml.simulation.each_configuration import kept
 
     check_absent(output, overwrite)
-    options = read_options(source, species, units, system)
+    options = read_options(source, species, units, system, pbc)
     about = (source, file_format, options, other_interactions)
     chosen = chosen_system(system, include, truncation, units, *about)
     with interruption_keeps(lambda: kept(output, "quench")):

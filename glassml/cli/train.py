@@ -48,7 +48,9 @@ def train(
     if resume is None and (not given or "=" in given[0]):
         raise ConfigError("expected a configuration file, or --resume with a run folder")
     if resume is not None and given and "=" not in given[0]:
-        raise ConfigError(f"--resume: a run has its own configuration; found {given[0]!r} as well")
+        raise ConfigError(
+            f"--resume: expected no file, as a run has its own configuration; found {given[0]!r}"
+        )
     from rich.console import Console
 
     import glassml.training as training

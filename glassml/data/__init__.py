@@ -12,7 +12,14 @@ from glassml.data.conversion import convert, find_inputs
 from glassml.data.dataset import Dataset, DatasetWriter
 from glassml.data.labelling import Clock, LabelledTrajectory, LabelOptions, label_trajectory
 from glassml.data.model_view import POSITIONS, THERMAL, view_of
-from glassml.data.readers import FORMATS, Frames, ReadOptions, open_frames, read_configurations
+from glassml.data.readers import (
+    FORMATS,
+    Frames,
+    ReadOptions,
+    open_frames,
+    periodic_directions,
+    read_configurations,
+)
 from glassml.data.rearranging import (
     merge_datasets,
     parts_by_key,
@@ -70,6 +77,7 @@ __all__ = [
     "open_frames",
     "parts_by_key",
     "parts_by_size",
+    "periodic_directions",
     "read_configurations",
     "reads_window",
     "reverse_dataset",

@@ -226,7 +226,9 @@ def _scalars(
         else:
             raise InputError(
                 f"{name}: scalar {scalar!r}: expected an array {source!r} in atoms.arrays or "
-                f"atoms.info; found {sorted(atoms.arrays)} and {sorted(atoms.info)}"
+                f"atoms.info; found {sorted(atoms.arrays)} and {sorted(atoms.info)}. Name the one "
+                f"that holds it, such as --scalar {scalar}=COLUMN (in Python scalars={{{scalar!r}: "
+                "'COLUMN'})"
             )
     return scalars
 

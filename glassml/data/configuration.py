@@ -191,7 +191,7 @@ class Configuration:
                 "a three-dimensional system",
                 f"all {self.n_particles} particles in one plane across lattice direction "
                 f"{axis + 1} (two-dimensional systems need pbc = False in that direction, which "
-                "`glassml data convert --pbc T,T,F` states)",
+                "--pbc T,T,F states)",
             )
 
     def _check_species(self) -> None:

@@ -50,8 +50,8 @@ class SpeciesMap:
         for label, name in self._targets.items():
             if name not in self.names:
                 raise InputError(
-                    f"species map: {self._kind} {label} stands for {name!r}; expected one of the "
-                    f"model's species {list(self.names)}"
+                    f"species map: {self._kind} {label}: expected one of the model's species "
+                    f"{list(self.names)}; found {name!r}"
                 )
 
     @classmethod
@@ -115,8 +115,8 @@ class SpeciesMap:
         for label, index in zip(unique.tolist(), first, strict=True):
             if label not in self._targets:
                 raise InputError(
-                    f"{where}: {self._kind} {label} (first at particle {index}) has no species; "
-                    f"the species map knows {self}"
+                    f"{where}: species: expected one for {self._kind} {label} (first at particle "
+                    f"{index}); found those of {self}. Add it (--species)"
                 )
             lookup.append(self.names.index(self._targets[label]))
         self._met.update(unique.tolist())

@@ -113,8 +113,9 @@ def check_neighbours(domain: Domain, cutoff: float, unit: str, what: str) -> Non
     spacing = domain.number_density and f"{domain.number_density[0] ** (-1 / domain.dimension):.3g}"
     about = f"; the mean spacing of particles is {spacing}{suffix}" if spacing else ""
     raise ConfigError(
-        f"{what}: cutoff: expected a distance within which particles have neighbours; found "
-        f"{cutoff:g}{suffix}, within which they have {domain.neighbours[0]:.2g} on average{about}"
+        f"{what}: expected a distance within which particles have neighbours; found "
+        f"{cutoff:g}{suffix}, within which they have {domain.neighbours[0]:.2g} on average{about}. "
+        "Are lengths of data and model in the same unit?"
     )
 
 

@@ -177,8 +177,9 @@ def read_manifest(path: str | Path) -> Manifest:
     file = model_path(path)
     if not file.is_file():
         raise ModelFileError(
-            f"{file}: no such model file, nor one that ships with glassml "
-            f"({', '.join(pretrained_names())}){did_you_mean(file.name, pretrained_names())}"
+            f"{file}: expected a model file, or the name of one that ships with glassml "
+            f"({', '.join(pretrained_names())}); found none"
+            f"{did_you_mean(file.name, pretrained_names())}"
         )
     with open_archive(file, _content(file)) as archive:
         names = [n for n in archive.namelist() if n.endswith(_IN_ARCHIVE)]
@@ -192,7 +193,7 @@ def read_manifest(path: str | Path) -> Manifest:
         except UNREADABLE as error:
             raise ModelFileError(
                 f"{file}: {_MANIFEST}: expected the bytes that were written; found others "
-                f"({error}). The file is damaged: copy it again, or export the model again"
+                f"({error}). The file is damaged. Copy it again, or export the model again"
             ) from None
     return _parse(file, text)
 
@@ -204,7 +205,7 @@ def _content(file: Path) -> bytes:
         if size <= LARGEST_FILE:
             return file.read_bytes()
     except OSError as error:
-        raise ModelFileError(f"{file}: the model file cannot be read: {error.strerror}") from None
+        raise ModelFileError(f"{file}: cannot be read ({error.strerror})") from None
     raise ModelFileError(
         f"{file}: expected a model file of at most {LARGEST_FILE // 2**20} MB; found "
         f"{size / 2**20:.0f} MB"
@@ -217,12 +218,12 @@ def _parse(file: Path, text: bytes) -> Manifest:
     except RecursionError:
         raise ModelFileError(
             f"{file}: {_MANIFEST}: expected lists in lists as in a manifest; found them nested "
-            "too deeply; export the model again"
+            "too deeply. Export the model again"
         ) from None
     except ValueError as error:
         raise ModelFileError(
-            f"{file}: {_MANIFEST}: expected JSON; found other or truncated text ({error}); "
-            "export the model again"
+            f"{file}: {_MANIFEST}: expected JSON; found other or truncated text ({error}). "
+            "Export the model again"
         ) from None
     if not isinstance(content, dict) or "format_version" not in content:
         found = ", ".join(content) if isinstance(content, dict) else shown(content)
@@ -234,7 +235,7 @@ def _parse(file: Path, text: bytes) -> Manifest:
         *others, newest = map(str, FORMAT_VERSIONS_READ)
         known = f"{', '.join(others)} and {newest}"
         raise ModelFileError(
-            f"{file}: format version {version}; this glassml knows versions {known}. "
+            f"{file}: format version: expected {known}, which this glassml knows; found {version}. "
             f"Export the model again, or use the glassml that wrote it "
             f"({content.get('glassml_version', 'unknown')})"
         )
@@ -251,7 +252,7 @@ def _parse(file: Path, text: bytes) -> Manifest:
 
 def _wrong_field(file: Path, error: ValidationError, inside: str = "") -> ModelFileError:
     field, text = first_problem(error, inside)
-    return ModelFileError(f"{file}: {_MANIFEST}: field '{field}': {text}; export the model again")
+    return ModelFileError(f"{file}: {_MANIFEST}: field '{field}': {text}. Export the model again")
 
 
 def load_module(
@@ -276,4 +277,6 @@ def load_module(
         return load_script(io.BytesIO(content), device)
     except (RuntimeError, ValueError, IndexError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise ModelFileError(f"{path}: the model cannot be loaded: {reason}") from None
+        raise ModelFileError(
+            f"{path}: expected a model that torch loads; found one that it refuses ({reason})"
+        ) from None

@@ -97,7 +97,7 @@ def check_archive(file: Path, content: bytes, *, trust: bool = False) -> None:
         if zlib.crc32(record) != checksums[name]:
             raise ModelFileError(
                 f"{file}: {name}: expected the bytes that were written; found others (the "
-                "checksum differs). The file is damaged: copy it again, or export the model again"
+                "checksum differs). The file is damaged. Copy it again, or export the model again"
             )
         if trust:
             continue

@@ -15,11 +15,11 @@ from glassml.export.manifest import RadialTableEntry
 from glassml.export.scripting import reloaded
 from glassml.graph import first_edge
 from glassml.models import GlassModel
+from glassml.models.limits import MOST_KNOTS
 
 __all__ = ["bake", "largest_error", "trial_systems"]
 
 _FIRST_KNOTS = 256
-_MOST_KNOTS = 65536
 
 Inputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
@@ -57,7 +57,7 @@ def bake(
     expected = [_outputs(network, names, system) for system in systems]
     trained = network.trained_knots
     knots, error = trained or _FIRST_KNOTS, math.inf
-    while trained or knots <= _MOST_KNOTS:
+    while trained or knots <= MOST_KNOTS:
         baked = copy.deepcopy(network)
         baked.bake(knots)
         written = reloaded(baked, dtype)
@@ -73,7 +73,7 @@ def bake(
     raise ModelFileError(
         f"tolerance: expected outputs within {tolerance:.1e} of the trained model's; found an "
         f"error of {error:.1e} in {str(dtype).removeprefix('torch.')} with "
-        f"{knots if trained else _MOST_KNOTS} knots; raise the tolerance, {keep}or write float64 "
+        f"{knots if trained else MOST_KNOTS} knots. Raise the tolerance, {keep}or write float64 "
         "(--dtype float64)"
     )
 

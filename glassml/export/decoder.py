@@ -102,8 +102,8 @@ def _redecoded(
         model = rebuild(manifest.model, manifest.hyperparameters)
     except ConfigError as error:
         raise ModelFileError(
-            f"{file}: its decoder cannot be replaced, as this glassml cannot build the model that "
-            f"it was exported from ({error})"
+            f"{file}: expected a model that this glassml can build, to replace its decoder; found "
+            f"another ({error})"
         ) from None
     changed = model.redecoded(times, torch.from_numpy(weight), torch.from_numpy(bias))
     if changed is None:
@@ -126,7 +126,7 @@ def _take_over(
             owner = getattr(owner, part, None)
         if not hasattr(owner, last):
             raise ModelFileError(
-                f"{file}: expected {name!r} in a file of {changed.model.name}; found none; export "
+                f"{file}: expected {name!r} in a file of {changed.model.name}; found none. Export "
                 "the model again with this glassml"
             )
         if isinstance(value, nn.Parameter):
@@ -161,5 +161,5 @@ def _check_outputs(
     ):
         raise ModelFileError(
             f"{file}: expected propensity as a linear function of the descriptors; found other "
-            "values; export the model again with this glassml"
+            "values. Export the model again with this glassml"
         )

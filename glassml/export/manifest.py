@@ -10,6 +10,7 @@ import glassml
 from glassml.data import AVERAGE, THERMAL, Window, reads_window
 from glassml.domain import Domain
 from glassml.models import GlassModel
+from glassml.models.limits import LARGEST_CUTOFF, MOST_COLUMNS, MOST_STEPS
 from glassml.provenance import TrainingRecord
 
 __all__ = [
@@ -29,13 +30,6 @@ DType = Literal["float32", "float64"]
 Positions = Literal["thermal", "average", "inherent", "cage"]  # glassml.data.POSITIONS
 
 
-# Far above what any model needs, far below what torch, MPI or memory cannot take. `fix glassml` has
-# the same limits (lammps_plugin/src/manifest.cpp).
-_MOST_STEPS = 1000
-_MOST_COLUMNS = 65536
-_LARGEST_CUTOFF = 1e6
-
-
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,7 +46,7 @@ class OutputEntry(_Entry):
     """An output: the method of the module that gives it, and its columns."""
 
     name: str
-    columns: tuple[str, ...] = Field(min_length=1, max_length=_MOST_COLUMNS)
+    columns: tuple[str, ...] = Field(min_length=1, max_length=MOST_COLUMNS)
     dimension: str
     times: tuple[float, ...] | None = None
     irreps: str | None = None
@@ -94,14 +88,14 @@ class Manifest(_Entry):
     hyperparameters: dict[str, Any]
     n_parameters: int
     species: tuple[str, ...] = Field(min_length=1)
-    cutoff: float = Field(gt=0, le=_LARGEST_CUTOFF)
+    cutoff: float = Field(gt=0, le=LARGEST_CUTOFF)
     length_unit: str
     positions: Positions = "thermal"
     window: Window | None = None
     domain: Domain | None = None
     dtype: DType
-    n_steps: int = Field(ge=1, le=_MOST_STEPS)
-    state_widths: tuple[Annotated[int, Field(ge=1, le=_MOST_COLUMNS)], ...]
+    n_steps: int = Field(ge=1, le=MOST_STEPS)
+    state_widths: tuple[Annotated[int, Field(ge=1, le=MOST_COLUMNS)], ...]
     scalar_inputs: tuple[ScalarEntry, ...]
     outputs: tuple[OutputEntry, ...] = Field(min_length=1)
     radial_table: RadialTableEntry | None = None

@@ -38,7 +38,7 @@ def restored_model(path: str | Path) -> GlassModel:
     except (ConfigError, RuntimeError):
         raise ModelFileError(
             f"{file}: expected a model that is exported as it is, such as structural; found "
-            f"{manifest.model}; give its run folder or checkpoint instead"
+            f"{manifest.model}. Give its run folder or checkpoint instead"
         ) from None
     model.positions = manifest.positions
     model.window = manifest.window

@@ -38,8 +38,8 @@ def load_trained_committee(
     for k, file in enumerate(files):
         if file in files[:k]:
             raise ModelFileError(
-                f"{paths[k]}: is given twice, and its copy would count as agreement; to give a "
-                "member more weight, use weights (--weights)"
+                f"members: expected each run once, as a copy would count as agreement; found "
+                f"{paths[k]} twice. To give a member more weight, use weights (--weights)"
             )
     try:
         committee = Committee([model for model, _, _ in members], weights)

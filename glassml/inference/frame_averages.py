@@ -190,7 +190,7 @@ def _check_options(
         raise InputError(
             f"{given[0]}: expected a trajectory; found the dataset {frames.path}, whose "
             "configurations do not follow one another. It holds averaged positions itself, if it "
-            "was made with them; leave the option out"
+            "was made with them. Leave the option out"
         )
     if averages.samples is not None and averages.samples < 0:
         raise InputError(

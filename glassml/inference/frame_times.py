@@ -87,7 +87,7 @@ class FrameTimes:
             raise InputError(
                 f"{now[0]}: {self.what}: expected {before[1] + self._spacing:.12g}, which is "
                 f"{self._spacing:.6g} after {before[0]}, as for the frames before; found "
-                f"{now[1]:.12g}. Averages need evenly spaced frames: choose such frames with the "
+                f"{now[1]:.12g}. Averages need evenly spaced frames. Choose such frames with the "
                 "index, or write them at even intervals"
             )
 

@@ -136,7 +136,7 @@ def write_card(model: str | Path) -> Path:
         if not facts_in(text):
             raise InputError(
                 f"{card}: expected a model card with the line {_BEGIN!r} and, after the table, "
-                f"{_END!r}; found none; add both lines or rename the file"
+                f"{_END!r}; found none. Add both lines or rename the file"
             )
         text = text.replace(facts_in(text), facts)
     else:

@@ -88,7 +88,7 @@ class ModelInputs:
             if source != name:
                 raise InputError(
                     f"scalars: {name!r}: expected no source, as it comes from the window of the "
-                    f"averages; found {source!r}; leave it out"
+                    f"averages; found {source!r}. Leave it out"
                 )
         twin = copy.copy(self)
         twin.scalars = {k: v for k, v in self.scalars.items() if k not in _FROM_WINDOW}

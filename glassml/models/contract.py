@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from glassml.data import THERMAL, Window
 from glassml.domain import Domain
 from glassml.errors import ConfigError, not_one_of
+from glassml.models.limits import LARGEST_CUTOFF
 from glassml.physics.units import LENGTH_UNITS
 
 __all__ = ["GlassModel", "Output", "Redecoded", "ScalarInput"]
@@ -156,8 +157,11 @@ class GlassModel(nn.Module, ABC):
             raise ConfigError(f"times: expected one or more positive times; found {self.times}")
         if len(set(self.times)) != len(self.times):
             raise ConfigError(f"times: expected different times; found {self.times}")
-        if not 0 < self.cutoff < math.inf:
-            raise ConfigError(f"cutoff: expected a positive length; found {self.cutoff}")
+        if not 0 < self.cutoff <= LARGEST_CUTOFF:
+            raise ConfigError(
+                f"cutoff: expected a positive length of at most {LARGEST_CUTOFF:g}; found "
+                f"{self.cutoff}"
+            )
         names = [scalar.name for scalar in self.scalar_inputs]
         if len(set(names)) != len(names):
             raise ConfigError(f"scalar_inputs: expected different names; found {tuple(names)}")

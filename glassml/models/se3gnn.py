@@ -10,6 +10,15 @@ from torch import Tensor, nn
 
 from glassml.errors import ConfigError
 from glassml.models.contract import GlassModel, Output, Redecoded
+from glassml.models.limits import (
+    MOST_COLUMNS,
+    MOST_KNOTS,
+    MOST_PARAMETERS,
+    MOST_STEPS,
+    WIDEST,
+    check_at_most,
+    check_whole,
+)
 from glassml.models.registry import build, register
 from glassml.nn import (
     EquivariantBatchNorm,
@@ -22,7 +31,7 @@ from glassml.nn import (
     invariants,
     to_irreps_order,
 )
-from glassml.nn.ops import LARGEST_L
+from glassml.nn.ops import LARGEST_L, n_radial, output_columns
 from glassml.nn.radial import even_knots, kink_knots, polynomial_cutoff
 
 __all__ = ["SE3GNN"]
@@ -321,18 +330,26 @@ def _check_sizes(
     radial_hidden: int,
     gate_hidden: int,
 ) -> None:
-    for name, value, low in (
-        ("l_max", l_max, 0),
-        ("channels", channels, 1),
-        ("n_layers", n_layers, 1),
-        ("radial_basis_size", radial_basis_size, 1),
-        ("radial_hidden", radial_hidden, 1),
-        ("gate_hidden", gate_hidden, 0),
+    for name, value, low, high in (
+        ("l_max", l_max, 0, LARGEST_L),
+        ("channels", channels, 1, MOST_COLUMNS),
+        ("n_layers", n_layers, 1, MOST_STEPS),
+        ("radial_basis_size", radial_basis_size, 1, WIDEST),
+        ("radial_hidden", radial_hidden, 1, WIDEST),
+        ("gate_hidden", gate_hidden, 0, WIDEST),
     ):
-        if isinstance(value, bool) or not isinstance(value, int) or value < low:
-            raise ConfigError(f"{name}: expected a whole number of at least {low}; found {value}")
-    if l_max > LARGEST_L:
-        raise ConfigError(f"l_max: expected 0 to {LARGEST_L}; found {l_max}")
+        check_whole(name, value, low, high)
+    cause = f"channels {channels}, l_max {l_max}"
+    columns = (l_max + 1) ** 2 * channels
+    check_at_most(columns, MOST_COLUMNS, "columns in the state of a particle", cause)
+    first, further = (
+        n_radial(l_in, l_max, channels, 0) * (radial_hidden + 1)
+        + sum(output_columns(l_in, l_max, channels, 0)) * channels
+        + (gate_hidden * (l_max + 1) * channels * 2)
+        for l_in in (-1, l_max)
+    )
+    cause += f", n_layers {n_layers}, radial_hidden {radial_hidden}, gate_hidden {gate_hidden}"
+    check_at_most(first + (n_layers - 1) * further, MOST_PARAMETERS, "parameters", cause)
 
 
 def _check_weights(dropout: float, momentum: float) -> None:
@@ -345,10 +362,7 @@ def _check_weights(dropout: float, momentum: float) -> None:
 def _check_table(radial_table: int | None, dropout: float) -> None:
     if radial_table is None:
         return
-    if isinstance(radial_table, bool) or not isinstance(radial_table, int) or radial_table < 2:
-        raise ConfigError(
-            f"radial_table: expected a whole number of at least 2; found {radial_table}"
-        )
+    check_whole("radial_table", radial_table, 2, MOST_KNOTS)
     if dropout > 0:
         raise ConfigError(
             f"dropout: expected 0 with radial_table, where networks do not run on edges; found "

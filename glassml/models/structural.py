@@ -10,6 +10,14 @@ from torch import Tensor, nn
 
 from glassml.errors import ConfigError
 from glassml.models.contract import GlassModel, Output, Redecoded
+from glassml.models.limits import (
+    LARGEST_CUTOFF,
+    MOST_COLUMNS,
+    MOST_SHELLS,
+    MOST_STEPS,
+    check_at_most,
+    check_whole,
+)
 from glassml.models.registry import build, register
 from glassml.nn import invariants, ops
 from glassml.nn.ops import LARGEST_L
@@ -82,11 +90,14 @@ class Structural(GlassModel):
         averaging_length: float = 1.0,
     ) -> None:
         super().__init__(species, times, cutoff, scalar_inputs, length_unit)
-        _check(l_max, shells, angular_shells, averages)
+        _check(len(species), l_max, shells, angular_shells, averages)
         if not 0 <= start < cutoff:
             raise ConfigError(f"start: expected a distance below the cutoff; found {start}")
-        if not averaging_length > 0:
-            raise ConfigError(f"averaging_length: expected a length; found {averaging_length}")
+        if not 0 < averaging_length <= LARGEST_CUTOFF:
+            raise ConfigError(
+                f"averaging_length: expected a positive length of at most {LARGEST_CUTOFF:g}; "
+                f"found {averaging_length}"
+            )
         ops.load()
         self.l_max = l_max
         self.averages = averages
@@ -214,14 +225,14 @@ class Structural(GlassModel):
         return (values * state[:, : self.n_species].unsqueeze(2)).sum(dim=1)
 
 
-def _check(l_max: int, shells: int, angular_shells: int, averages: int) -> None:
-    for name, value, low in (
-        ("l_max", l_max, 1),
-        ("shells", shells, 1),
-        ("angular_shells", angular_shells, 1),
-        ("averages", averages, 0),
+def _check(n_species: int, l_max: int, shells: int, angular_shells: int, averages: int) -> None:
+    for name, value, low, high in (
+        ("l_max", l_max, 1, LARGEST_L),
+        ("shells", shells, 1, MOST_SHELLS),
+        ("angular_shells", angular_shells, 1, MOST_SHELLS),
+        ("averages", averages, 0, MOST_STEPS - 1),
     ):
-        if isinstance(value, bool) or not isinstance(value, int) or value < low:
-            raise ConfigError(f"{name}: expected a whole number of at least {low}; found {value}")
-    if l_max > LARGEST_L:
-        raise ConfigError(f"l_max: expected 1 to {LARGEST_L}; found {l_max}")
+        check_whole(name, value, low, high)
+    columns = (shells + l_max * angular_shells) * n_species * (averages + 1)
+    cause = f"shells {shells}, angular_shells {angular_shells}, l_max {l_max}, averages {averages}"
+    check_at_most(columns, MOST_COLUMNS, "descriptors of a particle", cause)

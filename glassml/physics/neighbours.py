@@ -99,7 +99,7 @@ def _check_search(
     if about > limit:
         raise InputError(
             f"expected at most {limit:g} neighbours of a particle within the cutoff {cutoff:g}; "
-            f"found about {about:.2g} at the density {len(positions) / volume:.4g}: are lengths in "
+            f"found about {about:.2g} at the density {len(positions) / volume:.4g}. Are lengths in "
             "the right unit?"
         )
 

@@ -24,7 +24,7 @@ def read_accuracy(path: str | Path) -> Accuracy:
     try:
         content = json.loads(Path(path).read_bytes())
     except OSError as error:
-        raise InputError(f"{path}: cannot read: {error.strerror}") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError as error:
         raise InputError(f"{path}: expected JSON; found something else ({error})") from None
     try:

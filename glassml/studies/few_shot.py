@@ -218,8 +218,9 @@ def _check_apart(dataset: Dataset, test: Dataset) -> None:
     for name in test.names:
         if test.checksum(name) in known:
             raise InputError(
-                f"{test.path}: {name} holds the same data as {known[test.checksum(name)]} of "
-                f"{dataset.path}; give other configurations, or no test dataset"
+                f"{test.path}: expected configurations that {dataset.path} does not hold; found "
+                f"{name} with the data of {known[test.checksum(name)]}. Give others, or no test "
+                "dataset"
             )
 
 

@@ -142,7 +142,7 @@ def refit(
     manifest = predictor.manifest
     assert moments.domain is not None  # measured as they were read
     check_neighbours(
-        moments.domain, manifest.cutoff, manifest.length_unit, str(predictor.path.name)
+        moments.domain, manifest.cutoff, manifest.length_unit, f"{predictor.path.name}: cutoff"
     )
     decoders = moments.decoders(range(len(moments)))
     scores = _scored(moments, decoders)

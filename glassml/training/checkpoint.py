@@ -122,7 +122,7 @@ def load_trained_model(path: str | Path) -> TrainedModel:
         file = file / BEST
         if not file.is_file():
             raise ModelFileError(
-                f"{path}: expected a run folder with {BEST}; found none; it is written after "
+                f"{path}: expected a run folder with {BEST}; found none. It is written after "
                 "the first epoch of `glassml train`"
             )
     checkpoint = read_checkpoint(file)
@@ -144,8 +144,8 @@ def load_trained_model(path: str | Path) -> TrainedModel:
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise ModelFileError(
-            f"{file}: its parameters do not fit {model.name} of this glassml ({reason}); "
-            f"it was written by glassml {record.versions.get('glassml', 'unknown')}"
+            f"{file}: expected parameters of {model.name} of this glassml; found those of glassml "
+            f"{record.versions.get('glassml', 'unknown')} ({reason})"
         ) from None
     return TrainedModel(model.eval(), record, file)
 
@@ -157,7 +157,7 @@ def _domain(file: Path, about: dict[str, Any]) -> Domain | None:
         return None if domain is None else Domain.model_validate(domain)
     except ValidationError as error:
         field, text = first_problem(error, "model.domain")
-        raise ModelFileError(f"{file}: {field}: {text}; train the model again") from None
+        raise ModelFileError(f"{file}: {field}: {text}. Train the model again") from None
 
 
 def _training_record(file: Path, about: dict[str, Any]) -> TrainingRecord:
@@ -169,7 +169,7 @@ def _training_record(file: Path, about: dict[str, Any]) -> TrainingRecord:
         return TrainingRecord.model_validate(about["training"])
     except ValidationError as error:
         field, text = first_problem(error, "training")
-        raise ModelFileError(f"{file}: {field}: {text}; train the model again") from None
+        raise ModelFileError(f"{file}: {field}: {text}. Train the model again") from None
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -185,17 +185,20 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             f"{path}: expected a run folder or a checkpoint of `glassml train`; found no such file"
         ) from None
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().split("\n")[0]
+        # Not torch's text: it advises to load the file with all code that is in it.
         raise ModelFileError(
             f"{path}: expected a checkpoint of `glassml train`; found a file that is damaged or "
-            f"of another kind ({reason})"
+            f"of another kind ({type(error).__name__})"
         ) from None
     record = checkpoint.get("glassml") if isinstance(checkpoint, dict) else None
     if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise ModelFileError(f"{path}: not a checkpoint of `glassml train`")
+        raise ModelFileError(
+            f"{path}: expected a checkpoint of `glassml train`; found one of another program"
+        )
     if record.get("format_version") not in FORMAT_VERSIONS_READ:
         raise ModelFileError(
-            f"{path}: checkpoint format version {record.get('format_version')}; this glassml "
-            f"knows versions {' and '.join(map(str, FORMAT_VERSIONS_READ))}"
+            f"{path}: format version: expected {' or '.join(map(str, FORMAT_VERSIONS_READ))}, "
+            f"which this glassml knows; found {record.get('format_version')}. Install the glassml "
+            "that wrote the checkpoint"
         )
     return checkpoint

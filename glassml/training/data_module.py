@@ -268,7 +268,7 @@ class DataModule(pl.LightningDataModule):
         if not window.same_as(self.window):
             raise InputError(
                 f"{source}: window: expected averages over {self.window}, as in "
-                f"{self.split.train[0]}; found {window}; all configurations of a run must agree"
+                f"{self.split.train[0]}; found {window}. All configurations of a run need the same"
             )
 
     def _all(self) -> Iterator[tuple[GraphDataset, int, ConfigurationSource]]:

@@ -64,11 +64,12 @@ def check_batch_size(training: TrainingConfig, split: Split, devices: Devices) -
     wanted = training.batch_size * devices.total
     if wanted > len(split.train):
         raise ConfigError(
-            f"training.batch_size: {training.batch_size} on {devices.total} device(s) needs "
-            f"{wanted} training configurations; found {len(split.train)}"
+            f"training.batch_size: expected at most {len(split.train) // devices.total}, as there "
+            f"are {len(split.train)} training configurations for {devices.total} device(s); found "
+            f"{training.batch_size}"
         )
     if devices.total > len(split.validation):
         raise ConfigError(
-            f"training.devices: {devices.total} devices need as many validation configurations; "
-            f"found {len(split.validation)}"
+            f"training.devices: expected at most {len(split.validation)}, the number of validation "
+            f"configurations; found {devices.total}"
         )

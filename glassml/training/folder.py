@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 import glassml
 from glassml.errors import ConfigError, FullDiskError, InputError
-from glassml.files import atomic_write, is_disk_full, locked_folder
+from glassml.files import atomic_write, first_sentence, is_disk_full, locked_folder
 from glassml.nn import ops
 from glassml.provenance import first_problem
 from glassml.settings import apply_overrides, read_yaml, write_yaml
@@ -61,8 +61,8 @@ def check_new(folder: Path) -> None:
     """
     if folder.exists() and (not folder.is_dir() or any(p.name != _LOCK for p in folder.iterdir())):
         raise ConfigError(
-            f"output: {folder} exists already; continue that run with `glassml train --resume "
-            f"{folder}`, or choose another folder with output=..."
+            f"output: expected a new folder; found {folder}, which exists. Continue that run with "
+            f"`glassml train --resume {folder}`, or choose another folder with output=..."
         )
 
 
@@ -99,15 +99,17 @@ def opened(folder: Path, new: bool) -> Iterator[None]:
             what = f"{error.filename or folder}: cannot write here ({error.strerror})"
             raise _full_disk(folder, what) from error
         except FullDiskError as error:
-            raise _full_disk(folder, str(error).partition(";")[0]) from error
+            raise _full_disk(folder, first_sentence(error)) from error
 
 
 def _full_disk(folder: Path, what: str) -> FullDiskError:
     left = kept(folder)
     if not left:
-        return FullDiskError(f"{what}; make room, then start again")
+        return FullDiskError(f"{what}. Make room, then start again")
     resume_with = shlex.join(["glassml", "train", "--resume", str(folder)])
-    return FullDiskError(f"{what}; {left}: make room, then continue with: {resume_with}")
+    return FullDiskError(
+        f"{what}. {left[0].upper()}{left[1:]}. Make room, then continue with: {resume_with}"
+    )
 
 
 def resumed_config(folder: str | Path, overrides: list[str]) -> TrainConfig:
@@ -118,15 +120,18 @@ def resumed_config(folder: str | Path, overrides: list[str]) -> TrainConfig:
     """
     path = Path(folder) / "config.yaml"
     if not path.is_file():
-        raise ConfigError(f"--resume: expected a run folder with config.yaml; found {folder}")
+        found = "none in it" if path.parent.is_dir() else "no such folder"
+        raise ConfigError(
+            f"--resume: {folder}: expected a run folder, which holds config.yaml; found {found}"
+        )
     for override in overrides:
         name = override.partition("=")[0].strip()
         if "=" in override and not any(
             name == field or name.startswith(f"{field}.") for field in _CHANGEABLE
         ):
             raise ConfigError(
-                f"{name}: cannot change when a run is resumed (only {', '.join(_CHANGEABLE)} "
-                "can); start a new run instead"
+                f"--resume: expected settings that a run can change ({', '.join(_CHANGEABLE)}); "
+                f"found {name}. Start a new run instead"
             )
     values = apply_overrides(read_yaml(path, TrainConfig), overrides)
     config = parse_config(values, source=str(path))
@@ -134,8 +139,9 @@ def resumed_config(folder: str | Path, overrides: list[str]) -> TrainConfig:
         override.startswith("training.epochs") for override in overrides
     ):
         raise ConfigError(
-            "training.epochs: cannot change with training.schedule.name: cosine, whose learning "
-            "rate ends at 0 in the last epoch; start a new run instead"
+            "training.epochs: expected the number of the run, as the learning rate of "
+            "training.schedule.name: cosine ends at 0 in the last epoch; found another. Start a "
+            "new run instead"
         )
     # The folder may have been moved since.
     return config.model_copy(update={"output": Path(folder)})
@@ -168,8 +174,8 @@ def write_folder(folder: Path, config: TrainConfig, data: RunData, epoch: int) -
     record = folder / "data.json"
     if epoch and record.is_file() and not data.same_as(_earlier_data(record)):
         raise InputError(
-            f"{record}: the datasets are not those that this run started with; "
-            "restore them, or start a new run"
+            f"{record}: expected the datasets that this run started with; found others. Restore "
+            "them, or start a new run"
         )
     write_yaml(config, folder / "config.yaml")  # first, as a folder with it can be resumed
     _write_json(record, data.model_dump(mode="json"))
@@ -185,7 +191,7 @@ def _earlier_data(path: Path) -> RunData:
     except ValidationError as error:
         field, text = first_problem(error)
         raise InputError(
-            f"{path}: {field or 'the file'}: {text}; restore it, or start a new run"
+            f"{path}: {field or 'the file'}: {text}. Restore it, or start a new run"
         ) from None
 
 

@@ -140,9 +140,10 @@ class PropensityModule(pl.LightningModule):
     def _check(self, loss: Tensor, stage: str) -> None:
         if not loss.isfinite():
             raise GlassMLError(
-                f"the {stage} loss became {loss.item()} in epoch {self.current_epoch + 1}; lower "
-                "training.optimiser.lr or set training.gradient_clip (for example 1.0), and "
-                "look for outliers among the labels with `glassml data info`"
+                f"loss of {stage}: expected a finite number; found {loss.item()} in epoch "
+                f"{self.current_epoch + 1}. Lower training.optimiser.lr or set "
+                "training.gradient_clip (for example 1.0), and look for outliers among the labels "
+                "with `glassml data info`"
             )
 
     def _log(self, name: str, value: Tensor, particles: int) -> None:

@@ -206,7 +206,7 @@ def _spacing(split: Split, name: str, cutoff: Any) -> float:
         return mean_spacing(source.read() for source in split.train[::every])
     except InputError as error:
         if cutoff is None:
-            raise InputError(f"{error}; set model.cutoff") from None
+            raise InputError(f"{error}. Set model.cutoff") from None
     try:
         return REFERENCE_SPACING * float(cutoff) / parameters_of(name)["cutoff"]
     except (TypeError, ValueError):
@@ -231,7 +231,9 @@ def _model(config: TrainConfig, split: Split) -> GlassModel:
         raise
     model.positions = config.data.positions
     if not any(p.requires_grad for p in model.parameters()):
-        raise ConfigError(f"model.name: {model.name} has no parameters to train")
+        raise ConfigError(
+            f"model.name: expected a model with parameters to train; found {model.name}"
+        )
     return model
 
 
@@ -243,7 +245,7 @@ def _module(
     model.window = data.window
     model.domain = data.domain
     assert data.domain is not None  # measured by `prepare`
-    check_neighbours(data.domain, model.cutoff, model.length_unit, "model")
+    check_neighbours(data.domain, model.cutoff, model.length_unit, "model.cutoff")
     scale = torch.ones_like(statistics.scale)
     if config.training.standardise:
         scale = statistics.scale
@@ -278,7 +280,7 @@ def _check_steps(training: TrainingConfig, steps: int, checkpoint: dict[str, Any
     if training.schedule.name == "cosine" and before != done * steps:
         raise ConfigError(
             f"training.devices: expected {before // done} steps per epoch, with which the cosine "
-            f"of training.schedule started; found {steps} on this number of devices; resume with "
+            f"of training.schedule started; found {steps} on this number of devices. Resume with "
             "as many devices as before"
         )
 

@@ -95,7 +95,7 @@ def open_split(config: DataConfig) -> Split:
     _check_no_runs("data.validation", validation)
     first = train[0].read()
     if first.times is None:
-        raise InputError(f"{train[0]} has no labels; training needs times and propensity")
+        raise InputError(f"{train[0]}: expected labels (times and propensity); found none")
     times = tuple(float(t) for t in first.times)
     return Split(
         tuple(train),
@@ -116,7 +116,7 @@ def check_fits(
         InputError: it differs from the first training configuration or lacks one of the scalars.
     """
     if configuration.propensity is None or configuration.times is None:
-        raise InputError(f"{source} has no labels; training needs times and propensity")
+        raise InputError(f"{source}: expected labels (times and propensity); found none")
     times = tuple(configuration.times.tolist())
     facts = (
         ("times", split.times if same_times(times, split.times) else times, split.times),
@@ -127,7 +127,7 @@ def check_fits(
         if found != expected:
             raise InputError(
                 f"{source}: {what}: expected {_text(expected)} as in {split.train[0]}; "
-                f"found {_text(found)}; all configurations of a run must agree"
+                f"found {_text(found)}. All configurations of a run need the same"
             )
     for name in scalars:
         if name not in configuration.scalars:
@@ -151,8 +151,8 @@ def check_new_positions(
     first = seen.setdefault(configuration.positions_sha256, source)
     if first is not source:
         raise ConfigError(
-            f"data: {source} has the same positions as {first}; give every configuration once, on "
-            "one side only"
+            f"data: expected every configuration once, on one side only; found {source} with the "
+            f"positions of {first}"
         )
 
 
@@ -189,16 +189,17 @@ def _check_no_runs(field: str, sources: Sequence[ConfigurationSource]) -> None:
     for source in sources:
         if source.reversed_from is not None:
             raise ConfigError(
-                f"{field}: {source} is a reversed run, which contains the label of the "
-                "configuration that it started from; give the dataset of `glassml data reverse` "
-                "as data.reversed, where runs of held-out configurations are left out"
+                f"{field}: expected no reversed runs, which contain the labels of the "
+                f"configurations that they started from; found {source}. Give the dataset of "
+                "`glassml data reverse` as data.reversed, where runs of held-out configurations "
+                "are left out"
             )
 
 
 def _sources(path: str | Path) -> list[ConfigurationSource]:
     dataset = Dataset(path)
     if not len(dataset):
-        raise InputError(f"{path}: this dataset holds no configuration")
+        raise InputError(f"{path}: expected configurations; found none")
     return [ConfigurationSource(dataset, index) for index in range(len(dataset))]
 
 
@@ -211,15 +212,15 @@ def _check_apart(
         first = seen.setdefault(source.checksum, source)
         if first is not source:
             raise ConfigError(
-                f"data.train: {source} holds the same data as {first}; give every configuration "
-                "once"
+                f"data.train: expected every configuration once; found {source} with the data of "
+                f"{first}"
             )
     for source in validation:
         if source.checksum in seen:
             raise ConfigError(
-                f"data.validation: {source} holds the same data as {seen[source.checksum]}, which "
-                "is trained on; give other configurations, or a fraction such as 0.2 of the "
-                "training data"
+                f"data.validation: expected configurations that are not trained on; found {source} "
+                f"with the data of {seen[source.checksum]}. Give others, or a fraction such as 0.2 "
+                "of the training data"
             )
 
 
@@ -243,7 +244,10 @@ def _named(
     _check_names("data.validation", sources, names)
     validation = [s for s in sources if s.name in names]
     if len(validation) == len(sources):
-        raise ConfigError("data.validation: names every configuration; none is left to train on")
+        raise ConfigError(
+            "data.validation: expected the names of some configurations; found all, with none left "
+            "to train on"
+        )
     return [s for s in sources if s.name not in names], validation
 
 
@@ -253,7 +257,10 @@ def _without(
     _check_names("data.exclude", sources, names)
     rest = [s for s in sources if s.name not in names]
     if not rest:
-        raise ConfigError("data.exclude: names every configuration; none is left to train on")
+        raise ConfigError(
+            "data.exclude: expected the names of some configurations; found all, with none left to "
+            "train on"
+        )
     return rest
 
 

@@ -58,9 +58,9 @@ class LabelMoments:
             labels = np.concatenate(parts)
             if not len(labels):
                 raise InputError(
-                    f"{split.train[0].dataset.path}: species {name!r} has no particle in the "
-                    "training configurations, so nothing can be learned for it; convert the data "
-                    "with only the species that occur"
+                    f"{split.train[0].dataset.path}: expected particles of species {name!r} in the "
+                    "training configurations, to learn from; found none. Convert the data with "
+                    "only the species that occur"
                 )
             mean.append(labels.mean(axis=0))
             scale.append(_scale(labels))

@@ -375,9 +375,11 @@ def _check_model(config: TrainConfig, source: str) -> None:
     for key in given:
         if key in FROM_DATA:
             where = "data.scalars" if key == "scalar_inputs" else "the dataset"
-            raise ConfigError(f"{source}: model.{key}: not a setting; it comes from {where}")
+            raise ConfigError(
+                f"{source}: model.{key}: expected no value, as it comes from {where}; found one"
+            )
         if key not in known:
             raise ConfigError(
-                f"{source}: model.{key}: {name} has no such hyperparameter"
-                f"{did_you_mean(key, known)}; it has {', '.join(known)}"
+                f"{source}: model: expected hyperparameters of {name} ({', '.join(known)}); found "
+                f"{key!r}{did_you_mean(key, known)}"
             )

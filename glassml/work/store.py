@@ -173,12 +173,12 @@ class Store:
         reason = error.strerror or str(error)
         if is_disk_full(error):
             return (
-                f"cannot write in {self.folder}: {reason}; finished work is kept, so make room and "
-                "run the same command again"
+                f"{self.folder}: cannot write here ({reason}). Finished work is kept. Make room "
+                "and run the same command again"
             )
         return (
-            f"cannot read or write {error.filename or self.folder}: {reason}; finished work is "
-            "kept, so correct this and run the same command again"
+            f"{error.filename or self.folder}: cannot read or write here ({reason}). Finished work "
+            "is kept. Correct this and run the same command again"
         )
 
     def _note(self, key: str) -> Path:

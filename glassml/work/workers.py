@@ -25,7 +25,7 @@ from glassml.errors import ConfigError, GlassMLError
 __all__ = ["ClusterConfig", "Workers", "available_cores", "open_workers"]
 
 _PATIENCE = 0.1  # [s]
-_INSTALL = 'install it with `pip install "glassml[cluster]"`'
+_INSTALL = 'Install it with `pip install "glassml[cluster]"`'
 
 
 class ClusterConfig(BaseModel):
@@ -183,8 +183,9 @@ class _NewProcesses(_Threads):
             raise error
         if process.exitcode:
             raise GlassMLError(
-                f"the process of this task ended with exit status {process.exitcode}; a negative "
-                "number is a signal, and -9 often means that memory ran out"
+                f"expected the process of this task to finish; found exit status "
+                f"{process.exitcode}. A negative number is a signal, and -9 often means that "
+                "memory ran out"
             )
 
 
@@ -230,7 +231,7 @@ def _dask_workers(count: int, cluster: ClusterConfig) -> Iterator[Workers]:
             with _own_interrupts():  # dask_jobqueue replaces what Ctrl-C does
                 from dask_jobqueue import SLURMCluster
     except ImportError as error:
-        raise ConfigError(f"cluster: Dask is missing ({error}); {_INSTALL}") from None
+        raise ConfigError(f"cluster: expected Dask; found none ({error}). {_INSTALL}") from None
     try:
         if cluster.kind == "slurm":
             opened: Any = SLURMCluster(**cluster.options)
@@ -241,7 +242,9 @@ def _dask_workers(count: int, cluster: ClusterConfig) -> Iterator[Workers]:
             opened = LocalCluster(**{"dashboard_address": None, **defaults, **cluster.options})
     except (RuntimeError, TypeError, ValueError) as error:
         reason = error.__cause__ or error  # "failed to start" has the real error as its cause
-        raise ConfigError(f"cluster.options: Dask refuses them: {reason}") from None
+        raise ConfigError(
+            f"cluster.options: expected those that Dask accepts; found: {reason}"
+        ) from None
     with opened, Client(opened) as client, client.get_executor(pure=False) as executor:
         if cluster.kind == "slurm":  # its workers appear when SLURM starts the jobs
             cores = cluster.options.get("cores") or dask.config.get("jobqueue.slurm.cores")

@@ -20,7 +20,7 @@ void AtomEnergy::init() const {
   if (force->pair == nullptr)
     error->all(FLERR,
                "fix {} glassml: expected a pair style, as the model reads potential energies; "
-               "found none: define it, or give other sources with the keyword scalar",
+               "found none. Define it, or give other sources with the keyword scalar",
                owner_);
 }
 

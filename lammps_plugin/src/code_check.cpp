@@ -121,8 +121,8 @@ class Checker {
   }
 
   [[noreturn]] void refuse(const std::string& found) const {
-    throw std::runtime_error("'" + file_ +
-                             "': expected a model whose code only calculates; found " + found +
+    throw std::runtime_error(file_ + ": expected a model whose code only calculates; found " +
+                             found +
                              ". Its code could do anything that you may do, such as overwrite " +
                              "files. If you trust its author, add the keyword 'trust yes'");
   }

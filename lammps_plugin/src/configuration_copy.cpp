@@ -158,7 +158,7 @@ void ConfigurationCopy::create() {
   if (lammps_create_atoms == nullptr)
     error->all(FLERR,
                "fix {} glassml: positions inherent: expected a LAMMPS with its library interface; "
-               "found a program without the function lammps_create_atoms: use another LAMMPS",
+               "found a program without the function lammps_create_atoms. Use another LAMMPS",
                owner_);
   release();
   settings_ = settings();
@@ -244,7 +244,11 @@ void ConfigurationCopy::take_atoms() {
   int missing = copied.nlocal == atom->nlocal ? 0 : 1;
   MPI_Allreduce(MPI_IN_PLACE, &missing, 1, MPI_INT, MPI_SUM, world);
   if (missing > 0)
-    error->all(FLERR, "fix {} glassml: positions inherent: the atoms could not be copied", owner_);
+    error->all(
+        FLERR,
+        "fix {} glassml: positions inherent: expected a copy of all atoms; found that LAMMPS made "
+        "none",
+        owner_);
   int* const rank = copied.ivector[custom(kRank)];
   int* const row = copied.ivector[custom(kRow)];
   for (int i = 0; i < atom->nlocal; i++) {

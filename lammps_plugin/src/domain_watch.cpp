@@ -44,7 +44,7 @@ void check_number_of_neighbours(const Manifest& manifest, double n_atoms, double
   throw std::runtime_error("expected at most " + number(kMostNeighbours) +
                            " neighbours of an atom within the cutoff " + number(manifest.cutoff) +
                            "; found about " + number(neighbours, 2) + " at the density " +
-                           number(n_atoms / volume) + ": are lengths in the unit of the model (" +
+                           number(n_atoms / volume) + ". Are lengths in the unit of the model (" +
                            manifest.length_unit + ")?");
 }
 

@@ -147,7 +147,7 @@ void FixGlassML::check_same_model() const {
   if (least[0] == ~least[1]) return;
   error->all(FLERR,
              "fix {} glassml: model file {}: expected the same file on all MPI tasks; found "
-             "different contents: give every machine the same copy",
+             "different contents. Give every machine the same copy",
              id, options_.model_file);
 }
 
@@ -173,7 +173,7 @@ void FixGlassML::check_labels() const {
     error->all(
         FLERR,
         "fix {} glassml: atom type {}: expected the species '{}', which is the label of this "
-        "type; found '{}': give the species in the order of the types, or the types labels "
+        "type; found '{}'. Give the species in the order of the types, or labels to the types "
         "that are not names of the model's species",
         id, type, name, options_.species[type - 1]);
   }

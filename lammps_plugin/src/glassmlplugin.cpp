@@ -40,7 +40,7 @@ bool fits_this_lammps(void* lmp) {
   if (lammps_extract_setting(lmp, "world_rank") == 0)
     std::fprintf(stderr,
                  "glassml plugin not loaded: expected LAMMPS version %d, for which it was built; "
-                 "found version %d: run 'glassml build'\n",
+                 "found version %d. Run 'glassml build'\n",
                  GLASSML_LAMMPS_VERSION, found);
   return false;
 #else

@@ -42,7 +42,7 @@ InherentPositions::InherentPositions(LAMMPS* lmp, const std::string& fix, double
   if (kWithoutDefault.contains(update->unit_style))
     error->all(FLERR,
                "fix {} glassml: positions inherent: expected ftol, which has no default in 'units "
-               "{}'; found none: give 'positions inherent ftol'",
+               "{}'; found none. Give 'positions inherent ftol'",
                owner_, update->unit_style);
   force_tolerance_ = kForceTolerance;
 }

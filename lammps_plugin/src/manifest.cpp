@@ -156,8 +156,8 @@ void check_version(const Reader& reader) {
   for (const std::int64_t number : kFormatVersions)
     known += (known.empty() ? "" : " or ") + std::to_string(number);
   const char* advice = version > kFormatVersions.back()
-                           ? ": install a newer glassml and run 'glassml build'"
-                           : ": export the model again";
+                           ? ". Install a newer glassml and run 'glassml build'"
+                           : ". Export the model again";
   reader.fail("format_version", known + ", which this plugin reads",
               std::to_string(version) + advice);
 }
@@ -256,12 +256,13 @@ void check_label_ranges(const Reader& reader, const Manifest& manifest) {
 }  // namespace
 
 Manifest parse_manifest(const std::string& text, const std::string& file) {
-  const std::string where = "'" + file + "', manifest.json";
+  const std::string where = file + ": manifest.json";
   if (is_nested_too_deeply(text))
     throw std::runtime_error(where + ": expected lists in lists as in a manifest; found them " +
                              "nested too deeply");
   const Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded()) throw std::runtime_error(where + ": this is not valid JSON");
+  if (json.is_discarded())
+    throw std::runtime_error(where + ": expected JSON; found other or truncated text");
   const Reader reader(json, where);
   check_version(reader);
 

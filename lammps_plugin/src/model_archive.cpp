@@ -27,7 +27,7 @@ constexpr std::uint64_t kLargestManifest = 16 * kMegabyte;
 constexpr std::uint64_t kLargestPart = 2 * kMegabyte;  // of code and of pickles
 
 constexpr const char* kManifest = "extra/manifest.json";
-constexpr const char* kAdvice = "copy it again, or export the model again";
+constexpr const char* kAdvice = "Copy it again, or export the model again";
 
 /// All members that `glassml export` writes; .debug_pkl only in files of the first version.
 bool is_known(const std::string& name) {
@@ -91,7 +91,7 @@ class Bytes {
 
 ModelArchive::ModelArchive(const std::string& file) : file_(file) {
   std::ifstream stream(file, std::ios::binary);
-  const std::string unreadable = "'" + file + "': expected a model file that can be read; found: ";
+  const std::string unreadable = file + ": expected a model file that can be read; found: ";
   if (!stream.is_open()) throw std::runtime_error(unreadable + std::strerror(errno));
   std::vector<char> chunk(1 << 16);
   while (stream && bytes_.size() <= kLargestFile) {
@@ -105,7 +105,7 @@ ModelArchive::ModelArchive(const std::string& file) : file_(file) {
   try {
     read_directory();
   } catch (const std::out_of_range& error) {
-    throw std::runtime_error("'" + file + "': expected a complete glassml model; found another " +
+    throw std::runtime_error(file + ": expected a complete glassml model; found another " +
                              "or a truncated file: " + error.what());
   }
 }
@@ -158,7 +158,7 @@ void ModelArchive::add_member(const std::string& path, std::uint32_t method, boo
                               : name == kManifest ? kLargestManifest
                                                   : kLargestPart;
   if (member.size > limit || total > kLargestFile)
-    throw std::runtime_error("'" + file_ + "', " + name + ": expected at most " +
+    throw std::runtime_error(file_ + ": " + name + ": expected at most " +
                              std::to_string(limit / kMegabyte) + " MB; found " +
                              std::to_string(member.size / kMegabyte) + " MB");
   members_[name] = member;
@@ -166,15 +166,15 @@ void ModelArchive::add_member(const std::string& path, std::uint32_t method, boo
 
 std::string ModelArchive::manifest_text() const {
   if (members_.count(kManifest) == 0)
-    throw std::runtime_error("'" + file_ + "': expected a complete glassml model; found another " +
-                             "or a truncated file: it has no manifest.json: write the file with " +
+    throw std::runtime_error(file_ + ": expected a complete glassml model; found another " +
+                             "or a truncated file: it has no manifest.json. Write the file with " +
                              "'glassml export'");
   auto bytes = stream();
   try {
     caffe2::serialize::PyTorchStreamReader reader(&bytes);
     return verified(reader, kManifest);
   } catch (const c10::Error& error) {
-    throw std::runtime_error("'" + file_ + "': expected a complete glassml model; found another " +
+    throw std::runtime_error(file_ + ": expected a complete glassml model; found another " +
                              "or a truncated file: " + reason(error));
   }
 }
@@ -204,7 +204,7 @@ void ModelArchive::check_content(const std::string& name, const std::string& con
   try {
     check_pickle(content, sizes);
   } catch (const std::runtime_error& error) {
-    throw std::runtime_error("'" + file_ + "', " + name + ": expected parameters that 'glassml " +
+    throw std::runtime_error(file_ + ": " + name + ": expected parameters that 'glassml " +
                              "export' wrote; found " + error.what() + ". Get the file again, or " +
                              "export the model again");
   }
@@ -219,13 +219,13 @@ std::string ModelArchive::verified(caffe2::serialize::PyTorchStreamReader& reade
   std::string content(static_cast<const char*>(data.get()), size);
   if (checksum_of(content) != members_.at(name).checksum)
     throw std::runtime_error(
-        "'" + file_ + "', " + name + ": expected the bytes that were " +
-        "written; found others (the checksum differs). The file is damaged: " + kAdvice);
+        file_ + ": " + name + ": expected the bytes that were " +
+        "written; found others (the checksum differs). The file is damaged. " + kAdvice);
   return content;
 }
 
 void ModelArchive::unexpected(const std::string& name, const std::string& found) const {
-  throw std::runtime_error("'" + file_ + "', " + name + ": expected an archive that 'glassml " +
+  throw std::runtime_error(file_ + ": " + name + ": expected an archive that 'glassml " +
                            "export' wrote; found " + found + ". Get the file again, or export " +
                            "the model again");
 }

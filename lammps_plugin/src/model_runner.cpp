@@ -67,7 +67,7 @@ struct EvaluationGuard {
 
 /// Checks all that the file holds before anything of it is loaded.
 void check_archive(const ModelArchive& archive, const std::string& file, bool trust) {
-  guarded("cannot read model '" + file + "'", [&] {
+  guarded(file + ": cannot be read", [&] {
     try {
       archive.check(trust);
     } catch (const std::runtime_error& problem) {  // ours, not torch's
@@ -78,7 +78,7 @@ void check_archive(const ModelArchive& archive, const std::string& file, bool tr
 
 torch::jit::Module load_module(const ModelArchive& archive, const std::string& file,
                                const std::string& device) {
-  return guarded("cannot load model '" + file + "' on device " + device, [&] {
+  return guarded(file + ": cannot be loaded on device " + device, [&] {
     const ThreadGuard one_thread(1);
     auto bytes = archive.stream();
     auto module = torch::jit::load(bytes, torch::Device(device));
@@ -93,7 +93,7 @@ void check_methods(const torch::jit::Module& module, const Manifest& manifest,
   for (const OutputEntry& output : manifest.outputs) methods.push_back(output.name);
   for (const std::string& method : methods)
     if (!module.find_method(method).has_value())
-      throw Problem("'" + file + "': expected a method '" + method +
+      throw Problem(file + ": expected a method '" + method +
                     "'; found none: the file is damaged or was not written by 'glassml export'");
 }
 
@@ -210,7 +210,7 @@ ModelRunner::ModelRunner(const std::string& file, const std::string& device, boo
   s.type = s.manifest.dtype == "float64" ? torch::kFloat64 : torch::kFloat32;
   check_archive(archive, file, trust);
   s.module = load_module(archive, file, device);
-  guarded("model '" + file + "'", [&] {
+  guarded(file, [&] {
     s.device = torch::Device(device);
     check_methods(s.module, s.manifest, file);
   });

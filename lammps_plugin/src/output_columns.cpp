@@ -27,7 +27,7 @@ OutputEntry find(const Manifest& manifest, const Options& options, const std::st
     if (options.smooth == 0)
       throw std::runtime_error(
           "keyword output: propensity_spread: expected the keyword smooth, which sets the number "
-          "of evaluations; found none: add 'smooth M'");
+          "of evaluations; found none. Add 'smooth M'");
     return spread_entry(*propensity);
   }
   if (const OutputEntry* output = manifest.find_output(name)) return *output;
@@ -85,7 +85,7 @@ double mobility_threshold(const Manifest& manifest, const Options& options) {
   if (options.chi4_given)
     throw std::runtime_error(
         "keyword chi4: expected the keyword threshold, which has no default for lengths in '" +
-        manifest.length_unit + "'; found none: add 'threshold LENGTH'");
+        manifest.length_unit + "'; found none. Add 'threshold LENGTH'");
   return 0.0;
 }
 

@@ -71,7 +71,7 @@ void ScalarInput::init_fix(int nevery) {
     refuse(
         fmt::format("expected values that are ready directly after the forces, when the model is "
                     "evaluated; found fix {} of style {}, which works at the end of the step and "
-                    "may hold unfinished values: use a compute, a variable of computes, or values "
+                    "may hold unfinished values. Use a compute, a variable of computes, or values "
                     "stored by 'fix store/state' with N = 0",
                     id_, fix_->style));
   if (nevery % fix_->peratom_freq != 0)
@@ -106,7 +106,7 @@ void ScalarInput::check_group(int igroup) const {
   if (covered != all)
     refuse(
         fmt::format("expected values of all {} atoms, as the model needs; found {}, those of its "
-                    "group '{}': define it for group all",
+                    "group '{}'. Define it for group all",
                     all, covered, group->names[igroup]));
 }
 

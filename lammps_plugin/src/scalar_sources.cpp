@@ -60,7 +60,7 @@ void ScalarSources::refuse_number(const std::string& model, const Manifest& mani
   if (scalars_.empty())
     error->all(FLERR,
                "fix {} glassml: expected no keyword scalar, as model {} takes no scalar inputs; "
-               "found {}: remove {}",
+               "found {}. Remove {}",
                owner_, model, found, given.size() == 1 ? "it" : "them");
   std::string needed, known;
   std::size_t n_needed = 0;
@@ -74,7 +74,7 @@ void ScalarSources::refuse_number(const std::string& model, const Manifest& mani
   if (known.empty())
     error->all(FLERR,
                "fix {} glassml: expected {} keyword(s) scalar, one for each scalar input of model "
-               "{} ({}); found {}: give 'scalar c_ID', 'scalar f_ID' or 'scalar v_name' for each, "
+               "{} ({}); found {}. Give 'scalar c_ID', 'scalar f_ID' or 'scalar v_name' for each, "
                "in this order",
                owner_, n_needed, model, needed, given.size());
   const std::string number = n_needed == 0 ? "no" : std::to_string(n_needed);

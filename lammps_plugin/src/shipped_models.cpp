@@ -51,7 +51,7 @@ std::string find_model(const std::string& name) {
     return (models / (name + kSuffix)).string();
   const std::string known = names.empty() ? "" : " (" + joined(names) + ")";
   throw std::runtime_error(
-      "'" + name + "': expected a model file that can be read, or the name of a model that ships " +
+      name + ": expected a model file that can be read, or the name of a model that ships " +
       "with glassml" + known + "; found: " + std::strerror(ENOENT) +
       (names.empty() ? ": 'glassml models fetch-path NAME' prints the path of a shipped model"
                      : ""));

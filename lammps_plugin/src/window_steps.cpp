@@ -89,8 +89,8 @@ WindowSteps window_steps(const Options& options, const Manifest& manifest, int e
         "the model (" +
         text(window) + "); found timestep " + number(timestep) +
         (manifest.positions == kAverage
-             ? ": give 'positions average Nsample Nrepeat', or another timestep"
-             : ": choose another timestep"));
+             ? ". Give 'positions average Nsample Nrepeat', or another timestep"
+             : ". Choose another timestep"));
   const WindowSteps steps = {every, static_cast<int>(between), window.samples};
   check(steps,
         " (the window of the model, " + text(window) + ", with timestep " + number(timestep) + ")");

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from systems import liquid, moved
+from systems import liquid, moved, write_dump
 
 from glassml.cli.average import average as command
 from glassml.data import Dataset, DatasetWriter, Window, number_of_windows, window_of
@@ -76,6 +76,22 @@ def test_other_interactions_time_step_and_temperature(glassml: Run, tmp_path: Pa
     assert abs(found / expected - 1) < 0.1  # error of the drawn temperature 6 per cent; forces
 
 
+def test_a_file_that_does_not_state_which_directions_are_periodic(glassml: Run, tmp_path: Path):
+    source = write(tmp_path / "in.h5", 1)
+    old = write_dump(tmp_path / "old.dump", list(Dataset(source)), flags="")
+    options = (*QUICK, "--temperature", "1", "--species", "A,B", "-j1")
+    assert "periodicity: expected " in glassml("average", old, "-o", "out.h5", *options).err
+    run = glassml("average", old, "-o", tmp_path / "old.h5", *options, "--pbc", "T,T,T")
+    assert run.code == 0, run.err
+    assert glassml("average", source, "-o", tmp_path / "new.h5", *options[:-3], "-j1").code == 0
+    ((one,), (other,)) = (Dataset(tmp_path / f"{name}.h5") for name in ("old", "new"))
+    assert one.pbc == (True, True, True)
+    # The same positions and velocities. LAMMPS orders the particles as they are sorted in its box.
+    np.testing.assert_allclose(
+        one.structures["average"], other.structures["average"], rtol=0, atol=1e-6
+    )
+
+
 def test_a_warning_is_shown(glassml: Run, tmp_path: Path):
     source = write(tmp_path / "in.h5", 5)
     run = glassml("average", source, "-o", source, "--overwrite", *QUICK)
@@ -122,7 +138,7 @@ def test_mistakes_are_named(glassml: Run, tmp_path: Path):
         ((source, *kob, "--interval", "inf"), "--interval: expected a positive time; found inf"),
         ((source, *kob, "--temperature", "-1"), "temperature: expected a positive number"),
         ((source, *kob, "--timestep", "0"), "--timestep: expected a positive time; found 0"),
-        ((tmp_path / "unknown.h5", *kob), "found None; give it (--temperature)"),
+        ((tmp_path / "unknown.h5", *kob), "found None. Give it (--temperature)"),
         ((source, "--system", "wahnstrom", "--jobs", "0"), "jobs: expected at least 1"),
     ]:
         run = glassml("average", *arguments, "-o", tmp_path / "out.h5")

@@ -80,7 +80,7 @@ def test_refit_and_export(
         done = glassml(*command, "-o", output)
         assert done.code == 1
         assert re.fullmatch(
-            rf"error: {output}: cannot write here {REASON}; make room or choose another path\n",
+            rf"error: {output}: cannot write here {REASON}\. Make room or choose another path\n",
             done.err,
         )
         assert contents(disk) == before
@@ -101,7 +101,7 @@ def test_evaluate(
     done = glassml("evaluate", model, data, "-o", report, "--resamples", 2)
     assert done.code == 1
     assert re.fullmatch(
-        rf"error: {report}/figures/\w+\.(png|svg): cannot write here {REASON}; make room or "
+        rf"error: {report}/figures/\w+\.(png|svg): cannot write here {REASON}\. Make room or "
         r"choose another path",
         done.err.splitlines()[-1],
     )
@@ -117,8 +117,8 @@ def test_sweep_and_train(glassml: Run, tiny_disk: Callable[[int], Path], tmp_pat
     done = glassml("sweep", tmp_path / "sweep.yaml", "--threads", 1)
     assert done.code == 1
     assert re.fullmatch(
-        rf"error: {disk}/sweep/runs/\w+/curves\.png: cannot write here {REASON}; finished runs "
-        rf"and epochs are kept in {disk}/sweep: make room, then run the same command again\n",
+        rf"error: {disk}/sweep/runs/\w+/curves\.png: cannot write here {REASON}\. Finished runs "
+        rf"and epochs are kept in {disk}/sweep\. Make room, then run the same command again\n",
         done.err,
     )
     assert "0 of them done" in done.out
@@ -129,8 +129,8 @@ def test_sweep_and_train(glassml: Run, tiny_disk: Callable[[int], Path], tmp_pat
     done = glassml("train", tmp_path / "train.yaml")
     assert done.code == 1
     assert re.fullmatch(
-        rf"error: {disk}/run\S*: cannot write here {REASON}; no epoch of {disk}/run is finished: "
-        rf"make room, then continue with: glassml train --resume {disk}/run\n",
+        rf"error: {disk}/run\S*: cannot write here {REASON}\. No epoch of {disk}/run is finished\. "
+        rf"Make room, then continue with: glassml train --resume {disk}/run\n",
         done.err,
     )
     assert not list(disk.rglob("*.partial*"))
@@ -139,7 +139,7 @@ def test_sweep_and_train(glassml: Run, tiny_disk: Callable[[int], Path], tmp_pat
 def test_checkpoints(tiny_disk: Callable[[int], Path]) -> None:
     disk = tiny_disk(64)
     (disk / "last.ckpt").write_bytes(b"an earlier one")
-    with pytest.raises(FullDiskError, match=rf"last\.ckpt: cannot write here {REASON}; make room"):
+    with pytest.raises(FullDiskError, match=rf"last\.ckpt: cannot write here {REASON}\. Make room"):
         AtomicCheckpointIO().save_checkpoint({"x": torch.zeros(40_000)}, disk / "last.ckpt")
     assert contents(disk) == {"last.ckpt": b"an earlier one"}
 
@@ -157,6 +157,6 @@ def test_output_that_is_full() -> None:
         )
     assert done.returncode == 1
     assert done.stderr == (
-        "error: the output: cannot write here (No space left on device); make room or write "
-        "elsewhere\n"
+        "error: the output: cannot write here (No space left on device). Make room or choose "
+        "another path\n"
     )

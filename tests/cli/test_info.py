@@ -186,7 +186,7 @@ def test_the_line_it_shows_is_a_command(analytic: MakeModel, glassml: Run, tmp_p
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("absent.pt", "absent.pt: no such model file"),
+        ("absent.pt", "absent.pt: expected a model file"),
         ("text.pt", "text.pt: expected a model file written by `glassml export`"),
     ],
 )

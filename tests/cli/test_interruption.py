@@ -207,7 +207,7 @@ def test_a_run_is_trained_by_one_process_at_a_time(glassml: Run, tmp_path: Path)
             assert re.fullmatch(
                 rf"error: {re.escape(str(run))}: another `glassml train` is writing it "
                 rf"\(process {holder.pid} on {re.escape(os.uname().nodename)} since "
-                r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d \S+\); wait until it ends, stop it, or choose "
+                r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d \S+\)\. Wait until it ends, stop it, or choose "
                 r"another output\n",
                 refused.err,
             )

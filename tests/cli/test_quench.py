@@ -110,6 +110,24 @@ def test_a_structure_file_of_several_frames(glassml: Run, tmp_path: Path):
             assert done.provenance["quench_force_tolerance"] == 1e-6
 
 
+def test_a_file_that_does_not_state_which_directions_are_periodic(glassml: Run, tmp_path: Path):
+    old = write_dump(tmp_path / "old.dump", [liquid(50, seed=1)], flags="")
+    arguments = ("quench", old, "-o", tmp_path / "out.h5", "--system", "kob-andersen")
+    options = ("--species", "A,B", "--force-tolerance", "1e-4", "-j1")
+    assert "periodicity: expected " in glassml(*arguments, *options).err
+    run = glassml(*arguments, *options, "--pbc", "T,T,T")
+    assert run.code == 0, run.err
+    expected = quench(liquid(50, seed=1), kob_andersen(), force_tolerance=1e-4)
+    found = Dataset(tmp_path / "out.h5")[0]
+    assert found.pbc == (True, True, True)
+    # The dump holds all digits.
+    np.testing.assert_allclose(
+        found.scalars["inherent_energy"].sum(), expected.scalars["inherent_energy"].sum(), rtol=1e-9
+    )
+    refused = glassml(*arguments, *options, "--pbc", "T,T", "--overwrite")
+    assert "--pbc: expected T or F for each lattice direction" in refused.err
+
+
 def test_each_configuration_has_the_tolerance_of_its_density(glassml: Run, tmp_path: Path):
     with DatasetWriter(tmp_path / "in.h5") as writer:
         for density in (1.2, 0.8):
@@ -144,7 +162,7 @@ def test_an_own_system_in_an_include_file(glassml: Run, tmp_path: Path):
 def test_in_place(glassml: Run, tmp_path: Path):
     source = write(tmp_path / "data.h5", 2)
     arguments = ("quench", source, "-o", source, "--system", "kob-andersen")
-    assert "exists already" in glassml(*arguments).err
+    assert "found one that exists" in glassml(*arguments).err
     assert glassml(*arguments, "--overwrite").code == 0
     with Dataset(source) as dataset:
         assert all("inherent" in configuration.structures for configuration in dataset)

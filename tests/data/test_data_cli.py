@@ -87,7 +87,7 @@ def test_an_existing_file_is_kept(run, folder, output):
     output.write_text("precious")
     result = run("convert", folder, "-o", output)
     assert isinstance(result.exception, InputError)
-    assert "exists already" in str(result.exception)
+    assert "found one that exists" in str(result.exception)
     assert output.read_text() == "precious"
     assert run("convert", folder, "-o", output, "--overwrite").exit_code == 0
     assert len(Dataset(output)) == 2
@@ -243,7 +243,7 @@ def test_split(run, ten, tmp_path):
     assert "in no part: 1 configurations" in result.output
     assert train.description["split"]["seed"] == 1
     assert train.description["split"]["sizes"] == {"train": 7, "test": 2}
-    assert "exists already" in str(run(*arguments).exception)
+    assert "found one that exists" in str(run(*arguments).exception)
     assert run(*arguments, "--overwrite").exit_code == 0
     assert run("split", ten, "--by", "temperature", "-o", tmp_path / "parts").exit_code == 0
     assert len(Dataset(tmp_path / "parts" / "data_temperature0.44.h5")) == 3
@@ -276,7 +276,7 @@ def test_merge(run, ten, tmp_path):
     assert result.exit_code == 0
     assert f"{merged}: 10 configurations" in result.output.replace("\n", "")
     assert sorted(Dataset(merged).names) == sorted(Dataset(ten).names)
-    assert "exists already" in str(run("merge", *parts, "-o", merged).exception)
+    assert "found one that exists" in str(run("merge", *parts, "-o", merged).exception)
 
 
 def test_validate(run, folder, output, ten):

@@ -193,7 +193,7 @@ def test_two_dimensional_dumps_are_told_to_be_so(tmp_path):
     header = DUMP.partition("ITEM: ATOMS")[0].replace("\n3\n", "\n25\n")
     path = tmp_path / "flat.dump"
     path.write_text(f"{header}ITEM: ATOMS id type x y z\n{rows}")
-    with pytest.raises(InputError, match="data convert --pbc T,T,F"):
+    with pytest.raises(InputError, match="which --pbc T,T,F states"):
         list(read_configurations(path, options=ReadOptions(species=SPECIES)))
     options = ReadOptions(species=SPECIES, pbc=(True, True, False))
     (configuration,) = read_configurations(path, options=options)

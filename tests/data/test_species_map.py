@@ -58,7 +58,7 @@ def test_a_map_is_checked_against_the_names():
     assert ordered.indices(["H", "He"]).tolist() == [1, 0]
     by_type = SpeciesMap.of(SpeciesMap(("B", "A", "B")), ("A", "B"))
     assert by_type.indices([1, 2, 3]).tolist() == [1, 0, 1]
-    with pytest.raises(InputError, match=r"type 2 stands for 'C'; expected one of .*\['A', 'B'\]"):
+    with pytest.raises(InputError, match=r"type 2: expected one of .*\['A', 'B'\]; found 'C'"):
         SpeciesMap.of(SpeciesMap(("A", "C")), ("A", "B"))
 
 
@@ -86,18 +86,18 @@ def test_unknown_symbol_names_both_sides():
     species = SpeciesMap({"H": "A", "He": "B"})
     with pytest.raises(
         InputError,
-        match=r"^melt: symbol Li \(first at particle 2\) has no species; .* H -> A, He -> B$",
+        match=r"^melt: species: .* for symbol Li \(first at particle 2\); .* H -> A, He -> B\.",
     ):
         species.indices(["H", "He", "Li"], "melt")
 
 
 def test_more_types_than_species():
-    with pytest.raises(InputError, match=r"type 3 \(first at particle 1\).*types 1 -> A, 2 -> B$"):
+    with pytest.raises(InputError, match=r"type 3 \(first at particle 1\).*types 1 -> A, 2 -> B"):
         SpeciesMap(("A", "B")).indices([1, 3])
 
 
 def test_a_name_that_the_model_does_not_have():
-    with pytest.raises(InputError, match=r"type 2 stands for 'C'; expected one of .*\['A', 'B'\]"):
+    with pytest.raises(InputError, match=r"type 2: expected one of .*\['A', 'B'\]; found 'C'"):
         SpeciesMap(("A", "C"), names=("A", "B"))
 
 

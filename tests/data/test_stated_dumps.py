@@ -250,7 +250,9 @@ def test_other_dumps(tmp_path):
     cut = frame().partition("ITEM: ATOMS")[0]
     assert f"BOX BOUNDS {FLAGS}. Is the file still being written?" in refusal(tmp_path, cut)
     label = frame().replace("ITEM: NUMBER", "ITEM: LABEL\nany\nITEM: NUMBER")
-    assert "line 3: found the unknown item ITEM: LABEL" in refusal(tmp_path, label)
+    assert "line 3: expected an item that LAMMPS writes; found ITEM: LABEL" in refusal(
+        tmp_path, label
+    )
     assert "positions: expected columns x y z, xs ys zs, xu yu zu or xsu ysu zsu" in refusal(
         tmp_path, frame(columns="id type x y w")
     )

@@ -68,7 +68,7 @@ def test_without_a_cell_a_liquid_is_no_droplet(tmp_path, kind, header):
         (f'{LATTICE} pbc="T F"', "expected flags such as"),
         (f'{LATTICE} pbc="1 2 0"', "expected flags such as"),
         (f'{LATTICE} pbc="f f f"', "expected flags such as"),
-        ('Lattice="3 0 0 0 3"', "ASE cannot read it"),
+        ('Lattice="3 0 0 0 3"', "found one that ASE cannot read"),
         (f"{LATTICE} Properties=species:S:1:pos:R", "expected name:kind:columns"),
         (
             f"{LATTICE} Properties=element:S:1:pos:R:3",

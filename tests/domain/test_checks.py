@@ -169,7 +169,7 @@ def test_almost_no_neighbours() -> None:
     metal = moved(here, positions=here.positions * 2.7, cell=here.cell * 2.7)
     one = domain_of([measure(metal)])
     with pytest.raises(ConfigError, match=(
-        r"model: cutoff: expected a distance within which particles have neighbours; found 2 "
+        r"model: expected a distance within which particles have neighbours; found 2 "
         r"angstrom, within which they have 0.* on average; the mean spacing of particles is 2.54 "
         r"angstrom"
     )):  # fmt: skip

@@ -160,7 +160,9 @@ def test_a_shipped_model_is_found_by_its_name() -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match=r"no such model file, nor one .*kob_andersen_T0\.44"):
+    with pytest.raises(
+        ModelFileError, match=r"expected a model file, or the name of one .*kob_andersen_T0\.44"
+    ):
         Predictor(tmp_path / "absent.pt")
 
 
@@ -184,15 +186,13 @@ def test_archive_with_damaged_code(small: Path) -> None:
     with zipfile.ZipFile(small, "w") as archive:
         for key, value in entries.items():
             archive.writestr(key, value)
-    with pytest.raises(ModelFileError, match="cannot be loaded"):
+    with pytest.raises(ModelFileError, match="that torch loads"):
         Predictor(small)
 
 
 def test_unknown_format_version_names_the_known_one(small: Path) -> None:
     _rewrite(small, lambda manifest: manifest | {"format_version": 7})
-    with pytest.raises(
-        ModelFileError, match="format version 7; this glassml knows versions 1, 2 and 3"
-    ):
+    with pytest.raises(ModelFileError, match=r"format version: expected .*; found 7"):
         Predictor(small)
 
 
@@ -211,7 +211,7 @@ def test_unknown_format_version_names_the_known_one(small: Path) -> None:
         ({"outputs": [{"name": "x", "dimension": "[-]"}]}, "'outputs.0.columns': expected a value"),
         ({"scalar_inputs": [7]}, "field 'scalar_inputs.0': expected a mapping; found 7"),
         ({"colour": "red"}, "field 'colour': expected no such field; found 'red'"),
-        ({"cutoff": "far", "species": []}, "found [] (and 1 more); export the model again"),
+        ({"cutoff": "far", "species": []}, "found [] (and 1 more). Export the model again"),
     ],
 )
 def test_a_wrong_field_of_the_manifest_is_explained(

@@ -210,8 +210,8 @@ def with_manifest(path: Path, change: dict[str, Any]) -> Path:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 4}, "format version 4; this glassml knows versions 1, 2 and 3"),
-        ({"format_version": 0}, "format version 0; this glassml knows versions 1, 2 and 3"),
+        ({"format_version": 4}, "expected 1, 2 and 3, which this glassml knows; found 4"),
+        ({"format_version": 0}, "expected 1, 2 and 3, which this glassml knows; found 0"),
         (
             {"format_version": 1, "training": {"epoch": "last", "colour": "red"}},
             "manifest.json: field 'training.epoch': expected a whole number; found 'last'",

@@ -239,7 +239,7 @@ TIMES = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
             {"timestep": [0, 20, 40, 60, 100, 120]},
             {"samples": 5},
             "run: frame 4: step: expected 80, which is 20 after run: frame 3, .* found 100. "
-            "Averages need evenly spaced frames: choose such frames with the index",
+            "Averages need evenly spaced frames. Choose such frames with the index",
         ),
         (
             {"time": [0.0, 0.1, 0.2, 0.35, 0.4, 0.5]},

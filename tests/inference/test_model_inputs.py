@@ -61,9 +61,9 @@ def test_a_species_map_may_hold_species_that_do_not_occur() -> None:
 @pytest.mark.parametrize(
     ("species", "message"),
     [
-        (("A", "B", "C"), r"type 3 stands for 'C'; expected one of the model's .*\['A', 'B'\]"),
-        (SpeciesMap(("A", "C")), "type 2 stands for 'C'"),
-        ({"H": "A", "He": "B", "Li": "C"}, "symbol Li stands for 'C'"),
+        (("A", "B", "C"), r"type 3: expected one of the model's .*\['A', 'B'\]; found 'C'"),
+        (SpeciesMap(("A", "C")), "type 2: .*; found 'C'"),
+        ({"H": "A", "He": "B", "Li": "C"}, "symbol Li: .*; found 'C'"),
         ({"A": "A", "B": "B"}, "expected chemical symbols to map from; found 'A', which no part"),
         ({1: "A", 2: "B"}, r"found 1, .*give their species alone, such as \['A', 'B'\]"),
     ],
@@ -93,7 +93,7 @@ def test_atoms_may_name_their_species() -> None:
         (None, "^melt: .*symbols H, He .*model's species A, B"),
         ({"H": "A"}, "^melt: .*symbol He .*symbols H -> A"),
         (("A",), "^melt: .*type 2 .*types 1 -> A"),
-        (("A", "C"), r"'C'; expected one of the model's species \['A', 'B'\]"),
+        (("A", "C"), r"one of the model's species \['A', 'B'\]; found 'C'"),
     ],
 )
 def test_unknown_species_is_refused(species: object, message: str) -> None:

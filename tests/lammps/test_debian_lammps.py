@@ -104,7 +104,7 @@ def test_the_system_is_compared_with_the_training_data_once(example):
 
 def test_a_mistake_stops_lammps_without_lines_of_the_program(example):
     _, output = example
-    assert "d_propensity: expected a property of this name; found none: define it by" in output
+    assert "d_propensity: expected a property of this name; found none. Define it by" in output
     assert "ERROR" in output
     assert 'File "' not in output.rpartition("d_propensity: expected")[0].splitlines()[-1]
     assert "Traceback" not in output

@@ -221,9 +221,9 @@ def test_misuse_is_explained(bench, keyword: str, words: str) -> None:
             20,
             0.003,
             "expected a timestep that divides the interval between the samples of the model (5 "
-            "samples every 0.02); found timestep 0.003: give 'positions average Nsample Nrepeat'",
+            "samples every 0.02); found timestep 0.003. Give 'positions average Nsample Nrepeat'",
         ),
-        (20, 0.1, "found timestep 0.1: give"),
+        (20, 0.1, "found timestep 0.1. Give"),
         (
             10,
             0.005,
@@ -248,7 +248,7 @@ def test_a_thermal_model_is_not_advised_to_read_averaged_positions(bench) -> Non
     model = averaging_model(bench.folder, SCALARS, "thermal")
     script = bench.start(liquid(60, seed=89)) + f"fix g all glassml {EVERY} {model} A B\n"
     message = bench.refused(script + "fix move all nve\ntimestep 0.003\nrun 0")
-    assert "found timestep 0.003: choose another timestep" in message
+    assert "found timestep 0.003. Choose another timestep" in message
     assert "positions average" not in message
 
 
@@ -276,7 +276,7 @@ def test_energies_of_another_configuration_must_be_given(bench, positions: str) 
     """In a model of inherent structures, the energy of the fix would be that of the minimum."""
     model = averaging_model(bench.folder, ("potential_energy",), positions, None)
     script = bench.start(liquid(60, seed=91)) + ENERGY + f"fix g all glassml 1 {model} A B "
-    assert "(potential_energy [energy]); found 0: give" in bench.refused(script + "\nrun 0")
+    assert "(potential_energy [energy]); found 0. Give" in bench.refused(script + "\nrun 0")
     bench.run(script + "scalar c_energy\nrun 0")
 
 
@@ -298,7 +298,7 @@ def test_energies_of_another_configuration_must_be_given(bench, positions: str) 
 def test_windows_in_model_files_are_checked(bench, window: object, words: str) -> None:
     rewritten(averaging_model(bench.folder), bench.folder / "other.pt", window=window)
     message = bench.refused(bench.start(liquid(60)) + "fix g all glassml 1 other.pt A B")
-    assert "'other.pt', manifest.json" in message
+    assert "other.pt: manifest.json" in message
     assert words in message
 
 

@@ -42,7 +42,7 @@ def test_units_in_which_ftol_has_no_default(bench, units: str, length: str) -> N
     model = rewritten(own, bench.folder / "other.pt", length_unit=length)
     script = bench.start(liquid(60)).replace("units lj", f"units {units}")
     message = bench.refused(script + command(model))
-    assert f"{PREFIX} ftol, which has no default in 'units {units}'; found none: give" in message
+    assert f"{PREFIX} ftol, which has no default in 'units {units}'; found none. Give" in message
     bench.run(script + command(model, "positions inherent 1e-12"))
 
 

@@ -45,15 +45,15 @@ class Broken(Analytic):
         ("1.5 {model} A B", ["Nevery: expected a positive integer; found 1.5"]),
         (
             "10 {model} A B scalar c_pe",
-            ["expected no keyword scalar", "no scalar inputs; found 'scalar c_pe': remove it"],
+            ["expected no keyword scalar", "no scalar inputs; found 'scalar c_pe'. Remove it"],
         ),
         (
             "10 {model} A B scalar c_a scalar f_b[2]",
-            ["found 'scalar c_a', 'scalar f_b[2]': remove them"],
+            ["found 'scalar c_a', 'scalar f_b[2]'. Remove them"],
         ),
-        ("10 nowhere.pt A B", ["'nowhere.pt': expected a model file that can be read", "No such"]),
-        ("10 . A B", ["'.': expected a model file that can be read; found: an empty file or a"]),
-        ("10 data.liquid A B", ["'data.liquid': expected a complete glassml model; found another"]),
+        ("10 nowhere.pt A B", ["nowhere.pt: expected a model file that can be read", "No such"]),
+        ("10 . A B", [".: expected a model file that can be read; found: an empty file or a"]),
+        ("10 data.liquid A B", ["data.liquid: expected a complete glassml model; found another"]),
         ("10 {model} A B colour red", ["'colour' is an unknown keyword", "output, scalar, device"]),
         (
             "10 {model} A B device cpu colour red",
@@ -84,13 +84,13 @@ def test_wrong_command(bench, models, command, words):
 def test_truncated_file(bench, models):
     (bench.folder / "half.pt").write_bytes(models().read_bytes()[:4000])
     message = bench.refused(bench.start(liquid(60)) + "fix g all glassml 1 half.pt A B")
-    assert "'half.pt': expected a complete glassml model; found another or a truncated" in message
+    assert "half.pt: expected a complete glassml model; found another or a truncated" in message
 
 
 def test_torchscript_file_of_another_program(bench, models):
     torch.jit.save(torch.jit.load(str(models())), str(bench.folder / "other.pt"))
     message = bench.refused(bench.start(liquid(60)) + "fix g all glassml 1 other.pt A B")
-    assert "it has no manifest.json: write the file with 'glassml export'" in message
+    assert "it has no manifest.json. Write the file with 'glassml export'" in message
 
 
 @pytest.mark.parametrize(
@@ -98,12 +98,12 @@ def test_torchscript_file_of_another_program(bench, models):
     [
         (
             {"format_version": 7},
-            "'other.pt', manifest.json: field 'format_version': expected 1 or 2 or 3, which this "
-            "plugin reads; found 7: install a newer glassml and run 'glassml build'",
+            "other.pt: manifest.json: field 'format_version': expected 1 or 2 or 3, which this "
+            "plugin reads; found 7. Install a newer glassml and run 'glassml build'",
         ),
         (
             {"format": "recipe"},
-            "'other.pt', manifest.json: field 'format': expected 'glassml-model'; found 'recipe'",
+            "other.pt: manifest.json: field 'format': expected 'glassml-model'; found 'recipe'",
         ),
         (
             {"length_unit": "angstrom"},

@@ -138,7 +138,7 @@ def test_columns_variables_and_fixes(bench, models, agrees):
             "scalar f_a",
             "found fix a of style ave/atom, which works at the end of the step",
         ),
-        ("fix k all store/state 2 vx\n", "scalar f_k", "unfinished values: use a compute"),
+        ("fix k all store/state 2 vx\n", "scalar f_k", "unfinished values. Use a compute"),
     ],
 )
 def test_misuse_is_explained(bench, one, commands, keywords, words):
@@ -152,8 +152,8 @@ def test_misuse_is_explained(bench, one, commands, keywords, words):
     ("scalars", "keywords", "words"),
     [
         (("first",), "", "expected 1 keyword(s) scalar, one for each scalar input of model"),
-        (("first",), "", "(first [-]); found 0: give 'scalar c_ID', 'scalar f_ID' or"),
-        (("first",), "scalar c_a scalar c_b", "found 2: give"),
+        (("first",), "", "(first [-]); found 0. Give 'scalar c_ID', 'scalar f_ID' or"),
+        (("first",), "scalar c_a scalar c_b", "found 2. Give"),
         (
             ("potential_energy", "first"),
             "",

@@ -216,7 +216,7 @@ def test_one_evaluation_is_no_smoothing(bench, models, dump):
         (
             "output propensity propensity_spread",
             "propensity_spread: expected the keyword smooth, which sets the number of evaluations; "
-            "found none: add 'smooth M'",
+            "found none. Add 'smooth M'",
         ),
         (
             "smooth 3 output propensity colour",

@@ -237,7 +237,7 @@ def test_statistics_without_a_threshold_are_refused(bench):
     message = bench.refused(metal(bench, "chi4 5") + "run 0")
     assert (
         "keyword chi4: expected the keyword threshold, which has no default for lengths in "
-        "'angstrom'; found none: add 'threshold LENGTH'" in message
+        "'angstrom'; found none. Add 'threshold LENGTH'" in message
     )
 
 

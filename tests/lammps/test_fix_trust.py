@@ -56,7 +56,7 @@ def test_lengths_in_a_wrong_unit_are_refused_before_memory_is_taken(bench, model
     here = liquid(500, density=1200.0)
     message = bench.refused(bench.start(here) + f"fix g all glassml 1 {models()} A B\nrun 0")
     assert "expected at most 4000 neighbours of an atom within the cutoff" in message
-    assert "at the density 1200: are lengths in the unit of the model (lj)?" in message
+    assert "at the density 1200. Are lengths in the unit of the model (lj)?" in message
 
 
 @pytest.mark.parametrize("ranks", [1, 2])

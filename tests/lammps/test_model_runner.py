@@ -164,10 +164,10 @@ def test_positions_that_are_not_finite(drive, models, bad):
         (
             "format_version",
             4,
-            "expected 1 or 2 or 3, which this plugin reads; found 4: install a newer glassml and "
+            "expected 1 or 2 or 3, which this plugin reads; found 4. Install a newer glassml and "
             "run 'glassml build'",
         ),
-        ("format_version", 0, "plugin reads; found 0: export the model again"),
+        ("format_version", 0, "plugin reads; found 0. Export the model again"),
     ],
 )
 def test_damaged_manifest(drive, models, tmp_path, field, value, words):
@@ -178,7 +178,7 @@ def test_damaged_manifest(drive, models, tmp_path, field, value, words):
         module, str(tmp_path / "m.pt"), _extra_files={"manifest.json": json.dumps(manifest)}
     )
     error = drive(tmp_path / "m.pt", 0, [], [], [])[2]
-    assert "m.pt'" in error
+    assert "m.pt: " in error
     assert words in error
 
 
@@ -209,7 +209,7 @@ def test_fields_that_do_not_concern_an_engine_are_ignored(drive, models, tmp_pat
 def test_manifest_that_is_not_json(drive, models, tmp_path):
     module = torch.jit.load(str(models()))
     torch.jit.save(module, str(tmp_path / "m.pt"), _extra_files={"manifest.json": '{"format": '})
-    assert "manifest.json: this is not valid JSON" in drive(tmp_path / "m.pt", 0, [], [], [])[2]
+    assert "manifest.json: expected JSON; found other" in drive(tmp_path / "m.pt", 0, [], [], [])[2]
 
 
 def test_nothing_was_warned_of_in_the_last_build(build_tree):
@@ -224,5 +224,5 @@ def test_lammps_of_another_version_is_left_alone(build_tree, tmp_path):
     script = f"plugin clear\nplugin load {other}\nplugin list\n"
     run = run_lammps(script, cwd=tmp_path)
     assert "glassml plugin not loaded: expected LAMMPS version 20000229" in run.stdout
-    assert "run 'glassml build'" in run.stdout
+    assert "Run 'glassml build'" in run.stdout
     assert "fix style plugin glassml" not in run.stdout

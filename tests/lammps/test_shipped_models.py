@@ -64,7 +64,7 @@ def test_a_plugin_without_its_models_says_how_to_get_the_path(bench):
         bench.run(loaded, env=environment)
     message = " ".join(str(caught.value).split())
     assert (
-        f"'{NAME}': expected a model file that can be read, or the name of a model that ships with "
+        f"{NAME}: expected a model file that can be read, or the name of a model that ships with "
         "glassml; found: No such file or directory: 'glassml models fetch-path NAME' prints the "
         "path of a shipped model"
     ) in message

@@ -180,17 +180,25 @@ def test_file_and_back(model: GlassModel, system: Configuration, tmp_path: Path)
 def test_networks_are_not_restored(tmp_path: Path):
     torch.manual_seed(0)
     save_model(build("se3gnn-v2", l_max=1, channels=2, n_layers=2).eval(), tmp_path / "m.pt")
-    with pytest.raises(ModelFileError, match="found se3gnn-v2; give its run folder"):
+    with pytest.raises(ModelFileError, match=r"found se3gnn-v2\. Give its run folder"):
         restored_model(tmp_path / "m.pt")
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"l_max": 0}, "l_max: expected a whole number of at least 1"),
-        ({"l_max": 99}, "l_max: expected 1 to"),
+        ({"l_max": 0}, "l_max: expected a whole number from 1 to 11; found 0"),
+        ({"l_max": 99}, "l_max: expected a whole number from 1 to 11; found 99"),
         ({"shells": 0}, "shells"),
         ({"averages": -1}, "averages"),
+        ({"shells": 10**9}, "shells: expected a whole number from 1 to 1000; found"),
+        ({"angular_shells": 10**9}, "angular_shells: expected a whole number from 1 to 1000"),
+        ({"averages": 10**9}, "averages: expected a whole number from 0 to 999; found"),
+        (
+            {"shells": 1000, "averages": 999},
+            "at most 65536 descriptors of .*; found",
+        ),
+        ({"averaging_length": 1e300}, "averaging_length: expected a positive length of at most"),
         ({"start": 3.0}, "start: expected a distance below the cutoff"),
         ({"averaging_length": 0.0}, "averaging_length"),
     ],

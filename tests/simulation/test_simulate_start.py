@@ -19,6 +19,7 @@ from glassml.settings import apply_overrides, validated
 from glassml.simulation import kob_andersen, quench
 from glassml.simulation.exchange import write_data
 from glassml.simulation.pipeline import SimulateConfig, SimulationResult, simulate
+from glassml.simulation.pipeline.given import read_given
 from glassml.simulation.pipeline.simulate import load_simulate_config, write_inputs
 
 QUICK = {
@@ -123,6 +124,17 @@ def test_dumps_data_files_and_extxyz(equilibrium: Path, tmp_path: Path):
     # extxyz files have eight decimals; the minimum forgets them unless it is at a saddle.
     assert energies(symbols) == pytest.approx(expected(frames[2:]), abs=1e-3)
     assert symbols[0].species_names == ("A", "B")
+
+
+def test_periodic_directions_that_a_file_does_not_state(tmp_path: Path):
+    old = write_dump(tmp_path / "old.dump", [disordered(160)], flags="")
+    with pytest.raises(GlassMLError, match=r"old\.dump: .*periodicity: expected .*start\.pbc"):
+        simulate(config(old, tmp_path / "run"))
+    start = config(old, tmp_path / "run", "start.pbc=T,T,T").start
+    assert start is not None
+    (found,) = read_given(start, kob_andersen())
+    assert found.pbc == (True, True, True)
+    np.testing.assert_array_equal(found.positions, disordered(160).positions)
 
 
 def test_a_rotated_cell_gives_rotated_vectors(tmp_path: Path):
@@ -254,6 +266,7 @@ def test_paths_are_relative_to_the_configuration_file(equilibrium: Path, tmp_pat
         (["start.files=none.data"], ["none.data: expected a file of configurations"]),
         (["system.name=kob-andersen-2d"], ["pbc: expected particles in one plane"]),
         (["start.species={A: X}"], ["species: expected names of the system kob-andersen", "'X'"]),
+        (["start.pbc='T,T,T'"], ["T2.h5: --pbc: expected none, as a dataset states which"]),
         (["start.species=[A]"], ["start.species: expected names for ['A', 'B']; found ['A']"]),
     ],
 )
@@ -263,6 +276,12 @@ def test_mistakes(equilibrium: Path, tmp_path: Path, overrides: list[str], parts
     text = plain(str(caught.value))
     assert [part for part in parts if part not in text] == [], text
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("given", ["'T,T'", "'x,y,z'", "periodic", "3", "[T, T, F]"])
+def test_periodic_directions_in_another_form(tmp_path: Path, given: str):
+    with pytest.raises(ConfigError, match=r"start\.pbc: expected .*; found"):
+        config(tmp_path / "any.dump", tmp_path / "run", f"start.pbc={given}")
 
 
 def test_files_that_do_not_fit(tmp_path: Path):

@@ -166,7 +166,7 @@ def test_usual_sizes_go_as_far_as_the_dataset(
         (["--time", "4", "--picture", "p.png"], "time: .*expected one of 3, 30; found 4"),
         (["--species", "C"], "--species: expected one of A, B; found 'C'"),
         (["--time", "3", "--picture", "p"], "p: picture: .*found a name without ending"),
-        (["--test", "there.h5"], "there.h5: c0 holds the same data as c0"),
+        (["--test", "there.h5"], "found c0 with the data of c0"),
     ],
 )
 def test_mistakes_are_explained(

@@ -109,7 +109,7 @@ def test_a_refitted_model_becomes_a_member(runs: list[Path], dataset: Path, tmp_
     assert read_manifest(tmp_path / "measured.pt").training.accuracy == read_accuracy(measured)
     again = Predictor(tmp_path / "measured.pt", device="cpu").predict([here])[0]["propensity"]
     np.testing.assert_array_equal(again, ridge)
-    with pytest.raises(ModelFileError, match=r"network\.pt: .*give its run folder or checkpoint"):
+    with pytest.raises(ModelFileError, match=r"network\.pt: .*Give its run folder or checkpoint"):
         _export(runs[0], tmp_path / "network.pt", "-o", tmp_path / "twice.pt")
 
 
@@ -126,7 +126,7 @@ def test_an_accuracy_that_was_measured_goes_into_the_file(runs: list[Path], tmp_
     measured.write_text(json.dumps({"protocol": "none", "scores": [score | {"value": "?"}]}))
     with pytest.raises(InputError, match=r"accuracy\.json: scores\.0\.value: expected a number"):
         _export(runs[0], "-o", model, *options)
-    with pytest.raises(InputError, match=r"absent\.json: cannot read: No such file"):
+    with pytest.raises(InputError, match=r"absent\.json: cannot be read .No such file"):
         _export(runs[0], "-o", model, "--accuracy", tmp_path / "absent.json")
 
 
@@ -149,7 +149,7 @@ def test_tables_keep_the_bound(runs: list[Path], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("chosen", "options", "error", "message"),
     [
-        ([0, 0], [], ModelFileError, "first: is given twice, .*--weights"),
+        ([0, 0], [], ModelFileError, "expected each run once, .*first twice.*--weights"),
         ([0, 1], ["--weights", "1"], ConfigError, "weights: expected one for each of the 2"),
         ([0, 1], ["--weights", "1,-2"], ConfigError, "weights: expected positive .* 1, -2"),
         ([0, 1], ["--weights", "a,b"], InputError, "--weights: expected numbers .* 'a,b'"),

@@ -59,7 +59,7 @@ def test_names_and_files_choose_the_validation_set(
     ("validation", "message"),
     [
         (["sample_99"], "sample_0.*; found 'sample_99', which 0 of them have"),
-        ([f"sample_{k}" for k in range(8)], "none is left to train on"),
+        ([f"sample_{k}" for k in range(8)], "with none left to train on"),
         (0.99, "leaves none to train on"),
     ],
 )
@@ -73,7 +73,7 @@ def test_a_useless_split_is_refused(
 
 def test_validating_on_the_training_data_is_refused(settings: dict[str, Any]) -> None:
     settings["data"]["validation"] = settings["data"]["train"]
-    with pytest.raises(ConfigError, match=r"data\.validation: .*tiny\.h5.* holds the same data"):
+    with pytest.raises(ConfigError, match=r"data\.validation: .*tiny\.h5.* with the data of"):
         _split(settings)
 
 
@@ -82,13 +82,13 @@ def test_one_configuration_on_both_sides_is_refused_under_any_name(
 ) -> None:
     validation = [labelled(20), moved(labelled(3), name="renamed")]
     settings["data"]["validation"] = str(write_dataset(tmp_path / "v.h5", validation))
-    message = r"data\.validation: .*v\.h5.*'renamed' holds .* as .*tiny\.h5.*'sample_3'"
+    message = r"data\.validation: .*v\.h5.*'renamed' with .* of .*tiny\.h5.*'sample_3'"
     with pytest.raises(ConfigError, match=message):
         _split(settings)
     # A fraction may draw one copy for validation and leave the other one.
     twice = write_dataset(tmp_path / "twice.h5", [labelled(0), moved(labelled(0), name="again")])
     settings["data"] |= {"train": str(twice), "validation": 0.5}
-    with pytest.raises(ConfigError, match=r"data\.validation: .*twice\.h5.* holds the same data"):
+    with pytest.raises(ConfigError, match=r"data\.validation: .*twice\.h5.* with the data of"):
         _split(settings)
 
 
@@ -96,11 +96,11 @@ def test_training_twice_on_a_configuration_is_refused(
     settings: dict[str, Any], dataset: Path, tmp_path: Path
 ) -> None:
     settings["data"]["train"] = [str(dataset), str(dataset)]
-    with pytest.raises(ConfigError, match=r"data\.train: .*'sample_\d' holds the same data as"):
+    with pytest.raises(ConfigError, match=r"data\.train: .*'sample_\d' with the data of"):
         _split(settings)
     other = write_dataset(tmp_path / "v.h5", [labelled(20)])
     settings["data"]["validation"] = str(other)
-    with pytest.raises(ConfigError, match=r"data\.train: .*'sample_0' holds .* as .*'sample_0'"):
+    with pytest.raises(ConfigError, match=r"data\.train: .*'sample_0' with .* of .*'sample_0'"):
         _split(settings)
 
 
@@ -174,7 +174,7 @@ def test_the_same_positions_with_other_data_are_told(
     """As after adding energies to a dataset that is also used without them."""
     richer = moved(labelled(3), predictions={"other": np.ones((50, 2))}, name="richer")
     settings["data"]["validation"] = str(write_dataset(tmp_path / "v.h5", [richer]))
-    with pytest.raises(ConfigError, match=r"'richer' has the same positions as .*'sample_3'"):
+    with pytest.raises(ConfigError, match=r"'richer' with the positions of .*'sample_3'"):
         _prepared(settings)
 
 
@@ -229,9 +229,9 @@ def _absent_species(path: Path) -> list[str]:
     ("make", "message"),
     [
         (_mixed_times, "mixed.h5: configuration 'sample_1': times: expected 0.5, 100.0"),
-        (_unlabelled, "bare.h5: configuration 'sample_1' has no labels"),
+        (_unlabelled, "bare.h5: configuration 'sample_1': expected labels"),
         (_two_units, "angstrom.h5: .*length unit: expected lj .* found angstrom"),
-        (_absent_species, "three.h5: species 'C' has no particle"),
+        (_absent_species, "three.h5: expected particles of species 'C'"),
     ],
 )
 def test_data_that_do_not_fit_together_are_refused(

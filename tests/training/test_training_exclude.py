@@ -32,7 +32,10 @@ def test_a_fraction_is_of_the_rest(dataset: Path) -> None:
     ("settings", "message"),
     [
         ({"exclude": ["x"]}, "data.exclude: expected the name of one configuration .*'x'"),
-        ({"exclude": [f"sample_{k}" for k in range(8)]}, "data.exclude: names every configuration"),
+        (
+            {"exclude": [f"sample_{k}" for k in range(8)]},
+            "data.exclude: .*the names of some",
+        ),
         (
             {"exclude": ["sample_1"], "validation": ["sample_1"]},
             "data.validation: expected the name .*'sample_1'",

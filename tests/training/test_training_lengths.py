@@ -111,7 +111,7 @@ def test_a_given_cutoff_is_taken_as_it_is_and_refused_without_neighbours(
     settings["data"]["train"] = str(metals)
     settings["model"]["cutoff"] = 2.0
     with pytest.raises(ConfigError, match=(
-        r"model: cutoff: expected a distance within which particles have neighbours; found 2 "
+        r"model.cutoff: expected a distance within which particles have neighbours; found 2 "
         r"angstrom, .*; the mean spacing of particles is 2.54 angstrom"
     )):  # fmt: skip
         train(parse_config(settings))
@@ -121,7 +121,7 @@ def test_a_given_cutoff_is_taken_as_it_is_and_refused_without_neighbours(
 def test_droplets_have_no_spacing(settings, tmp_path):
     drops = [metal(seed, pbc=(False, False, False)) for seed in range(4)]
     settings["data"]["train"] = str(write_dataset(tmp_path / "drops.h5", drops))
-    with pytest.raises(InputError, match=r"periodic in every direction.*; set model\.cutoff"):
+    with pytest.raises(InputError, match=r"periodic in every direction.*. Set model\.cutoff"):
         train(parse_config(settings))
     settings["model"]["cutoff"] = "five"
     with pytest.raises(ConfigError, match=r"model\.cutoff: expected a finite number"):

@@ -114,7 +114,7 @@ def test_an_interrupted_run_resumes_to_the_same_curves(
     # At the first step of each of four epochs: rising within the first, then half a cosine.
     cosine = [0.5e-2 * (1 + np.cos(np.pi * epoch / 4)) for epoch in (1, 2, 3)]
     np.testing.assert_allclose(rates, [1e-3, *cosine], rtol=1e-6)
-    with pytest.raises(ConfigError, match=r"training\.epochs: cannot change .* cosine"):
+    with pytest.raises(ConfigError, match=r"training\.epochs: expected .* cosine"):
         resume(tmp_path / "run", ["training.epochs=9"])
 
 
@@ -146,7 +146,7 @@ def test_runs_are_refused_where_they_would_leak(
     both = [str(folder / "runs.h5"), str(folder / "back.h5")]
     others = {"train": both, "validation": 0.2} if side == "train" else {"validation": both[1]}
     reversing["data"] = {**reversing["data"], **others}
-    with pytest.raises(ConfigError, match=rf"data\.{side}: .* is a reversed run"):
+    with pytest.raises(ConfigError, match=rf"data\.{side}: expected no reversed runs"):
         open_split(parse_config(reversing).data)
 
 

@@ -203,15 +203,15 @@ def test_a_resumed_run_stays_what_it_was(
 ) -> None:
     settings["training"]["epochs"] = 1
     folder = run().folder
-    with pytest.raises(ConfigError, match=r"model\.channels: cannot change"):
+    with pytest.raises(ConfigError, match=r"found model\.channels"):
         resume(folder, ["model.channels=3"])
-    with pytest.raises(ConfigError, match=r"exists already; .*--resume"):
+    with pytest.raises(ConfigError, match=r"expected a new folder; .*--resume"):
         run()
-    with pytest.raises(ConfigError, match="--resume: expected a run folder"):
+    with pytest.raises(ConfigError, match=r"which holds config\.yaml; found no such"):
         resume(tmp_path / "nowhere")
     record = folder / "data.json"
     record.write_text(record.read_text(encoding="utf-8").replace('"sha256": "', '"sha256": "0'))
-    with pytest.raises(InputError, match=r"data\.json: the datasets are not those"):
+    with pytest.raises(InputError, match=r"data\.json: expected the datasets"):
         resume(folder, ["training.epochs=2"])
 
 
@@ -292,12 +292,14 @@ def test_gradients_are_clipped(settings: dict[str, Any], run: Run) -> None:
 @pytest.mark.parametrize(
     ("section", "values", "message"),
     [
-        ("training", {"batch_size": 7}, r"training\.batch_size: 7 .* needs 7 .* found 6"),
-        ("training", {"devices": 3}, r"training\.devices: 3 devices .* found 2"),
+        ("training", {"batch_size": 7}, r"training\.batch_size: expected at most 6, .*; found 7"),
+        ("training", {"devices": 3}, r"training\.devices: expected at most 2, .*; found 3"),
         ("training", {"species_weight": {"C": 1.0}}, r"species_weight\.C: .*\(A, B\)"),
         ("training", {"species_weight": {"A": 0, "B": 0}}, "positive weight"),
-        ("model", {"channels": 0}, r"^model\.channels: .*at least 1; found 0"),
-        ("model", {"cutoff": -1}, r"^model\.cutoff: expected a positive length; found -1"),
+        ("model", {"channels": 0}, r"^model\.channels: .*from 1 to 65536; found 0"),
+        ("model", {"cutoff": 1e300}, r"^model\.cutoff: expected .* at most 1e\+06; found 1e\+300"),
+        ("model", {"channels": 10**8}, r"^model\.channels: expected .* from 1 to 65536; found 1"),
+        ("model", {"cutoff": -1}, r"^model\.cutoff: expected a positive length .*; found -1"),
     ],
 )
 def test_settings_that_do_not_fit_leave_no_folder(
@@ -311,7 +313,7 @@ def test_settings_that_do_not_fit_leave_no_folder(
 
 def test_a_model_without_parameters_cannot_be_trained(settings: dict[str, Any], run: Run) -> None:
     settings["model"] = {"name": "analytic"}
-    with pytest.raises(ConfigError, match=r"model\.name: analytic has no parameters"):
+    with pytest.raises(ConfigError, match=r"model\.name: .*; found analytic"):
         run()
     assert not Path(settings["output"]).exists()
 
@@ -483,13 +485,13 @@ def test_a_wrong_record_in_a_checkpoint_is_named(settings: dict[str, Any], run: 
         load_trained_model(path)
     checkpoint["glassml"]["format_version"] = 3
     torch.save(checkpoint, path)
-    with pytest.raises(ModelFileError, match="format version 3; this glassml knows versions 1 and"):
+    with pytest.raises(ModelFileError, match=r"expected 1 or 2, .*; found 3"):
         load_trained_model(path)
 
 
 def test_other_checkpoints_are_refused(tmp_path: Path) -> None:
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
-    with pytest.raises(ModelFileError, match=r"not a checkpoint of `glassml train`"):
+    with pytest.raises(ModelFileError, match=r"expected a checkpoint of .*; found one of another"):
         load_trained_model(tmp_path / "other.ckpt")
     with pytest.raises(ModelFileError, match=r"expected a run folder with checkpoints/best\.ckpt"):
         load_trained_model(tmp_path)

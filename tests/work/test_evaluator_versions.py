@@ -34,7 +34,7 @@ class Group(NamedTuple):
 
 
 GROUPS = (
-    Group({lammps_task.run_script: 1}, ("simulation/pipeline/lammps_task.py",), "3df57a68c63f3d6e"),
+    Group({lammps_task.run_script: 1}, ("simulation/pipeline/lammps_task.py",), "d1d39070f06ff74b"),
     Group(
         {
             measurements.check_box: 1,
@@ -58,7 +58,7 @@ GROUPS = (
             "physics/propensity.py",
             "physics/relaxation.py",
         ),
-        "e3a360877df03169",
+        "c9f6d18f11154bac",
     ),
     Group(
         {_quench: 1},
@@ -80,7 +80,7 @@ GROUPS = (
             "simulation/exchange.py",
             "physics/averaging.py",
         ),
-        "5cc7e1d3aa4bbd50",
+        "acf049fbf40bfac8",
     ),
     Group(
         {sweep_runs.train_and_predict: 1},

@@ -9,5 +9,14 @@ from __future__ import annotations
 from glassml.data.readers.base import Format, ReadOptions
 from glassml.data.readers.frames import Frames, open_frames
 from glassml.data.readers.registry import FORMATS, read_configurations
+from glassml.data.readers.stated import periodic_directions
 
-__all__ = ["FORMATS", "Format", "Frames", "ReadOptions", "open_frames", "read_configurations"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "Frames",
+    "ReadOptions",
+    "open_frames",
+    "periodic_directions",
+    "read_configurations",
+]

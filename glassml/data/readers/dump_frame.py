@@ -158,7 +158,9 @@ def _parsed(text: str, where: str) -> _Frame:
             frame.bounds, frame.box = item.removeprefix("BOX BOUNDS").strip(), values
             position += 2
         elif item not in (None, "TIME", "UNITS"):
-            raise InputError(f"{where}: line {position}: found the unknown item ITEM: {item}")
+            raise InputError(
+                f"{where}: line {position}: expected an item that LAMMPS writes; found ITEM: {item}"
+            )
         position += item is not None
     columns, _, rows = tail.partition("\n")
     frame.columns = columns.split()

@@ -258,10 +258,10 @@ def _unreadable(name: str, what: str, kind: str, error: Exception) -> InputError
     reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if kind in (DUMP, DATA, GSD):
         return InputError(
-            f"{name}: expected a complete {what} of the format {kind!r}; it cannot be read "
-            f"({reason})"
+            f"{name}: expected a complete {what} of the format {kind!r}; found one that cannot be "
+            f"read ({reason})"
         )
     return InputError(
-        f"{name}: expected a complete {what} of ASE's format {kind!r}; ASE cannot read it "
-        f"({reason})"
+        f"{name}: expected a complete {what} of ASE's format {kind!r}; found one that ASE cannot "
+        f"read ({reason}). If the file is of another format, name that (--format)"
     )

@@ -122,8 +122,8 @@ def _opened(path: Path) -> gsd.hoomd.HOOMDTrajectory:
         import gsd.hoomd
     except ImportError:
         raise InputError(
-            f"{path}: reading GSD needs the package gsd; found none. Install it with: "
-            'pip install "glassml[gsd]"'
+            f"{path}: expected the package gsd, which reads GSD; found none. Install it with "
+            '`pip install "glassml[gsd]"`'
         ) from None
     try:
         return gsd.hoomd.open(path, "r")

@@ -181,7 +181,9 @@ def _parsed(text: str, where: str) -> _File:
         if _is_title(plain, section):
             section = plain
             if section in found.sections:
-                raise InputError(f"{where}: line {number}: found a second section {section!r}")
+                raise InputError(
+                    f"{where}: line {number}: expected each section once; found {section!r} twice"
+                )
             found.sections[section] = []
             if section == "Atoms":
                 found.style = " ".join(remark.split())

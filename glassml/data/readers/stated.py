@@ -22,9 +22,23 @@ __all__ = [
     "check_n_atoms",
     "check_types",
     "periodic",
+    "periodic_directions",
 ]
 
 Pbc = tuple[bool, bool, bool]
+
+
+def periodic_directions(text: str) -> Pbc:
+    """Which lattice directions are periodic, from a text such as "T,T,F".
+
+    Raises:
+        ValueError: the text has another form.
+    """
+    letters = [letter.strip().upper() for letter in text.split(",")]
+    if len(letters) != 3 or not set(letters) <= {"T", "F"}:
+        raise ValueError("expected T or F for each lattice direction, such as T,T,F")
+    one, two, three = (letter == "T" for letter in letters)
+    return one, two, three
 
 
 def periodic(
@@ -55,8 +69,8 @@ def periodic(
         bulk = "Write the cell into the file"
         if has_cell:
             bulk = (
-                "Say which directions are periodic, such as --pbc T,T,T (of predict, plot and data "
-                "convert; in Python pbc=(True, True, True))"
+                "Say which directions are periodic, such as --pbc T,T,T (start.pbc of simulate; in "
+                "Python pbc=(True, True, True))"
             )
         raise InputError(
             f"{where}: periodicity: expected {expected}; found {found}. {bulk}, or give --pbc "

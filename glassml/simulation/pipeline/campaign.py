@@ -192,9 +192,10 @@ def _tau(equilibrium: Equilibrium, liquid: Liquid) -> float | None:
     if equilibrium.tau_alpha is None and setting is not None:
         budget = liquid.budget * liquid.timestep
         raise ConfigError(
-            f"T = {equilibrium.temperature:g}: {setting} is in units of tau_alpha, which was not "
-            f"reached within the budget of {budget:g}: {'; '.join(equilibrium.problems)}. Give it "
-            "as a time, or raise equilibration.budget; finished work is kept"
+            f"T = {equilibrium.temperature:g}: {setting}: expected a time, as tau_alpha was not "
+            f"reached within the budget of {budget:g}; found multiples of it. Raise "
+            f"equilibration.budget, or give a time. Finished work is kept "
+            f"({'; '.join(equilibrium.problems)})"
         )
     return equilibrium.tau_alpha
 

@@ -17,6 +17,7 @@ from glassml.data import (
     configuration_from_atoms,
     dataset_path,
     open_frames,
+    periodic_directions,
     read_configurations,
     shipped_names,
 )
@@ -146,11 +147,12 @@ def stated(given: tuple[Configuration, ...], name: str) -> float | None:
 
 def _frames(path: Path, start: StartConfig) -> Iterator[tuple[str, Atoms | Configuration]]:
     """The chosen frames of a file with names for messages."""
+    pbc = None if start.pbc is None else periodic_directions(start.pbc)
     if path.suffix not in _PUBLISHED:
-        yield from open_frames(path, start.index).frames
+        yield from open_frames(path, start.index, pbc=pbc).frames
         return
     species = None if start.species is None else SpeciesMap.of(start.species)
-    options = ReadOptions(species=species)
+    options = ReadOptions(species=species, pbc=pbc)
     read = [(f"{path}: {c.name}", c) for c in read_configurations(path, options=options)]
     try:
         parts = [int(part) if part.strip() else None for part in start.index.split(":")]

@@ -87,6 +87,6 @@ def _check_restart(path: Path) -> None:
         if stream.read() == _RESTART_END:
             return
     raise SimulationError(
-        f"LAMMPS wrote no complete {path.name}; is the disk full? There are "
+        f"{path.name}: expected a complete file of LAMMPS; found none. Is the disk full? There are "
         f"{shutil.disk_usage(path.parent).free / 1e6:.0f} MB free in {path.parent}"
     )

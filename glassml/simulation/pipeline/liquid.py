@@ -314,8 +314,8 @@ def _density(config: SimulateConfig, system: System, given: tuple[Configuration,
         density = float(np.mean([configuration.number_density for configuration in given]))
     if density is None:
         raise ConfigError(
-            f"number_density: this field is needed, as {system.name} does not state one (particles "
-            f"per volume, in units {system.units})"
+            f"number_density: expected a value (particles per volume, in units {system.units}), as "
+            f"{system.name} states none; found none"
         )
     try:
         scales.check_number_density(density, system, field)
@@ -337,8 +337,8 @@ def _system(config: SimulateConfig, folder: Path, program: LammpsProgram) -> Sys
     for option in options:
         if option not in _INCLUDE_OPTIONS:
             raise ConfigError(
-                f"system.options.{option}: unknown; with system.include there are "
-                f"{', '.join(_INCLUDE_OPTIONS)}"
+                f"system.options: expected {', '.join(_INCLUDE_OPTIONS)} with system.include; "
+                f"found {option!r}"
             )
     if not options.get("species"):
         raise ConfigError("system.options.species: expected the names of the types 1, 2, ...")

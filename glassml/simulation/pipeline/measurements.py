@@ -79,7 +79,7 @@ def collect_frames(task: Task, folder: Path) -> None:
     runs = read_thermo(log)
     if not runs:  # LAMMPS' parser leaves out a run whose last lines are missing
         raise SimulationError(
-            f"{log}: expected the thermo output of a whole run; found a log that is cut off; is "
+            f"{log}: expected the thermo output of a whole run; found a log that is cut off. Is "
             "the disk full?"
         )
     thermo = runs[-1]

@@ -61,4 +61,6 @@ def write_scripts(tasks: Sequence[Task], folder: Path, version: str, missing: st
         text += _MISSING.format(missing=missing) if missing else ""
         (folder / "README.txt").write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{folder}: cannot write here ({error.strerror})") from None
+        raise InputError(
+            f"{folder}: cannot write here ({error.strerror}). Choose another folder"
+        ) from None

@@ -203,5 +203,5 @@ def _check_version(work: Path, version: str) -> None:
     if found != version:
         raise ConfigError(
             f"output: expected LAMMPS {found}, with which {work.parent} was begun; found "
-            f"{version}; use the expected version, or another output folder"
+            f"{version}. Use the expected version, or another output folder"
         )

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from glassml.data import periodic_directions
 from glassml.simulation.cage import CAGE_STEPS
 from glassml.simulation.pipeline.durations import Duration, DurationField, duration
 from glassml.work import ClusterConfig
@@ -93,6 +94,11 @@ class StartConfig(_Section):
         "names, as in {H: A, He: B}. null: by the names in the files, otherwise types 1, 2, ... "
         "are those of the system",
     )
+    pbc: str | None = Field(
+        default=None,
+        description="periodic directions of structure files, if they do not state them: T,T,T for "
+        "a bulk liquid, T,T,F for a flat one",
+    )
     check_equilibration: bool = Field(
         default=False,
         description="run the liquid from given configurations, as many as there are replicas, as "
@@ -108,6 +114,13 @@ class StartConfig(_Section):
     @classmethod
     def _number_or_text(cls, value: Any) -> Any:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("pbc", mode="before")
+    @classmethod
+    def _letters(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            periodic_directions(value)
+        return value
 
 
 class LammpsConfig(_Section):

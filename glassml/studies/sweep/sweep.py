@@ -8,6 +8,7 @@ import time
 from rich.table import Table
 
 from glassml.errors import ConfigError, FullDiskError
+from glassml.files import first_sentence
 from glassml.plotting import save_figure
 from glassml.progress import SILENT, Progress
 from glassml.settings import write_yaml
@@ -66,8 +67,8 @@ def sweep(
             return _run(config, planned, store, jobs, threads, progress)
         except FullDiskError as error:
             raise FullDiskError(
-                f"{str(error).partition(';')[0]}; finished runs and epochs are kept in "
-                f"{config.output}: make room, then run the same command again"
+                f"{first_sentence(error)}. Finished runs and epochs are kept in "
+                f"{config.output}. Make room, then run the same command again"
             ) from error
 
 

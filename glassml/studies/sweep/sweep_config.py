@@ -120,17 +120,20 @@ def parse_sweep_config(values: dict[str, Any], source: str = "sweep") -> SweepCo
     """
     config = validated(SweepConfig, values, source)
     reserved = {
-        "output": "the sweep gives each run its folder",
-        "training.seed": "list seeds in the field seeds",
-        "training.devices": "runs of a sweep use one device each",
-        "data.validation": "set it in base, or ask for folds",
-        "data.exclude": "give numbers of configurations in the field sizes",
-        "data.train": "all runs of a sweep use the same data; write another sweep",
+        "output": "The sweep gives each run its folder",
+        "training.seed": "List seeds in the field seeds",
+        "training.devices": "Runs of a sweep use one device each",
+        "data.validation": "Set it in base, or ask for folds",
+        "data.exclude": "Give numbers of configurations in the field sizes",
+        "data.train": "All runs of a sweep use the same data. Write another sweep",
     }
     places = [("axes", config.axes)]
     places += [(f"variants.{name}", fields) for name, fields in config.variants.items()]
     for place, fields in places:
         for name in fields:
             if name in reserved:
-                raise ConfigError(f"{source}: {place}.{name}: cannot vary; {reserved[name]}")
+                raise ConfigError(
+                    f"{source}: {place}: expected settings that can vary; found {name!r}. "
+                    f"{reserved[name]}"
+                )
     return config

@@ -109,7 +109,8 @@ def plan(config: SweepConfig, source: str = "sweep") -> Plan:
     base = _parsed(config, {}, f"{source}: base")
     if base.training.devices != 1:
         raise ConfigError(
-            f"{source}: base.training.devices: expected 1 in a sweep; use -j for more"
+            f"{source}: base.training.devices: expected 1 in a sweep; found "
+            f"{base.training.devices}. Use -j for more"
         )
     split = open_split(base.data)
     checksums = {base.data.reversed: _checksums(split)}
@@ -212,8 +213,8 @@ def _folds(config: SweepConfig, base: TrainConfig, source: str) -> Iterator[_Hel
         return
     if own_file:
         raise ConfigError(
-            f"{source}: folds: expected null, as base.data.validation is a separate dataset; "
-            "remove one of the two"
+            f"{source}: folds: expected null, as base.data.validation is a separate dataset; found "
+            f"{config.folds}. Remove one of the two"
         )
     # In the order of the file: the fraction that the base draws does not matter.
     names = [n for d in split.datasets for n in d.names if n in {*train, *validation}]

@@ -184,7 +184,7 @@ def _read(path: Path) -> _Held:
             parts = {name: np.split(arrays[name], ends) for name in (*EPOCHS, "labels", "species")}
     except (OSError, KeyError, ValueError) as error:
         raise InputError(
-            f"{path}: expected the predictions of a run; found a damaged file ({error}); delete it "
+            f"{path}: expected the predictions of a run; found a damaged file ({error}). Delete it "
             "and run the same command again"
         ) from None
     return _Held({kind: parts[kind] for kind in EPOCHS}, parts["labels"], parts["species"])

@@ -157,7 +157,7 @@ def test_runs_with_and_without_reversed_runs_differ(settings, tmp_path: Path) ->
         ({"axes": {"model.channels": [3, 3]}}, "axes.model.channels: expected different values"),
         (
             {"axes": {"model.chanels": [3]}},
-            r"model.chanels: se3gnn-v2 has no such hyperparameter \(",
+            r"model: expected hyperparameters of se3gnn-v2 .*found 'chanels'",
         ),
         (
             {"axes": {"model.channels": [3, 0]}},
@@ -166,8 +166,8 @@ def test_runs_with_and_without_reversed_runs_differ(settings, tmp_path: Path) ->
         ({"axes": {"trainin.epochs": [3]}}, "trainin: unknown field"),
         ({"axes": {"training.epochs.x": [3]}}, "training.epochs is 3, not a section"),
         ({"axes": {"training.epochs": [0]}}, "training.epochs=0: training.epochs: expected a num"),
-        ({"axes": {"training.seed": [1, 2]}}, "axes.training.seed: cannot vary; list seeds in"),
-        ({"variants": {"v": {"data.train": "x"}}}, "variants.v.data.train: cannot vary"),
+        ({"axes": {"training.seed": [1, 2]}}, "axes: .*; found 'training.seed'. List seeds in"),
+        ({"variants": {"v": {"data.train": "x"}}}, "variants.v: .*; found 'data.train'"),
         ({"variants": {"base": {}}}, "variants: expected different names; found 'base' twice"),
         ({"folds": 1}, "folds: expected a number greater than or equal to 2; found 1"),
         ({"folds": 7}, "folds: expected at most 6, the number of configurations; found 7"),
