@@ -218,9 +218,9 @@ std::string ModelArchive::verified(caffe2::serialize::PyTorchStreamReader& reade
   auto [data, size] = reader.getRecord(name);
   std::string content(static_cast<const char*>(data.get()), size);
   if (checksum_of(content) != members_.at(name).checksum)
-    throw std::runtime_error(
-        file_ + ": " + name + ": expected the bytes that were " +
-        "written; found others (the checksum differs). The file is damaged. " + kAdvice);
+    throw std::runtime_error(file_ + ": " + name + ": expected the bytes that were " +
+                             "written; found others (the checksum differs). The file is damaged. " +
+                             kAdvice);
   return content;
 }
 

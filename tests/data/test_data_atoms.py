@@ -165,7 +165,7 @@ def test_length_unit():
         ),
         (make_atoms(cell=np.full((3, 3), np.nan)), "cell: expected finite numbers; found nan"),
         (make_atoms(cell=np.full((3, 3), np.inf)), "cell: expected finite numbers; found inf"),
-        (make_atoms(symbols="HHeLi"), r"expected one for type 3 \(first at particle 2\)"),
+        (make_atoms(symbols="HHeLi"), r"species: .* for type 3 \(first at particle 2\); found"),
         (
             make_atoms(cell=[4, 5, 0]),
             r"cell: expected a lattice vector for the periodic direction 3 .*found a zero vector",

@@ -38,7 +38,7 @@ def test_what_is_not_in_the_archive(build_tree: Path, models, tmp_path: Path, na
     driver = build_tree / "bin" / "glassml_runner_driver"
     done = subprocess.run([driver, hostile, "propensity"], capture_output=True, text=True)
     assert done.returncode == 1
-    assert "hostile.pt'" in done.stdout
+    assert "hostile.pt: " in done.stdout
     assert words in done.stdout
 
 

@@ -47,7 +47,7 @@ def test_an_unknown_name_lists_those_that_there_are(bench, ranks):
     script = bench.start(liquid(60)) + "fix 1 all glassml 1 kob_andersen_T0.4 A B"
     message = bench.refused(script, ranks=ranks)
     assert (
-        "fix 1 glassml: 'kob_andersen_T0.4': expected a model file that can be read, or the name "
+        "fix 1 glassml: kob_andersen_T0.4: expected a model file that can be read, or the name "
         f"of a model that ships with glassml ({', '.join(pretrained_names())}); found: No such file"
     ) in message
 
