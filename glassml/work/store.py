@@ -173,8 +173,8 @@ class Store:
         reason = error.strerror or str(error)
         if is_disk_full(error):
             return (
-                f"cannot write in {self.folder}: {reason}; finished work is kept, so make room and "
-                "run the same command again"
+                f"cannot write {error.filename or f'in {self.folder}'}: {reason}; finished work is "
+                "kept, so make room and run the same command again"
             )
         return (
             f"cannot read or write {error.filename or self.folder}: {reason}; finished work is "
