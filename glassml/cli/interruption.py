@@ -11,8 +11,10 @@ import shlex
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 from types import FrameType
 from typing import Any
 
@@ -31,6 +33,7 @@ __all__ = [
 _KEPT = "no file is half written; to start again: {}"
 # Processes that a launcher starts beside the first one have other numbers than 0 in one of these.
 _RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
+_DELAY = 0.01  # [s]
 _received: set[int] = set()  # the signals that have interrupted this command
 
 
@@ -118,6 +121,12 @@ def interrupts_survive() -> Iterator[None]:
     that arrives in one of them would have no effect.
     """
     before = sys.unraisablehook
+    dropped_signals: SimpleQueue[int | None] = SimpleQueue()
+
+    def send_again() -> None:
+        while (number := dropped_signals.get()) is not None:
+            time.sleep(_DELAY)
+            signal.pthread_kill(threading.main_thread().ident or 0, number)
 
     def hook(dropped: Any) -> None:
         if not issubclass(dropped.exc_type, KeyboardInterrupt):
@@ -126,14 +135,17 @@ def interrupts_survive() -> Iterator[None]:
         number = signal.SIGTERM if signal.SIGTERM in _received else signal.SIGINT
         if number == signal.SIGTERM:  # which `_interrupt` has ignored since
             signal.signal(number, _interrupt)
-        # A little later, as this function is called from the same place.
-        threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
+        # By a thread that waits already. Starting one lets others run, so that the interruption
+        # could come before this function has ended, and be dropped with it.
+        dropped_signals.put(number)
 
+    threading.Thread(target=send_again, daemon=True).start()
     sys.unraisablehook = hook
     try:
         yield
     finally:
         sys.unraisablehook = before
+        dropped_signals.put(None)
 
 
 def this_command() -> str:
