@@ -37,7 +37,9 @@ def evaluated(cells: int, number: int) -> Configuration:
     a new peak of the memory.
     """
     start = liquid(cells)
-    moves = np.random.default_rng(number % _DIFFERENT).normal(scale=0.03, size=start.positions.shape)
+    moves = np.random.default_rng(number % _DIFFERENT).normal(
+        scale=0.03, size=start.positions.shape
+    )
     return dataclasses.replace(start, positions=start.positions + moves)
 
 
