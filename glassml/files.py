@@ -10,8 +10,9 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import socket
-import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
@@ -27,6 +28,7 @@ __all__ = [
     "is_disk_full",
     "locked_folder",
     "sha256_of",
+    "uninterrupted",
 ]
 
 # No room on the disk; the quota of a user; the largest file that a file system or `ulimit` allows.
@@ -62,7 +64,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_left_over(target.parent.absolute())
-        handle = _made(partial)
+        handle = _locked(lambda: os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         yield partial
         umask = os.umask(0)
         os.umask(umask)
@@ -81,6 +83,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 def atomic_folder(folder: str | Path) -> Iterator[Path]:
     """Write files of a folder so that all of them appear at the end, or none.
 
+    A killed process leaves its temporary folder; see `atomic_write`.
+
     Args:
         folder: made if it does not exist. Its other files stay.
 
@@ -94,19 +98,25 @@ def atomic_folder(folder: str | Path) -> Iterator[Path]:
     """
     target = Path(folder)
     made = [path for path in (target, *target.parents) if not path.exists()]
+    partial = target / f".{target.name}.{secrets.token_hex(8)}.partial"
+    handle = None
+
+    def make() -> int:
+        partial.mkdir(mode=0o700)
+        return os.open(partial, os.O_RDONLY)
+
     try:
         target.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=".", suffix=".partial", dir=target))
-    except OSError as error:
-        raise _unwritable(target, error) from None
-    try:
+        _remove_left_over(target.absolute())
+        handle = _locked(make)
         yield partial
-        for path in sorted(partial.rglob("*")):
-            final = target / path.relative_to(partial)
-            if path.is_dir():
-                final.mkdir(exist_ok=True)
-            else:
-                path.replace(final)
+        with uninterrupted():
+            for path in sorted(partial.rglob("*")):
+                final = target / path.relative_to(partial)
+                if path.is_dir():
+                    final.mkdir(exist_ok=True)
+                else:
+                    path.replace(final)
         made = []
     except OSError as error:
         raise _unwritable(target, error) from error
@@ -114,6 +124,8 @@ def atomic_folder(folder: str | Path) -> Iterator[Path]:
         raise type(error)(str(error).replace(str(partial), str(target))) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        if handle is not None:
+            os.close(handle)
         with suppress(OSError):  # others may have put something there
             for path in made:
                 path.rmdir()
@@ -190,6 +202,26 @@ def locked_folder(folder: Path, output: Path, command: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C and SIGTERM back until the block, which takes a moment only, ends."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python handles signals in the main thread
+        return
+    held: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handled = {number: handler for number, handler in before.items() if callable(handler)}
+    for number in handled:
+        signal.signal(number, lambda received, frame: held.append(received))
+    try:
+        yield
+    finally:
+        for number, handler in handled.items():
+            signal.signal(number, handler)
+        if held:
+            signal.raise_signal(held[0])
+
+
 def sha256_of(path: str | Path) -> str:
     """The SHA-256 checksum of a file, as a hexadecimal string."""
     digest = hashlib.sha256()
@@ -199,13 +231,13 @@ def sha256_of(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def _made(partial: Path) -> int:
-    """Make a temporary file and lock it; returns the open file.
+def _locked(make: Callable[[], int]) -> int:
+    """Make a temporary file or folder and lock it; returns what ``make`` has opened.
 
-    The lock tells the file of a running process from what a killed one left.
+    The lock tells what belongs to a running process from what a killed one left.
     """
     while True:
-        handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = make()
         with suppress(OSError):  # a file system without locks: then nothing is removed
             fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:
@@ -215,15 +247,17 @@ def _made(partial: Path) -> int:
 
 @functools.cache
 def _remove_left_over(folder: Path) -> None:
-    """Remove the temporary files that killed processes left in a folder; once per process."""
+    """Remove what killed processes left in a folder; once per process."""
     for path in folder.iterdir():
         if not _TEMPORARY.fullmatch(path.name):
             continue
         with suppress(OSError):  # in use, or removed by another process meanwhile
-            handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+            is_folder = path.is_dir()
+            flags = os.O_RDONLY if is_folder else os.O_RDWR
+            handle = os.open(path, flags | os.O_NOFOLLOW)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
+                shutil.rmtree(path) if is_folder else path.unlink()
             finally:
                 os.close(handle)
 

@@ -6,6 +6,7 @@ Functions with the decorator `styled` build figures; `save_figure` writes them.
 from __future__ import annotations
 
 import functools
+import io
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -106,9 +107,12 @@ def save_figure(figure: Figure, path: str | Path) -> None:
         InputError: see `check_image`; or the file cannot be written.
     """
     check_image(path)
+    suffix = Path(path).suffix.lower()
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    buffer = io.BytesIO()  # on a full disk the writer of PDF fails with errors of its own
+    figure.savefig(buffer, format=suffix[1:], dpi=_DPI, metadata=dates.get(suffix))
     with atomic_write(path) as partial:
-        figure.savefig(partial, dpi=_DPI, metadata=dates.get(Path(path).suffix.lower()))
+        partial.write_bytes(buffer.getbuffer())
 
 
 def series_colour(index: int) -> Colour:

@@ -29,9 +29,21 @@ with atomic_write(Path(sys.argv[1])) as partial:
 """
 
 
-def writing(path: Path) -> tuple[subprocess.Popen[str], Path]:
+WRITE_FOLDER = """
+import sys
+from pathlib import Path
+from glassml.files import atomic_folder
+
+with atomic_folder(Path(sys.argv[1])) as partial:
+    (partial / "a.png").write_text("half")
+    print(partial, flush=True)
+    sys.stdin.read()
+"""
+
+
+def writing(path: Path, code: str = WRITE) -> tuple[subprocess.Popen[str], Path]:
     process = subprocess.Popen(
-        [sys.executable, "-c", WRITE, path],
+        [sys.executable, "-c", code, path],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -60,6 +72,21 @@ def test_what_killed_processes_left_is_removed_and_what_is_being_written_is_not(
     assert sorted(tmp_path.iterdir()) == sorted(
         [*others, tmp_path / "another.txt", tmp_path / "curves.png"]
     )
+
+
+def test_what_killed_processes_left_of_a_folder_is_removed(tmp_path: Path):
+    report = tmp_path / "report"
+    killed, left = writing(report, WRITE_FOLDER)
+    killed.kill()
+    killed.communicate()
+    assert (left / "a.png").exists()
+    alive, in_use = writing(report, WRITE_FOLDER)
+    assert not left.exists()
+    with atomic_write(report / "another.txt") as partial:
+        partial.write_text("whole")
+    assert (in_use / "a.png").exists()
+    alive.communicate("")
+    assert sorted(path.name for path in report.iterdir()) == ["a.png", "another.txt"]
 
 
 def test_files_of_a_folder_appear_together(tmp_path: Path):

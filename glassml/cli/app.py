@@ -10,7 +10,12 @@ from typing import TextIO
 import typer
 
 import glassml
-from glassml.cli.interruption import Interruptible, interrupts_survive, sigterm_interrupts
+from glassml.cli.interruption import (
+    Interruptible,
+    explain,
+    interrupts_survive,
+    signals_interrupt,
+)
 from glassml.cli.output import say_error, say_warning
 from glassml.errors import GlassMLError, ModelFileWarning, OutsideDomainWarning
 from glassml.files import is_disk_full
@@ -105,9 +110,10 @@ _register()
 
 def main() -> None:
     """Entry point of the `glassml` command. A `GlassMLError` is printed without a traceback."""
-    try:
-        with sigterm_interrupts(), interrupts_survive():
+    with signals_interrupt(), interrupts_survive():
+        try:
             app()
+<<<<<<< HEAD
     except GlassMLError as error:
         say_error(error)
     except OSError as error:
@@ -120,3 +126,18 @@ def main() -> None:
     else:
         return
     sys.exit(1)
+=======
+        except KeyboardInterrupt as reason:  # while typer prepares the commands
+            sys.exit(explain(reason))
+        except GlassMLError as error:
+            say_error(error)
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            where = error.filename or "the output"
+            text = f"cannot write here ({error.strerror}); make room or write elsewhere"
+            say_error(f"{where}: {text}")
+        else:
+            return
+        sys.exit(1)
+>>>>>>> f16-faults2

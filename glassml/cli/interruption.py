@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM end a command with one line: what is kept, and how to continue.
 
-`Interruptible` prints the line, for every command. A command whose work can be continued says so
-with `interruption_keeps`.
+`explain` prints the line: `Interruptible` calls it for every command, and the entry point for what
+comes before. A command whose work can be continued says so with `interruption_keeps`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import shlex
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 from types import FrameType
 from typing import Any
 
@@ -21,16 +23,18 @@ from typer.core import TyperGroup
 
 __all__ = [
     "Interruptible",
+    "explain",
     "interruption_keeps",
     "interrupts_survive",
-    "sigterm_interrupts",
+    "signals_interrupt",
     "this_command",
 ]
 
 _KEPT = "no file is half written; to start again: {}"
 # Processes that a launcher starts beside the first one have other numbers than 0 in one of these.
 _RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
-_terminated = threading.Event()
+_DELAY = 0.01  # [s]
+_received: set[int] = set()  # the signals that have interrupted this command
 
 
 class _ExplainedError(KeyboardInterrupt):
@@ -40,16 +44,35 @@ class _ExplainedError(KeyboardInterrupt):
 class Interruptible(TyperGroup):
     """Commands that end with one line and the exit status 130 (Ctrl-C) or 143 (SIGTERM)."""
 
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the command line."""
+        with _explained():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
-        try:
+        with _explained():
             return super().invoke(ctx)
-        except KeyboardInterrupt as reason:
-            kept = str(reason) if isinstance(reason, _ExplainedError) else ""
-            if not _is_worker():
-                how = "stopped by SIGTERM" if _terminated.is_set() else "interrupted"
-                typer.echo(f"{how}: {kept or _KEPT.format(this_command())}", err=True)
-            raise typer.Exit(143 if _terminated.is_set() else 130) from None
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        if not _is_interruption(error):
+            raise
+        raise typer.Exit(explain(error)) from None
+
+
+def explain(interruption: BaseException) -> int:
+    """Say what an interruption keeps, and how to continue; returns the exit status."""
+    kept = str(interruption) if isinstance(interruption, _ExplainedError) else ""
+    terminated = signal.SIGTERM in _received
+    if not _is_worker():
+        how = "stopped by SIGTERM" if terminated else "interrupted"
+        typer.echo(f"{how}: {kept or _KEPT.format(this_command())}", err=True)
+    return 143 if terminated else 130
 
 
 @contextmanager
@@ -63,28 +86,31 @@ def interruption_keeps(what: str | Callable[[], str], command: str | None = None
     """
     try:
         yield
-    except KeyboardInterrupt:
+    except BaseException as error:
+        if not _is_interruption(error):
+            raise
         kept = what if isinstance(what, str) else what()
         resume_with = command or this_command()
         raise _ExplainedError(f"{kept}; to continue: {resume_with}" if kept else "") from None
 
 
 @contextmanager
-def sigterm_interrupts() -> Iterator[None]:
-    """SIGTERM, which SLURM sends before it kills a job, interrupts the block as Ctrl-C does.
+def signals_interrupt() -> Iterator[None]:
+    """Ctrl-C and SIGTERM, which SLURM sends before it kills a job, interrupt the block alike.
 
-    Where it is ignored, it stays ignored.
+    Where a signal is ignored or handled by somebody else, it stays so.
     """
-    _terminated.clear()
-    before = signal.getsignal(signal.SIGTERM)
-    if before is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, _terminate)
+    _received.clear()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    ours = [n for n, x in before.items() if x in (signal.SIG_DFL, signal.default_int_handler)]
+    for number in ours:
+        signal.signal(number, _interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number in ours:
+            signal.signal(number, before[number])
+        _received.clear()
 
 
 @contextmanager
@@ -95,22 +121,31 @@ def interrupts_survive() -> Iterator[None]:
     that arrives in one of them would have no effect.
     """
     before = sys.unraisablehook
+    dropped_signals: SimpleQueue[int | None] = SimpleQueue()
+
+    def send_again() -> None:
+        while (number := dropped_signals.get()) is not None:
+            time.sleep(_DELAY)
+            signal.pthread_kill(threading.main_thread().ident or 0, number)
 
     def hook(dropped: Any) -> None:
         if not issubclass(dropped.exc_type, KeyboardInterrupt):
             before(dropped)
             return
-        number = signal.SIGTERM if _terminated.is_set() else signal.SIGINT
-        if number == signal.SIGTERM:  # which `_terminate` has ignored since
-            signal.signal(number, _terminate)
-        # A little later, as this function is called from the same place.
-        threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
+        number = signal.SIGTERM if signal.SIGTERM in _received else signal.SIGINT
+        if number == signal.SIGTERM:  # which `_interrupt` has ignored since
+            signal.signal(number, _interrupt)
+        # By a thread that waits already. Starting one lets others run, so that the interruption
+        # could come before this function has ended, and be dropped with it.
+        dropped_signals.put(number)
 
+    threading.Thread(target=send_again, daemon=True).start()
     sys.unraisablehook = hook
     try:
         yield
     finally:
         sys.unraisablehook = before
+        dropped_signals.put(None)
 
 
 def this_command() -> str:
@@ -118,10 +153,20 @@ def this_command() -> str:
     return shlex.join(["glassml", *sys.argv[1:]])
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # a second one must not stop the tidying up
-    _terminated.set()
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if number == signal.SIGTERM:
+        signal.signal(number, signal.SIG_IGN)  # a second one must not stop the tidying up
+    _received.add(number)
     raise KeyboardInterrupt
+
+
+def _is_interruption(error: BaseException) -> bool:
+    """Whether an error is an interruption, or what a library made of one.
+
+    Such errors follow where an import is cut off, and where a program that is waited for has
+    received the signal, too.
+    """
+    return isinstance(error, KeyboardInterrupt) or bool(_received)
 
 
 def _is_worker() -> bool:

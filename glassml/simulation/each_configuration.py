@@ -153,7 +153,8 @@ def write_each(
 def kept(output: str | Path, command: str) -> str:
     """What an interrupted call of `write_each` has left, for people; empty if it left nothing."""
     folder = _folder(Path(output), command)
-    return f"finished configurations are kept in {folder}" if folder.is_dir() else ""
+    done = any(folder.glob(f"[!.]*/{RESULT}"))
+    return f"finished configurations are kept in {folder}" if done else ""
 
 
 def _folder(target: Path, command: str) -> Path:

@@ -355,7 +355,15 @@ def _explain(output: str, returncode: int, folder: Path) -> str:
         error.append(line.strip())
     last = re.search(r"^Last (?:command|input line): *(.+)$", output, flags=re.MULTILINE)
     command = f"\n  last command: {last.group(1).strip()}" if last else ""
-    return f"LAMMPS stopped in {folder}:\n  " + "\n  ".join(error) + command
+    return f"LAMMPS stopped in {folder}:\n  " + "\n  ".join(error) + command + _room(error, folder)
+
+
+def _room(error: Sequence[str], folder: Path) -> str:
+    """A hint if LAMMPS could not write; it does not always say that the disk is full."""
+    if not re.search(r"I/O error while writing|No space left|[Qq]uota exceeded", "\n".join(error)):
+        return ""
+    free = shutil.disk_usage(folder).free / 1e6
+    return f"\n  is the disk full? There are {free:.1f} MB free in {folder}"
 
 
 def _tail(text: str) -> str:

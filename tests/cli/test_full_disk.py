@@ -17,7 +17,8 @@ from training.tiny_dataset import labelled, sweep_settings, write_dataset
 from typer.testing import CliRunner
 
 from glassml.cli import app
-from glassml.errors import FullDiskError
+from glassml.errors import FullDiskError, SimulationError
+from glassml.simulation.lammps import run_lammps
 from glassml.training.checkpoint import AtomicCheckpointIO
 
 Run = Callable[..., Any]
@@ -106,6 +107,38 @@ def test_evaluate(
         done.err.splitlines()[-1],
     )
     assert contents(disk) == before
+
+
+@pytest.mark.parametrize("name", ["map.pdf", "map.mp4"])
+def test_plot(
+    glassml: Run, tiny_disk: Callable[[int], Path], files: tuple[Path, Path], name: str
+) -> None:
+    """Matplotlib fails with other errors after that of the disk; ffmpeg is another program."""
+    picture = tiny_disk(8) / name
+    done = glassml("plot", files[0], "-o", picture)
+    assert done.code == 1
+    assert re.fullmatch(
+        rf"error: {picture}: cannot write here {REASON}; make room or choose another path",
+        done.err.splitlines()[-1],
+    )
+    assert contents(picture.parent) == {}
+
+
+def test_lammps(tiny_disk: Callable[[int], Path]) -> None:
+    """LAMMPS itself does not say that the disk is full."""
+    disk = tiny_disk(16)
+    script = """
+        lattice fcc 1
+        region box block 0 6 0 6 0 6
+        create_box 1 box
+        create_atoms 1 box
+        mass 1 1
+        write_restart file.restart
+    """
+    with pytest.raises(
+        SimulationError, match=r"is the disk full\? There are 0\.\d MB free in|SIGXFSZ"
+    ):
+        run_lammps(script, cwd=disk)
 
 
 def test_sweep_and_train(glassml: Run, tiny_disk: Callable[[int], Path], tmp_path: Path) -> None:

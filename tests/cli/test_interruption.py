@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,10 @@ from systems import liquid, moved
 from training.tiny_dataset import labelled, sweep_settings, write_dataset
 from typer.testing import CliRunner
 
-from glassml.cli.interruption import Interruptible, interrupts_survive
+from glassml import __main__
+from glassml.cli.interruption import Interruptible, interrupts_survive, signals_interrupt
 from glassml.data import Dataset
+from glassml.simulation.each_configuration import kept
 
 Run = Callable[..., Any]
 
@@ -168,6 +171,71 @@ def test_only_the_first_process_of_several_says_anything(
     done = CliRunner().invoke(app, ["work"])
     assert done.exit_code == 130
     assert len(done.stderr.splitlines()) == line
+
+
+def send(number: int) -> None:
+    """Send a signal to this process; Python raises the interruption before this returns."""
+    os.kill(os.getpid(), number)
+    sum(range(10))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_error_that_a_library_makes_of_an_interruption(
+    interrupted: Run, number: int, code: int
+) -> None:
+    """Such as numpy, whose import was cut off by torch, when it is imported again."""
+    app = typer.Typer(cls=Interruptible)
+
+    @app.callback()
+    def root() -> None:
+        pass
+
+    @app.command()
+    def work() -> None:
+        try:
+            send(number)
+        except KeyboardInterrupt:
+            raise ImportError("cannot load module more than once per process") from None
+
+    with signals_interrupt():
+        done = CliRunner().invoke(app, ["work"])
+    assert done.exit_code == code
+    assert len(done.stderr.splitlines()) == 1
+    assert "; to start again: glassml " in done.stderr
+
+
+def test_an_interruption_before_the_command_begins(
+    glassml: Run, interrupted: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("typer.main.get_command", lambda app: send(signal.SIGTERM))
+    done = glassml("info", "kob_andersen_T0.44")
+    assert done.code == 143
+    assert done.err == (
+        "stopped by SIGTERM: no file is half written; to start again: glassml info "
+        "kob_andersen_T0.44\n"
+    )
+
+
+def test_an_interruption_of_the_imports(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(name: str) -> None:
+        raise KeyboardInterrupt
+
+    half = types.ModuleType("glassml.cli")
+    monkeypatch.setattr(half, "__getattr__", interrupt, raising=False)
+    monkeypatch.setitem(sys.modules, "glassml.cli", half)
+    with pytest.raises(SystemExit) as stopped:
+        __main__.main()
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == "interrupted: nothing had begun\n"
+
+
+def test_nothing_is_kept_before_a_configuration_is_finished(tmp_path: Path) -> None:
+    folder = tmp_path / ".out.h5.quench"
+    (folder / ".partial-0123").mkdir(parents=True)
+    (folder / ".partial-0123" / "result.h5").touch()
+    assert kept(tmp_path / "out.h5", "quench") == ""
 
 
 def test_sigterm_that_is_ignored_stays_ignored(glassml: Run, tmp_path: Path) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import logging
+import os
 import shutil
-from collections.abc import Iterable, Sequence
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +99,7 @@ def write_movie(
     picture.show(scenes[0])
     picture.arrange()
     picture.figure.set_layout_engine("none")  # nothing moves from frame to frame
-    with atomic_write(path) as partial, mpl.rc_context(_settings()):
+    with atomic_write(path) as partial, _explained(path), mpl.rc_context(_settings()):
         writer = _writer(partial, fps)
         with writer.saving(picture.figure, str(partial), _DPI):
             for scene in progress.watch(scenes, "drawing", len(scenes)):
@@ -144,6 +149,29 @@ def _writer(path: Path, fps: float) -> AbstractMovieWriter:
     if path.suffix.lower() in ANIMATED_PICTURES:
         return PillowWriter(fps=fps)  # type: ignore[arg-type]
     return FFMpegWriter(fps=fps, extra_args=[*_BROWSERS, *_EVEN])  # type: ignore[arg-type]
+
+
+@contextmanager
+def _explained(path: str | Path) -> Iterator[None]:
+    """Turn a failure of ffmpeg into an error with its last words.
+
+    Raises:
+        OSError: the disk is full.
+        InputError: anything else.
+    """
+    logger = logging.getLogger("matplotlib.animation")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it would print these words as a warning
+    try:
+        yield
+    except subprocess.CalledProcessError as error:
+        words = (error.stderr or error.output or "").strip() or f"status {error.returncode}"
+        full = os.strerror(errno.ENOSPC)
+        if full in words:
+            raise OSError(errno.ENOSPC, full) from None
+        raise InputError(f"{path}: ffmpeg cannot write it: {words.splitlines()[-1]}") from None
+    finally:
+        logger.setLevel(level)
 
 
 def _settings() -> dict[Any, str]:
