@@ -113,20 +113,6 @@ def main() -> None:
     with signals_interrupt(), interrupts_survive():
         try:
             app()
-<<<<<<< HEAD
-    except GlassMLError as error:
-        say_error(error)
-    except OSError as error:
-        if not is_disk_full(error):
-            raise
-        where = error.filename or "the output"
-        say_error(
-            f"{where}: cannot write here ({error.strerror}). Make room or choose another path"
-        )
-    else:
-        return
-    sys.exit(1)
-=======
         except KeyboardInterrupt as reason:  # while typer prepares the commands
             sys.exit(explain(reason))
         except GlassMLError as error:
@@ -135,9 +121,9 @@ def main() -> None:
             if not is_disk_full(error):
                 raise
             where = error.filename or "the output"
-            text = f"cannot write here ({error.strerror}); make room or write elsewhere"
-            say_error(f"{where}: {text}")
+            say_error(
+                f"{where}: cannot write here ({error.strerror}). Make room or choose another path"
+            )
         else:
             return
         sys.exit(1)
->>>>>>> f16-faults2

@@ -173,13 +173,8 @@ class Store:
         reason = error.strerror or str(error)
         if is_disk_full(error):
             return (
-<<<<<<< HEAD
-                f"{self.folder}: cannot write here ({reason}). Finished work is kept. Make room "
-                "and run the same command again"
-=======
-                f"cannot write {error.filename or f'in {self.folder}'}: {reason}; finished work is "
-                "kept, so make room and run the same command again"
->>>>>>> f16-faults2
+                f"{error.filename or self.folder}: cannot write here ({reason}). Finished work is "
+                "kept. Make room and run the same command again"
             )
         return (
             f"{error.filename or self.folder}: cannot read or write here ({reason}). Finished work "
