@@ -22,6 +22,7 @@ import glassml
 from glassml.data.configuration import REVERSED_FROM, Configuration, sha256_of_positions
 from glassml.data.shipped import dataset_path, shipped_names
 from glassml.data.storage import (
+    DAMAGED,
     FORMAT,
     FORMAT_VERSION,
     FORMAT_VERSIONS_READ,
@@ -198,17 +199,14 @@ class Dataset:
         self._process = -1
         try:
             attributes = {key: plain_value(value) for key, value in self._open().attrs.items()}
-        except (OSError, KeyError, RuntimeError) as error:
-            raise InputError(
-                f"{self.path}: expected a dataset; found damaged attributes ({error})"
-            ) from None
-        self._check_format(attributes)
-        try:
+            self._check_format(attributes)
             self.names = tuple(self._open()["configurations"])
             self.species_names = text_list(attributes["species_names"])
             self.length_unit = str(attributes["length_unit"])
             self.description: dict[str, Any] = dict(json.loads(attributes.get("description", "{}")))
-        except (KeyError, TypeError, ValueError, AttributeError, OSError, RuntimeError) as error:
+        except InputError:
+            raise
+        except DAMAGED as error:
             raise InputError(
                 f"{self.path}: expected species, length unit and configurations; found a damaged "
                 f"dataset ({error})"
@@ -246,7 +244,7 @@ class Dataset:
             )
         except InputError:
             raise
-        except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        except DAMAGED as error:
             raise InputError(f"{self.path}: configurations/{name}: damaged: {error}") from error
 
     def __iter__(self) -> Iterator[Configuration]:
@@ -285,7 +283,7 @@ class Dataset:
         for name in self.names:
             try:
                 found[name] = sha256_of_positions(read_array(self.stored(name)["positions"]))
-            except (OSError, KeyError) as error:
+            except DAMAGED as error:
                 raise InputError(f"{self.path}: configurations/{name}: damaged: {error}") from error
         return found
 

@@ -30,6 +30,7 @@ from glassml.data.configuration import Configuration
 from glassml.errors import InputError
 
 __all__ = [
+    "DAMAGED",
     "FORMAT",
     "FORMAT_VERSION",
     "FORMAT_VERSIONS_READ",
@@ -55,9 +56,13 @@ _FINAL = "final_positions"
 # Shuffling bytes makes float64 compressible. HDF5 checks this checksum on reading.
 _STORAGE: dict[str, Any] = {"compression": "gzip", "shuffle": True, "fletcher32": True}
 
-
-_LARGEST_RATIO = 1100  # of deflate, rounded up
+# An array is at most so many times larger than what is stored of it: the limit of deflate, rounded
+# up. Small ones may be.
+_LARGEST_RATIO = 1100
 _SMALL = 2**20  # bytes
+
+# What h5py raises for damaged files.
+DAMAGED = (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError)
 
 
 class OutputStream(io.FileIO):

@@ -148,7 +148,10 @@ class Predictor:
             raise
         except (RuntimeError, IndexError, AttributeError) as error:
             reason = str(error).strip().splitlines()[-1]
-            raise ModelFileError(f"{self.path}: the model cannot be evaluated: {reason}") from error
+            raise ModelFileError(
+                f"{self.path}: expected a model that can be evaluated; found an error of its "
+                f"code: {reason}"
+            ) from error
 
     @property
     def neighbours_note(self) -> str:

@@ -118,7 +118,7 @@ def test_plot(
     done = glassml("plot", files[0], "-o", picture)
     assert done.code == 1
     assert re.fullmatch(
-        rf"error: {picture}: cannot write here {REASON}; make room or choose another path",
+        rf"error: {picture}: cannot write here {REASON}\. Make room or choose another path",
         done.err.splitlines()[-1],
     )
     assert contents(picture.parent) == {}

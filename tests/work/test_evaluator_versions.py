@@ -68,7 +68,7 @@ GROUPS = (
             "simulation/inherent.py",
             "simulation/exchange.py",
         ),
-        "a61eb8d22693b1cc",
+        "f6a20eb94a87df3b",
     ),
     Group(
         {_average: 1},
@@ -80,7 +80,7 @@ GROUPS = (
             "simulation/exchange.py",
             "physics/averaging.py",
         ),
-        "acf049fbf40bfac8",
+        "bc1307a36dcf1c37",
     ),
     Group(
         {sweep_runs.train_and_predict: 1},

@@ -63,7 +63,7 @@ def gsd_frames(
             except MemoryError:
                 raise InputError(
                     f"{where}: expected arrays of its particles; found one that is larger than "
-                    "the memory. The file is damaged: copy it again"
+                    "the memory. Copy the damaged file again"
                 ) from None
             _check_left_out(trajectory, number, frame, where)
             atoms = _atoms(frame, where)
@@ -83,7 +83,7 @@ def _check_size(trajectory: gsd.hoomd.HOOMDTrajectory, number: int, path: Path, 
         if stated > path.stat().st_size:
             raise InputError(
                 f"{where}: expected positions of the {stated} particles that it states; found a "
-                f"file of {path.stat().st_size} bytes. It is damaged: copy it again"
+                f"file of {path.stat().st_size} bytes. Copy the damaged file again"
             )
 
 

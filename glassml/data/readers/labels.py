@@ -28,7 +28,7 @@ import numpy as np
 from glassml.data.readers.base import Fields
 from glassml.data.readers.npz import npz_entries
 from glassml.data.readers.stated import check_last_line
-from glassml.data.storage import read_array
+from glassml.data.storage import DAMAGED, read_array
 from glassml.errors import InputError
 
 __all__ = ["LabelTable", "read_labels"]
@@ -102,7 +102,7 @@ def _hdf5_entries(path: Path) -> dict[str, np.ndarray]:
                 for name in names
                 if isinstance(file.get(name), h5py.Dataset)
             }
-    except (OSError, KeyError, RuntimeError) as error:
+    except DAMAGED as error:
         raise InputError(f"{path}: expected an HDF5 file of labels; found: {error}") from None
 
 
