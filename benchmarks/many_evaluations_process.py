@@ -18,6 +18,8 @@ from glassml.inference import Predictor
 
 __all__ = ["Job", "evaluated"]
 
+_DIFFERENT = 200
+
 
 class Job(TypedDict):
     """The exported model, the system, and how often it is evaluated and the memory read."""
@@ -29,9 +31,15 @@ class Job(TypedDict):
 
 
 def evaluated(cells: int, number: int) -> Configuration:
-    """The configuration of this evaluation: each has other positions and so other neighbours."""
+    """The configuration of this evaluation; `_DIFFERENT` have other positions and neighbours each.
+
+    Among ever new ones there would always be one with more neighbours than any before, and with it
+    a new peak of the memory.
+    """
     start = liquid(cells)
-    moves = np.random.default_rng(number).normal(scale=0.03, size=start.positions.shape)
+    moves = np.random.default_rng(number % _DIFFERENT).normal(
+        scale=0.03, size=start.positions.shape
+    )
     return dataclasses.replace(start, positions=start.positions + moves)
 
 

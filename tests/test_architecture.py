@@ -60,6 +60,7 @@ ALLOWED["export"] |= {"pretrained"}  # a shipped model may be given by its name
 ALLOWED["inference"] |= {"pretrained"}
 ALLOWED["studies"] = ALLOWED["analysis"] | {"analysis", "work"}
 ALLOWED["cli"] = BASE | set(ALLOWED)
+ALLOWED["__main__"] = {"cli"}
 
 # Habits that a reader applies: most files have up to 400 lines, most functions up to 50 (without
 # the docstring). What is longer stands here with its reason, so that it is a decision and not an
