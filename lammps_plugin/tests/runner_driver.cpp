@@ -66,7 +66,8 @@ Particles read_particles(std::size_t n_scalars) {
 /// 27 particles at the corners of cubes, all species in turn; no images.
 Particles lattice(const glassml::Manifest& manifest) {
   constexpr double spacing = 0.6;
-  Particles particles{.n_local = 27, .n_all = 27};
+  Particles particles;
+  particles.n_local = particles.n_all = 27;
   for (int i = 0; i < 27; i++) {
     for (const int corner : {i % 3, i / 3 % 3, i / 9})
       particles.positions.push_back(spacing * corner);
