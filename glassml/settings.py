@@ -174,8 +174,8 @@ def _set(values: dict[str, Any], name: str, value: Any) -> None:
         values = values[section]
         if not isinstance(values, dict):
             raise ConfigError(
-                f"override {name}=...: {'.'.join(sections[: depth + 1])} is {shown(values)}, "
-                "not a section with fields"
+                f"override {name}=...: {'.'.join(sections[: depth + 1])}: expected a section with "
+                f"fields; found {shown(values)}"
             )
     values[last] = value
 

@@ -245,7 +245,12 @@ class Dataset:
         except InputError:
             raise
         except DAMAGED as error:
-            raise InputError(f"{self.path}: configurations/{name}: damaged: {error}") from error
+            raise self._damaged(name, error) from error
+
+    def _damaged(self, name: str, error: Exception) -> InputError:
+        return InputError(
+            f"{self.path}: configurations/{name}: expected what was written; found damage ({error})"
+        )
 
     def __iter__(self) -> Iterator[Configuration]:
         return (self[index] for index in range(len(self)))
@@ -284,7 +289,7 @@ class Dataset:
             try:
                 found[name] = sha256_of_positions(read_array(self.stored(name)["positions"]))
             except DAMAGED as error:
-                raise InputError(f"{self.path}: configurations/{name}: damaged: {error}") from error
+                raise self._damaged(name, error) from error
         return found
 
     def reversed_from(self, name: str) -> str | None:
@@ -328,8 +333,8 @@ class Dataset:
             final is not None and final != self._final_checksum(configuration.name)
         ):
             raise InputError(
-                f"{self.path}: {configuration.name}: the arrays do not match their checksum; the "
-                "file was changed or damaged after it was written"
+                f"{self.path}: {configuration.name}: expected the arrays that were written; found "
+                "others, by their checksum. The file was changed or damaged since"
             )
 
     def close(self) -> None:

@@ -37,7 +37,7 @@ def test_datasets_without_their_numbers(tmp_path: Path, name: str) -> None:
     with (
         Dataset(tmp_path / "d.h5") as dataset,
         pytest.raises(
-            InputError, match=rf"c0: damaged: .*/{name} states \d+ bytes; the file holds"
+            InputError, match=rf"c0: .*found damage .*/{name} states \d+ bytes; the file holds"
         ),
     ):
         dataset["c0"]

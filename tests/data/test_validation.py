@@ -151,6 +151,6 @@ def test_damage_is_a_complaint_and_the_rest_is_checked(tmp_path):
         file["configurations/good3/final_positions"][0, 0, 0, 0] += 0.5
     found = [str(c) for c in complaints(Dataset(path))]
     assert [text.partition(":")[0] for text in found] == ["good0", "good1", "good3"]
-    assert "do not match their checksum" in found[0]
+    assert "found others, by their checksum" in found[0]
     assert "expected finite numbers; found nan" in found[1]
-    assert "do not match their checksum" in found[2]
+    assert "found others, by their checksum" in found[2]

@@ -123,13 +123,13 @@ def test_overrides_leave_the_given_values_alone() -> None:
         ("data.scalars=[a, a]", ["data.scalars", "different names"]),
         ("trainin.epochs=3", ["trainin", "did you mean 'training'"]),
         ("model.name=se3gnn-v", ["model.name", "se3gnn-v1", "did you mean 'se3gnn-v"]),
-        ("model.chanels=4", ["model.chanels", "did you mean 'channels'", "l_max"]),
+        ("model.chanels=4", ["model: expected", "'chanels'", "did you mean 'channels'", "l_max"]),
         ("model.times=[1]", ["model.times", "comes from the dataset"]),
         ("model.scalar_inputs=[a]", ["model.scalar_inputs", "data.scalars"]),
         ("training.epochs", ["'training.epochs'", "section.field=value"]),
         ("=3", ["section.field=value"]),
         ("training.epochs=[", ["YAML", "training.epochs"]),
-        ("data.train.x=3", ["data.train", "not a section"]),
+        ("data.train.x=3", ["data.train", "expected a section with fields"]),
     ],
 )
 def test_a_mistake_is_named_with_what_is_accepted(override: str, parts: list[str]) -> None:

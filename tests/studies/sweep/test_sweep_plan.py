@@ -164,7 +164,10 @@ def test_runs_with_and_without_reversed_runs_differ(settings, tmp_path: Path) ->
             "model.channels=0: model.channels: expected a whole",
         ),
         ({"axes": {"trainin.epochs": [3]}}, "trainin: unknown field"),
-        ({"axes": {"training.epochs.x": [3]}}, "training.epochs is 3, not a section"),
+        (
+            {"axes": {"training.epochs.x": [3]}},
+            "training.epochs: expected a section with fields; found 3",
+        ),
         ({"axes": {"training.epochs": [0]}}, "training.epochs=0: training.epochs: expected a num"),
         ({"axes": {"training.seed": [1, 2]}}, "axes: .*; found 'training.seed'. List seeds in"),
         ({"variants": {"v": {"data.train": "x"}}}, "variants.v: .*; found 'data.train'"),
