@@ -68,7 +68,7 @@ GROUPS = (
             "simulation/inherent.py",
             "simulation/exchange.py",
         ),
-        "a61eb8d22693b1cc",
+        "f6a20eb94a87df3b",
     ),
     Group(
         {_average: 1},
@@ -80,7 +80,7 @@ GROUPS = (
             "simulation/exchange.py",
             "physics/averaging.py",
         ),
-        "5cc7e1d3aa4bbd50",
+        "2d487bef786b8279",
     ),
     Group(
         {sweep_runs.train_and_predict: 1},
