@@ -62,7 +62,7 @@ class Predictor:
         self.module = load_module(path, self.device, trust=trust)
         self.dtype = getattr(torch, self.manifest.dtype)
         self.measured: tuple[Measured, ...] = ()
-        self._neighbours: list[float] = []  # of every configuration so far
+        self._seen, self._neighbours = 0, 0.0  # configurations so far, and the sum over them
         self._watch = self._domain_watch() if check_domain else None
 
     @classmethod
@@ -116,7 +116,8 @@ class Predictor:
             return []
         graphs = [self._graph(c, as_given, window) for c in configurations]
         self.measured = tuple(map(self._measured, configurations, graphs))
-        self._neighbours += [system.structure.neighbours for system in self.measured]
+        self._seen += len(configurations)
+        self._neighbours += sum(system.structure.neighbours for system in self.measured)
         if self._watch is not None:
             for configuration, system in zip(configurations, self.measured, strict=True):
                 self._watch.see(configuration.name, system)
@@ -158,7 +159,7 @@ class Predictor:
         """The mean number of neighbours in all calls of `predict`, beside that of the training."""
         manifest = self.manifest
         cutoff = f"{manifest.cutoff:g}{after_length(manifest.length_unit)}"
-        found = f"{np.mean(self._neighbours):.4g}" if self._neighbours else "unknown number of"
+        found = f"{self._neighbours / self._seen:.4g}" if self._seen else "unknown number of"
         known = manifest.domain and f" (training data: {shown_range(manifest.domain.neighbours)})"
         return f"{found} neighbours per particle within {cutoff}{known or ''}"
 
