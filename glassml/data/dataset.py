@@ -38,7 +38,7 @@ from glassml.data.storage import (
 )
 from glassml.data.windows import count_windows
 from glassml.errors import InputError, did_you_mean
-from glassml.files import atomic_write
+from glassml.files import atomic_write, uninterrupted
 from glassml.physics import same_times
 
 __all__ = ["Dataset", "DatasetWriter"]
@@ -87,10 +87,11 @@ class DatasetWriter:
             InputError: its name is taken or contains "/", its species or length unit differ from
                 those of the configurations before it, or the disk is full.
         """
-        file, name = self._new(configuration.name)
-        self._check_common(configuration, file)
-        write_configuration(file["configurations"].create_group(name), configuration)
-        self._added(file)
+        with uninterrupted():
+            file, name = self._new(configuration.name)
+            self._check_common(configuration, file)
+            write_configuration(file["configurations"].create_group(name), configuration)
+            self._added(file)
 
     def copy(self, dataset: Dataset, name: str, new_name: str | None = None) -> None:
         """Append a configuration of another dataset as it is stored, including final positions.
@@ -103,12 +104,13 @@ class DatasetWriter:
         Raises:
             InputError: as for `add`, or the configuration is damaged.
         """
-        file, name_here = self._new(new_name or name)
         configuration = dataset[name]
         dataset.verify(configuration)
-        self._check_common(configuration, file)
-        file.copy(dataset.stored(name), file["configurations"], name_here)
-        self._added(file)
+        with uninterrupted():
+            file, name_here = self._new(new_name or name)
+            self._check_common(configuration, file)
+            file.copy(dataset.stored(name), file["configurations"], name_here)
+            self._added(file)
 
     def describe(self, description: Mapping[str, Any]) -> None:
         """Replace the description, with what is known only after adding the configurations.
@@ -141,24 +143,31 @@ class DatasetWriter:
     @contextmanager
     def _write_whole(self) -> Iterator[None]:
         with atomic_write(self.path) as partial, OutputStream(partial, "r+") as self._stream:
-            with h5py.File(self._stream, "w") as self._file:
-                self._file.attrs.update(
-                    format=FORMAT,
-                    format_version=FORMAT_VERSION,
-                    glassml_version=glassml.__version__,
-                )
-                self._file.create_group("configurations", track_order=True)
+            # HDF5 calls the stream, and an interruption there would end in a segmentation fault.
+            try:
+                with uninterrupted():
+                    self._file = h5py.File(self._stream, "w")
+                    self._file.attrs.update(
+                        format=FORMAT,
+                        format_version=FORMAT_VERSION,
+                        glassml_version=glassml.__version__,
+                    )
+                    self._file.create_group("configurations", track_order=True)
                 yield
-                self._file.attrs["description"] = self._description
-            self._file = None
+                with uninterrupted():
+                    self._file.attrs["description"] = self._description
+            finally:
+                with uninterrupted():
+                    if self._file is not None:
+                        self._file.close()
+                        self._file = None
             self._check_written()
             if self.n_configurations == 0:
                 raise InputError(f"{self.path}: expected configurations to write; found none")
 
     def _check_written(self) -> None:
         if self._stream.error is not None:
-            reason = self._stream.error.strerror or self._stream.error
-            raise InputError(f"{self.path}: cannot be written: {reason}")
+            raise self._stream.error  # which `atomic_write` explains
 
     def _check_common(self, configuration: Configuration, file: h5py.File) -> None:
         """All configurations of a dataset share their species and their length unit."""

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from glassml.data import Configuration, Dataset, DatasetWriter, ReadOptions, read_configurations
-from glassml.errors import InputError
+from glassml.errors import FullDiskError, InputError
+from glassml.files import first_sentence
 from glassml.progress import Progress
 from glassml.simulation.lammps import stop_running
 from glassml.simulation.system import DIAMETER, System
@@ -196,10 +197,16 @@ def _temporary(store: Store, target: Path, command: str) -> Iterator[None]:
         store.clear_unfinished()
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             store.clear_unfinished()
             if store.is_empty():
                 store.remove()
+            if isinstance(error, FullDiskError):
+                what = kept(target, command) or "nothing is kept"
+                raise FullDiskError(
+                    f"{first_sentence(error)}. {what[0].upper()}{what[1:]}. Make room and run the "
+                    "same command again"
+                ) from error
             raise
         store.remove()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
+import signal
 import subprocess
 import sys
 import textwrap
@@ -15,7 +17,7 @@ import pytest
 
 from glassml.data import REVERSED_FROM, Configuration, Dataset, DatasetWriter, summarise
 from glassml.data.rearranging import parts_by_key
-from glassml.data.storage import content_hash
+from glassml.data.storage import OutputStream, content_hash
 from glassml.errors import InputError
 
 
@@ -178,6 +180,28 @@ def test_nothing_is_written_when_the_block_fails(write, make_configuration, tmp_
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_an_interruption_while_hdf5_writes_comes_afterwards(
+    write, make_configuration, tmp_path, monkeypatch
+):
+    """An exception in the stream would end in a segmentation fault."""
+    path = write([make_configuration(name="old")])
+    of_stream = OutputStream.write
+
+    def interrupted(self, data):
+        os.kill(os.getpid(), signal.SIGINT)
+        return of_stream(self, data)
+
+    monkeypatch.setattr(OutputStream, "write", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            write([make_configuration(name="new")])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert Dataset(path).names == ("old",)
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_an_empty_dataset_is_refused(tmp_path):
     writer = DatasetWriter(tmp_path / "empty.h5")
     with pytest.raises(InputError, match=r"empty\.h5: expected configurations .* none"), writer:
@@ -214,7 +238,7 @@ def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path):
         text=True,
         timeout=60,
     )
-    assert finished.stdout == f"{path}: cannot be written: File too large\n"
+    assert finished.stdout.startswith(f"{path}: cannot write here (File too large)")
     assert finished.stderr == ""  # no noise from HDF5's destructors
     assert finished.returncode == 0
     assert list(path.parent.iterdir()) == []

@@ -68,7 +68,7 @@ GROUPS = (
             "simulation/inherent.py",
             "simulation/exchange.py",
         ),
-        "f6a20eb94a87df3b",
+        "f3223a3cf2182d9e",
     ),
     Group(
         {_average: 1},
@@ -80,7 +80,7 @@ GROUPS = (
             "simulation/exchange.py",
             "physics/averaging.py",
         ),
-        "bc1307a36dcf1c37",
+        "223988a4e2ee22e5",
     ),
     Group(
         {sweep_runs.train_and_predict: 1},
