@@ -22,7 +22,7 @@ E3NN_FLOAT64: Final = 1e-10
 FLOAT32: Final = 1e-5
 
 # Training on a table with this many knots, against radial networks on every edge, as stated in
-# docs/training.md. Gradients jump where a hidden unit becomes active, which is between knots.
+# docs/howto/training.md. Gradients jump where a hidden unit becomes active, which is between knots.
 TABLE_TRAINED: Final = 513
 TABLE_OUTPUT: Final = 1e-2
 TABLE_GRADIENT: Final = 1e-1

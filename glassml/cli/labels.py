@@ -141,7 +141,7 @@ def label(
     Each label is the mean of two displacements: from the frame forward in time, and backward, which
     time reversal makes another run from the same configuration. The volume must be constant, and
     the drift of the whole system is removed. `glassml evaluate` takes the noise of such labels into
-    account. docs/labels.md leads from a trajectory to a model in LAMMPS.
+    account. docs/howto/labels.md leads from a trajectory to a model in LAMMPS.
 
     For example:
 

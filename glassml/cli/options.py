@@ -159,7 +159,7 @@ Trust = Annotated[
     typer.Option(
         "--trust",
         help="Do not check the code in the model file, which could do anything that you may do. "
-        "Only for files of people whom you trust (docs/security.md).",
+        "Only for files of people whom you trust (docs/howto/security.md).",
     ),
 ]
 Threads = Annotated[

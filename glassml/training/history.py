@@ -120,7 +120,7 @@ def overfitting_note(rows: Sequence[Mapping[str, float]]) -> str | None:
     return (
         f"note: the validation loss rose from {low:.4f} in epoch {best['epoch']:g} to {now:.4f}, "
         "as the network learnt these data by heart. More configurations help; with few, "
-        "`glassml refit structural` is often better (docs/own_liquid.md)"
+        "`glassml refit structural` is often better (docs/howto/own_liquid.md)"
     )
 
 

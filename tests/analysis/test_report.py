@@ -29,7 +29,7 @@ from glassml.models.contract import Output
 
 TIMES = (1.0, 10.0)
 N = 120
-DOCUMENTATION = (Path(__file__).parents[2] / "docs" / "evaluate.md").read_text(encoding="utf-8")
+DOCUMENTATION = (Path(__file__).parents[2] / "docs" / "howto" / "evaluate.md").read_text(encoding="utf-8")
 
 
 class WithSpread(Analytic):
@@ -298,7 +298,7 @@ def test_the_page_of_the_documentation(
     Path("model.pt").symlink_to(models[1])
     (snippet,) = re.findall(r"```python\n(.*?)```", DOCUMENTATION, flags=re.DOTALL)
     names: dict = {}
-    exec(compile(snippet, "docs/evaluate.md", "exec"), names)
+    exec(compile(snippet, "docs/howto/evaluate.md", "exec"), names)
     scores = names["result"].evaluations[0].scores
     assert len(scores) == 2 * 2 * 6
     assert {score.error for score in scores} == {None}

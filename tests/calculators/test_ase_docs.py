@@ -31,12 +31,12 @@ def test_documentation_runs(
     Path("with_energy.pt").symlink_to(analytic(scalar_inputs=("potential_energy",)))
     averaged_model(Path("average.pt"), ("average_energy", "vibration"))
     ase.io.write("liquid.extxyz", atoms_from_configuration(liquid()))
-    text = (ROOT / "docs" / "ase.md").read_text()
+    text = (ROOT / "docs" / "howto" / "ase.md").read_text()
     names: dict[str, object] = {}
     snippets = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert len(snippets) == 6
     for snippet in snippets:
-        exec(compile(snippet, "docs/ase.md", "exec"), names)
+        exec(compile(snippet, "docs/howto/ase.md", "exec"), names)
     frames = ase.io.read("annotated.extxyz", index=":")
     assert [sorted({"propensity", "descriptors"} & set(f.arrays)) for f in frames] == [
         ["descriptors", "propensity"]

@@ -1,4 +1,4 @@
-"""docs/average.md does as it is written."""
+"""docs/howto/average.md does as it is written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from glassml.cli import app
 from glassml.data import Dataset, DatasetWriter, number_of_windows
 from glassml.simulation import kob_andersen, quench
 
-TEXT = (Path(__file__).parents[2] / "docs" / "average.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs" / "howto" / "average.md").read_text()
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_the_command_and_the_python_example_run(
         named = set(re.findall(r'`scalars\["(\w+)"\]`', TEXT))
         assert {name for name in dataset[0].scalars if not name[-1].isdigit()} == named
     (snippet,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    exec(compile(snippet, "docs/average.md", "exec"), {})
+    exec(compile(snippet, "docs/howto/average.md", "exec"), {})
     assert capfd.readouterr().out.startswith("2 (180, 3) 0.")
 
 

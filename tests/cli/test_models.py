@@ -87,7 +87,7 @@ def test_an_unknown_name_is_explained(glassml: Run, command: str) -> None:
 
 
 def test_the_accuracy_in_the_documentation_is_one(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "howto" / "models.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
     (tmp_path / "accuracy.json").write_text(block)
     (score,) = read_accuracy(tmp_path / "accuracy.json").scores
@@ -97,7 +97,7 @@ def test_the_accuracy_in_the_documentation_is_one(tmp_path: Path) -> None:
 
 
 def test_the_commands_in_the_documentation_work(glassml: Run) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "howto" / "models.md").read_text(encoding="utf-8")
     first = re.findall(r"```\n(.*?)```", text, re.DOTALL)[0].splitlines()
     assert len(first) == 3
     for line in first:
@@ -105,5 +105,5 @@ def test_the_commands_in_the_documentation_work(glassml: Run) -> None:
         assert (done.code, done.err) == (0, ""), line
     (snippet,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names: dict[str, Any] = {}
-    exec(compile(snippet, "docs/models.md", "exec"), names)
+    exec(compile(snippet, "docs/howto/models.md", "exec"), names)
     assert names["calculator"].manifest.species == ("A", "B")

@@ -30,7 +30,7 @@ TIMES = (1.0, 10.0)
 METAL = {"system": {"units": "metal"}, "equilibration": {"tau_alpha": 8.0}}
 
 
-DOCUMENTATION = (Path(__file__).parents[2] / "docs" / "plot.md").read_text(encoding="utf-8")
+DOCUMENTATION = (Path(__file__).parents[2] / "docs" / "howto" / "plot.md").read_text(encoding="utf-8")
 
 
 def labelled(seed: int = 0, **fields: Any) -> Configuration:
@@ -326,5 +326,5 @@ def test_the_python_code_of_the_documentation(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (snippet,) = re.findall(r"```python\n(.*?)```", DOCUMENTATION, flags=re.DOTALL)
-    exec(compile(snippet, "docs/plot.md", "exec"), {})
+    exec(compile(snippet, "docs/howto/plot.md", "exec"), {})
     assert imread(tmp_path / "labels.png").shape[0] > 500

@@ -239,7 +239,7 @@ def test_predictions_do_not_become_labels(
 
 
 def blocks(language: str) -> list[str]:
-    text = (Path(__file__).parents[2] / "docs" / "predict.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "howto" / "predict.md").read_text()
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
@@ -262,7 +262,7 @@ def test_documentation_runs(
         done = glassml(*shlex.split(command)[1:])
         assert (done.code, done.err) == (0, ""), command
     (script,) = blocks("python")
-    exec(compile(script, "docs/predict.md", "exec"), {})
+    exec(compile(script, "docs/howto/predict.md", "exec"), {})
     assert len(ase.io.read("run.extxyz", index=":")) == 4
     assert [a.info["timestep"] for a in ase.io.read("all.extxyz", ":")] == [
         380,

@@ -1,4 +1,4 @@
-"""docs/quench.md and the example beside it do as they are written."""
+"""docs/howto/quench.md and the example beside it do as they are written."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from glassml.data import Dataset, DatasetWriter
 from glassml.simulation import SYSTEMS, TRUNCATIONS
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs" / "quench.md").read_text()
+TEXT = (ROOT / "docs" / "howto" / "quench.md").read_text()
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_the_command_runs(train: Path, glassml: Callable[..., Any]):
 
 def test_the_python_example_runs(train: Path, capsys: pytest.CaptureFixture[str]):
     (snippet,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    exec(compile(snippet, "docs/quench.md", "exec"), {})
+    exec(compile(snippet, "docs/howto/quench.md", "exec"), {})
     first, second = capsys.readouterr().out.splitlines()
     energy, force = map(float, first.split())
     assert energy < 0 < force <= 1e-6

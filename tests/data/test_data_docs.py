@@ -15,7 +15,7 @@ from glassml.cli.data import app
 from glassml.data import FORMATS, Configuration, Dataset, DatasetWriter, convert
 from glassml.physics.units import LENGTH_UNITS
 
-TEXT = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs" / "howto" / "data.md").read_text()
 
 
 def test_python_examples_run(write_botan, tmp_path, monkeypatch, capsys):
@@ -30,7 +30,7 @@ def test_python_examples_run(write_botan, tmp_path, monkeypatch, capsys):
     snippets = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     assert len(snippets) == 4
     for snippet in snippets:
-        exec(compile(snippet, "docs/data.md", "exec"), names)
+        exec(compile(snippet, "docs/howto/data.md", "exec"), names)
     printed = capsys.readouterr().out
     assert "(12, 3) ('A', 'B') [4120.]" in printed
     assert printed.endswith(

@@ -44,7 +44,7 @@ def test_predictions_keep_their_names_in_ase(bench, models):
 
 
 def test_without_them_the_columns_have_numbers(bench, models):
-    """The present behaviour of LAMMPS and ASE, which docs/fix_glassml.md describes."""
+    """The present behaviour of LAMMPS and ASE, which docs/reference/fix_glassml.md describes."""
     script = bench.start(liquid(80, seed=4)) + f"fix ml all glassml 1 {models()} A B\n"
     script += "dump 1 all custom 1 plain.dump id type x y z f_ml[*]\n"
     script += "dump 2 all custom 1 named.dump id type x y z f_ml[*]\n"

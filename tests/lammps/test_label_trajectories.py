@@ -1,4 +1,4 @@
-"""Labels of real trajectories, and docs/labels.md: from a trajectory to a model in LAMMPS."""
+"""Labels of real trajectories, and docs/howto/labels.md: from a trajectory to a model in LAMMPS."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from glassml.data import (
 )
 from glassml.export import read_manifest
 
-TEXT = (Path(__file__).parents[2] / "docs" / "labels.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[2] / "docs" / "howto" / "labels.md").read_text(encoding="utf-8")
 # A hot liquid that relaxes in a few time units, in equilibrium after a hundred.
 EQUILIBRATE = (
     "minimize 0.0 1.0e-2 50 200\nvelocity all create 2.0 71\nfix nve all nve\n"
@@ -129,7 +129,7 @@ def test_the_page_leads_to_a_model_in_lammps(bench, trajectory: Path, capsys) ->
     assert window is not None
     assert str(window) == "20 samples every 0.1"
     (snippet,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    exec(compile(smaller(snippet), "docs/labels.md", "exec"), {})
+    exec(compile(smaller(snippet), "docs/howto/labels.md", "exec"), {})
     assert f"{len(train)} images or unwrapped coordinates" in capsys.readouterr().out
     assert Dataset("python.h5").sha256 == train.sha256
     averaged, thermal = blocks("")[1:]

@@ -1,4 +1,4 @@
-"""The snippets of README.md and docs/fix_glassml.md run as they stand, in the real `lmp`.
+"""The snippets of README.md and docs/reference/fix_glassml.md run as they stand, in the real `lmp`.
 
 They are parts of scripts: what comes before them (the system, its potential, files of the names
 that they use) is given here. The model is the one that ships with glassml, except where a snippet
@@ -52,7 +52,7 @@ def readme() -> str:
 
 @pytest.fixture
 def page() -> str:
-    return (ROOT / "docs" / "fix_glassml.md").read_text(encoding="utf-8")
+    return (ROOT / "docs" / "reference" / "fix_glassml.md").read_text(encoding="utf-8")
 
 
 def test_readme_lammps(bench, readme):
@@ -84,7 +84,7 @@ def test_readme_averages(bench, readme):
 
 def test_thermal_and_averaged_positions_together(bench):
     """Two fixes that read different positions in one run, each as Python, and their mean."""
-    page = (ROOT / "docs" / "average.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "howto" / "average.md").read_text(encoding="utf-8")
     (snippet,) = blocks(section(page, "Thermal and averaged positions together"))
     configuration, every = liquid(125, seed=84), 400  # a window of 20 samples, 20 steps apart
     models = {

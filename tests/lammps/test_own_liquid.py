@@ -1,4 +1,4 @@
-"""docs/own_liquid.md and its examples: a metallic glass former with the shipped data and model."""
+"""docs/howto/own_liquid.md and its examples: a metallic glass former with the shipped data and model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from glassml.training import load_config
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "own_liquid"
-PAGE = (ROOT / "docs" / "own_liquid.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "howto" / "own_liquid.md").read_text(encoding="utf-8")
 
 
 def test_the_page_shows_what_the_files_say():

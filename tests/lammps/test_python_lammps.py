@@ -126,7 +126,7 @@ def script_of(bench, setting) -> str:
 
 def page_blocks(language):
     """The blocks of one language in the page about all this."""
-    page = (ROOT / "docs" / "python_lammps.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "howto" / "python_lammps.md").read_text(encoding="utf-8")
     found = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     return [text for name, text in found if name == language]
 

@@ -1,4 +1,4 @@
-"""Every row of docs/mistakes.md is made as a mistake, and its message is the one that is given."""
+"""Every row of docs/reference/mistakes.md is made as a mistake, and its message is the one that is given."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mistakes.place import Place, Section, plain
 
 from glassml.native import build_status
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "mistakes.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "mistakes.md"
 SECTIONS: tuple[Section, ...] = (
     files_and_data.mistake,
     commands_and_settings.mistake,

@@ -11,7 +11,7 @@ from simulation.simulations import write_config
 from glassml.settings import validated
 from glassml.simulation import pipeline
 
-TEXT = (Path(__file__).parents[2] / "docs" / "simulate.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs" / "howto" / "simulate.md").read_text()
 
 
 def test_python_example_runs(tmp_path, monkeypatch, capsys):
@@ -26,7 +26,7 @@ def test_python_example_runs(tmp_path, monkeypatch, capsys):
     )
     monkeypatch.chdir(tmp_path)
     (snippet,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    exec(compile(snippet, "docs/simulate.md", "exec"), {})
+    exec(compile(snippet, "docs/howto/simulate.md", "exec"), {})
     last = capsys.readouterr().out.splitlines()[-1]
     assert re.fullmatch(r"0\.\d+ \(160, 2\)", last)
 

@@ -1,4 +1,4 @@
-"""docs/studies.md says what the program does."""
+"""docs/howto/studies.md says what the program does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from glassml.studies.sweep import SweepConfig, parse_sweep_config, plan
 from glassml.training import TrainConfig
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs" / "studies.md").read_text()
+TEXT = (ROOT / "docs" / "howto" / "studies.md").read_text()
 
 
 def test_commands_have_the_options_that_are_shown() -> None:
@@ -54,7 +54,7 @@ def test_the_python_example_runs(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "T0.44.pt").write_bytes(small_network.read_bytes())
     make_dataset("T0.50.h5", linear_labels)
-    exec(compile(snippet, "docs/studies.md", "exec"), {})
+    exec(compile(snippet, "docs/howto/studies.md", "exec"), {})
     pearson, penalty = map(float, capsys.readouterr().out.split())
     assert pearson > 0.9
     assert penalty in PENALTIES

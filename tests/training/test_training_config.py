@@ -202,7 +202,7 @@ def _is_section(annotation: object) -> bool:
 
 
 def test_every_setting_is_documented() -> None:
-    page = _EXAMPLES.parents[1] / "docs" / "training_settings.md"
+    page = _EXAMPLES.parents[1] / "docs" / "reference" / "training_settings.md"
     text = page.read_text(encoding="utf-8")
     documented = re.findall(r"^\| `([a-z_.]+)` \| ", text, flags=re.MULTILINE)
     assert documented == list(_fields(TrainConfig))
