@@ -1,35 +1,39 @@
-"""Sphinx configuration of the site: `make docs` builds it into docs/_build/html."""
+"""Sphinx configuration of the site; `make docs` builds it into docs/_build/html."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE / "_extensions"))
-
-import glassml  # noqa: E402
+import glassml
 
 project = "glassml"
 author = "The glassml developers"
-project_copyright = "the glassml developers, MIT licence"
+project_copyright = "the glassml developers; MIT licence"
 version = release = glassml.__version__
 
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.autosummary",
-    "sphinx.ext.intersphinx",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "sphinx_design",
-    "sphinx_gallery.gen_gallery",
     "sphinxcontrib.bibtex",
 ]
-
-source_suffix = {".md": "markdown"}
-exclude_patterns = ["_build", "README.md"]
+exclude_patterns = ["_build"]
 nitpicky = True
+
+# Markdown as GitHub reads it, and equations.
+myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 4
+
+bibtex_bibfiles = ["references.bib"]
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+napoleon_numpy_docstring = False
+
+copybutton_prompt_text = r"\$ |>>> "
+copybutton_prompt_is_regexp = True
 
 html_theme = "furo"
 html_title = "glassml"
+html_copy_source = False
+html_show_sourcelink = False
