@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import glassml
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "_extensions"))
 
 project = "glassml"
 author = "The glassml developers"
@@ -10,6 +15,7 @@ project_copyright = "the glassml developers; MIT licence"
 version = release = glassml.__version__
 
 extensions = [
+    "command_line",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
@@ -26,6 +32,8 @@ myst_heading_anchors = 4
 
 bibtex_bibfiles = ["references.bib"]
 
+default_role = "py:obj"
+nitpick_ignore_regex = [("py:.*", ".*")]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 napoleon_numpy_docstring = False

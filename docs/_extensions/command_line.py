@@ -1,0 +1,51 @@
+"""Pages of the command line, a page per command, from typer's own description of it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+_INDEX = """\
+# Command line
+
+`glassml COMMAND --help` shows the same.
+
+```{{toctree}}
+:maxdepth: 1
+
+{commands}
+```
+"""
+
+
+def _write_pages(app: Sphinx) -> None:
+    text = subprocess.run(
+        [sys.executable, "-m", "typer", "glassml.cli.app", "utils", "docs", "--name", "glassml"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    pages = re.split(r"^## (?=`glassml [\w-]+`$)", text, flags=re.MULTILINE)[1:]
+    folder = Path(app.srcdir) / "reference" / "cli"
+    folder.mkdir(exist_ok=True)
+    names = []
+    for page in pages:
+        name = page.split("`")[1].removeprefix("glassml ")
+        names.append(name)
+        _write(folder / f"{name}.md", "# " + re.sub(r"^##(#+ )", r"#\1", page, flags=re.MULTILINE))
+    _write(folder / "index.md", _INDEX.format(commands="\n".join(names)))
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a page if it has changed, so that Sphinx reads only those again."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("builder-inited", _write_pages)
+    return {"parallel_read_safe": True}
