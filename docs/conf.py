@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import glassml
+import glassml.training  # before autodoc does, which makes it look different to pydantic
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "_extensions"))
 
@@ -16,6 +17,7 @@ version = release = glassml.__version__
 
 extensions = [
     "command_line",
+    "repository",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
@@ -37,6 +39,7 @@ nitpick_ignore_regex = [("py:.*", ".*")]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 
 copybutton_prompt_text = r"\$ |>>> "
 copybutton_prompt_is_regexp = True

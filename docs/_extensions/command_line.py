@@ -47,5 +47,6 @@ def _write(path: Path, text: str) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    """Entry point of Sphinx."""
     app.connect("builder-inited", _write_pages)
     return {"parallel_read_safe": True}

@@ -86,8 +86,8 @@ def convert(
 ) -> None:
     """Convert configurations with their labels into one HDF5 dataset.
 
-    Reads the published formats and any file that ASE reads; docs/howto/data.md lists them. The output is
-    complete or absent: an interrupted conversion leaves no file.
+    Reads the published formats and any file that ASE reads; docs/howto/data.md lists them. The
+    output is complete or absent: an interrupted conversion leaves no file.
 
     For example:
 

@@ -58,8 +58,8 @@ def complaints(
     - no configuration occurs twice;
     - other structures are near the positions;
     - averages over windows are complete, and say how they were made;
-    - averages over the same runs agree: <|dr|> >= |<dr>|, <|dr|^2> >= <|dr|>^2, and the mean of the
-      halves is the propensity.
+    - averages over the same runs agree: ``<|dr|> >= |<dr>|``, ``<|dr|^2> >= <|dr|>^2``, and the
+      mean of the halves is the propensity.
 
     Args:
         dataset: what to check.

@@ -1,8 +1,8 @@
 """Whether a system lies within the domain of a model, and what to say if it does not.
 
 The limits are for what is clearly outside. They allow for fluctuations of a system of N particles,
-at about three standard deviations. docs/howto/domain.md has the table of systems inside and outside that
-they were chosen by; `fix glassml` has the same limits (lammps_plugin/src/domain_watch.cpp).
+at about three standard deviations. docs/howto/domain.md has the table of systems inside and outside
+that they were chosen by; `fix glassml` has the same limits (lammps_plugin/src/domain_watch.cpp).
 """
 
 from __future__ import annotations

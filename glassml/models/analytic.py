@@ -23,7 +23,9 @@ class Analytic(GlassModel):
 
     - step 0: rho_i = sum_j g(r_ij) w_j and d_i = sum_j g(r_ij) w_j (x_j - x_i)
     - step 1: m_i = sum_j g(r_ij) rho_j
-    - propensity at time t: rho_i + t m_i; descriptors: rho_i, m_i, |d_i|; equivariant: rho_i, d_i
+    - propensity at time t: rho_i + t m_i
+    - descriptors: rho_i, m_i, ``|d_i|``
+    - equivariant: rho_i, d_i
 
     m_i depends on particles up to 2 r_c away, so it is wrong if an engine does not forward the
     state to ghosts. For two particles at distance r: rho_1 = g w_2, m_1 = g^2 w_1.
@@ -102,7 +104,7 @@ class Analytic(GlassModel):
 
     @torch.jit.export
     def descriptors(self, state: Tensor) -> Tensor:
-        """rho, m and |d|: [n, 3]."""
+        """rho, m and ``|d|``: [n, 3]."""
         norm = torch.linalg.vector_norm(state[:, 2:5], dim=1, keepdim=True)
         return torch.cat([state[:, 1:2], state[:, 5:6], norm], dim=1)
 

@@ -17,7 +17,7 @@ def channel_irreps(l_max: int, channels: int) -> str:
     """e3nn's irreps of features with ``channels`` copies of each l = 0..l_max.
 
     Every l has the same parity label: the networks are equivariant under SO(3), not O(3), so all
-    products |l_I - l_F| <= l_O <= l_I + l_F are allowed (Pezzicoli et al., section II).
+    products ``|l_I - l_F| <= l_O <= l_I + l_F`` are allowed (Pezzicoli et al., section II).
     """
     return "+".join(f"{channels}x{l}e" for l in range(l_max + 1))
 

@@ -19,10 +19,10 @@ def isoconfigurational_averages(displacements: np.ndarray) -> dict[str, np.ndarr
         displacements: dr, [R, N, 3] [length], not wrapped.
 
     Returns:
-        ``propensity`` [N] <|dr|>, ``square_displacement`` [N] <|dr|^2>, ``mean_displacement``
-        [N, 3] <dr> and, for two or more runs, ``propensity_halves`` [N, 2]: <|dr|> over the first
-        R // 2 runs and over the others. Their mean, weighted by these numbers of runs, is the
-        propensity.
+        ``propensity`` [N], which is ``<|dr|>``; ``square_displacement`` [N], ``<|dr|^2>``;
+        ``mean_displacement`` [N, 3], ``<dr>``; and, for two or more runs, ``propensity_halves``
+        [N, 2]: ``<|dr|>`` over the first R // 2 runs and over the others. Their mean, weighted by
+        these numbers of runs, is the propensity.
     """
     distance = np.linalg.norm(displacements, axis=-1)
     averages = {

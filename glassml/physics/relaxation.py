@@ -71,9 +71,9 @@ def relaxation_time(times: np.ndarray, f_s: np.ndarray, level: float = 1 / math.
 def ballistic_displacement(
     times: np.ndarray | float, temperature: float, mass: float = 1.0, dimension: int = 3
 ) -> np.ndarray:
-    """The mean of |dr| of free particles with Maxwell-Boltzmann velocities: sqrt(8 T / (pi m)) t.
+    """The mean of ``|dr|`` of free particles with velocities of the Maxwell-Boltzmann distribution.
 
-    In two dimensions it is sqrt(pi T / (2 m)) t.
+    It is sqrt(8 T / (pi m)) t, in two dimensions sqrt(pi T / (2 m)) t.
 
     Args:
         times: [...] [time].

@@ -3,8 +3,8 @@
 The defaults are the most accurate recipe for ten configurations (examples/few_configurations;
 docs/results/few_configurations.md has the measurements). The published recipe of F. S. Pezzicoli,
 G. Charpiat and F. P. Landes, SciPost Phys. 16, 136 (2024), appendix A 4, is
-examples/train/se3gnn_v2.yaml. The table in docs/reference/training_settings.md is made from the descriptions
-below (docs/make_settings.py).
+examples/train/se3gnn_v2.yaml. The table in docs/reference/training_settings.md is made from the
+descriptions below (docs/make_settings.py).
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ from glassml.models.contract import Output
 
 TIMES = (1.0, 10.0)
 N = 120
-DOCUMENTATION = (Path(__file__).parents[2] / "docs" / "howto" / "evaluate.md").read_text(encoding="utf-8")
+_PAGE = Path(__file__).parents[2] / "docs" / "howto" / "evaluate.md"
+DOCUMENTATION = _PAGE.read_text(encoding="utf-8")
 
 
 class WithSpread(Analytic):

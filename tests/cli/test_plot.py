@@ -30,7 +30,8 @@ TIMES = (1.0, 10.0)
 METAL = {"system": {"units": "metal"}, "equilibration": {"tau_alpha": 8.0}}
 
 
-DOCUMENTATION = (Path(__file__).parents[2] / "docs" / "howto" / "plot.md").read_text(encoding="utf-8")
+_PAGE = Path(__file__).parents[2] / "docs" / "howto" / "plot.md"
+DOCUMENTATION = _PAGE.read_text(encoding="utf-8")
 
 
 def labelled(seed: int = 0, **fields: Any) -> Configuration:

@@ -1,4 +1,4 @@
-"""docs/howto/own_liquid.md and its examples: a metallic glass former with the shipped data and model."""
+"""docs/howto/own_liquid.md: a metallic glass former with the shipped data and model."""
 
 from __future__ import annotations
 

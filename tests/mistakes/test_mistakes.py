@@ -1,4 +1,4 @@
-"""Every row of docs/reference/mistakes.md is made as a mistake, and its message is the one that is given."""
+"""Every row of docs/reference/mistakes.md: the mistake is made, and the message compared."""
 
 from __future__ import annotations
 
