@@ -142,7 +142,7 @@ class Configuration:
 
     @property
     def spacing(self) -> float:
-        """Mean distance between neighbouring particles [length]: number_density^(-1/dimension)."""
+        """Mean distance of neighbouring particles, number_density^(-1/dimension) [length]."""
         return float(self.number_density ** (-1 / self.dimension))
 
     def of_species(self, name: str) -> np.ndarray:
