@@ -201,7 +201,7 @@ def test_an_error_that_a_library_makes_of_an_interruption(
         done = CliRunner().invoke(app, ["work"])
     assert done.exit_code == code
     assert len(done.stderr.splitlines()) == 1
-    assert "; to start again: glassml " in done.stderr
+    assert "; to start again: glassml" in done.stderr
 
 
 def test_an_interruption_before_the_command_begins(
