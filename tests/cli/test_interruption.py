@@ -21,7 +21,7 @@ import typer
 import yaml
 from systems import liquid, moved
 from training.tiny_dataset import labelled, sweep_settings, write_dataset
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from glassml import __main__
 from glassml.cli.interruption import Interruptible, interrupts_survive, signals_interrupt
@@ -153,22 +153,23 @@ def test_sweep_keeps_what_is_done(interrupted: Run, tmp_path: Path) -> None:
     ]
 
 
+def invoked(work: Callable[[], None]) -> Result:
+    """Runs a function as a command."""
+    app = typer.Typer(cls=Interruptible)
+    app.callback()(lambda: None)
+    app.command("work")(work)
+    return CliRunner().invoke(app, ["work"])
+
+
 @pytest.mark.parametrize(("variable", "line"), [("HOME", 1), ("LOCAL_RANK", 0)])
 def test_only_the_first_process_of_several_says_anything(
     variable: str, line: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = typer.Typer(cls=Interruptible)
-
-    @app.callback()
-    def root() -> None:
-        pass
-
-    @app.command()
     def work() -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setenv(variable, "1")
-    done = CliRunner().invoke(app, ["work"])
+    done = invoked(work)
     assert done.exit_code == 130
     assert len(done.stderr.splitlines()) == line
 
@@ -180,17 +181,9 @@ def send(number: int) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_error_that_a_library_makes_of_an_interruption(
-    interrupted: Run, number: int, code: int
-) -> None:
+def test_an_error_that_a_library_makes_of_an_interruption(number: int, code: int) -> None:
     """Such as numpy, whose import was cut off by torch, when it is imported again."""
-    app = typer.Typer(cls=Interruptible)
 
-    @app.callback()
-    def root() -> None:
-        pass
-
-    @app.command()
     def work() -> None:
         try:
             send(number)
@@ -198,7 +191,7 @@ def test_an_error_that_a_library_makes_of_an_interruption(
             raise ImportError("cannot load module more than once per process") from None
 
     with signals_interrupt():
-        done = CliRunner().invoke(app, ["work"])
+        done = invoked(work)
     assert done.exit_code == code
     assert len(done.stderr.splitlines()) == 1
     assert "; to start again: glassml" in done.stderr
