@@ -35,12 +35,19 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
-def interrupted(glassml: Run) -> Iterator[Run]:
-    """Runs a command in this process and sends it a signal as soon as a condition is met."""
+def usual_handlers() -> Iterator[None]:
+    """Python's own handlers: a shell may have signals ignored for tests in the background."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    # Where these tests run in the background, a shell may have had them ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def interrupted(glassml: Run, usual_handlers: None) -> Run:
+    """Runs a command in this process and sends it a signal as soon as a condition is met."""
 
     def run(number: int, when: Callable[[], bool], *arguments: object) -> Any:
         ended = threading.Event()
@@ -59,9 +66,7 @@ def interrupted(glassml: Run) -> Iterator[Run]:
             ended.set()
             sender.join()
 
-    yield run
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    return run
 
 
 def training(folder: Path, epochs: int) -> Path:
@@ -181,7 +186,9 @@ def send(number: int) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_error_that_a_library_makes_of_an_interruption(number: int, code: int) -> None:
+def test_an_error_that_a_library_makes_of_an_interruption(
+    number: int, code: int, usual_handlers: None
+) -> None:
     """Such as numpy, whose import was cut off by torch, when it is imported again."""
 
     def work() -> None:
