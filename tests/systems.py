@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -13,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from glassml.data import Configuration
 
-__all__ = ["liquid", "moved", "rotation", "wigner_d", "write_dump"]
+__all__ = ["deepmind_pickle", "liquid", "moved", "rotation", "wigner_d", "write_dump"]
 
 
 def liquid(
@@ -84,3 +85,26 @@ def write_dump(
             for k, (kind, (x, y, z)) in enumerate(rows):
                 stream.write(f"{k + 1} {kind} {x:.17g} {y:.17g} {z:.17g} {k / 64}\n")
     return path
+
+
+def deepmind_pickle(rng: np.random.Generator) -> dict[str, Any]:
+    """What a file of DeepMind holds: 12 particles, three runs.
+
+    Three levels of the scattering function: .9, .1 and, out of order, 1/e.
+    """
+    box = np.array([2.0, 2.1, 2.2])
+    initial = rng.uniform(0, 1, (12, 3)) * box
+    runs = [
+        [initial + rng.normal(0, width, initial.shape) for _ in range(3)]
+        for width in (0.1, 0.3, 0.2)
+    ]
+    return {
+        "positions": initial,
+        "types": np.array([0] * 9 + [1] * 3, np.int32),
+        "box": box,
+        "time": [0.0, 0.5, 1.5, 10.0, 20.0],
+        "time_indices": [1, 4, 3],
+        "is_values": np.array([0.9, 0.1, np.exp(-1)]),
+        "trajectory_target_positions": runs,
+        "metadata": {"temperature": 0.44, "pressure": 2.93, "fluid": "Kob Andersen"},
+    }

@@ -132,7 +132,7 @@ def test_a_particle_that_is_missing_is_noticed(
         ("p.csv", "configuration,particle,late\nc0,0,2\n", "expected times as headings"),
         ("p.csv", "configuration,particle,1\nc0,0\n", "line 2: expected 3 values; found 2"),
         ("p.csv", "configuration,particle,1\nc0,zero,2\n", "expected numbers after the first"),
-        ("p.npz", "no archive", "expected an npz file"),
+        ("p.npz", "no archive", "expected a complete npz file"),
     ],
 )
 def test_other_files_are_refused(

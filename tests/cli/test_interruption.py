@@ -21,7 +21,7 @@ import typer
 import yaml
 from systems import liquid, moved
 from training.tiny_dataset import labelled, sweep_settings, write_dataset
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from glassml import __main__
 from glassml.cli.interruption import Interruptible, interrupts_survive, signals_interrupt
@@ -35,12 +35,19 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
-def interrupted(glassml: Run) -> Iterator[Run]:
-    """Runs a command in this process and sends it a signal as soon as a condition is met."""
+def usual_handlers() -> Iterator[None]:
+    """Python's own handlers: a shell may have signals ignored for tests in the background."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    # Where these tests run in the background, a shell may have had them ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def interrupted(glassml: Run, usual_handlers: None) -> Run:
+    """Runs a command in this process and sends it a signal as soon as a condition is met."""
 
     def run(number: int, when: Callable[[], bool], *arguments: object) -> Any:
         ended = threading.Event()
@@ -59,9 +66,7 @@ def interrupted(glassml: Run) -> Iterator[Run]:
             ended.set()
             sender.join()
 
-    yield run
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    return run
 
 
 def training(folder: Path, epochs: int) -> Path:
@@ -153,22 +158,23 @@ def test_sweep_keeps_what_is_done(interrupted: Run, tmp_path: Path) -> None:
     ]
 
 
+def invoked(work: Callable[[], None]) -> Result:
+    """Runs a function as a command."""
+    app = typer.Typer(cls=Interruptible)
+    app.callback()(lambda: None)
+    app.command("work")(work)
+    return CliRunner().invoke(app, ["work"])
+
+
 @pytest.mark.parametrize(("variable", "line"), [("HOME", 1), ("LOCAL_RANK", 0)])
 def test_only_the_first_process_of_several_says_anything(
     variable: str, line: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = typer.Typer(cls=Interruptible)
-
-    @app.callback()
-    def root() -> None:
-        pass
-
-    @app.command()
     def work() -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setenv(variable, "1")
-    done = CliRunner().invoke(app, ["work"])
+    done = invoked(work)
     assert done.exit_code == 130
     assert len(done.stderr.splitlines()) == line
 
@@ -181,16 +187,10 @@ def send(number: int) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_error_that_a_library_makes_of_an_interruption(
-    interrupted: Run, number: int, code: int
+    number: int, code: int, usual_handlers: None
 ) -> None:
     """Such as numpy, whose import was cut off by torch, when it is imported again."""
-    app = typer.Typer(cls=Interruptible)
 
-    @app.callback()
-    def root() -> None:
-        pass
-
-    @app.command()
     def work() -> None:
         try:
             send(number)
@@ -198,10 +198,10 @@ def test_an_error_that_a_library_makes_of_an_interruption(
             raise ImportError("cannot load module more than once per process") from None
 
     with signals_interrupt():
-        done = CliRunner().invoke(app, ["work"])
+        done = invoked(work)
     assert done.exit_code == code
     assert len(done.stderr.splitlines()) == 1
-    assert "; to start again: glassml " in done.stderr
+    assert "; to start again: glassml" in done.stderr
 
 
 def test_an_interruption_before_the_command_begins(

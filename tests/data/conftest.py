@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from systems import deepmind_pickle
 
 from glassml.data import Configuration
 
@@ -52,23 +53,8 @@ def write_botan(tmp_path: Path, botan_arrays: dict[str, np.ndarray]) -> Callable
 
 @pytest.fixture
 def deepmind_content(rng: np.random.Generator) -> dict[str, Any]:
-    """Three levels of the scattering function: .9, .1 and, out of order, 1/e."""
-    box = np.array([2.0, 2.1, 2.2])
-    initial = rng.uniform(0, 1, (N_PARTICLES, 3)) * box
-    runs = [
-        [initial + rng.normal(0, width, initial.shape) for _ in range(N_RUNS)]
-        for width in (0.1, 0.3, 0.2)
-    ]
-    return {
-        "positions": initial,
-        "types": np.array([0] * 9 + [1] * 3, np.int32),
-        "box": box,
-        "time": [0.0, 0.5, 1.5, 10.0, 20.0],
-        "time_indices": [1, 4, 3],
-        "is_values": np.array([0.9, 0.1, np.exp(-1)]),
-        "trajectory_target_positions": runs,
-        "metadata": {"temperature": 0.44, "pressure": 2.93, "fluid": "Kob Andersen"},
-    }
+    """What a file of DeepMind holds."""
+    return deepmind_pickle(rng)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import ase.io
 import gsd.hoomd
 import numpy as np
-from systems import liquid, moved, write_dump
+from systems import deepmind_pickle, liquid, moved, write_dump
 
 from glassml.data import Configuration, DatasetWriter, atoms_from_configuration
 from glassml.export import save_model
@@ -70,21 +70,7 @@ def _predictions(path: Path) -> None:
 
 
 def _pickle(path: Path) -> None:
-    rng = np.random.default_rng(4)
-    box = np.array([2.0, 2.1, 2.2])
-    initial = rng.uniform(0, 1, (12, 3)) * box
-    content = {
-        "positions": initial,
-        "types": np.array([0] * 9 + [1] * 3, np.int32),
-        "box": box,
-        "time": [0.0, 0.5, 1.5, 10.0, 20.0],
-        "time_indices": [1, 4, 3],
-        "is_values": np.array([0.9, 0.1, np.exp(-1)]),
-        "trajectory_target_positions": [
-            [initial + rng.normal(0, w, initial.shape) for _ in range(3)] for w in (0.1, 0.3, 0.2)
-        ],
-        "metadata": {"temperature": 0.44, "pressure": 2.93, "fluid": "Kob Andersen"},
-    }
+    content = deepmind_pickle(np.random.default_rng(4))
     path.write_bytes(pickle.dumps(content, protocol=3))
 
 

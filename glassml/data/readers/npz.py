@@ -33,7 +33,6 @@ _DAMAGED = (
     zlib.error,
 )
 
-
 # Beyond this size [bytes], arrays that shrink by more than this factor are no measured numbers.
 _LARGE, _LARGEST_RATIO = 2**30, 100
 
