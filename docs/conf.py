@@ -18,19 +18,42 @@ version = release = glassml.__version__
 extensions = [
     "command_line",
     "repository",
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+    "sphinx-mathjax-offline",
     "sphinxcontrib.bibtex",
 ]
-exclude_patterns = ["_build"]
+# Notebooks that sphinx-gallery makes are downloads, no pages.
+exclude_patterns = ["_build", "gallery/*.ipynb", "sg_execution_times.rst"]
 nitpicky = True
 
 # Markdown as GitHub reads it, and equations.
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
+
+# Tutorials are notebooks as text. Their cells run in an empty folder, and one that fails stops the
+# build; cells of the shell are %%bash, which fails with the command in it.
+nb_execution_mode = "cache"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 900
+nb_merge_streams = True
+
+# The gallery's scripts run where `_extensions/repository.py` copies them to, and leave files there.
+sphinx_gallery_conf = {
+    "examples_dirs": "_build/gallery_scripts",
+    "gallery_dirs": "gallery",
+    "filename_pattern": ".py",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "plot_gallery": True,
+    "show_memory": False,
+    "write_computation_times": False,
+}
 
 bibtex_bibfiles = ["references.bib"]
 

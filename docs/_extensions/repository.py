@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -66,7 +67,10 @@ def _write_pages(app: Sphinx) -> None:
             text = source.read_text(encoding="utf-8")
             _write(page, _translated(text, source.parent, page))
     (DOCS / "examples").mkdir(exist_ok=True)
+    gallery = ROOT / "examples" / "gallery"
+    shutil.copytree(gallery, DOCS / "_build" / "gallery_scripts", dirs_exist_ok=True)
     folders = sorted(path for path in (ROOT / "examples").iterdir() if path.is_dir())
+    folders.remove(gallery)
     for folder in folders:
         _write(DOCS / "examples" / f"{folder.name}.md", _example(folder))
     names = "\n".join(folder.name for folder in folders)
@@ -105,6 +109,6 @@ def _read(app: Sphinx, name: str, source: list[str]) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Entry point of Sphinx."""
-    app.connect("builder-inited", _write_pages)
+    app.connect("builder-inited", _write_pages, priority=400)  # before sphinx-gallery looks
     app.connect("source-read", _read)
     return {"parallel_read_safe": True}
