@@ -56,7 +56,7 @@ def page() -> str:
 
 
 def test_readme_lammps(bench, readme):
-    snippet, _ = blocks(readme)
+    (snippet,) = blocks(readme)
     (bench.folder / "model.pt").symlink_to(SHIPPED)
     configuration = liquid(125, seed=80)
     run = bench.run(bench.start(configuration) + MOVE + snippet + "run 1000\n")
@@ -70,16 +70,6 @@ def test_readme_lammps(bench, readme):
     # 1e-3: the dump has six digits of positions and of predictions.
     np.testing.assert_allclose(columns["f_ml[1]"], expected, rtol=1e-3)
     np.testing.assert_allclose(thermo["f_ml[1]"][-1], expected.mean(), rtol=1e-3)
-
-
-def test_readme_averages(bench, readme):
-    _, snippet = blocks(readme)
-    averaging_model(bench.folder, window=Window(0.1, 20), name="averaged.pt")
-    output = "thermo_style custom step f_ml[1]\nthermo 400\nrun 800\n"
-    run = bench.run(bench.start(liquid(125, seed=80)) + MOVE + snippet + output)
-    values = run.thermo()[-1]["f_ml[1]"]
-    assert values[0] == 0  # the first window is not full
-    assert 0 not in values[1:]
 
 
 def test_thermal_and_averaged_positions_together(bench):
