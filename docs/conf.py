@@ -69,5 +69,7 @@ copybutton_prompt_is_regexp = True
 
 html_theme = "furo"
 html_title = "glassml"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False

@@ -36,8 +36,15 @@ def _write_pages(app: Sphinx) -> None:
     for page in pages:
         name = page.split("`")[1].removeprefix("glassml ")
         names.append(name)
-        _write(folder / f"{name}.md", "# " + re.sub(r"^##(#+ )", r"#\1", page, flags=re.MULTILINE))
+        _write(folder / f"{name}.md", "# " + _for_the_site(page))
     _write(folder / "index.md", _INDEX.format(commands="\n".join(names)))
+
+
+def _for_the_site(page: str) -> str:
+    """A page with headings one level up, links to pages, and no types of Python at arguments."""
+    page = re.sub(r"^##(#+ )", r"#\1", page, flags=re.MULTILINE)
+    page = re.sub(r"\bdocs/([\w/]+\.md)\b", r"[](../../\1)", page)
+    return re.sub(r"^(\* `[^`]+) <[\w\[\]]+>`", r"\1`", page, flags=re.MULTILINE)
 
 
 def _write(path: Path, text: str) -> None:
