@@ -18,6 +18,7 @@ version = release = glassml.__version__
 extensions = [
     "command_line",
     "repository",
+    "summary",
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
@@ -61,6 +62,8 @@ default_role = "py:obj"
 nitpick_ignore_regex = [("py:.*", ".*")]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
+autosummary_generate = False
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 
