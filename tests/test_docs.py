@@ -1,9 +1,8 @@
-"""The pages hang together: links lead somewhere, tables of settings are those of the fields."""
+"""The pages hang together: links lead somewhere, and the list of pages has them all."""
 
 from __future__ import annotations
 
 import re
-import runpy
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,6 @@ PAGES = sorted(
     ]
 )
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(REPOSITORY)))
-SETTINGS = runpy.run_path(str(REPOSITORY / "docs" / "make_settings.py"))
 
 
 def links_of(page: Path) -> list[tuple[Path, str]]:
@@ -52,9 +50,3 @@ def test_the_list_of_pages_has_them_all():
     folder = REPOSITORY / "docs"
     listed = {path for path, _ in links_of(folder / "README.md")}
     assert set(folder.rglob("*.md")) - {folder / "README.md"} <= listed
-
-
-@pytest.mark.parametrize("page", sorted(SETTINGS["TABLES"]))
-def test_tables_of_settings_are_those_of_the_fields(page: str):
-    text = (REPOSITORY / "docs" / page).read_text(encoding="utf-8")
-    assert text == SETTINGS["page_with_table"](page), "run: python docs/make_settings.py"

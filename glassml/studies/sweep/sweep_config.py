@@ -82,12 +82,12 @@ class SweepConfig(BaseModel):
         default=None, description="species that table and picture show; null: the first"
     )
     time: PositiveFloat | None = Field(
-        default=None, description="time that table and picture show; null: average over all times"
+        default=None,
+        description="time [time] that table and picture show; null: average over all times",
     )
     cluster: ClusterConfig | None = Field(
         default=None,
-        description="run through Dask, with the fields of `cluster` in simulate.md; null: on this "
-        "machine without Dask",
+        description="where trainings run with Dask; null: on this machine without Dask",
     )
     output: Path | None = Field(default=None, description="folder; null: `runs/<name of the file>`")
 
