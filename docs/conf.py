@@ -17,6 +17,7 @@ version = release = glassml.__version__
 
 extensions = [
     "command_line",
+    "constants",
     "repository",
     "myst_nb",
     "sphinx.ext.autodoc",
@@ -59,6 +60,7 @@ bibtex_bibfiles = ["references.bib"]
 
 default_role = "py:obj"
 nitpick_ignore_regex = [("py:.*", ".*")]
+autodoc_default_options = {"no-value": True}  # of constants: some are long
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 napoleon_numpy_docstring = False

@@ -23,7 +23,9 @@ __all__ = [
     "manifest_of",
 ]
 
+#: The format version of model files that are written.
 FORMAT_VERSION: Final = 3
+#: The format versions that are read.
 FORMAT_VERSIONS_READ = (1, 2, 3)
 
 DType = Literal["float32", "float64"]

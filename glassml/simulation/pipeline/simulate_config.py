@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     NonNegativeInt,
     PositiveFloat,
@@ -19,9 +17,15 @@ from pydantic import (
     model_validator,
 )
 
-from glassml.data import periodic_directions
 from glassml.simulation.cage import CAGE_STEPS
 from glassml.simulation.pipeline.durations import Duration, DurationField, duration
+from glassml.simulation.pipeline.system_config import (
+    LammpsConfig,
+    Section,
+    StartConfig,
+    SystemConfig,
+    listed,
+)
 from glassml.work import ClusterConfig
 
 __all__ = [
@@ -40,106 +44,11 @@ __all__ = [
     "SystemConfig",
 ]
 
-# In the order in which they run; each can be the last one (`glassml simulate --until`).
+#: The stages in the order in which they run; each can be the last (`glassml simulate --until`).
 STAGES = ("melt", "equilibrate", "sample", "structure", "ensemble")
 
 
-def _listed(value: Any) -> Any:
-    return value if isinstance(value, list | tuple | dict) or value is None else [value]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class SystemConfig(_Section):
-    """A built-in mixture by its name, or any other by a LAMMPS include file."""
-
-    name: str | None = Field(
-        default=None, description="built-in mixture: kob-andersen, kob-andersen-2d or wahnstrom"
-    )
-    include: Path | None = Field(
-        default=None,
-        description="instead of name: file of LAMMPS commands with masses, pair_style and "
-        "pair_coeff; a relative path is relative to the configuration file",
-    )
-    options: dict[str, Any] = Field(
-        default_factory=dict,
-        description="of a built-in mixture: truncation (shifted, force-shifted, truncated, "
-        "smooth), cutoff, cutoff_unit; with include: species, composition, units, dimension, "
-        "diameters, citation",
-    )
-
-    @model_validator(mode="after")
-    def _one_of_them(self) -> SystemConfig:
-        if (self.name is None) == (self.include is None):
-            raise ValueError("expected either name or include")
-        return self
-
-
-class StartConfig(_Section):
-    """Configurations to begin from, instead of melting and cooling."""
-
-    files: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = Field(
-        description="a file or a list of files, with * for any part of a name: LAMMPS dumps and "
-        "data files, extxyz, GSD, glassml datasets or names of shipped ones, published data. "
-        "Relative paths are relative to the configuration file"
-    )
-    index: str = Field(
-        default=":", description="which frames of each file, as in ASE: -1, 10:, ::10"
-    )
-    species: tuple[str, ...] | dict[str, str] | None = Field(
-        default=None,
-        description="species of the files' types 1, 2, ..., as a list, or of their symbols or "
-        "names, as in {H: A, He: B}. null: by the names in the files, otherwise types 1, 2, ... "
-        "are those of the system",
-    )
-    pbc: str | None = Field(
-        default=None,
-        description="periodic directions of structure files, if they do not state them: T,T,T for "
-        "a bulk liquid, T,T,F for a flat one",
-    )
-    check_equilibration: bool = Field(
-        default=False,
-        description="run the liquid from given configurations, as many as there are replicas, as "
-        "in an equilibration: measures tau_alpha, and warns if they are not in equilibrium",
-    )
-    tau_alpha: PositiveFloat | None = Field(
-        default=None,
-        description="relaxation time [time], for durations that are multiples of it; null: as "
-        "measured, or as stated in datasets",
-    )
-
-    @field_validator("index", mode="before")
-    @classmethod
-    def _number_or_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-    @field_validator("pbc", mode="before")
-    @classmethod
-    def _letters(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            periodic_directions(value)
-        return value
-
-
-class LammpsConfig(_Section):
-    """Another LAMMPS than that of the Python environment, and how it is launched."""
-
-    command: str | None = Field(
-        default=None,
-        description="the program, with arguments if it needs any; a relative path such as ./lmp is "
-        "relative to the configuration file. null: that of the environment",
-    )
-    launcher: str | None = Field(
-        default=None,
-        description="command that starts the ranks, such as srun --exact -n {ranks}; null: the "
-        "mpiexec beside the program or on PATH if there are several ranks",
-    )
-    ranks: PositiveInt = Field(default=1, description="MPI ranks of each LAMMPS")
-
-
-class CoolingConfig(_Section):
+class CoolingConfig(Section):
     """Melting, and cooling from each temperature to the next."""
 
     melt_temperature: PositiveFloat | None = Field(
@@ -155,7 +64,7 @@ class CoolingConfig(_Section):
     )
 
 
-class EquilibrationConfig(_Section):
+class EquilibrationConfig(Section):
     """At each temperature the liquid runs in windows until the last two of them agree."""
 
     length: DurationField = Field(
@@ -187,7 +96,7 @@ class EquilibrationConfig(_Section):
     )
 
 
-class QuenchConfig(_Section):
+class QuenchConfig(Section):
     """Inherent structures: the minimum of the potential energy that FIRE reaches."""
 
     force_tolerance: PositiveFloat | None = Field(
@@ -199,7 +108,7 @@ class QuenchConfig(_Section):
     )
 
 
-class LogTimes(_Section):
+class LogTimes(Section):
     """Times evenly spaced in their logarithm."""
 
     first: DurationField = Field(description="first time [time], or a multiple of tau_alpha")
@@ -207,7 +116,7 @@ class LogTimes(_Section):
     count: Annotated[int, Field(ge=2)] = Field(description="number of times, with both ends")
 
 
-class EnsembleConfig(_Section):
+class EnsembleConfig(Section):
     """Runs from the same positions with new Maxwell-Boltzmann velocities."""
 
     runs: Annotated[int, Field(ge=2)] = Field(
@@ -236,7 +145,7 @@ class EnsembleConfig(_Section):
     def _list_of_times(cls, value: Any) -> Any:
         if isinstance(value, LogTimes):
             return value
-        value = _listed(value)
+        value = listed(value)
         if isinstance(value, dict):
             # Checked here, as a union would report the errors of both its members.
             return LogTimes.model_validate(value)
@@ -245,7 +154,7 @@ class EnsembleConfig(_Section):
         return [duration(item) for item in value]
 
 
-class CageConfig(_Section):
+class CageConfig(Section):
     """Cage centres (Alkemade et al. 2023): mean positions of particles confined to their cages."""
 
     radius: PositiveFloat | None = Field(
@@ -259,7 +168,7 @@ class CageConfig(_Section):
     )
 
 
-class AverageConfig(_Section):
+class AverageConfig(Section):
     """Averaged positions: means over windows of short runs, and the vibrations around them."""
 
     interval: PositiveFloat | None = Field(
@@ -275,7 +184,7 @@ class AverageConfig(_Section):
     )
 
 
-class SimulateConfig(_Section):
+class SimulateConfig(Section):
     """A whole simulation."""
 
     system: SystemConfig = Field(description="the mixture")
@@ -297,7 +206,7 @@ class SimulateConfig(_Section):
     density: PositiveFloat | None = Field(
         default=None, description="the same as number_density; give one of them"
     )
-    temperatures: Annotated[tuple[PositiveFloat, ...], BeforeValidator(_listed)] = Field(
+    temperatures: Annotated[tuple[PositiveFloat, ...], BeforeValidator(listed)] = Field(
         description="one temperature, or a list of decreasing ones [temperature]"
     )
     timestep: PositiveFloat | None = Field(

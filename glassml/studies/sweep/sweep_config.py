@@ -115,6 +115,10 @@ def load_sweep_config(path: str | Path, overrides: Sequence[str] = ()) -> SweepC
 def parse_sweep_config(values: dict[str, Any], source: str = "sweep") -> SweepConfig:
     """Check nested values and fill in the defaults.
 
+    Args:
+        values: nested mappings with the fields of `SweepConfig`.
+        source: where they come from, for messages.
+
     Raises:
         ConfigError: a field is unknown, missing or has a wrong value; one line for each.
     """
