@@ -17,6 +17,7 @@ version = release = glassml.__version__
 
 extensions = [
     "command_line",
+    "constants",
     "repository",
     "summary",
     "myst_nb",
@@ -60,6 +61,7 @@ bibtex_bibfiles = ["references.bib"]
 
 default_role = "py:obj"
 nitpick_ignore_regex = [("py:.*", ".*")]
+autodoc_default_options = {"no-value": True}  # of constants: some are long
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"

@@ -85,6 +85,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint that suggests the most similar known name; empty if none is similar.
 
     It begins with a space: " (did you mean 'channels'?)".
+
+    Args:
+        word: what the user wrote.
+        known: the names that are accepted.
     """
     names = {name.casefold(): name for name in known}
     close = difflib.get_close_matches(word.casefold(), list(names), n=1)
@@ -92,7 +96,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def not_one_of(word: str, known: Iterable[str]) -> str:
-    """The message about an unknown name: "expected one of ...; found ...", with a hint."""
+    """The message about an unknown name: "expected one of ...; found ...", with a hint.
+
+    Args:
+        word: what the user wrote.
+        known: the names that are accepted.
+    """
     names = list(known)
     return f"expected one of {', '.join(names)}; found {word!r}{did_you_mean(word, names)}"
 

@@ -61,6 +61,7 @@ class Progress:
         """A line for the user."""
 
 
+#: Progress that shows nothing, the default everywhere in Python.
 SILENT = Progress()
 
 

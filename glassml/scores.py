@@ -24,10 +24,12 @@ __all__ = [
     "find_score",
 ]
 
+#: The coefficients.
 Statistic = Literal["pearson", "spearman", "r2"]
+#: Particles of all configurations pooled, or within each configuration and then averaged.
 Kind = Literal["all", "mean"]
 
-# The kinds of error bars.
+#: The kinds of error bars.
 ErrorKind = Literal[
     "bootstrap over configurations",
     "standard error over configurations",
@@ -37,9 +39,10 @@ ErrorKind = Literal[
     "unspecified",  # from files that did not record it yet
 ]
 
+#: The coefficients, in the order of tables.
 STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
 
-# Each kind of coefficient with its description for people.
+#: Each kind of coefficient with its description for people.
 KINDS: dict[Kind, str] = {"all": "all particles pooled", "mean": "mean over configurations"}
 
 # JSON has no NaN: undefined values are null there.
@@ -95,18 +98,29 @@ class Score(BaseModel):
         return concise(self.value, math.nan if self.error is None else self.error)
 
 
+#: The columns of a table of scores.
 SCORE_COLUMNS = tuple(Score.model_fields)
 
 
 def concise(value: float, error: float) -> str:
-    """A coefficient with its error bar in units of the last digit; without one if it is NaN."""
+    """A coefficient with its error bar in units of the last digit; without one if it is NaN.
+
+    Args:
+        value: the coefficient [-].
+        error: its error bar [-].
+    """
     if math.isnan(value):
         return "-"
     return f"{value:.3f}" + ("" if math.isnan(error) else f"({1000 * error:.0f})")
 
 
 def error_bar(error: float, kind: ErrorKind) -> dict[str, Any]:
-    """The two fields of a `Score` that state its error bar; none if the error is NaN."""
+    """The two fields of a `Score` that state its error bar; none if the error is NaN.
+
+    Args:
+        error: the error bar [-].
+        kind: what it is.
+    """
     return {} if math.isnan(error) else {"error": error, "error_kind": kind}
 
 
@@ -118,7 +132,15 @@ def error_kinds(scores: Iterable[Score]) -> str:
 def find_score(
     scores: Iterable[Score], species: str, time: float, statistic: Statistic, kind: Kind
 ) -> Score | None:
-    """The score with these properties at the nearest time, None if there is none."""
+    """The score with these properties at a time, None if there is none.
+
+    Args:
+        scores: where to look.
+        species: name of the species.
+        time: the time, which may differ by rounding [time].
+        statistic: which coefficient.
+        kind: of particles pooled, or averaged over configurations.
+    """
     alike = [s for s in scores if (s.species, s.statistic, s.kind) == (species, statistic, kind)]
     column = column_of(time, [score.time for score in alike])
     return None if column is None else alike[column]

@@ -6,9 +6,6 @@ only the first rewards telling mobile configurations from slow ones. A coefficie
 defined (fewer than two particles, or all values equal) is NaN, and averages leave it out. If some
 numbers are not finite, the coefficient is NaN too, but then it makes every average NaN that it
 enters.
-
-Arguments of all functions: ``predictions`` and ``labels`` hold one array [N, T] [length] per
-configuration, ``species`` one int array [N] per configuration; results are [n_species, T].
 """
 
 from __future__ import annotations
@@ -33,35 +30,70 @@ Arrays = Sequence[np.ndarray]
 
 
 def pearson_all(predictions: Arrays, labels: Arrays, species: Arrays, n_species: int) -> np.ndarray:
-    """Pearson coefficients of all particles pooled: [n_species, T]."""
+    """Pearson coefficients of all particles pooled: [n_species, T].
+
+    Args:
+        predictions: for each configuration [N, T] [length].
+        labels: for each configuration [N, T] [length].
+        species: for each configuration int [N].
+        n_species: number of species.
+    """
     return _all("pearson", predictions, labels, species, n_species)
 
 
 def pearson_mean(
     predictions: Arrays, labels: Arrays, species: Arrays, n_species: int
 ) -> np.ndarray:
-    """Pearson coefficients within each configuration, averaged: [n_species, T]."""
+    """Pearson coefficients within each configuration, averaged: [n_species, T].
+
+    Args:
+        predictions: for each configuration [N, T] [length].
+        labels: for each configuration [N, T] [length].
+        species: for each configuration int [N].
+        n_species: number of species.
+    """
     return _mean("pearson", predictions, labels, species, n_species)
 
 
 def pearson_each(
     predictions: Arrays, labels: Arrays, species: Arrays, n_species: int
 ) -> np.ma.MaskedArray:
-    """Pearson coefficients within each configuration: [C, n_species, T], masked if not defined."""
+    """Pearson coefficients within each configuration: [C, n_species, T], masked if not defined.
+
+    Args:
+        predictions: for each configuration [N, T] [length].
+        labels: for each configuration [N, T] [length].
+        species: for each configuration int [N].
+        n_species: number of species.
+    """
     return _each("pearson", predictions, labels, species, n_species)
 
 
 def spearman_all(
     predictions: Arrays, labels: Arrays, species: Arrays, n_species: int
 ) -> np.ndarray:
-    """Spearman rank coefficients of all particles pooled: [n_species, T]."""
+    """Spearman rank coefficients of all particles pooled: [n_species, T].
+
+    Args:
+        predictions: for each configuration [N, T] [length].
+        labels: for each configuration [N, T] [length].
+        species: for each configuration int [N].
+        n_species: number of species.
+    """
     return _all("spearman", predictions, labels, species, n_species)
 
 
 def spearman_mean(
     predictions: Arrays, labels: Arrays, species: Arrays, n_species: int
 ) -> np.ndarray:
-    """Spearman rank coefficients within each configuration, averaged: [n_species, T]."""
+    """Spearman rank coefficients within each configuration, averaged: [n_species, T].
+
+    Args:
+        predictions: for each configuration [N, T] [length].
+        labels: for each configuration [N, T] [length].
+        species: for each configuration int [N].
+        n_species: number of species.
+    """
     return _mean("spearman", predictions, labels, species, n_species)
 
 
@@ -70,12 +102,25 @@ def r2_all(predictions: Arrays, labels: Arrays, species: Arrays, n_species: int)
 
     One minus the mean square error over the variance of the labels: 1 is perfect, 0 is what the
     mean of the labels achieves. Unlike the correlations it is sensitive to scale and offset.
+
+    Args:
+        predictions: for each configuration [N, T] [length].
+        labels: for each configuration [N, T] [length].
+        species: for each configuration int [N].
+        n_species: number of species.
     """
     return _all("r2", predictions, labels, species, n_species)
 
 
 def r2_mean(predictions: Arrays, labels: Arrays, species: Arrays, n_species: int) -> np.ndarray:
-    """R2 within each configuration (against its own mean label), averaged: [n_species, T]."""
+    """R2 within each configuration (against its own mean label), averaged: [n_species, T].
+
+    Args:
+        predictions: for each configuration [N, T] [length].
+        labels: for each configuration [N, T] [length].
+        species: for each configuration int [N].
+        n_species: number of species.
+    """
     return _mean("r2", predictions, labels, species, n_species)
 
 

@@ -12,9 +12,10 @@ from glassml.errors import InputError
 
 __all__ = ["POSITIONS", "THERMAL", "view_of"]
 
-THERMAL = "thermal"  # the configuration's own positions
+#: The name of a configuration's own positions.
+THERMAL = "thermal"
 
-# The positions that a model can be trained on.
+#: The positions that a model can be trained on.
 POSITIONS = (THERMAL, AVERAGE, "inherent", "cage")
 
 # What each window has one of. (A user's `x` and `x_2` are two scalars.)

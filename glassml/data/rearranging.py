@@ -70,7 +70,14 @@ def parts_by_size(
 
 
 def parts_by_key(dataset: Dataset, key: str) -> dict[str, list[str]]:
-    """One part for each value of an entry of the provenance, such as ``temperature``.
+    """One part for each value of an entry of the provenance.
+
+    Args:
+        dataset: the dataset to divide.
+        key: the entry, such as ``temperature``.
+
+    Returns:
+        Value of the entry -> names of the configurations that have it.
 
     Raises:
         InputError: a configuration has no such entry.

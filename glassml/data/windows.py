@@ -36,7 +36,10 @@ __all__ = [
     "without_windows",
 ]
 
+#: The name of averaged positions among the structures of a configuration.
 AVERAGE = "average"
+#: The scalars of a window: mean energy [energy], rms distance from the averaged position [length],
+#: and distance of the averaged from the thermal position [length].
 WINDOW_SCALARS = ("average_energy", "vibration", "average_displacement")
 
 _INTERVAL, _SAMPLES = "average_interval", "average_samples"

@@ -70,7 +70,15 @@ def label_range(propensity: np.ndarray | None) -> tuple[Range, ...]:
 
 
 def labels_at(configuration: Configuration, times: Sequence[float]) -> tuple[Range | None, ...]:
-    """`label_range` at each time of a model [time]; None where the configuration has no label."""
+    """The range of the labels of a configuration at each time of a model.
+
+    Args:
+        configuration: with or without labels.
+        times: of the model [time].
+
+    Returns:
+        `label_range` for each time; None where the configuration has no label.
+    """
     if configuration.propensity is None or configuration.times is None:
         return (None,) * len(times)
     known = label_range(configuration.propensity)

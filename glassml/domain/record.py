@@ -30,7 +30,7 @@ class Domain(BaseModel):
 
     Attributes:
         configurations: number of configurations that were measured.
-        dimension: 3 or 2.
+        dimension: number of dimensions of the configurations.
         periodic: whether all of them are periodic in every direction in which they extend.
         number_density: range [length^-dimension]; None unless ``periodic``: the volume of other
             cells may be mostly empty.
@@ -40,9 +40,10 @@ class Domain(BaseModel):
         propensity: for each time of the model the range of the labels [length]; None where they are
             unknown, as in files that were written before this was measured.
         particles: for each species how many of them were measured.
-        shells: [S][S][SHELLS] [-], the mean of `glassml.domain.structure.LocalStructure.shells`.
-        spread: how far the local structure of a configuration departs from this mean [-], see
-            `glassml.domain.checks`.
+        shells: [S][S][40] [-], the mean number of neighbours of each species around a particle of
+            each species, in 40 equally thick shells between 0 and the cutoff.
+        spread: how far the shells of any one configuration depart from this mean, beyond the noise
+            of counting [-].
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

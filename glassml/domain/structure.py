@@ -16,7 +16,8 @@ from torch_geometric.data import Data
 
 __all__ = ["SHELLS", "LocalStructure", "counting_noise", "departure", "local_structure"]
 
-SHELLS = 40  # between 0 and the cutoff
+#: Number of shells between 0 and the cutoff, in which neighbours are counted.
+SHELLS = 40
 
 
 @dataclass(frozen=True)

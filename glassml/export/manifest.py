@@ -23,7 +23,9 @@ __all__ = [
     "manifest_of",
 ]
 
+#: The format version of model files that are written.
 FORMAT_VERSION: Final = 3
+#: The format versions that are read.
 FORMAT_VERSIONS_READ = (1, 2, 3)
 
 DType = Literal["float32", "float64"]
@@ -35,7 +37,13 @@ class _Entry(BaseModel):
 
 
 class ScalarEntry(_Entry):
-    """A per-particle scalar that the model needs."""
+    """A per-particle scalar that the model needs.
+
+    Attributes:
+        name: by which data and engines know it, such as "potential_energy".
+        meaning: what it is, in words.
+        dimension: in brackets: "[energy]", "[length]", "[-]" for none.
+    """
 
     name: str
     meaning: str
@@ -43,7 +51,16 @@ class ScalarEntry(_Entry):
 
 
 class OutputEntry(_Entry):
-    """An output: the method of the module that gives it, and its columns."""
+    """An output: the method of the module that gives it, and its columns.
+
+    Attributes:
+        name: of the method, such as "propensity". It takes the final state [n, W_n] and returns
+            [n, columns].
+        columns: names of the columns, such as "propensity_t=4120".
+        dimension: of the values, in brackets: "[length]", "[-]" for none.
+        times: time of each column [time]; None if the columns are no times.
+        irreps: for equivariant features their irreps in the notation of e3nn; None for invariants.
+    """
 
     name: str
     columns: tuple[str, ...] = Field(min_length=1, max_length=MOST_COLUMNS)
@@ -55,12 +72,17 @@ class OutputEntry(_Entry):
 class RadialTableEntry(_Entry):
     """Tables in place of the radial networks, and what they cost in accuracy.
 
-    ``measured_error`` is the largest difference of an output of this file, in its own precision,
-    from that of the trained model in float64, over the largest value of that output (for
-    ``propensity_std`` over that of ``propensity``), on fixed test systems
-    (`glassml.export.baking`). The trained model evaluates a network on every edge, or the same
-    tables if it was trained with tables (hyperparameter ``radial_table``). In a committee ``knots``
-    is that of the tables made at export or, if there are none, the largest of any member.
+    The error compares with the trained model in float64, on fixed test systems
+    (`glassml.export.baking`). That model evaluates a network on every edge, or the same tables if
+    it was trained with tables (hyperparameter ``radial_table``).
+
+    Attributes:
+        knots: number of distances that are tabulated; in a committee that of the tables made at
+            export or, if there are none, the largest of any member.
+        tolerance: largest error that was allowed at export, relative as ``measured_error`` is [-].
+        measured_error: the largest difference of an output of this file, in its own precision, from
+            that of the trained model, over the largest value of that output (for
+            ``propensity_std`` over that of ``propensity``) [-].
     """
 
     knots: int = Field(ge=2)
@@ -71,14 +93,31 @@ class RadialTableEntry(_Entry):
 class Manifest(_Entry):
     """Contents of ``manifest.json`` inside a model file (see ARCHITECTURE.md).
 
-    ``state_widths`` holds W_0..W_n: the width of the node state that an engine must forward to
-    ghosts before step k is W_k; W_n is the width of the final state. ``positions`` says which
-    positions the model reads: the particles' own, those averaged over a window, or those of their
-    inherent structure or cage. ``window`` says how averaged positions and scalars are made.
-    ``domain`` says what the training data were like; None if this is unknown, as in files of
-    formats 1 and 2.
-    ``format_version`` is that of the file: `read_manifest` converts the contents of older files,
-    and files are written in `FORMAT_VERSION`. The model defines the keys of ``hyperparameters``.
+    Attributes:
+        format: always the same; says what kind of file this is.
+        format_version: of the file. `read_manifest` converts the contents of older files, and files
+            are written in `FORMAT_VERSION`.
+        glassml_version: the glassml that exported the model.
+        model: name of the network in the registry, such as "se3gnn-v2".
+        hyperparameters: of the network, which defines their names.
+        n_parameters: number of its parameters.
+        species: names of the species in the order of their indices in the model.
+        cutoff: distance [length] within which particles are neighbours.
+        length_unit: unit of positions, cutoff and propensity: "lj", "angstrom", "nm", ...
+        positions: which positions of the particles the model reads: their own (thermal), those
+            averaged over a window, or those of their inherent structure or cage.
+        window: how averaged positions and scalars are made; None if the model reads none.
+        domain: what the training data were like; None if this is unknown, as in files of formats 1
+            and 2.
+        dtype: precision of parameters, inputs and outputs.
+        n_steps: number n of message-passing steps.
+        state_widths: W_0..W_n [-]. W_k is the width of the node state that an engine must send to
+            other domains before step k, W_n that of the final state.
+        scalar_inputs: further inputs of every particle, in the order of the columns of ``scalars``.
+        outputs: what the model predicts.
+        radial_table: tables in place of the radial networks; None if the file keeps the networks.
+        training: how the model was trained.
+        citations: publications to cite when using the model.
     """
 
     format: Literal["glassml-model"] = "glassml-model"

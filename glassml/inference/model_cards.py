@@ -37,7 +37,7 @@ _TO_WRITE = "(to be written)"
 # Scalars that show how particles move. All others of known meaning are structure.
 _SHORT_TIME_DYNAMICS = ("vibration", "average_displacement")
 
-# The headings under which people write, in this order.
+#: The headings of a model card under which people write, in this order.
 CARD_SECTIONS = (
     "Data",
     "Training",

@@ -24,7 +24,8 @@ from glassml.models import REFERENCE_SPACING, build, material_lengths
 
 __all__ = ["UNTRAINED", "descriptors_for_frames", "save_untrained", "usual_spacing"]
 
-UNTRAINED = "structural"  # the model of the registry
+#: The model of the registry whose descriptors need no training.
+UNTRAINED = "structural"
 
 
 def save_untrained(
@@ -70,6 +71,10 @@ def save_untrained(
 
 def usual_spacing(configurations: Iterable[Configuration], length_unit: str) -> float:
     """Mean spacing of the particles [length]; in LJ units, that of a liquid if it is unknown.
+
+    Args:
+        configurations: some of the system.
+        length_unit: of their positions.
 
     Raises:
         InputError: in other units, configurations that are not periodic in every direction.

@@ -84,7 +84,7 @@ class Analytic(GlassModel):
     def step(
         self, k: int, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor
     ) -> Tensor:
-        """Step 0 appends rho and d to the weight, step 1 appends m."""
+        """Step 0 appends rho and d to the weight, step 1 m: [n_all, W_k] to [n, W_(k+1)]."""
         n = first_edge.shape[0] - 1
         g = edges[:, :1]
         if k == 0:

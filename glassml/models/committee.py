@@ -183,7 +183,7 @@ class Committee(GlassModel):
 
     @torch.jit.export
     def descriptors(self, state: Tensor) -> Tensor:
-        """The members' descriptors one after the other."""
+        """The members' descriptors one after the other: [n, columns]."""
         parts = []
         for seat in self.seats:
             parts.append(seat.descriptors(seat.own(self.depth, state)))
@@ -191,7 +191,7 @@ class Committee(GlassModel):
 
     @torch.jit.export
     def equivariant(self, state: Tensor) -> Tensor:
-        """The members' equivariant features one after the other."""
+        """The members' equivariant features one after the other: [n, columns]."""
         parts = []
         for seat in self.seats:
             parts.append(seat.equivariant(seat.own(self.depth, state)))

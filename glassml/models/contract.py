@@ -218,22 +218,44 @@ class GlassModel(nn.Module, ABC):
 
     @torch.jit.unused
     def trial_scalars(self, n: int, generator: torch.Generator) -> Tensor:
-        """Scalar inputs of typical size, for tests of the model at export: float64 [n, S]."""
+        """Scalar inputs of typical size, for tests of the model at export: float64 [n, S].
+
+        Args:
+            n: number of particles.
+            generator: of the random numbers.
+        """
         return torch.randn(n, len(self.scalar_inputs), generator=generator, dtype=torch.float64)
 
     @abstractmethod
     def embed(self, species: Tensor, scalars: Tensor) -> Tensor:
-        """The first state: species int64 [n] and scalars [n, S] to [n, W_0]."""
+        """The first state [n, W_0] of n particles.
+
+        Args:
+            species: int64 [n], index of each particle's species.
+            scalars: [n, S], the columns in the order of ``scalar_inputs``.
+        """
 
     @abstractmethod
     def embed_edges(self, edge_vector: Tensor) -> Tensor:
-        """The edge data that the steps need: edge_vector [E, 3] [length] to [E, F]."""
+        """The edge data [E, F] that the steps need; engines do not look into it.
+
+        Args:
+            edge_vector: x_j - x_i [E, 3] [length] of receivers i and senders j within the cutoff.
+        """
 
     @abstractmethod
     def step(
         self, k: int, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor
     ) -> Tensor:
-        """Step k: the state [n_all, W_k] of all nodes to that of the receivers [n, W_(k+1)]."""
+        """The state of the receivers after step k: [n, W_(k+1)].
+
+        Args:
+            k: number of the step, from 0.
+            state: [n_all, W_k] of all nodes; the first n are the receivers.
+            edges: [E, F] of `embed_edges`, sorted by receiver.
+            sender: int64 [E], row of the state from which an edge reads.
+            first_edge: int64 [n + 1]; the edges of receiver i are first_edge[i]:first_edge[i+1].
+        """
 
     @abstractmethod
     def propensity(self, state: Tensor) -> Tensor:
@@ -248,7 +270,15 @@ class GlassModel(nn.Module, ABC):
         sender: Tensor,
         first_edge: Tensor,
     ) -> Tensor:
-        """All steps for a whole system: final state [n, W_n]."""
+        """All steps for a whole system: final state [n, W_n].
+
+        Args:
+            species: int64 [n].
+            scalars: [n, S].
+            edge_vector: [E, 3] [length].
+            sender: int64 [E].
+            first_edge: int64 [n + 1].
+        """
         state = self.embed(species, scalars)
         edges = self.embed_edges(edge_vector)
         for k in range(self.n_steps):
@@ -263,5 +293,13 @@ class GlassModel(nn.Module, ABC):
         sender: Tensor,
         first_edge: Tensor,
     ) -> Tensor:
-        """The propensity [n, T] of a whole system; arguments as in ``encode``."""
+        """The propensity [n, T] [length] of a whole system.
+
+        Args:
+            species: int64 [n].
+            scalars: [n, S].
+            edge_vector: [E, 3] [length].
+            sender: int64 [E].
+            first_edge: int64 [n + 1].
+        """
         return self.propensity(self.encode(species, scalars, edge_vector, sender, first_edge))

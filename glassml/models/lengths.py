@@ -12,7 +12,8 @@ from __future__ import annotations
 
 __all__ = ["REFERENCE_SPACING", "scaled_to"]
 
-REFERENCE_SPACING = 1.2 ** (-1 / 3)  # of the Kob-Andersen liquid [sigma]
+#: Mean spacing of the Kob-Andersen liquid [sigma], for which the published lengths are given.
+REFERENCE_SPACING = 1.2 ** (-1 / 3)
 
 
 def scaled_to(spacing: float, length: float) -> float:

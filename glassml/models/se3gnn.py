@@ -226,7 +226,7 @@ class SE3GNN(GlassModel):
 
     @torch.jit.unused
     def redecoded(self, times: Sequence[float], weight: Tensor, bias: Tensor) -> Redecoded:
-        """The parts of an exported model that decode: one linear map per species and time."""
+        """The parts that decode: linear maps, [species, T, D] and [species, T]."""
         changed = {"times": tuple(times), "decoder_per_species": True}
         model = cast(SE3GNN, build(self.name, **{**self.hyperparameters, **changed}))
         model.to(torch.float64)

@@ -151,7 +151,7 @@ class Structural(GlassModel):
 
     @torch.jit.unused
     def redecoded(self, times: Sequence[float], weight: Tensor, bias: Tensor) -> Redecoded:
-        """The decoder; nothing else is fitted."""
+        """The decoder, [species, T, D] and [species, T]; nothing else is fitted."""
         model = build(self.name, **{**self.hyperparameters, "times": tuple(times)})
         assert isinstance(model, Structural)
         model.to(torch.float64)
@@ -167,14 +167,14 @@ class Structural(GlassModel):
 
     @torch.jit.export
     def embed_edges(self, edge_vector: Tensor) -> Tensor:
-        """The vectors themselves."""
+        """The vectors themselves: [E, 3] [length]."""
         return edge_vector
 
     @torch.jit.export
     def step(
         self, k: int, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor
     ) -> Tensor:
-        """Step 0 computes the descriptors, each later step averages those of the step before."""
+        """Descriptors in step 0, then their averages: [n_all, W_k] to [n, W_(k+1)]."""
         n = first_edge.shape[0] - 1
         if k == 0:
             new = self._local(state, edges, sender, first_edge)

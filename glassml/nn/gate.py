@@ -57,5 +57,5 @@ class NoGate(nn.Module):
     """Leaves a state as it is."""
 
     def forward(self, state: Tensor) -> Tensor:
-        """The same state."""
+        """The same state [n, W]."""
         return state

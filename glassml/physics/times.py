@@ -19,17 +19,32 @@ TOLERANCE = 1e-5
 
 
 def same_time(one: float, other: float) -> bool:
-    """Whether two times [time] are the same, but for rounding."""
+    """Whether two times are the same, but for rounding.
+
+    Args:
+        one: a time [time].
+        other: another one [time].
+    """
     return math.isclose(one, other, rel_tol=TOLERANCE)
 
 
 def same_times(one: Sequence[float] | np.ndarray, other: Sequence[float] | np.ndarray) -> bool:
-    """Whether two lists of times [time] are the same, one by one, but for rounding."""
+    """Whether two lists of times are the same, one by one, but for rounding.
+
+    Args:
+        one: [T] [time].
+        other: another list [time], of any length.
+    """
     return len(one) == len(other) and all(map(same_time, one, other))
 
 
 def column_of(time: float, times: Sequence[float] | np.ndarray) -> int | None:
-    """The index of a time in ``times`` [T] [time], the nearest one; None if it is not there."""
+    """The index of a time in a list, the nearest one; None if it is not there.
+
+    Args:
+        time: the time [time].
+        times: the list [T] [time].
+    """
     if not len(times):
         return None
     nearest = int(np.argmin(np.abs(np.asarray(times) - time)))

@@ -189,7 +189,7 @@ class RidgeFit(Part):
     """The ridge regression that fitted linear decoders.
 
     Attributes:
-        decoders: what was fitted to what, in words.
+        decoders: which descriptors were fitted to which labels, in words.
         penalties: [species][T] [-], in units of the variance of a descriptor.
         chosen_by: what was left out to choose the penalties; None if the record does not say.
         label_noise: labels of R runs counted R / (R + label_noise) [-].

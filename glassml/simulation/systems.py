@@ -33,6 +33,7 @@ class _Truncation:
     meaning: str
 
 
+#: How a pair potential ends at its cutoff: name -> its form in LAMMPS.
 TRUNCATIONS: Mapping[str, _Truncation] = {
     "shifted": _Truncation(
         "lj/cut {cutoff}",
@@ -164,6 +165,7 @@ def wahnstrom(
     )
 
 
+#: The built-in mixtures: name -> the function that makes them.
 SYSTEMS = {
     "kob-andersen": kob_andersen,
     "kob-andersen-2d": kob_andersen_2d,

@@ -213,7 +213,13 @@ def read_published_transfer(path: str | Path) -> list[PublishedCell]:
 
 
 def transfer_table(result: Transfer, species: str, kind: Kind = "mean") -> Table:
-    """One matrix as a table for the terminal."""
+    """One matrix as a table for the terminal.
+
+    Args:
+        result: of `transfer`.
+        species: whose coefficients it shows.
+        kind: of the coefficients.
+    """
     model_times = {c.model: c.model_time for c in result.cells}
     dataset_times = {c.dataset: with_unit(c.dataset_time, c.time_unit) for c in result.cells}
     kinds = error_kinds(s for c in result.cells for s in c.scores if s.kind == kind)

@@ -3,8 +3,8 @@
 The defaults are the most accurate recipe for ten configurations (examples/few_configurations;
 docs/results/few_configurations.md has the measurements). The published recipe of F. S. Pezzicoli,
 G. Charpiat and F. P. Landes, SciPost Phys. 16, 136 (2024), appendix A 4, is
-examples/train/se3gnn_v2.yaml. The table in docs/reference/training_settings.md is made from the
-descriptions below (docs/make_settings.py).
+examples/train/se3gnn_v2.yaml. The tables in docs/reference/training_settings.md are made from the
+descriptions below (docs/make_reference.py).
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ class ModelConfig(BaseModel):
 
 
 class OptimiserConfig(_Section):
-    """The optimiser."""
+    """Adam (Kingma and Ba 2015), or with decoupled weight decay AdamW."""
 
     name: Literal["adam", "adamw"] = Field(default="adam", description="`adam` or `adamw`")
     lr: PositiveFloat = Field(default=1e-2, description="initial learning rate")
@@ -197,7 +197,7 @@ class OptimiserConfig(_Section):
         description="decay rates of the two moments; the first version of the paper had "
         "[0.95, 0.999]",
     )
-    weight_decay: NonNegativeFloat = Field(default=1e-7, description="L2 penalty")
+    weight_decay: NonNegativeFloat = Field(default=1e-7, description="L2 penalty [-]")
 
 
 class ScheduleConfig(_Section):
@@ -249,8 +249,12 @@ class TrainingConfig(_Section):
     batch_size: PositiveInt = Field(
         default=1, description="configurations per step, on each device"
     )
-    optimiser: OptimiserConfig = Field(default_factory=OptimiserConfig)
-    schedule: ScheduleConfig = Field(default_factory=ScheduleConfig)
+    optimiser: OptimiserConfig = Field(
+        default_factory=OptimiserConfig, description="how steps are made from gradients"
+    )
+    schedule: ScheduleConfig = Field(
+        default_factory=ScheduleConfig, description="how the learning rate falls"
+    )
     early_stopping: EarlyStoppingConfig | None = Field(
         default=None,
         description="null, or a section with `patience` (epochs) and `min_delta`; a run that stops "
@@ -318,9 +322,11 @@ class TrainingConfig(_Section):
 class TrainConfig(_Section):
     """A whole training run."""
 
-    data: DataConfig
-    model: ModelConfig = Field(default_factory=ModelConfig)
-    training: TrainingConfig = Field(default_factory=TrainingConfig)
+    data: DataConfig = Field(description="what the model learns from")
+    model: ModelConfig = Field(default_factory=ModelConfig, description="the network")
+    training: TrainingConfig = Field(
+        default_factory=TrainingConfig, description="how the network is trained"
+    )
     output: Path | None = Field(
         default=None,
         description="run folder, which must not exist yet; null: `runs/<name of the file>`",

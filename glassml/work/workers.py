@@ -33,7 +33,9 @@ class ClusterConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    kind: Literal["local", "slurm"] = Field(default="local")
+    kind: Literal["local", "slurm"] = Field(
+        default="local", description="`local`: processes of this machine; `slurm`: jobs of SLURM"
+    )
     jobs: PositiveInt = Field(default=1, description="number of SLURM jobs")
     options: dict[str, Any] = Field(
         default_factory=dict,

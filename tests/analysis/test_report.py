@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import typer
+from file_formats import documented
 from matplotlib.image import imread
 from systems import liquid, moved
 from typer.testing import CliRunner, Result
@@ -328,3 +329,12 @@ def test_a_file_in_the_place_of_the_folder_is_refused(
     with pytest.raises(InputError, match="expected a folder for the report; found a file"):
         write_report(comparison, dataset, tmp_path / "out", ReportOptions())
     assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_the_reference_names_every_file_and_column(report: Path) -> None:
+    known = documented("The folder of a report")
+    files = {path.name for path in report.iterdir() if path.is_file()}
+    assert files <= known
+    for table in report.glob("*.csv"):
+        with table.open(encoding="utf-8") as stream:
+            assert set(next(csv.reader(stream))) <= known, table.name

@@ -14,6 +14,7 @@ from dataclasses import replace
 import h5py
 import numpy as np
 import pytest
+from file_formats import documented
 
 from glassml.data import REVERSED_FROM, Configuration, Dataset, DatasetWriter, summarise
 from glassml.data.rearranging import parts_by_key
@@ -580,3 +581,24 @@ def test_attributes_that_python_would_misread(
         file[owner].attrs[name] = value
     with pytest.raises(InputError, match=message):
         Dataset(path)[0]
+
+
+def test_the_reference_names_everything_in_a_file(write, make_complete):
+    final = np.zeros((4, 2, 5, 3))
+    everything = make_complete(final_positions=final)
+    names = []
+    with h5py.File(write([everything])) as file:
+        names += file.attrs
+        group = file["configurations/sample"]
+        group.visititems(lambda name, item: names.extend([name, *item.attrs]))
+        names += group.attrs
+    known = documented("Datasets")
+    mappings = {name.split("/")[0] for name in known if name.endswith("/<name>")}
+    expected = {name for name in names if name.split("/")[0] not in mappings}
+    assert {"positions", "final_positions", "n_runs", "description", "seed"} <= expected
+    assert expected - {"source", "seed"} <= known  # these two are provenance of this test
+    assert mappings == {"scalars", "structures", "statistics", "predictions"}
+    inside = {
+        name.split("/")[1] for name in names if name.split("/")[0] in mappings and "/" in name
+    }
+    assert inside - {"BOTAN"} <= known  # the name of another model

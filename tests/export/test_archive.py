@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from file_formats import documented
 from systems import liquid
 
 from glassml.errors import InputError, ModelFileError
@@ -262,3 +263,14 @@ def test_interrupted_export_leaves_the_old_file(
         save_model(build("analytic"), small)
     assert small.read_bytes() == before
     assert list(small.parent.iterdir()) == [small]
+
+
+def test_the_reference_names_every_member(small: Path) -> None:
+    known = documented("Model files")
+    with zipfile.ZipFile(small) as archive:
+        members = {name.partition("/")[2] for name in archive.namelist()}
+    assert "extra/manifest.json" in members
+    general = {
+        re.sub(r"^code/.*", "code/*.py", re.sub(r"/\d+$", "/<number>", name)) for name in members
+    }
+    assert general <= known

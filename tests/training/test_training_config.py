@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
 from glassml.errors import ConfigError
 from glassml.models import parameters_of
@@ -186,23 +183,3 @@ def test_a_written_configuration_reads_back(tmp_path: Path) -> None:
     config = _parsed("model.channels=4", "data.validation=[x]", "output=runs/x")
     write_yaml(config, tmp_path / "config.yaml")
     assert load_config(tmp_path / "config.yaml") == config
-
-
-def _fields(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    for name, field in section.model_fields.items():
-        members = [m for m in (field.annotation, *get_args(field.annotation)) if _is_section(m)]
-        if members and prefix + name != "training.early_stopping":
-            yield from _fields(members[0], f"{prefix}{name}.")
-        else:
-            yield prefix + name
-
-
-def _is_section(annotation: object) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def test_every_setting_is_documented() -> None:
-    page = _EXAMPLES.parents[1] / "docs" / "reference" / "training_settings.md"
-    text = page.read_text(encoding="utf-8")
-    documented = re.findall(r"^\| `([a-z_.]+)` \| ", text, flags=re.MULTILINE)
-    assert documented == list(_fields(TrainConfig))

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from file_formats import documented
 from recorded_progress import Recorded
 
 from glassml.data import Dataset
@@ -499,3 +500,16 @@ def test_other_checkpoints_are_refused(tmp_path: Path) -> None:
         ModelFileError, match=r"expected a run folder or a checkpoint .*; found no such file"
     ):
         load_trained_model(tmp_path / "nowhere.ckpt")
+
+
+def test_the_reference_names_everything_in_a_run_folder(run: Run) -> None:
+    folder = run().folder
+    known = documented("The folder of a training")
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert "checkpoints/best.ckpt" in files
+    assert {name for name in files if not name.startswith("tensorboard/")} <= known
+    with (folder / "metrics.csv").open(encoding="utf-8") as stream:
+        columns = next(csv.reader(stream))
+    pattern = r"\w+/pearson_\w+/[AB]/t=.*"
+    assert {name for name in columns if not re.fullmatch(pattern, name)} <= known
+    assert set(json.loads((folder / "data.json").read_text())) <= known

@@ -23,7 +23,16 @@ __all__ = [
 
 
 def resampled_counts(n_configurations: int, resamples: int, seed: int) -> np.ndarray:
-    """How often each configuration is drawn in each resample: int [B, C]."""
+    """How often each configuration is drawn in each resample.
+
+    Args:
+        n_configurations: number C of configurations.
+        resamples: number B of resamples.
+        seed: of the draws.
+
+    Returns:
+        int [B, C]; each row adds up to C.
+    """
     rng = np.random.default_rng(seed)
     even = np.full(n_configurations, 1 / n_configurations)
     return rng.multinomial(n_configurations, even, size=resamples)

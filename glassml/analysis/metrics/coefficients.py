@@ -82,7 +82,15 @@ def samples(
     species_names: Sequence[str],
     times: Sequence[float],
 ) -> tuple[Sample, ...]:
-    """The samples behind `scores` of the same arguments: one per species and time."""
+    """The samples behind `scores`: one per species and time.
+
+    Args:
+        predictions: for each configuration [N, T] [length], or None without a prediction.
+        labels: for each configuration [N, T] [length].
+        species: for each configuration [N].
+        species_names: names of the species.
+        times: the T times of the labels [time].
+    """
     result = []
     for name, time, pairs in _columns(predictions, labels, species, species_names, times):
         x, y = _pooled(pairs)

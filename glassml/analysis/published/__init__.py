@@ -21,7 +21,8 @@ __all__ = [
     "published_temperatures",
 ]
 
-SIMULATIONS = "MD"  # among names of models: the simulations that they predict
+#: The name of the simulations among the names of models that predict them.
+SIMULATIONS = "MD"
 
 _FOLDER = Path(__file__).parent
 _CITATION = (

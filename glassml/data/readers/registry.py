@@ -31,7 +31,7 @@ def _read_dataset(path: Path, options: ReadOptions) -> Iterator[Configuration]:
             yield dataset.read(name, final_positions=options.final_positions)
 
 
-# In this order they are tried on a file of unknown format.
+#: The readable formats by name, in the order in which they are tried on a file of unknown format.
 FORMATS: dict[str, Format] = {
     "glassbench": Format(
         description="GlassBench KA npz (Jung 2023)",

@@ -23,7 +23,8 @@ __all__ = [
     "state_width",
 ]
 
-LARGEST_L = 11  # e3nn's spherical harmonics end there
+#: The largest order l; e3nn's spherical harmonics end there.
+LARGEST_L = 11
 
 
 def convolution_paths(l_in: int, l_max: int) -> list[tuple[int, int, int]]:
@@ -50,17 +51,37 @@ def convolution_paths(l_in: int, l_max: int) -> list[tuple[int, int, int]]:
 
 
 def state_width(l_in: int, channels: int, n_in: int) -> int:
-    """Columns of ``state``: hidden features of degrees 0..l_in, then the plain scalars."""
+    """Columns of ``state``: hidden features of degrees 0..l_in, then the plain scalars.
+
+    Args:
+        l_in: largest degree of the hidden features; -1 for none.
+        channels: number of channels.
+        n_in: number of plain scalars.
+    """
     return (l_in + 1) ** 2 * channels + n_in
 
 
 def n_radial(l_in: int, l_max: int, channels: int, n_in: int) -> int:
-    """Columns of ``radial``: a weight for each path and channel, each degree and plain scalar."""
+    """Columns of ``radial``: a weight for each path and channel, each degree and plain scalar.
+
+    Args:
+        l_in: largest degree of the hidden features; -1 for none.
+        l_max: largest degree of the spherical harmonics and of the result.
+        channels: number of channels.
+        n_in: number of plain scalars.
+    """
     return len(convolution_paths(l_in, l_max)) * channels + (l_max + 1) * n_in
 
 
 def output_columns(l_in: int, l_max: int, channels: int, n_in: int) -> list[int]:
-    """For each l_O = 0..l_max the columns K of its block [m_O][K] in a row of the result."""
+    """For each l_O = 0..l_max the columns K of its block [m_O][K] in a row of the result.
+
+    Args:
+        l_in: largest degree of the hidden features; -1 for none.
+        l_max: largest degree of the spherical harmonics and of the result.
+        channels: number of channels.
+        n_in: number of plain scalars.
+    """
     degrees = [l_O for l_O, _, _ in convolution_paths(l_in, l_max)]
     return [degrees.count(l_O) * channels + n_in for l_O in range(l_max + 1)]
 

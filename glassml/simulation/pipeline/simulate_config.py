@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     NonNegativeInt,
     PositiveFloat,
@@ -19,9 +17,15 @@ from pydantic import (
     model_validator,
 )
 
-from glassml.data import periodic_directions
 from glassml.simulation.cage import CAGE_STEPS
 from glassml.simulation.pipeline.durations import Duration, DurationField, duration
+from glassml.simulation.pipeline.system_config import (
+    LammpsConfig,
+    Section,
+    StartConfig,
+    SystemConfig,
+    listed,
+)
 from glassml.work import ClusterConfig
 
 __all__ = [
@@ -40,128 +44,38 @@ __all__ = [
     "SystemConfig",
 ]
 
-# In the order in which they run; each can be the last one (`glassml simulate --until`).
+#: The stages in the order in which they run; each can be the last (`glassml simulate --until`).
 STAGES = ("melt", "equilibrate", "sample", "structure", "ensemble")
 
 
-def _listed(value: Any) -> Any:
-    return value if isinstance(value, list | tuple | dict) or value is None else [value]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class SystemConfig(_Section):
-    """A built-in mixture by its name, or any other by a LAMMPS include file."""
-
-    name: str | None = Field(
-        default=None, description="built-in mixture: kob-andersen, kob-andersen-2d or wahnstrom"
-    )
-    include: Path | None = Field(
-        default=None,
-        description="instead of name: file of LAMMPS commands with masses, pair_style and "
-        "pair_coeff; a relative path is relative to the configuration file",
-    )
-    options: dict[str, Any] = Field(
-        default_factory=dict,
-        description="of a built-in mixture: truncation (shifted, force-shifted, truncated, "
-        "smooth), cutoff, cutoff_unit; with include: species, composition, units, dimension, "
-        "diameters, citation",
-    )
-
-    @model_validator(mode="after")
-    def _one_of_them(self) -> SystemConfig:
-        if (self.name is None) == (self.include is None):
-            raise ValueError("expected either name or include")
-        return self
-
-
-class StartConfig(_Section):
-    """Configurations to begin from, instead of melting and cooling."""
-
-    files: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = Field(
-        description="a file or a list of files, with * for any part of a name: LAMMPS dumps and "
-        "data files, extxyz, GSD, glassml datasets or names of shipped ones, published data. "
-        "Relative paths are relative to the configuration file"
-    )
-    index: str = Field(
-        default=":", description="which frames of each file, as in ASE: -1, 10:, ::10"
-    )
-    species: tuple[str, ...] | dict[str, str] | None = Field(
-        default=None,
-        description="species of the files' types 1, 2, ..., as a list, or of their symbols or "
-        "names, as in {H: A, He: B}. null: by the names in the files, otherwise types 1, 2, ... "
-        "are those of the system",
-    )
-    pbc: str | None = Field(
-        default=None,
-        description="periodic directions of structure files, if they do not state them: T,T,T for "
-        "a bulk liquid, T,T,F for a flat one",
-    )
-    check_equilibration: bool = Field(
-        default=False,
-        description="run the liquid from given configurations, as many as there are replicas, as "
-        "in an equilibration: measures tau_alpha, and warns if they are not in equilibrium",
-    )
-    tau_alpha: PositiveFloat | None = Field(
-        default=None,
-        description="relaxation time, for durations that are multiples of it; null: as measured, "
-        "or as stated in datasets",
-    )
-
-    @field_validator("index", mode="before")
-    @classmethod
-    def _number_or_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-    @field_validator("pbc", mode="before")
-    @classmethod
-    def _letters(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            periodic_directions(value)
-        return value
-
-
-class LammpsConfig(_Section):
-    """Another LAMMPS than that of the Python environment, and how it is launched."""
-
-    command: str | None = Field(
-        default=None,
-        description="the program, with arguments if it needs any; a relative path such as ./lmp is "
-        "relative to the configuration file. null: that of the environment",
-    )
-    launcher: str | None = Field(
-        default=None,
-        description="command that starts the ranks, such as srun --exact -n {ranks}; null: the "
-        "mpiexec beside the program or on PATH if there are several ranks",
-    )
-    ranks: PositiveInt = Field(default=1, description="MPI ranks of each LAMMPS")
-
-
-class CoolingConfig(_Section):
+class CoolingConfig(Section):
     """Melting, and cooling from each temperature to the next."""
 
     melt_temperature: PositiveFloat | None = Field(
-        default=None, description="null: twice the highest of the temperatures"
+        default=None,
+        description="temperature of the melt [temperature]; null: twice the highest of the "
+        "temperatures",
     )
-    melt_time: PositiveFloat | None = Field(default=None, description="null: 10 000 time steps")
+    melt_time: PositiveFloat | None = Field(
+        default=None, description="how long it melts [time]; null: 10 000 time steps"
+    )
     time: PositiveFloat | None = Field(
-        default=None, description="time to cool to each temperature; null: 10 000 time steps"
+        default=None, description="time to cool to each temperature [time]; null: 10 000 time steps"
     )
 
 
-class EquilibrationConfig(_Section):
+class EquilibrationConfig(Section):
     """At each temperature the liquid runs in windows until the last two of them agree."""
 
     length: DurationField = Field(
         default=Duration(20.0, True),
-        description="of the two windows together: a time, or a multiple of tau_alpha",
+        description="length of the two windows together: a time [time], or a multiple of tau_alpha",
     )
     budget: PositiveFloat | None = Field(
         default=None,
-        description="largest time spent at each temperature; null: 10^6 time steps. A liquid that "
-        "is not equilibrated by then is used nevertheless, with a warning in the dataset",
+        description="largest time spent at each temperature [time]; null: 10^6 time steps. A "
+        "liquid that is not equilibrated by then is used nevertheless, with a warning in the "
+        "dataset",
     )
     wave_number: PositiveFloat | None = Field(
         default=None,
@@ -174,7 +88,7 @@ class EquilibrationConfig(_Section):
         default=None, description="species whose F_s is measured; null: the first one"
     )
     tau_tolerance: PositiveFloat = Field(
-        default=0.3, description="largest relative difference of tau_alpha between two windows"
+        default=0.3, description="largest relative difference of tau_alpha between two windows [-]"
     )
     energy_tolerance: PositiveFloat = Field(
         default=3.0,
@@ -182,27 +96,27 @@ class EquilibrationConfig(_Section):
     )
 
 
-class QuenchConfig(_Section):
+class QuenchConfig(Section):
     """Inherent structures: the minimum of the potential energy that FIRE reaches."""
 
     force_tolerance: PositiveFloat | None = Field(
         default=None,
-        description="largest force on a particle at which the quench has converged. null: 1e-8 "
-        "for the Kob-Andersen mixtures, otherwise 1e-8 (rho / 1.2)^(1/3) energy / length, in two "
-        "dimensions 1e-8 (rho / 1.192)^(1/2), to one digit; the energy is the unit of energy for "
-        "units lj, and 0.1 eV for others",
+        description="largest force on a particle at which the quench has converged "
+        "[energy / length]. null: 1e-8 for the Kob-Andersen mixtures, otherwise "
+        "1e-8 (rho / 1.2)^(1/3) energy / length, in two dimensions 1e-8 (rho / 1.192)^(1/2), to "
+        "one digit; the energy is the unit of energy for units lj, and 0.1 eV for others",
     )
 
 
-class LogTimes(_Section):
+class LogTimes(Section):
     """Times evenly spaced in their logarithm."""
 
-    first: DurationField
-    last: DurationField
-    count: Annotated[int, Field(ge=2)]
+    first: DurationField = Field(description="first time [time], or a multiple of tau_alpha")
+    last: DurationField = Field(description="last time [time], or a multiple of tau_alpha")
+    count: Annotated[int, Field(ge=2)] = Field(description="number of times, with both ends")
 
 
-class EnsembleConfig(_Section):
+class EnsembleConfig(Section):
     """Runs from the same positions with new Maxwell-Boltzmann velocities."""
 
     runs: Annotated[int, Field(ge=2)] = Field(
@@ -210,10 +124,11 @@ class EnsembleConfig(_Section):
     )
     times: tuple[DurationField, ...] | LogTimes = Field(
         description="list of times, or a section with first, last and count for times evenly "
-        "spaced in their logarithm; each a time or a multiple of tau_alpha"
+        "spaced in their logarithm; each a time [time], or a multiple of tau_alpha"
     )
     dynamics: Literal["nve", "nvt"] = Field(
-        default="nve", description="nve, or nvt with the thermostat of the equilibration"
+        default="nve",
+        description="dynamics of the runs: nve, or nvt with the thermostat of the equilibration",
     )
     keep_final_positions: bool = Field(
         default=False, description="keep the positions of every run at every time (large)"
@@ -230,7 +145,7 @@ class EnsembleConfig(_Section):
     def _list_of_times(cls, value: Any) -> Any:
         if isinstance(value, LogTimes):
             return value
-        value = _listed(value)
+        value = listed(value)
         if isinstance(value, dict):
             # Checked here, as a union would report the errors of both its members.
             return LogTimes.model_validate(value)
@@ -239,28 +154,29 @@ class EnsembleConfig(_Section):
         return [duration(item) for item in value]
 
 
-class CageConfig(_Section):
+class CageConfig(Section):
     """Cage centres (Alkemade et al. 2023): mean positions of particles confined to their cages."""
 
     radius: PositiveFloat | None = Field(
         default=None,
-        description="of the sphere around its first position in which a particle moves freely. "
-        "null: 0.4 (rho / 1.2)^(-1/3), in two dimensions 0.4 (rho / 1.192)^(-1/2): 0.4 for the "
-        "Kob-Andersen mixtures",
+        description="radius [length] of the sphere around its first position in which a particle "
+        "moves freely. null: 0.4 (rho / 1.2)^(-1/3), in two dimensions "
+        "0.4 (rho / 1.192)^(-1/2): 0.4 for the Kob-Andersen mixtures",
     )
     steps: PositiveInt = Field(
         default=CAGE_STEPS, description="time steps over which positions are averaged"
     )
 
 
-class AverageConfig(_Section):
+class AverageConfig(Section):
     """Averaged positions: means over windows of short runs, and the vibrations around them."""
 
     interval: PositiveFloat | None = Field(
         default=None,
-        description="time between two samples, a multiple of the time step; null: 20 time steps",
+        description="time between two samples [time], a multiple of the time step; null: 20 time "
+        "steps",
     )
-    samples: PositiveInt = Field(default=20, description="in a window")
+    samples: PositiveInt = Field(default=20, description="number of samples in a window")
     windows: Literal["runs"] | PositiveInt = Field(
         default=1,
         description="number of successive windows of one short run from each configuration; or "
@@ -268,7 +184,7 @@ class AverageConfig(_Section):
     )
 
 
-class SimulateConfig(_Section):
+class SimulateConfig(Section):
     """A whole simulation."""
 
     system: SystemConfig = Field(description="the mixture")
@@ -290,18 +206,24 @@ class SimulateConfig(_Section):
     density: PositiveFloat | None = Field(
         default=None, description="the same as number_density; give one of them"
     )
-    temperatures: Annotated[tuple[PositiveFloat, ...], BeforeValidator(_listed)] = Field(
-        description="one, or a list of decreasing ones"
+    temperatures: Annotated[tuple[PositiveFloat, ...], BeforeValidator(listed)] = Field(
+        description="one temperature, or a list of decreasing ones [temperature]"
     )
-    timestep: PositiveFloat | None = Field(default=None, description="null: that of the system")
+    timestep: PositiveFloat | None = Field(
+        default=None, description="time step [time]; null: that of the system"
+    )
     dynamics: Literal["nvt", "npt"] = Field(
-        default="nvt", description="of melting, equilibration and sampling"
+        default="nvt", description="dynamics of melting, equilibration and sampling: nvt or npt"
     )
-    pressure: float | None = Field(default=None, description="with npt")
+    pressure: float | None = Field(
+        default=None, description="pressure [pressure]; needed with npt, null with nvt"
+    )
     thermostat_time: PositiveFloat | None = Field(
-        default=None, description="damping time of the thermostat; null: 100 time steps"
+        default=None, description="damping time of the thermostat [time]; null: 100 time steps"
     )
-    barostat_time: PositiveFloat | None = Field(default=None, description="null: 1000 time steps")
+    barostat_time: PositiveFloat | None = Field(
+        default=None, description="damping time of the barostat [time]; null: 1000 time steps"
+    )
     replicas: PositiveInt = Field(
         default=1,
         description="independent liquids, each melted and cooled on its own; they run in parallel, "
@@ -309,35 +231,51 @@ class SimulateConfig(_Section):
         "start.check_equilibration",
     )
     configurations: PositiveInt | None = Field(
-        default=None, description="per temperature; null: 10, or with start all that are chosen"
+        default=None,
+        description="number of configurations per temperature; null: 10, or with start all that "
+        "are chosen",
     )
     separation: DurationField = Field(
         default=Duration(5.0, True),
-        description="between configurations of the same replica; a time, or multiple of tau_alpha",
+        description="between configurations of the same replica: a time [time], or a multiple of "
+        "tau_alpha",
     )
-    cooling: CoolingConfig = Field(default_factory=CoolingConfig)
-    equilibration: EquilibrationConfig = Field(default_factory=EquilibrationConfig)
+    cooling: CoolingConfig = Field(
+        default_factory=CoolingConfig, description="how the liquid is melted and cooled"
+    )
+    equilibration: EquilibrationConfig = Field(
+        default_factory=EquilibrationConfig, description="when a liquid counts as equilibrated"
+    )
     quench: QuenchConfig | None = Field(
-        default_factory=QuenchConfig, description="null: no inherent structures"
+        default_factory=QuenchConfig, description="how inherent structures are found; null: none"
     )
-    ensemble: EnsembleConfig | None = Field(description="null: configurations without labels")
-    cage: CageConfig | None = Field(default=None, description="null: no cage centres")
-    average: AverageConfig | None = Field(default=None, description="null: no averaged positions")
-    seed: NonNegativeInt = Field(default=0, description="of everything that is random")
+    ensemble: EnsembleConfig | None = Field(
+        description="the isoconfigurational ensemble; null: configurations without labels"
+    )
+    cage: CageConfig | None = Field(
+        default=None, description="how cage centres are found; null: none"
+    )
+    average: AverageConfig | None = Field(
+        default=None, description="how positions are averaged; null: they are not"
+    )
+    seed: NonNegativeInt = Field(default=0, description="seed of everything that is random")
     workers: PositiveInt | None = Field(
         default=None,
         description="LAMMPS processes at a time; null: one per core, or per lammps.ranks cores",
     )
     lammps: LammpsConfig | None = Field(
-        default=None, description="null: the LAMMPS of the environment, on one rank"
+        default=None,
+        description="LAMMPS and its launcher; null: the LAMMPS of the environment, on one rank",
     )
-    cluster: ClusterConfig | None = Field(default=None, description="null: this machine, no Dask")
+    cluster: ClusterConfig | None = Field(
+        default=None, description="where tasks run with Dask; null: on this machine without Dask"
+    )
     segment: PositiveInt = Field(
         default=100_000,
         description="time steps in a piece of a long run; a killed run loses no more than a piece",
     )
     output: Path | None = Field(
-        default=None, description="folder of the results; null: runs/<name of the config file>"
+        default=None, description="folder of the results; null: `runs/<name of the file>`"
     )
 
     @field_validator("start", mode="before")

@@ -147,7 +147,13 @@ class _Report:
 
 
 def sweep_table(config: SweepConfig, planned: Plan, results: SweepResults) -> Table:
-    """The coefficients that the picture shows, for the terminal."""
+    """The coefficients that the picture shows, for the terminal.
+
+    Args:
+        config: of the sweep.
+        planned: its runs.
+        results: their coefficients.
+    """
     species = config.species or planned.species[0]
     at = "averaged over times" if config.time is None else f"t = {config.time:g}"
     best = " (chosen on the held-out configurations: too good)" if config.epoch == "best" else ""

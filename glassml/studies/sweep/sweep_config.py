@@ -82,12 +82,12 @@ class SweepConfig(BaseModel):
         default=None, description="species that table and picture show; null: the first"
     )
     time: PositiveFloat | None = Field(
-        default=None, description="time that table and picture show; null: average over all times"
+        default=None,
+        description="time [time] that table and picture show; null: average over all times",
     )
     cluster: ClusterConfig | None = Field(
         default=None,
-        description="run through Dask, with the fields of `cluster` in simulate.md; null: on this "
-        "machine without Dask",
+        description="where trainings run with Dask; null: on this machine without Dask",
     )
     output: Path | None = Field(default=None, description="folder; null: `runs/<name of the file>`")
 
@@ -114,6 +114,10 @@ def load_sweep_config(path: str | Path, overrides: Sequence[str] = ()) -> SweepC
 
 def parse_sweep_config(values: dict[str, Any], source: str = "sweep") -> SweepConfig:
     """Check nested values and fill in the defaults.
+
+    Args:
+        values: nested mappings with the fields of `SweepConfig`.
+        source: where they come from, for messages.
 
     Raises:
         ConfigError: a field is unknown, missing or has a wrong value; one line for each.

@@ -1,0 +1,136 @@
+"""The reference is that of the code: tables of fields, file formats and pages of Python."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+import runpy
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import glassml
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+REFERENCE = REPOSITORY / "docs" / "reference"
+MADE = runpy.run_path(str(REPOSITORY / "docs" / "make_reference.py"))
+
+
+@pytest.mark.parametrize("page", sorted(MADE["PAGES"]))
+def test_tables_are_those_of_the_fields(page: str):
+    text = (REFERENCE / page).read_text(encoding="utf-8")
+    assert text == MADE["page_with_table"](page), "run: python docs/make_reference.py"
+
+
+# Tools of the package itself; docs/reference/python/index.md says so.
+INTERNAL = {"cli", "files", "plotting", "settings", "tables"}
+
+
+def documented_modules() -> list[str]:
+    """The modules that have a page, or a section of one."""
+    pages = sorted((REFERENCE / "python").glob("*.md"))
+    texts = [page.read_text(encoding="utf-8") for page in pages]
+    return [name for text in texts for name in re.findall(r"automodule:: (\S+)", text)]
+
+
+def public_modules() -> Iterator[str]:
+    """Glassml's modules, its packages and theirs, and that of ASE."""
+    yield "glassml_ase"
+    for module in pkgutil.walk_packages(glassml.__path__, "glassml."):
+        room, *inside = module.name.split(".")[1:]
+        if room not in {"__main__", *INTERNAL} and (module.ispkg or not inside):
+            yield module.name
+
+
+def names_of(modules: Iterable[str]) -> dict[tuple[str, int], str]:
+    """What modules export, each object once, with the module that it was found in."""
+    found = {}
+    for module in map(importlib.import_module, modules):
+        for name in module.__all__:
+            found[name, id(getattr(module, name))] = module.__name__
+    return found
+
+
+def test_every_public_name_has_a_page():
+    documented = names_of(documented_modules())
+    public = names_of(public_modules())
+    assert len(public) > 300
+    missing = [f"{public[key]}.{key[0]}" for key in public if key not in documented]
+    assert missing == []
+
+
+def test_internal_modules_are_named():
+    text = (REFERENCE / "python" / "index.md").read_text(encoding="utf-8")
+    (sentence,) = re.findall(r"Modules that are not\s+here \((.*?)\)", text, re.DOTALL)
+    named = {name.removeprefix("glassml.") for name in re.findall(r"`([\w.]+)`", sentence)}
+    assert named == INTERNAL
+
+
+def constants() -> set[str]:
+    modules = map(importlib.import_module, documented_modules())
+    return {
+        name for module in modules for name in module.__all__ if not callable(getattr(module, name))
+    }
+
+
+def test_every_public_constant_has_a_comment_for_its_page():
+    comment = re.compile(r"^#: .*(?:\n#: .*)*\n(\w+)(?:: [^=]*)? = ", re.MULTILINE)
+    sources = (REPOSITORY / "glassml").rglob("*.py")
+    commented = {name for p in sources for name in comment.findall(p.read_text(encoding="utf-8"))}
+    assert "THERMAL" in constants()
+    assert constants() - commented == set()
+
+
+def documented_objects() -> Iterator[tuple[str, Any]]:
+    """The public functions and classes, and the methods of the classes."""
+    for module in map(importlib.import_module, documented_modules()):
+        for exported in module.__all__:
+            value = getattr(module, exported)
+            if not callable(value):
+                continue
+            yield exported, value
+            for name, method in vars(value).items() if inspect.isclass(value) else ():
+                if inspect.isfunction(method) and not name.startswith("_"):
+                    yield f"{exported}.{name}", method
+
+
+def test_public_functions_explain_all_arguments():
+    """By a list of them or, in one sentence, by their names. Methods may follow their contract."""
+    unclear = []
+    for name, value in documented_objects():
+        if "." in name or not inspect.isfunction(value):
+            continue
+        text = inspect.getdoc(value) or ""
+        text = text.partition("Args:")[2] or text
+        arguments = list(inspect.signature(value).parameters)
+        if len(arguments) > 1 and not all(re.search(rf"\b{one}\b", text) for one in arguments):
+            unclear.append(name)
+    assert unclear == []
+
+
+def test_public_functions_of_arrays_state_shapes():
+    """Where an array is passed in or out, the docstring has a shape such as [N, 3]."""
+    found = [
+        (name, _shapes(inspect.getdoc(value) or ""))
+        for name, value in documented_objects()
+        if re.search(r"ndarray|Tensor", _signature(value))
+    ]
+    assert len(found) > 50
+    assert [name for name, shapes in found if not shapes] == []
+
+
+def _shapes(text: str) -> list[str]:
+    """What stands in brackets and is no dimension."""
+    dimension = re.compile(r"-|1 / .*|\W*(?:length|energy|time|temperature|sigma)\b.*")
+    return [one for one in re.findall(r"\[([^\]\[]+)\]", text) if not dimension.fullmatch(one)]
+
+
+def _signature(value: Any) -> str:
+    try:
+        return str(inspect.signature(value))
+    except ValueError:  # of classes that are built in C
+        return ""
