@@ -17,6 +17,7 @@ version = release = glassml.__version__
 
 extensions = [
     "command_line",
+    "lammps_script",
     "repository",
     "myst_nb",
     "sphinx.ext.autodoc",
