@@ -18,6 +18,7 @@ version = release = glassml.__version__
 extensions = [
     "command_line",
     "constants",
+    "lammps_script",
     "repository",
     "summary",
     "myst_nb",

@@ -1,5 +1,4 @@
-"""
-A map of mobility
+"""A map of mobility
 =================
 
 A slab of a Kob-Andersen liquid, coloured by how far its particles will move.

@@ -16,6 +16,7 @@ import torch
 import typer
 from file_formats import documented
 from matplotlib.image import imread
+from pages import executed
 from systems import liquid, moved
 from typer.testing import CliRunner, Result
 
@@ -298,7 +299,7 @@ def test_the_page_of_the_documentation(
     with DatasetWriter("test.h5") as writer:
         writer.add(_flat())
     Path("model.pt").symlink_to(models[1])
-    (snippet,) = re.findall(r"```python\n(.*?)```", DOCUMENTATION, flags=re.DOTALL)
+    (snippet,) = executed("docs/howto/evaluate.md", "python")
     names: dict = {}
     exec(compile(snippet, "docs/howto/evaluate.md", "exec"), names)
     scores = names["result"].evaluations[0].scores

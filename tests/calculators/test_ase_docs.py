@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import runpy
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 import ase.io
 import numpy as np
 import pytest
+from pages import executed
 from systems import liquid
 from vibrating import averaged_model
 
@@ -31,9 +31,8 @@ def test_documentation_runs(
     Path("with_energy.pt").symlink_to(analytic(scalar_inputs=("potential_energy",)))
     averaged_model(Path("average.pt"), ("average_energy", "vibration"))
     ase.io.write("liquid.extxyz", atoms_from_configuration(liquid()))
-    text = (ROOT / "docs" / "howto" / "ase.md").read_text()
     names: dict[str, object] = {}
-    snippets = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    snippets = executed("docs/howto/ase.md", "python")
     assert len(snippets) == 6
     for snippet in snippets:
         exec(compile(snippet, "docs/howto/ase.md", "exec"), names)

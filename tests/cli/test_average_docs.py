@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pages import executed
 from systems import liquid, moved
 from typer.main import get_command
 
@@ -42,14 +43,14 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_command_and_the_python_example_run(
     train: None, glassml: Callable[..., Any], capfd: pytest.CaptureFixture[str]
 ):
-    line = TEXT.split("```sh\n", 1)[1].split("\n", 1)[0]
-    run = glassml(*shlex.split(line)[1:])
+    ((_, *line),) = map(shlex.split, executed("docs/howto/average.md", "sh"))
+    run = glassml(*line)
     assert run.code == 0, run.err
     with Dataset("train_average.h5") as dataset:
         assert number_of_windows(dataset[0]) == 4
         named = set(re.findall(r'`scalars\["(\w+)"\]`', TEXT))
         assert {name for name in dataset[0].scalars if not name[-1].isdigit()} == named
-    (snippet,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    (snippet,) = executed("docs/howto/average.md", "python")
     exec(compile(snippet, "docs/howto/average.md", "exec"), {})
     assert capfd.readouterr().out.startswith("2 (180, 3) 0.")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from pages import command_lines, executed
 
 from glassml.inference import card_facts, shipped_models
 from glassml.pretrained import pretrained_names, pretrained_path
@@ -88,7 +88,7 @@ def test_an_unknown_name_is_explained(glassml: Run, command: str) -> None:
 
 def test_the_accuracy_in_the_documentation_is_one(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs" / "howto" / "models.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    (block,) = executed("docs/howto/models.md", "json")
     (tmp_path / "accuracy.json").write_text(block)
     (score,) = read_accuracy(tmp_path / "accuracy.json").scores
     assert (score.kind, score.time, score.error) == ("mean", 4120.0, 0.01)
@@ -97,13 +97,12 @@ def test_the_accuracy_in_the_documentation_is_one(tmp_path: Path) -> None:
 
 
 def test_the_commands_in_the_documentation_work(glassml: Run) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "howto" / "models.md").read_text(encoding="utf-8")
-    first = re.findall(r"```\n(.*?)```", text, re.DOTALL)[0].splitlines()
-    assert len(first) == 3
-    for line in first:
-        done = glassml(*shlex.split(line, comments=True)[1:])
+    first, *_ = executed("docs/howto/models.md", "sh")
+    assert len(command_lines(first)) == 3
+    for line in command_lines(first):
+        done = glassml(*line[1:])
         assert (done.code, done.err) == (0, ""), line
-    (snippet,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (snippet,) = executed("docs/howto/models.md", "python")
     names: dict[str, Any] = {}
     exec(compile(snippet, "docs/howto/models.md", "exec"), names)
     assert names["calculator"].manifest.species == ("A", "B")

@@ -15,6 +15,7 @@ import pytest
 import typer
 from ase import Atoms
 from matplotlib.image import imread
+from pages import executed
 from PIL import Image
 from systems import liquid, moved, write_dump
 
@@ -326,6 +327,6 @@ def test_the_python_code_of_the_documentation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (snippet,) = re.findall(r"```python\n(.*?)```", DOCUMENTATION, flags=re.DOTALL)
+    (snippet,) = executed("docs/howto/plot.md", "python")
     exec(compile(snippet, "docs/howto/plot.md", "exec"), {})
     assert imread(tmp_path / "labels.png").shape[0] > 500

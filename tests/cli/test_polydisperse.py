@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from pages import command_lines, executed
 
-from glassml.data import Configuration, Dataset, DatasetWriter
+from glassml.data import Configuration, Dataset, DatasetWriter, open_frames
 from glassml.errors import GlassMLError, InputError
 from glassml.settings import apply_overrides, validated
-from glassml.simulation import System, from_include, quench
+from glassml.simulation import System, from_include, quench, run_lammps
 from glassml.simulation.exchange import types_of, write_data
 from glassml.simulation.pipeline import SimulateConfig, load_simulate_config, simulate
 from glassml.simulation.pipeline.liquid import liquid_of
@@ -205,27 +206,57 @@ def test_mistakes(pair: System, tmp_path: Path):
         liquid_of(validated(SimulateConfig, values))
 
 
-def test_the_example_is_made_and_learnt_from(
+def test_the_page_from_the_simulation_to_the_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, glassml: Callable[..., Any]
 ):
+    """Its commands, with a smaller liquid and one epoch of a smaller network."""
+    smaller = {
+        "simulate": [
+            *("particles=330", "configurations=2", "separation=0.1"),
+            *("cooling={melt_time: 1, time: 1}", "equilibration={length: 0.2, budget: 0.2}"),
+            *("ensemble={runs: 2, times: [0.1]}", "quench.force_tolerance=0.01"),
+        ],
+        "train": [
+            *("training.epochs=1", "model.l_max=0", "data.validation=0.5"),
+            *("training.accelerator=cpu", "data.graph_cache=null"),
+        ],
+    }
     monkeypatch.chdir(tmp_path)
-    run = glassml(
-        *("simulate", EXAMPLES / "simulate.yaml", "particles=330", "configurations=2"),
-        *(
-            "separation=0.1",
-            "cooling={melt_time: 1, time: 1}",
-            "equilibration={length: 0.2, budget: 0.2}",
-        ),
-        *("ensemble={runs: 2, times: [0.1]}", "quench.force_tolerance=0.01"),
-    )
-    assert run.code == 0, run.err
-    with Dataset(tmp_path / "runs" / "polydisperse" / "T1.h5") as dataset:
+    Path("examples").symlink_to(EXAMPLES.parent)
+    *learn, use = executed("docs/howto/polydisperse.md", "sh")
+    for words in command_lines("".join(learn)):
+        run = glassml(*words[1:], *smaller.get(words[1], []))
+        assert run.code == 0, run.err
+    assert "diameter [-]" in run.out
+    with Dataset("runs/polydisperse/T1.h5") as dataset:
         diameters = dataset[0].scalars["diameter"]
         assert sorted(set(diameters)) == [round(0.8 + 0.04 * i, 2) for i in range(11)]
         energy = [dataset[0].scalars["inherent_energy"][diameters == d].mean() for d in (0.8, 1.2)]
         assert energy[1] < energy[0] < 0  # large particles have more neighbours
-    run = glassml(
-        *("train", EXAMPLES / "train.yaml", "training.epochs=1", "model.l_max=0"),
-        *("data.validation=0.5", "training.accelerator=cpu", "data.graph_cache=null"),
+        system = recorded_system(Path("runs/polydisperse/T1.h5"))
+        assert system is not None
+        write_data(Path("poly.data"), dataset[0], system)
+    (fix,) = executed("docs/howto/polydisperse.md", "lammps")
+    start = "units lj\natom_style atomic\nread_data poly.data\n"
+    interactions = (EXAMPLES / "polydisperse.lammps").read_text()
+    run_lammps(f"{start}{interactions}fix 1 all nve\n{fix}run 100\n", cwd=tmp_path)
+    for words in command_lines(use):
+        run = glassml(*words[1:])
+        assert run.code == 0, run.err
+    predicted, dumped = (
+        list(open_frames(f"run.{kind}").frames) for kind in ("extxyz", "lammpstrj")
     )
-    assert run.code == 0, run.err
+    assert len(predicted) == len(dumped) == 2
+    for (_, frame), (_, by_lammps) in zip(predicted, dumped, strict=True):
+        assert sorted(set(frame.arrays["diameter"])) == sorted(set(diameters))
+        # 1e-4: six digits of positions in a dump
+        found, expected = frame.arrays["propensity"], by_lammps.arrays["f_ml[1]"]
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert Path("map.png").is_file()
+
+
+def test_the_page_shows_the_settings_of_the_example():
+    data, training = map(yaml.safe_load, executed("docs/howto/polydisperse.md", "yaml"))
+    example = yaml.safe_load((EXAMPLES / "simulate.yaml").read_text())
+    assert data == {key: value for key, value in example.items() if key != "output"}
+    assert training == {"data": yaml.safe_load((EXAMPLES / "train.yaml").read_text())["data"]}

@@ -15,6 +15,7 @@ import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
+from pages import executed
 from systems import liquid, write_dump
 from vibrating import averaged_model, vibrating, write_trajectory_dump
 
@@ -238,11 +239,6 @@ def test_predictions_do_not_become_labels(
     assert "found predictions of a model" in done.err
 
 
-def blocks(language: str) -> list[str]:
-    text = (Path(__file__).parents[2] / "docs" / "howto" / "predict.md").read_text()
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
-
-
 def test_documentation_runs(
     analytic: MakeModel, glassml: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,12 +252,12 @@ def test_documentation_runs(
         writer.add(liquid())
     averaged_model(Path("average.pt"), ("average_energy", "vibration"), Window(0.1, 20))
     write_trajectory_dump(Path("moving.lammpstrj"), vibrating(101))
-    commands = "".join(blocks("sh")).replace("\\\n", " ").splitlines()
+    commands = "".join(executed("docs/howto/predict.md", "sh")).replace("\\\n", " ").splitlines()
     assert len(commands) == 7
     for command in commands:
         done = glassml(*shlex.split(command)[1:])
         assert (done.code, done.err) == (0, ""), command
-    (script,) = blocks("python")
+    (script,) = executed("docs/howto/predict.md", "python")
     exec(compile(script, "docs/howto/predict.md", "exec"), {})
     assert len(ase.io.read("run.extxyz", index=":")) == 4
     assert [a.info["timestep"] for a in ase.io.read("all.extxyz", ":")] == [

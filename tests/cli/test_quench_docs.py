@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pages import executed
 from systems import liquid, moved
 from typer.main import get_command
 
@@ -43,7 +44,7 @@ def test_the_command_runs(train: Path, glassml: Callable[..., Any]):
 
 
 def test_the_python_example_runs(train: Path, capsys: pytest.CaptureFixture[str]):
-    (snippet,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    (snippet,) = executed("docs/howto/quench.md", "python")
     exec(compile(snippet, "docs/howto/quench.md", "exec"), {})
     first, second = capsys.readouterr().out.splitlines()
     energy, force = map(float, first.split())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from pathlib import Path
 
 import numpy as np
+from pages import executed
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -27,7 +27,7 @@ def test_python_examples_run(write_botan, tmp_path, monkeypatch, capsys):
     (tmp_path / "run.lammpstrj").write_text(3 * frame)
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    snippets = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    snippets = executed("docs/howto/data.md", "python")
     assert len(snippets) == 4
     for snippet in snippets:
         exec(compile(snippet, "docs/howto/data.md", "exec"), names)
@@ -51,7 +51,7 @@ def test_commands_run(write_botan, write_deepmind, tmp_path, monkeypatch):
     rows = "ITEM: ATOMS id type x y z c_pe\n1 1 {0} 0 0 -6\n3 1 1 1 {0} -7\n2 2 2 2 2 -8\n"
     frames = [header + rows.format(0.1 * k) for k in range(3)]
     Path("run.lammpstrj").write_text("".join(frames))
-    (labels,) = re.findall(r"```text\n(.*?)```", TEXT, re.DOTALL)
+    (labels,) = executed("docs/howto/data.md", "text")
     for name in ("melt_1", "melt_2"):
         Path(f"{name}.txt").write_text(labels)
         Path(f"{name}.data").write_text(
@@ -59,7 +59,7 @@ def test_commands_run(write_botan, write_deepmind, tmp_path, monkeypatch):
             "\nAtoms # atomic\n\n1 1 0 0 0\n2 2 2 2 2\n3 1 1 1 1\n"
         )
     _write_liquids(Path("all.h5"))
-    blocks = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+    blocks = executed("docs/howto/data.md", "sh")
     lines = [line for block in blocks for line in block.splitlines()]
     assert len(lines) == 11
     for line in lines:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import executed
 from systems import liquid
 from typer.testing import CliRunner
 
@@ -24,7 +25,6 @@ from glassml.data import (
 )
 from glassml.export import read_manifest
 
-TEXT = (Path(__file__).parents[2] / "docs" / "howto" / "labels.md").read_text(encoding="utf-8")
 # A hot liquid that relaxes in a few time units, in equilibrium after a hundred.
 EQUILIBRATE = (
     "minimize 0.0 1.0e-2 50 200\nvelocity all create 2.0 71\nfix nve all nve\n"
@@ -44,12 +44,6 @@ SMALLER = {
 def smaller(text: str) -> str:
     pattern = "|".join(re.escape(key) for key in sorted(SMALLER, key=len, reverse=True))
     return re.sub(pattern, lambda found: SMALLER[found[0]], text)
-
-
-def blocks(language: str) -> list[str]:
-    """The code blocks of the page in one language; LAMMPS' have none."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
-    return [code for kind, code in found if kind == language]
 
 
 def test_three_ways_of_unwrapping_agree_on_a_real_trajectory(bench) -> None:
@@ -98,14 +92,16 @@ def test_three_ways_of_unwrapping_agree_on_a_real_trajectory(bench) -> None:
 @pytest.fixture
 def trajectory(bench, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the page's first snippet writes, for a small liquid."""
-    (snippet, *_) = blocks("")
+    (snippet, *_) = executed("docs/howto/labels.md", "lammps")
     bench.run(bench.start(liquid(125, seed=3)) + EQUILIBRATE + smaller(snippet))
     monkeypatch.chdir(bench.folder)
     return bench.folder
 
 
 def test_the_page_leads_to_a_model_in_lammps(bench, trajectory: Path, capsys) -> None:
-    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    lines = [
+        line for block in executed("docs/howto/labels.md", "sh") for line in block.splitlines()
+    ]
     assert [shlex.split(line)[1] for line in lines] == [
         *["data"] * 4,
         *["refit", "evaluate", "info"],
@@ -128,11 +124,11 @@ def test_the_page_leads_to_a_model_in_lammps(bench, trajectory: Path, capsys) ->
     window = read_manifest("model.pt").window
     assert window is not None
     assert str(window) == "20 samples every 0.1"
-    (snippet,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    (snippet,) = executed("docs/howto/labels.md", "python")
     exec(compile(smaller(snippet), "docs/howto/labels.md", "exec"), {})
     assert f"{len(train)} images or unwrapped coordinates" in capsys.readouterr().out
     assert Dataset("python.h5").sha256 == train.sha256
-    averaged, thermal = blocks("")[1:]
+    averaged, thermal = executed("docs/howto/labels.md", "lammps")[1:]
     # An equilibrium liquid moves as its labels say; averages begin with the first full window.
     for commands, labels, first in (
         (averaged + "run 2000\n", "train.h5", 400),

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import ase.io
 import numpy as np
-import pytest
 from averages import SCALARS, averaged, averaging_model, read
 from inherent import inherent_model
+from pages import blocks_of, executed
 from systems import liquid
 
 from glassml.data import DatasetWriter, Window, atoms_from_configuration
@@ -35,28 +35,8 @@ MOVE = (
 )
 
 
-def blocks(text: str, language: str = "") -> list[str]:
-    """The code blocks of a page in one language; LAMMPS' have none."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    return [code for kind, code in found if kind == language]
-
-
-def section(text: str, heading: str) -> str:
-    return text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
-
-
-@pytest.fixture
-def readme() -> str:
-    return (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-@pytest.fixture
-def page() -> str:
-    return (ROOT / "docs" / "reference" / "fix_glassml.md").read_text(encoding="utf-8")
-
-
-def test_readme_lammps(bench, readme):
-    (snippet,) = blocks(readme)
+def test_readme_lammps(bench):
+    (snippet,) = executed("README.md", "lammps")
     (bench.folder / "model.pt").symlink_to(SHIPPED)
     configuration = liquid(125, seed=80)
     run = bench.run(bench.start(configuration) + MOVE + snippet + "run 1000\n")
@@ -74,8 +54,7 @@ def test_readme_lammps(bench, readme):
 
 def test_thermal_and_averaged_positions_together(bench):
     """Two fixes that read different positions in one run, each as Python, and their mean."""
-    page = (ROOT / "docs" / "howto" / "average.md").read_text(encoding="utf-8")
-    (snippet,) = blocks(section(page, "Thermal and averaged positions together"))
+    (snippet,) = executed("docs/howto/average.md", "lammps")
     configuration, every = liquid(125, seed=84), 400  # a window of 20 samples, 20 steps apart
     models = {
         name: averaging_model(bench.folder, SCALARS, name, Window(0.1, 20), f"{name}.pt")
@@ -102,8 +81,8 @@ def test_thermal_and_averaged_positions_together(bench):
     assert np.abs(each[0] - each[1]).max() > 1e-3
 
 
-def test_readme_python(readme, tmp_path, monkeypatch):
-    (snippet,) = blocks(readme, "python")
+def test_readme_python(tmp_path, monkeypatch):
+    (snippet,) = executed("README.md", "python")
     monkeypatch.chdir(tmp_path)
     Path("model.pt").symlink_to(SHIPPED)
     configuration = liquid(60)
@@ -113,9 +92,9 @@ def test_readme_python(readme, tmp_path, monkeypatch):
     np.testing.assert_array_equal(names["propensity"], expected)
 
 
-def test_readme_offline(readme, bench, dump):
-    # The block of `glassml predict` and `glassml evaluate`; those before it train for hours.
-    (commands,) = (block for block in blocks(readme, "bash") if "glassml predict" in block)
+def test_readme_offline(bench, dump):
+    # The block of `glassml predict` and `glassml evaluate`.
+    commands, _ = executed("README.md", "sh", "From data to predictions")[-2:]
     configuration = liquid(60, seed=81)
     (bench.folder / "model.pt").symlink_to(SHIPPED)
     script = bench.start(configuration, pair="pair_style none")
@@ -142,9 +121,9 @@ def test_readme_offline(readme, bench, dump):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_examples_of_the_fix(bench, models, page):
+def test_examples_of_the_fix(bench, models):
     """All examples in one script, a run of no steps after each fix, then the run with output."""
-    commands, output, names = blocks(section(page, "Examples"))
+    commands, output, names = executed("docs/reference/fix_glassml.md", "lammps", "Examples")
     (bench.folder / "ka_T0.44.pt").symlink_to(SHIPPED)
     with_stress = models("analytic", scalar_inputs=("stress",))
     (bench.folder / "with_stress.pt").symlink_to(with_stress)
@@ -175,10 +154,9 @@ def test_examples_of_the_fix(bench, models, page):
         np.testing.assert_allclose(thermo["f_1[1]"][place], mean, rtol=1e-4)
 
 
-def test_statistics_of_the_fix(bench, page):
+def test_statistics_of_the_fix(bench):
     """A fraction cannot exceed 2, so the run that the page stops reaches the first averages."""
-    heading = "Restart, fix_modify, output, run start/stop, minimize info"
-    (snippet,) = blocks(section(page, heading))
+    *_, snippet = executed("docs/reference/fix_glassml.md", "lammps")
     assert snippet.count("v_mobile > 0.1") == 1
     (bench.folder / "ka_T0.44.pt").symlink_to(SHIPPED)
     script = bench.start(liquid(125, seed=83)) + MOVE + "group big type 1\nthermo 100\n"
@@ -191,12 +169,13 @@ def test_statistics_of_the_fix(bench, page):
     np.testing.assert_allclose(averages[-1], [1000, *expected], rtol=1e-5)
 
 
-def test_syntax_of_the_fix(bench, page):
+def test_syntax_of_the_fix(bench):
     """The page's first block matches what the fix expects when there are too few arguments."""
-    syntax = blocks(section(page, "Syntax"))[0]
+    page = "docs/reference/fix_glassml.md"
+    syntax, _ = (block.code for block in blocks_of(page) if "Syntax" in block.section)
     words = syntax.split()
     assert words[:5] == ["fix", "ID", "group-ID", "glassml", "Nevery"]
-    keywords = re.search(r"^- keyword = (.*)$", page, re.MULTILINE).group(1)
+    keywords = re.search(r"^- keyword = (.*)$", (ROOT / page).read_text(), re.MULTILINE).group(1)
     message = bench.refused(bench.start(liquid(8)) + f"fix g all glassml 1 {SHIPPED} A B colour x")
     known = re.search(r"known keywords: ([\w, ]+)", message).group(1).split(", ")
     assert re.findall(r"\*(\w+)\*", keywords) == known

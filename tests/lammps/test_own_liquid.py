@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import ase.io
 import numpy as np
 import pytest
 import yaml
+from pages import executed
 
 from glassml.data import Dataset
 from glassml.export import read_manifest
@@ -20,17 +20,15 @@ from glassml.training import load_config
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "own_liquid"
-PAGE = (ROOT / "docs" / "howto" / "own_liquid.md").read_text(encoding="utf-8")
 
 
 def test_the_page_shows_what_the_files_say():
-    data, model = (yaml.safe_load(t) for t in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
+    data, model = map(yaml.safe_load, executed("docs/howto/own_liquid.md", "yaml"))
     recipe = yaml.safe_load((FOLDER / "cu_zr.yaml").read_text())
     del recipe["system"]["options"]["citation"]
     assert data == recipe
     assert set(model) == set(yaml.safe_load((FOLDER / "train.yaml").read_text())) == {"data"}
-    commands = re.sub(r"```(sh|yaml)\n.*?```", "", PAGE, flags=re.DOTALL)
-    blocks = re.findall(r"```\n(.*?)```", commands, re.DOTALL)
+    blocks = executed("docs/howto/own_liquid.md", "lammps")
     assert len(blocks) == 2
     for block in blocks:
         words = block.replace("cu_zr.pt", "${model}").splitlines()

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from other_pythons import environment_for, run
+from pages import executed
 from systems import liquid, moved
 
 import glassml.lammps
@@ -122,13 +123,6 @@ def script_of(bench, setting) -> str:
         "run 0 post no",
     ]
     return "\n".join(lines) + "\n"
-
-
-def page_blocks(language):
-    """The blocks of one language in the page about all this."""
-    page = (ROOT / "docs" / "howto" / "python_lammps.md").read_text(encoding="utf-8")
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-    return [text for name, text in found if name == language]
 
 
 def configuration_at(ranks):
@@ -324,7 +318,8 @@ def observed(tmp_path_factory, models, bench_in):
     script += f"compute pe all pe/atom\nfix e all glassml 2 {energetic} A B\n"
     (folder / "in.lammps").write_text(script)
     (folder / "model.pt").symlink_to(plain)
-    snippet = page_blocks("python")[1].replace("every=100", "every=5").replace("run 200", "run 5")
+    snippet = executed("docs/howto/python_lammps.md", "python")[1]
+    snippet = snippet.replace("every=100", "every=5").replace("run 200", "run 5")
     (folder / "page.py").write_text(snippet)
     command = [sys.executable, "-c", PREDICTOR, str(plain), str(energetic)]
     result = run(command, folder, environment_for(tmp_path_factory), status=1)
@@ -353,7 +348,7 @@ def test_page_about_reading(bench, models, tmp_path_factory):
     (bench.folder / "model.pt").symlink_to(models(times=TIMES))
     script = bench.start(LIQUID) + MOVE + "fix ml all glassml 100 model.pt A B\n"
     (bench.folder / "in.liquid").write_text(script)
-    command = [sys.executable, "-c", page_blocks("python")[0]]
+    command = [sys.executable, "-c", executed("docs/howto/python_lammps.md", "python")[0]]
     output = run(command, bench.folder, environment_for(tmp_path_factory)).stdout
     assert "('propensity_t=1', 'propensity_t=10')" in output
     assert re.search(r"^200$", output, re.MULTILINE)
@@ -363,11 +358,12 @@ def test_page_about_reading(bench, models, tmp_path_factory):
 def test_page_shows_the_example():
     """`test_debian_lammps.py` runs it, by the commands of the page."""
     example = ROOT / "examples" / "python_lammps"
-    assert page_blocks("python")[2] in (example / "predict.py").read_text(encoding="utf-8")
+    *_, shown = executed("docs/howto/python_lammps.md", "python")
+    assert shown in (example / "predict.py").read_text(encoding="utf-8")
     script = (example / "in.predict").read_text(encoding="utf-8")
-    (shown,) = page_blocks("")
+    (shown,) = executed("docs/howto/python_lammps.md", "lammps")
     assert [line for line in shown.splitlines() if line not in script.splitlines()] == []
-    (commands,) = page_blocks("bash")
+    (commands,) = executed("docs/howto/python_lammps.md", "sh")
     assert [line for line in commands.splitlines() if f"#   {line}\n" not in script] == []
 
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import yaml
+from pages import executed
 from simulation.simulations import write_config
 
 from glassml.settings import validated
@@ -25,15 +26,16 @@ def test_python_example_runs(tmp_path, monkeypatch, capsys):
         "separation=0.1",
     )
     monkeypatch.chdir(tmp_path)
-    (snippet,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    (snippet,) = executed("docs/howto/simulate.md", "python")
     exec(compile(snippet, "docs/howto/simulate.md", "exec"), {})
     last = capsys.readouterr().out.splitlines()[-1]
     assert re.fullmatch(r"0\.\d+ \(160, 2\)", last)
 
 
 def test_yaml_examples_are_valid():
-    first, *parts = (yaml.safe_load(t) for t in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL))
-    assert len(parts) == 6
+    first, *parts = map(yaml.safe_load, executed("docs/howto/simulate.md", "yaml"))
+    parts += map(yaml.safe_load, executed("docs/howto/slurm.md", "yaml"))
+    assert len(parts) == 5
     for part in ({}, *parts):
         validated(pipeline.SimulateConfig, {**first, **part})
 

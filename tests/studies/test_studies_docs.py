@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pages import executed
 from typer.main import get_command
 
 from glassml.cli import app
@@ -32,7 +33,7 @@ def test_commands_have_the_options_that_are_shown() -> None:
 
 def test_the_sweep_file_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    (text,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    (text,) = executed("docs/howto/studies.md", "yaml")
     values = yaml.safe_load(text)
     values["base"] = read_yaml(values["base"], TrainConfig)
     found = plan(parse_sweep_config(values))
@@ -43,7 +44,7 @@ def test_the_sweep_file_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_python_example_runs(
     small_network, make_dataset, linear_labels, tmp_path, monkeypatch, capsys
 ) -> None:
-    (snippet,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    (snippet,) = executed("docs/howto/studies.md", "python")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "T0.44.pt").write_bytes(small_network.read_bytes())
     make_dataset("T0.50.h5", linear_labels)

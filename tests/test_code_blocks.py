@@ -1,0 +1,93 @@
+"""Every code block of the pages is executed by a test, or listed with the reason why it is not."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+from pages import PAGES, REPOSITORY, Block, blocks_of, command_lines, executed
+
+LIST = "docs/developers/not_executed.md"
+# What such a block holds is not executed: output, formats, syntax.
+SHOWN = {"text"}
+LANGUAGES = {"json", "lammps", "python", "sh", "text", "yaml"}
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+
+
+def calls_of_executed() -> list[tuple[str, list[object]]]:
+    """Where tests call `executed`, and with which arguments; they must be written as text."""
+    found = []
+    for path in sorted((REPOSITORY / "tests").rglob("test_*.py")):
+        text = path.read_text(encoding="utf-8")
+        if path.name == "test_code_blocks.py" or "executed(" not in text:
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "executed":
+                place = f"{path.relative_to(REPOSITORY)}:{node.lineno}"
+                found.append((place, [ast.literal_eval(argument) for argument in node.args]))
+                assert not node.keywords, place
+    return found
+
+
+def listed() -> dict[tuple[str, str], str]:
+    """(page, first line of the block) -> reason, from the table of the page."""
+    text = (REPOSITORY / LIST).read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[[^]]+\]\(([^)]+)\) \| `` (.+?) `` \| (.+) \|$", text, re.MULTILINE)
+    folder = (REPOSITORY / LIST).parent
+    return {
+        ((folder / page).resolve().relative_to(REPOSITORY).as_posix(), line): reason
+        for page, line, reason in rows
+    }
+
+
+def key(block: Block) -> tuple[str, str]:
+    return block.page, block.code.splitlines()[0].strip()
+
+
+def taken_by_tests() -> set[str]:
+    """Code of the blocks that tests execute, each with its page."""
+    return {
+        f"{arguments[0]}\n{code}"
+        for _, arguments in calls_of_executed()
+        for code in executed(*arguments)
+    }
+
+
+@pytest.mark.parametrize("page", sorted({block.page for block in BLOCKS}))
+def test_blocks_have_a_language(page: str):
+    assert [b.line for b in BLOCKS if b.page == page and b.language not in LANGUAGES] == []
+
+
+def test_every_call_finds_blocks():
+    assert [place for place, arguments in calls_of_executed() if not executed(*arguments)] == []
+
+
+def test_every_block_is_executed_or_listed():
+    taken, not_executed = taken_by_tests(), listed()
+    forgotten = [
+        f"{block.page}:{block.line}: {key(block)[1]}"
+        for block in BLOCKS
+        if block.language not in SHOWN
+        and f"{block.page}\n{block.code}" not in taken
+        and key(block) not in not_executed
+    ]
+    assert forgotten == [], f"execute these blocks in a test, or say in {LIST} why not"
+
+
+def test_the_list_holds_nothing_else():
+    taken = taken_by_tests()
+    waiting = {key(block) for block in BLOCKS if f"{block.page}\n{block.code}" not in taken}
+    assert set(listed()) <= waiting, "these blocks are gone, or a test executes them"
+    assert listed()
+
+
+def test_blocks_are_found(tmp_path):
+    page = REPOSITORY / "docs" / "howto" / "labels.md"
+    fences = re.findall(r"^```\w", page.read_text(encoding="utf-8"), re.MULTILINE)
+    blocks = blocks_of("docs/howto/labels.md")
+    assert len(blocks) == len(fences) > 5
+    assert {block.language for block in blocks} == {"lammps", "python", "sh"}
+    assert blocks[0].section[-1] == "1. A trajectory"
+    code = "glassml a \\\n  --b 'c d'  # why\n\n# nothing\nlmp -in x\n"
+    assert command_lines(code) == [["glassml", "a", "--b", "c d"], ["lmp", "-in", "x"]]
