@@ -48,11 +48,12 @@ nb_merge_streams = True
 
 # The gallery's scripts run where `_extensions/repository.py` copies them to, and leave files there.
 sphinx_gallery_conf = {
-    "examples_dirs": "_build/gallery_scripts",
+    "examples_dirs": "_build/examples/gallery",
     "gallery_dirs": "gallery",
     "filename_pattern": ".py",
     "abort_on_example_error": True,
     "download_all_examples": False,
+    "image_scrapers": ["saved_pictures.scraper"],
     "plot_gallery": True,
     "show_memory": False,
     "write_computation_times": False,

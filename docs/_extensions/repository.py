@@ -68,7 +68,8 @@ def _write_pages(app: Sphinx) -> None:
             _write(page, _translated(text, source.parent, page))
     (DOCS / "examples").mkdir(exist_ok=True)
     gallery = ROOT / "examples" / "gallery"
-    shutil.copytree(gallery, DOCS / "_build" / "gallery_scripts", dirs_exist_ok=True)
+    # Scripts of the gallery write files where they run, and may call other examples.
+    shutil.copytree(ROOT / "examples", DOCS / "_build" / "examples", dirs_exist_ok=True)
     folders = sorted(path for path in (ROOT / "examples").iterdir() if path.is_dir())
     folders.remove(gallery)
     for folder in folders:
