@@ -6,6 +6,7 @@ nothing; `TerminalProgress` draws bars on a terminal, and elsewhere writes a lin
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -101,13 +102,18 @@ class TerminalProgress(Progress):
 
     def stage(self, what: str, total: float | None = None) -> AbstractContextManager[Advance]:
         """A bar with the time taken and the time left, removed at the end; or lines."""
-        redraws = self.console.is_terminal and not self.console.is_dumb_terminal
-        return self._bar(what, total) if redraws else self._lines(what, total)
+        return self._bar(what, total) if self._redraws() else self._lines(what, total)
 
     def say(self, text: str) -> None:
         """A line for the user."""
         self._last_line = self.clock.now()
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def _redraws(self) -> bool:
+        # Rich takes FORCE_COLOR for a terminal. Jupyter sets it for colours, but its shell cells
+        # are pipes, in which each state of a bar would stay.
+        forced = bool(os.environ.get("FORCE_COLOR")) and not self.console.file.isatty()
+        return self.console.is_terminal and not self.console.is_dumb_terminal and not forced
 
     @contextmanager
     def _bar(self, what: str, total: float | None) -> Iterator[Advance]:

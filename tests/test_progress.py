@@ -62,6 +62,17 @@ def test_without_a_terminal_there_are_lines_but_no_bars() -> None:
     assert text.getvalue() == "half of it [is] done: 1/2\n"
 
 
+def test_a_pipe_that_asks_for_colours_gets_no_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As cells of the shell in Jupyter.
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    text = io.StringIO()
+    console = Console(file=text)
+    assert console.is_terminal
+    with TerminalProgress(console).stage("counting", 2) as advance:
+        advance()
+    assert text.getvalue() == ""
+
+
 def test_lines_are_not_wrapped() -> None:
     text = io.StringIO()
     TerminalProgress(Console(file=text, width=20)).say("word " * 30)
