@@ -48,6 +48,7 @@ def comment_of(package: str, constant: str) -> list[str]:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Entry point of Sphinx."""
+    app.setup_extension("sphinx.ext.autodoc")
     app.connect("autodoc-skip-member", _shown)
     app.connect("autodoc-process-docstring", _documented)
     return {"parallel_read_safe": True}
