@@ -1,9 +1,18 @@
-"""Models by name."""
+"""Models by name: those of this package, and those of the user's own files.
+
+The environment variable ``GLASSML_MODELS`` names Python files, separated as in ``PATH``. They are
+imported when a model is first looked for, and register their models by `register`. Neither
+configurations nor checkpoints can name such a file, so nothing that came from others runs code.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
+import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 from pydantic import BeforeValidator, FiniteFloat, StrictBool, StrictInt, StrictStr, TypeAdapter
@@ -26,6 +35,7 @@ __all__ = [
 
 # name -> (class, default hyperparameters of the preset)
 _REGISTRY: dict[str, tuple[type[GlassModel], dict[str, Any]]] = {}
+_OWN_FILES: set[Path] = set()  # that were imported
 
 
 def register(name: str, **preset: Any) -> Callable[[type[GlassModel]], type[GlassModel]]:
@@ -42,7 +52,12 @@ def register(name: str, **preset: Any) -> Callable[[type[GlassModel]], type[Glas
 
 
 def available() -> tuple[str, ...]:
-    """The names that `build` knows."""
+    """The names that `build` knows.
+
+    Raises:
+        ConfigError: ``GLASSML_MODELS`` names something that is no Python file.
+    """
+    _import_own()
     return tuple(sorted(_REGISTRY))
 
 
@@ -184,7 +199,29 @@ def _converted(cls: type[GlassModel], values: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+def _import_own() -> None:
+    """Import the files of ``GLASSML_MODELS``, each once in a process."""
+    for name in filter(None, os.environ.get("GLASSML_MODELS", "").split(os.pathsep)):
+        path = Path(name).resolve()
+        if path.suffix != ".py" or not path.is_file():
+            raise ConfigError(
+                f"GLASSML_MODELS: expected Python files, separated by {os.pathsep!r}; found "
+                f"{name!r}. Correct or unset this environment variable"
+            )
+        if path in _OWN_FILES:
+            continue
+        module_name = f"glassml_own_{len(_OWN_FILES)}_{path.stem}"
+        spec = importlib.util.spec_from_file_location(module_name, path)
+        assert spec is not None, "a .py file has a loader"
+        assert spec.loader is not None, "a .py file has a loader"
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[module_name] = module  # where TorchScript looks for the source
+        spec.loader.exec_module(module)
+        _OWN_FILES.add(path)
+
+
 def _find(name: str) -> tuple[type[GlassModel], dict[str, Any]]:
+    _import_own()
     if name not in _REGISTRY:
         raise ConfigError(f"model: {not_one_of(name, available())}")
     return _REGISTRY[name]
