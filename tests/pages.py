@@ -77,7 +77,7 @@ def blocks_of(page: str) -> list[Block]:
 
 
 def executed(page: str, language: str, section: str | None = None) -> list[str]:
-    """The blocks of one language that the calling test executes, all of them.
+    """The blocks of one language that tests execute: the caller all of them, or another the rest.
 
     Settings count as executed if the code reads them that reads such files. Sizes may be replaced
     by smaller ones, and files by small ones of the same name.
@@ -85,12 +85,12 @@ def executed(page: str, language: str, section: str | None = None) -> list[str]:
     Args:
         page: path of the page in the repository, written as text.
         language: of the blocks, written as text.
-        section: take only those below this heading, written as text.
+        section: take only those between this heading and the next, written as text.
     """
     return [
         block.code
         for block in blocks_of(page)
-        if block.language == language and (section is None or section in block.section)
+        if block.language == language and (section is None or section == block.section[-1])
     ]
 
 

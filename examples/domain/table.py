@@ -1,4 +1,4 @@
-"""The table of docs/howto/domain.md: systems inside and outside the domain of a model.
+"""The table of docs/results/domain_limits.md: systems inside and outside the domain of a model.
 
 python examples/domain/table.py WORK
 

@@ -93,8 +93,8 @@ def test_readme_python(tmp_path, monkeypatch):
 
 
 def test_readme_offline(bench, dump):
-    # The block of `glassml predict` and `glassml evaluate`.
-    commands, _ = executed("README.md", "sh", "From data to predictions")[-2:]
+    # Of `glassml predict` and `glassml evaluate`; tests/cli/test_howto_commands.py runs the others.
+    *_, commands = executed("README.md", "sh", "From data to predictions")
     configuration = liquid(60, seed=81)
     (bench.folder / "model.pt").symlink_to(SHIPPED)
     script = bench.start(configuration, pair="pair_style none")

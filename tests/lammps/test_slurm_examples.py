@@ -109,7 +109,7 @@ def commands(script: Path) -> list[list[str]]:
 
 def test_there_is_a_script_for_each_part_of_the_work():
     assert [path.stem for path in SCRIPTS] == ["lammps", "predict", "simulate", "train"]
-    page = (REPOSITORY / "docs" / "howto" / "simulate.md").read_text()
+    page = (REPOSITORY / "docs" / "howto" / "slurm.md").read_text()
     for path in SCRIPTS:
         assert f"`{path.name}`" in page
 

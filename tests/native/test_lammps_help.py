@@ -68,7 +68,10 @@ def test_what_is_no_lammps(tmp_path: Path):
 @pytest.mark.parametrize(
     ("packages", "words"),
     [
-        ("PYTHON", r"without the package PLUGIN.*`fix python/invoke`.*docs/python_lammps\.md"),
+        (
+            "PYTHON",
+            r"without the package PLUGIN.*`fix python/invoke`.*docs/howto/python_lammps\.md",
+        ),
         ("", "without the package PLUGIN.*rebuild LAMMPS with -D PKG_PLUGIN=on"),
     ],
 )
