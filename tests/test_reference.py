@@ -7,7 +7,7 @@ import inspect
 import pkgutil
 import re
 import runpy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,16 @@ def test_tables_are_those_of_the_fields(page: str):
 INTERNAL = {"cli", "files", "plotting", "settings", "tables"}
 
 
-def documented_modules() -> list[str]:
-    """The modules that have a page, or a section of one."""
-    pages = sorted((REFERENCE / "python").glob("*.md"))
-    texts = [page.read_text(encoding="utf-8") for page in pages]
-    return [name for text in texts for name in re.findall(r"automodule:: (\S+)", text)]
+def documented() -> Iterator[tuple[str, str]]:
+    """The modules and names that have a place on a page."""
+    for page in sorted((REFERENCE / "python").glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        for name, members in re.findall(r"automodule:: (\S+)\n   :members:(.*)", text):
+            module = importlib.import_module(name)
+            for member in re.findall(r"\w+", members) or module.__all__:
+                yield name, member
+        for name in re.findall(r"auto(?:class|function|data):: (\S+)", text):
+            yield tuple(name.rsplit(".", 1))
 
 
 def public_modules() -> Iterator[str]:
@@ -46,20 +51,15 @@ def public_modules() -> Iterator[str]:
             yield module.name
 
 
-def names_of(modules: Iterable[str]) -> dict[tuple[str, int], str]:
-    """What modules export, each object once, with the module that it was found in."""
-    found = {}
-    for module in map(importlib.import_module, modules):
-        for name in module.__all__:
-            found[name, id(getattr(module, name))] = module.__name__
-    return found
-
-
 def test_every_public_name_has_a_page():
-    documented = names_of(documented_modules())
-    public = names_of(public_modules())
+    objects = {(name, id(value)) for _, name, value in documented_objects()}
+    public = [
+        (module.__name__, name, getattr(module, name))
+        for module in map(importlib.import_module, public_modules())
+        for name in module.__all__
+    ]
     assert len(public) > 300
-    missing = [f"{public[key]}.{key[0]}" for key in public if key not in documented]
+    missing = [f"{m}.{name}" for m, name, value in public if (name, id(value)) not in objects]
     assert missing == []
 
 
@@ -70,38 +70,34 @@ def test_internal_modules_are_named():
     assert named == INTERNAL
 
 
-def constants() -> set[str]:
-    modules = map(importlib.import_module, documented_modules())
-    return {
-        name for module in modules for name in module.__all__ if not callable(getattr(module, name))
-    }
+def documented_objects() -> Iterator[tuple[str, str, Any]]:
+    for module, name in documented():
+        yield module, name, getattr(importlib.import_module(module), name)
 
 
 def test_every_public_constant_has_a_comment_for_its_page():
     comment = re.compile(r"^#: .*(?:\n#: .*)*\n(\w+)(?:: [^=]*)? = ", re.MULTILINE)
     sources = (REPOSITORY / "glassml").rglob("*.py")
     commented = {name for p in sources for name in comment.findall(p.read_text(encoding="utf-8"))}
-    assert "THERMAL" in constants()
-    assert constants() - commented == set()
+    constants = {name for _, name, value in documented_objects() if not callable(value)}
+    assert "THERMAL" in constants
+    assert constants - commented == set()
 
 
-def documented_objects() -> Iterator[tuple[str, Any]]:
+def functions_and_methods() -> Iterator[tuple[str, Any]]:
     """The public functions and classes, and the methods of the classes."""
-    for module in map(importlib.import_module, documented_modules()):
-        for exported in module.__all__:
-            value = getattr(module, exported)
-            if not callable(value):
-                continue
+    for _, exported, value in documented_objects():
+        if callable(value):
             yield exported, value
-            for name, method in vars(value).items() if inspect.isclass(value) else ():
-                if inspect.isfunction(method) and not name.startswith("_"):
-                    yield f"{exported}.{name}", method
+        for name, method in vars(value).items() if inspect.isclass(value) else ():
+            if inspect.isfunction(method) and not name.startswith("_"):
+                yield f"{exported}.{name}", method
 
 
 def test_public_functions_explain_all_arguments():
     """By a list of them or, in one sentence, by their names. Methods may follow their contract."""
     unclear = []
-    for name, value in documented_objects():
+    for name, value in functions_and_methods():
         if "." in name or not inspect.isfunction(value):
             continue
         text = inspect.getdoc(value) or ""
@@ -116,7 +112,7 @@ def test_public_functions_of_arrays_state_shapes():
     """Where an array is passed in or out, the docstring has a shape such as [N, 3]."""
     found = [
         (name, _shapes(inspect.getdoc(value) or ""))
-        for name, value in documented_objects()
+        for name, value in functions_and_methods()
         if re.search(r"ndarray|Tensor", _signature(value))
     ]
     assert len(found) > 50

@@ -34,7 +34,7 @@ _CITATION = (
 _DESCRIPTORS = frozenset({"SBO", "SBO_CG", "DEN", "EPOT", "PSI6"})
 _COLUMNS = ("model", "t", "metric", "pearson")
 
-# Times and values of a curve, in ascending order of time.
+#: Times and values of a curve, in ascending order of time.
 Curve = tuple[tuple[float, ...], tuple[float, ...]]
 
 
