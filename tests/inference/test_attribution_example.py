@@ -42,6 +42,6 @@ def test_the_gradient_is_the_change_of_the_prediction(tmp_path: Path) -> None:
         for s in (step, -step)
     )
     slope = (ahead["propensity"] - behind["propensity"])[7, COLUMN] / 2e-4
-    # Predictions are float32: 1e-7 over a distance of 2e-4. The filters are piecewise linear; few of
-    # them have a kink on such a short way.
+    # Predictions are float32: 1e-7 over a distance of 2e-4. The filters are piecewise linear; few
+    # of them have a kink on such a short way.
     np.testing.assert_allclose(slope, np.linalg.norm(gradient[other]), rtol=0.02)
