@@ -18,6 +18,8 @@ from pathlib import Path
 
 import ase.io
 import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
 from rich.console import Console
 
 from glassml.analysis import (
@@ -175,6 +177,14 @@ def read_prediction(
     return configuration, last.arrays[f"f_ml[{column}]"].ravel()
 
 
+def save_small(figure: Figure, path: Path) -> None:
+    """Write a PNG with 256 colours, which takes a third of the space. The README shows it."""
+    save_figure(figure, path)
+    with Image.open(path) as image:
+        small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
+
+
 def draw(
     run: LammpsRun,
     configuration: Configuration,
@@ -194,6 +204,15 @@ def draw(
         title=f"Kob-Andersen liquid at T = 0.64: propensity at t = {TIME:g}",
     )
     save_figure(slab, folder / "simulated.png")
+    front = map_figure(
+        configuration,
+        [
+            Panel("predicted while LAMMPS runs", predicted),
+            Panel("measured by runs with new velocities", measured),
+        ],
+        title=f"How far will each particle move within {TIME:g} time units?",
+    )
+    save_small(front, folder / "demo.png")
     # At step 0 no window of positions is full, so there is no prediction.
     found = {name: values[1:] for name, values in run.thermo()[-1].items()}
     curves = thermo_figure(
@@ -241,6 +260,7 @@ def main() -> None:
         "labelled.png": "labelled data: true, predicted, error",
         "pearson.png": "accuracy against time, noise ceiling",
         "simulated.png": "simulation: measured, predicted, error",
+        "demo.png": "simulation: predicted and measured, as in README",
         "thermo.png": "temperature, energy, mean prediction",
         "propensity.lammpstrj": "LAMMPS dump with the predictions",
         "log.lammps": "log of LAMMPS, with those of fix glassml",

@@ -81,7 +81,7 @@ def titled() -> Iterator[MapFrame]:
         yield replace(frame, panels=(panel,), title=f"$T$ = {temperature[step]:.2f}")
 
 
-write_movie(titled(), "cooling.gif", fps=4)
+print(write_movie(titled(), "cooling.gif", fps=4), "frames")
 
 # %%
 # Once the temperature is reached, at :math:`t = 15`, energy and mean prediction hardly change any

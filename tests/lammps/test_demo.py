@@ -37,6 +37,6 @@ def test_the_demo_predicts_measures_and_draws(tmp_path: Path) -> None:
     predicted = frames[-1].arrays["f_ml[4]"].ravel()
     assert (predicted > 0).all()
     assert np.ptp(predicted) > 0.05
-    for name in ("labelled.png", "pearson.png", "simulated.png", "thermo.png"):
+    for name in ("labelled.png", "pearson.png", "simulated.png", "demo.png", "thermo.png"):
         image = imread(tmp_path / name)
         assert len(np.unique(image.reshape(-1, image.shape[2]), axis=0)) > 100  # many colours
