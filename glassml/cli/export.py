@@ -51,7 +51,8 @@ _Accuracy = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE.json",
-        help="Measured accuracy, for the model file and its card (see docs/howto/models.md).",
+        help="Measured accuracy, for the model file and its card "
+        "(see docs/developers/shipped_models.md).",
         show_default="that of the run's validation",
     ),
 ]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from pages import command_lines, executed
+from pages import REPOSITORY, command_lines, executed
 
 from glassml.inference import card_facts, shipped_models
 from glassml.pretrained import pretrained_names, pretrained_path
@@ -87,8 +87,8 @@ def test_an_unknown_name_is_explained(glassml: Run, command: str) -> None:
 
 
 def test_the_accuracy_in_the_documentation_is_one(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "howto" / "models.md").read_text(encoding="utf-8")
-    (block,) = executed("docs/howto/models.md", "json")
+    text = (REPOSITORY / "docs" / "developers" / "shipped_models.md").read_text(encoding="utf-8")
+    (block,) = executed("docs/developers/shipped_models.md", "json")
     (tmp_path / "accuracy.json").write_text(block)
     (score,) = read_accuracy(tmp_path / "accuracy.json").scores
     assert (score.kind, score.time, score.error) == ("mean", 4120.0, 0.01)

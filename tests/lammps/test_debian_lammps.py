@@ -140,7 +140,7 @@ def test_build_and_doctor_name_this_way(debian, monkeypatch, tmp_path):
     assert "`fix python/invoke` evaluates models by glassml.lammps.LammpsPredictor" in way
     for path in ("/usr", debian):
         with pytest.raises(
-            BuildError, match=r"without the package PLUGIN.*docs/howto/python_lammps\.md"
+            BuildError, match=r"without the package PLUGIN.*howto/python_lammps\.md"
         ):
             build(path)
     assert plugin_problem(debian, tmp_path / "none.so", by_itself=False) == way

@@ -70,7 +70,7 @@ def test_what_is_no_lammps(tmp_path: Path):
     [
         (
             "PYTHON",
-            r"without the package PLUGIN.*`fix python/invoke`.*docs/howto/python_lammps\.md",
+            r"without the package PLUGIN.*`fix python/invoke`.*howto/python_lammps\.md",
         ),
         ("", "without the package PLUGIN.*rebuild LAMMPS with -D PKG_PLUGIN=on"),
     ],
