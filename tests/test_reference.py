@@ -130,3 +130,27 @@ def _signature(value: Any) -> str:
         return str(inspect.signature(value))
     except ValueError:  # of classes that are built in C
         return ""
+
+
+def test_the_page_of_the_fix_is_built_like_those_of_lammps():
+    text = (REFERENCE / "fix_glassml.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [
+        "Syntax",
+        "Examples",
+        "Description",
+        "Restart, fix_modify, output, run start/stop, minimize info",
+        "Restrictions",
+        "Related commands",
+        "Default",
+        "References",
+    ]
+
+
+def test_the_page_of_the_fix_lists_its_keywords():
+    source = (REPOSITORY / "lammps_plugin" / "src" / "options.cpp").read_text(encoding="utf-8")
+    text = (REFERENCE / "fix_glassml.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^- keyword = (.*)$", text, re.MULTILINE)
+    accepted = set(re.findall(r'keyword == "(\w+)"', source))
+    assert set(re.findall(r"\*(\w+)\*", line)) == accepted
+    syntax = text.partition("## Examples")[0]
+    assert set(re.findall(r"^(\w+) values? = ", syntax, re.MULTILINE)) == accepted
