@@ -36,7 +36,10 @@ def _write_pages(app: Sphinx) -> None:
     for page in pages:
         name = page.split("`")[1].removeprefix("glassml ")
         names.append(name)
-        _write(folder / f"{name}.md", "# " + re.sub(r"^##(#+ )", r"#\1", page, flags=re.MULTILINE))
+        _write(
+            folder / f"{name}.md",
+            "# " + re.sub(r"^##(#+ )", r"#\1", page.rstrip(), flags=re.MULTILINE) + "\n",
+        )
     _write(folder / "index.md", _INDEX.format(commands="\n".join(names)))
 
 
