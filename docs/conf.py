@@ -63,7 +63,6 @@ bibtex_bibfiles = ["references.bib"]
 
 default_role = "py:obj"
 nitpick_ignore_regex = [("py:.*", r"(?s:.*)")]
-autodoc_default_options = {"no-value": True}  # of constants: some are long
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
@@ -21,35 +23,81 @@ def files_below(folder: Path, *suffixes: str) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built through the source distribution as for a release."""
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the source distribution, and the wheel that is built from it, as released."""
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder)]
     subprocess.run([*command, str(REPOSITORY)], check=True, capture_output=True)
-    (path,) = folder.glob("*.whl")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(distributions: Path) -> Path:
+    (path,) = distributions.glob("*.whl")
     return path
+
+
+def new_environment(folder: Path, distribution: Path) -> Path:
+    """A new virtual environment with a distribution, and the folder that it is installed in.
+
+    What glassml depends on is taken from the environment of the tests: torch alone would be a
+    gigabyte to install. The line in a .pth file names its folder of packages, but Python reads no
+    .pth files there, so the glassml of this checkout is not in the new environment.
+    """
+    venv.create(folder, with_pip=False)
+    packages = folder / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    command = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install"]
+    options = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--ignore-installed"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([*command, *options, str(distribution)], env=environment, check=True)
+    return packages
 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the wheel is installed, without what it depends on."""
-    target = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
-    subprocess.run([*command, "--target", str(target), str(wheel)], check=True)
-    return target
+    return new_environment(tmp_path_factory.mktemp("environment"), wheel)
 
 
-def run_installed(installed: Path, *command: str) -> str:
-    """Run a program with the installed wheel in front of the checkout."""
+def run_installed(installed: Path, program: str, *arguments: str) -> str:
+    """Run a program of a new environment."""
     result = subprocess.run(
-        command,
-        env={**os.environ, "PYTHONPATH": str(installed)},
+        [installed.parents[2] / "bin" / program, *arguments],
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         cwd=installed,
         capture_output=True,
         text=True,
     )
     assert result.returncode == 0, result.stderr
     return result.stdout.strip()
+
+
+def test_metadata_and_description_are_accepted(distributions: Path):
+    files = sorted(map(str, distributions.iterdir()))
+    assert [Path(file).suffix for file in files] == [".whl", ".gz"]
+    command = [sys.executable, "-m", "twine", "--no-color", "check", "--strict", *files]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+    assert result.stdout.count("PASSED") == 2
+
+
+def test_both_distributions_work_in_a_new_environment(
+    distributions: Path, installed: Path, tmp_path: Path
+):
+    (source,) = distributions.glob("*.tar.gz")
+    text = run_installed(installed, "glassml", "info", "kob_andersen_T0.64_average", "--json")
+    assert json.loads(text)["format"] == "glassml-model"
+    for packages in (installed, new_environment(tmp_path / "environment", source)):
+        code = (
+            "import glassml, glassml_ase; print(glassml.__file__, glassml_ase.__file__, sep='\\n')"
+        )
+        files = run_installed(packages, "python", "-c", code).splitlines()
+        assert [Path(file).parents[1] for file in files] == [packages, packages]
+
+
+def test_types_are_for_users_too(installed: Path):
+    assert (installed / "glassml" / "py.typed").is_file()
+    assert (installed / "glassml_ase" / "py.typed").is_file()
 
 
 def test_native_sources_travel_in_the_package(installed: Path):
@@ -87,8 +135,7 @@ def test_shipped_data_travel_and_are_found_by_name(installed: Path):
     expected = files_below(REPOSITORY / "glassml" / "data" / "shipped", ".h5")
     assert expected
     assert files_below(installed / "glassml" / "data" / "shipped", ".h5") == expected
-    command = str(installed / "bin" / "glassml")
-    text = run_installed(installed, command, "data", "info", "kob_andersen_T0.64", "--json")
+    text = run_installed(installed, "glassml", "data", "info", "kob_andersen_T0.64", "--json")
     assert json.loads(text)["path"].startswith(str(installed))
 
 
@@ -107,10 +154,8 @@ def test_wheel_holds_nothing_else(wheel: Path):
 
 
 def test_command_of_the_wheel(installed: Path):
-    glassml_command = str(installed / "bin" / "glassml")
-    assert (
-        run_installed(installed, glassml_command, "--version") == f"glassml {glassml.__version__}"
-    )
+    version = run_installed(installed, "glassml", "--version")
+    assert version == f"glassml {glassml.__version__}"
 
 
 def test_entry_point_of_the_wheel(installed: Path):
@@ -121,7 +166,7 @@ def test_entry_point_of_the_wheel(installed: Path):
         "function = entry.load()\n"
         "print(function.__globals__['__file__'], function(), sep='\\n')"
     )
-    file, folder = run_installed(installed, sys.executable, "-c", code).splitlines()
+    file, folder = run_installed(installed, "python", "-c", code).splitlines()
     assert Path(file) == installed / "glassml" / "native" / "location.py"
     assert Path(folder).is_dir()
 
@@ -136,6 +181,6 @@ def test_native_code_of_the_wheel_configures(installed: Path, tmp_path: Path):
         "configure(project, SILENT)\n"
         "print(project.source)"
     )
-    source = run_installed(installed, sys.executable, "-c", code, str(tmp_path))
+    source = run_installed(installed, "python", "-c", code, str(tmp_path))
     assert Path(source) == installed / "glassml" / "native" / "lammps_plugin"
     assert (tmp_path / "cmake" / "build.ninja").is_file()

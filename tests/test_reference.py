@@ -76,7 +76,8 @@ def documented_objects() -> Iterator[tuple[str, str, Any]]:
 
 
 def test_every_public_constant_has_a_comment_for_its_page():
-    comment = re.compile(r"^#: .*(?:\n#: .*)*\n(\w+)(?:: [^=]*)? = ", re.MULTILINE)
+    # Without a colon in its first line: napoleon would take what comes before for a type.
+    comment = re.compile(r"^#: [^:\n]*(?:\n#:.*)*\n(\w+)(?:: [^=]*)? = ", re.MULTILINE)
     sources = (REPOSITORY / "glassml").rglob("*.py")
     commented = {name for p in sources for name in comment.findall(p.read_text(encoding="utf-8"))}
     constants = {name for _, name, value in documented_objects() if not callable(value)}
@@ -130,3 +131,28 @@ def _signature(value: Any) -> str:
         return str(inspect.signature(value))
     except ValueError:  # of classes that are built in C
         return ""
+
+
+def test_the_page_of_the_fix_is_built_like_those_of_lammps():
+    text = (REFERENCE / "fix_glassml.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [
+        "Syntax",
+        "Examples",
+        "Description",
+        "Restart, fix_modify, output, run start/stop, minimize info",
+        "Restrictions",
+        "Related commands",
+        "Default",
+        "References",
+    ]
+
+
+def test_the_page_of_the_fix_lists_its_keywords():
+    source = (REPOSITORY / "lammps_plugin" / "src" / "options.cpp").read_text(encoding="utf-8")
+    text = (REFERENCE / "fix_glassml.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^- keyword = (.*)$", text, re.MULTILINE)
+    (known,) = re.findall(r'"known keywords: (.*?)"', source)
+    accepted = set(known.split(", "))
+    assert set(re.findall(r"\*(\w+)\*", line)) == accepted
+    syntax = text.partition("## Examples")[0]
+    assert set(re.findall(r"^(\w+) values? = ", syntax, re.MULTILINE)) == accepted

@@ -36,7 +36,7 @@ def _write_pages(app: Sphinx) -> None:
     for page in pages:
         name = page.split("`")[1].removeprefix("glassml ")
         names.append(name)
-        _write(folder / f"{name}.md", "# " + _for_the_site(page))
+        _write(folder / f"{name}.md", "# " + _for_the_site(page.rstrip()) + "\n")
     _write(folder / "index.md", _INDEX.format(commands="\n".join(names)))
 
 

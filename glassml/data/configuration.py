@@ -16,7 +16,7 @@ from glassml.physics.units import LENGTH_UNITS
 
 __all__ = ["REVERSED_FROM", "Configuration", "sha256_of_positions"]
 
-#: Entry of the provenance of a reversed run: `Configuration.positions_sha256` of its start.
+#: Entry of the provenance of a reversed run, the `Configuration.positions_sha256` of its start.
 REVERSED_FROM = "reversed_from"
 
 # Smallest |volume| / (product of the edge lengths) of a cell: below this its three vectors lie in

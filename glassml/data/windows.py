@@ -38,8 +38,8 @@ __all__ = [
 
 #: The name of averaged positions among the structures of a configuration.
 AVERAGE = "average"
-#: The scalars of a window: mean energy [energy], rms distance from the averaged position [length],
-#: and distance of the averaged from the thermal position [length].
+#: The scalars of a window, in this order the mean energy [energy], the rms distance from the
+#: averaged position and the distance of the averaged from the thermal position [length].
 WINDOW_SCALARS = ("average_energy", "vibration", "average_displacement")
 
 _INTERVAL, _SAMPLES = "average_interval", "average_samples"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelInputs", "ScalarSource"]
 
-#: Source of a scalar: the name of an array or of a calculator's property, or a function.
+#: Source of a scalar, either the name of an array or of a calculator's property, or a function.
 ScalarSource: TypeAlias = "str | Callable[[Atoms], np.ndarray]"
 
 # Of `glassml.data.WINDOW_SCALARS`: the one whose samples are given, and those made from positions.

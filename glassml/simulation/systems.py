@@ -33,7 +33,9 @@ class _Truncation:
     meaning: str
 
 
-#: How a pair potential ends at its cutoff: name -> its form in LAMMPS.
+#: How a pair potential ends at its cutoff, name -> its form in LAMMPS.
+#:
+#: :meta hide-value:
 TRUNCATIONS: Mapping[str, _Truncation] = {
     "shifted": _Truncation(
         "lj/cut {cutoff}",
@@ -165,7 +167,9 @@ def wahnstrom(
     )
 
 
-#: The built-in mixtures: name -> the function that makes them.
+#: The built-in mixtures, name -> the function that makes them.
+#:
+#: :meta hide-value:
 SYSTEMS = {
     "kob-andersen": kob_andersen,
     "kob-andersen-2d": kob_andersen_2d,

@@ -32,6 +32,8 @@ def _read_dataset(path: Path, options: ReadOptions) -> Iterator[Configuration]:
 
 
 #: The readable formats by name, in the order in which they are tried on a file of unknown format.
+#:
+#: :meta hide-value:
 FORMATS: dict[str, Format] = {
     "glassbench": Format(
         description="GlassBench KA npz (Jung 2023)",
