@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-__all__ = ["PAGES", "REPOSITORY", "Block", "blocks_of", "command_lines", "executed"]
+__all__ = [
+    "PAGES",
+    "REPOSITORY",
+    "Block",
+    "blocks_of",
+    "command_lines",
+    "executed",
+    "made_by_sphinx",
+]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -35,20 +43,22 @@ class Block:
     section: tuple[str, ...]
 
 
+_IGNORED = (REPOSITORY / ".gitignore").read_text(encoding="utf-8").split()
+_MADE = [f"{pattern}*" for pattern in _IGNORED if pattern.startswith("docs/")]
+
+
+def made_by_sphinx(path: Path) -> bool:
+    """Whether a build of the site writes this file, which git ignores."""
+    name = path.relative_to(REPOSITORY).as_posix()
+    return any(fnmatch(name, pattern) for pattern in _MADE)
+
+
 def _pages() -> list[str]:
-    """All pages but those that Sphinx makes, which git ignores."""
-    ignored = (REPOSITORY / ".gitignore").read_text(encoding="utf-8").split()
-    made = [f"{pattern}*" for pattern in ignored if pattern.startswith("docs/")]
-    found = [
-        *REPOSITORY.glob("*.md"),
-        *(
-            path
-            for folder in ("benchmarks", "docs", "glassml", "lammps_plugin")
-            for path in (REPOSITORY / folder).rglob("*.md")
-        ),
-    ]
-    names = sorted(path.relative_to(REPOSITORY).as_posix() for path in found)
-    return [name for name in names if not any(fnmatch(name, pattern) for pattern in made)]
+    """All pages but those that Sphinx makes."""
+    folders = ("benchmarks", "docs", "glassml", "lammps_plugin")
+    inside = [path for folder in folders for path in (REPOSITORY / folder).rglob("*.md")]
+    found = [path for path in [*REPOSITORY.glob("*.md"), *inside] if not made_by_sphinx(path)]
+    return sorted(path.relative_to(REPOSITORY).as_posix() for path in found)
 
 
 PAGES = _pages()

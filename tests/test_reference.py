@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import executed
 
 import glassml
 
@@ -24,6 +25,19 @@ MADE = runpy.run_path(str(REPOSITORY / "docs" / "make_reference.py"))
 def test_tables_are_those_of_the_fields(page: str):
     text = (REFERENCE / page).read_text(encoding="utf-8")
     assert text == MADE["page_with_table"](page), "run: python docs/make_reference.py"
+
+
+def test_what_the_pages_do_in_python(capsys: pytest.CaptureFixture[str]):
+    for code in (
+        *executed("docs/reference/manifest.md", "python"),
+        *executed("docs/reference/file_formats.md", "python"),
+    ):
+        exec(code, {})
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first.startswith("2.0 ('A', 'B') (")
+    assert first.endswith(") 20 samples every 0.1")
+    assert len(rest) == 10
+    assert "'temperature': 0.64" in rest[0]
 
 
 # Tools of the package itself; docs/reference/python/index.md says so.

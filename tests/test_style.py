@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pages import made_by_sphinx
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FOLDERS = ("glassml", "calculators", "lammps_plugin", "tests", "docs", "examples", "benchmarks")
@@ -15,7 +16,7 @@ FILES = sorted(
     path
     for folder in FOLDERS
     for path in (REPOSITORY / folder).rglob("*")
-    if path.suffix in SUFFIXES and path != Path(__file__).resolve()
+    if path.suffix in SUFFIXES and path != Path(__file__).resolve() and not made_by_sphinx(path)
 ) + sorted(REPOSITORY.glob("*.md"))
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(REPOSITORY)))
 

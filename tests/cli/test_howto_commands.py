@@ -1,4 +1,4 @@
-"""The commands on README.md and in docs/howto run as they stand, with small files and sizes."""
+"""The commands in docs/howto run as they stand, with small files and sizes."""
 
 from __future__ import annotations
 
@@ -59,26 +59,13 @@ def small_model(path: str) -> None:
     save_model(build("se3gnn-v2", l_max=0, channels=2, n_layers=1, times=(1.0,)), path)
 
 
-def test_readme_from_data_to_a_model(commands_run: Run) -> None:
-    for seed in (1, 2):
-        write_botan(Path(f"isoconfig_N100T0.44_{seed}_tc07.npz"), seed)
-    Path("model.pt").unlink()
-    simulate, convert, train, _ = executed("README.md", "sh", "From data to predictions")
+def test_simulate(commands_run: Run) -> None:
     again, write = executed("docs/howto/simulate.md", "sh")
-    assert simulate.split() == again.split()[: len(simulate.split())]
     commands_run(again.replace("T0.64.h5", "T2.h5"))
     assert Dataset("runs/kob_andersen_T0.64/T2.h5")[0].times is not None
     Path("config.yaml").write_text(Path("examples/simulate/kob_andersen_T0.64.yaml").read_text())
     commands_run(write)
     assert sorted(path.suffix for path in Path("scripts").iterdir())
-    commands_run(convert.replace("N4096", "N100"), train)
-    assert read_manifest("model.pt").times == (4120.0,)
-
-
-def test_readme_models(commands_run: Run) -> None:
-    (block,) = executed("README.md", "sh", "Models")
-    listed, _ = commands_run(block)
-    assert all(name in listed for name in pretrained_names())
 
 
 def test_which_model(commands_run: Run) -> None:

@@ -8,16 +8,13 @@ needs scalar inputs, which that one has not.
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import ase.io
 import numpy as np
 from averages import SCALARS, averaged, averaging_model, read
 from inherent import inherent_model
-from pages import blocks_of, executed
+from pages import blocks_of, command_lines, executed
 from systems import liquid
 
 from glassml.data import DatasetWriter, Window, atoms_from_configuration
@@ -92,9 +89,8 @@ def test_readme_python(tmp_path, monkeypatch):
     np.testing.assert_array_equal(names["propensity"], expected)
 
 
-def test_readme_offline(bench, dump):
-    # Of `glassml predict` and `glassml evaluate`; tests/cli/test_howto_commands.py runs the others.
-    *_, commands = executed("README.md", "sh", "From data to predictions")
+def test_readme_offline(bench, dump, glassml, monkeypatch):
+    (commands,) = executed("README.md", "sh", "Three examples")
     configuration = liquid(60, seed=81)
     (bench.folder / "model.pt").symlink_to(SHIPPED)
     script = bench.start(configuration, pair="pair_style none")
@@ -102,23 +98,18 @@ def test_readme_offline(bench, dump):
     labels = np.random.default_rng(81).random((60, 1))
     with DatasetWriter(bench.folder / "test.h5") as writer:
         writer.add(liquid(60, seed=82, times=[4120.0], propensity=labels))
-    for command in commands.splitlines():
-        words = shlex.split(command, comments=True)
-        assert words[0] == "glassml"
-        done = subprocess.run(
-            [sys.executable, "-c", "from glassml.cli import main; main()", *words[1:]],
-            cwd=bench.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    monkeypatch.chdir(bench.folder)
+    for program, *words in command_lines(commands):
+        assert program == "glassml"
+        done = glassml(*words)
         # The liquid of the test is unlike that of the model, which is all that may be remarked.
-        notes = [line for line in done.stderr.splitlines() if "is unlike the training" not in line]
-        assert (done.returncode, notes) == (0, []), command
+        notes = [line for line in done.err.splitlines() if "is unlike the training" not in line]
+        assert (done.code, notes) == (0, []), words
     expected = Predictor(SHIPPED, device="cpu").predict([configuration])[0]["propensity"][:, 0]
-    found = ase.io.read(bench.folder / "predicted.extxyz").arrays["propensity"]
+    found = ase.io.read("predicted.extxyz").arrays["propensity"]
     # 1e-5: float32, and reading takes the box off the positions and adds it again.
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert Path("map.png").is_file()
 
 
 def test_examples_of_the_fix(bench, models):
