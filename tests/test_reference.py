@@ -37,7 +37,8 @@ def test_what_the_pages_do_in_python(capsys: pytest.CaptureFixture[str]):
     assert first.startswith("2.0 ('A', 'B') (")
     assert first.endswith(") 20 samples every 0.1")
     assert len(rest) == 10
-    assert "'temperature': 0.64" in rest[0]
+    assert rest[0].startswith("T0.64-0001 (1000, 5) 32 {")
+    assert "'temperature': " in rest[0]
 
 
 # Tools of the package itself; docs/reference/python/index.md says so.
