@@ -58,7 +58,9 @@ _Published = Annotated[
 _Positions = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="For structural: thermal, inherent or cage.", show_default="thermal"
+        metavar="NAME",
+        help="For structural: thermal, average, inherent or cage.",
+        show_default="thermal",
     ),
 ]
 _Scalars = Annotated[
