@@ -3,7 +3,7 @@ r"""What makes a particle mobile
 
 A prediction can be asked for its reasons. The gradient :math:`\partial m_i / \partial \mathbf{r}_j`
 of the predicted propensity of particle *i* says how it changes if particle *j* is moved. Here it is
-shown around the particle A of a Kob-Andersen liquid that the model takes for the most mobile.
+shown around the A particle of a Kob-Andersen liquid that the model predicts to be the most mobile.
 """
 
 import subprocess
@@ -33,7 +33,7 @@ centre = int(mobility.argmax())
 # %%
 # The derivatives come from automatic differentiation of the exported model.
 # :doc:`/examples/attribution` has the short program that computes them. It needs the kernels in
-# plain PyTorch, which a process chooses before it loads a model, so it runs as a program.
+# plain PyTorch. A process must choose them before it loads a model, so the program runs separately.
 
 subprocess.run(
     [
@@ -46,9 +46,9 @@ gradient = ase.io.read("gradient.extxyz").arrays["gradient"]
 influence = np.linalg.norm(gradient, axis=1)
 
 # %%
-# The layer through the particle, which is grey and in the middle. The colour of the others is the
-# length of the gradient, without dimension. Arrows show its components in the plane: the prediction
-# rises if a particle moves along its arrow.
+# The picture shows the layer through the particle, which is grey and in the middle. The colour of
+# the others is the length of the gradient, which has no dimension. Arrows show its components in
+# the plane: the prediction rises if a particle moves along its arrow.
 
 side = configuration.cell.diagonal()
 places = (configuration.positions - configuration.positions[centre] + side / 2) % side

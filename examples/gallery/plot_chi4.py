@@ -1,11 +1,11 @@
 r"""Dynamic heterogeneity from predictions
 ======================================
 
-A model may rank particles well and still predict a liquid that is too even. Two functions show it.
-The four-point susceptibility :math:`\chi_4` measures how strongly the mobility of a whole sample
-fluctuates. The correlation :math:`G_4(r)` shows how far two particles are alike. Both are computed
-here from the labels of ten configurations with 1000 particles, and from the predictions of a model
-that was trained on others.
+A model may rank particles well and still predict a liquid that is too uniform. Two functions show
+this. The four-point susceptibility :math:`\chi_4` measures how strongly the mobility of a whole
+sample fluctuates. The correlation :math:`G_4(r)` shows up to which distance particles have similar
+mobility. Both are computed here from the labels of ten configurations with 1000 particles, and from
+the predictions of a model that was trained on other configurations.
 """
 
 from matplotlib.figure import Figure
@@ -21,9 +21,9 @@ curves = found.four_point
 LEGEND = {"labels": "labels, 32 runs", found.names[0]: "predicted"}
 
 # %%
-# A particle counts as mobile if its propensity exceeds 0.44, with the soft step of GlassBench.
-# Error bars are standard deviations over resamples of the configurations. Ten are few for a
-# variance, and the bars say so.
+# A particle counts as mobile if its propensity exceeds 0.44, with the smooth step function of
+# GlassBench. Error bars are standard deviations over resamples of the configurations. They are
+# large, because a variance over ten configurations is poorly known.
 
 
 @styled
@@ -47,7 +47,7 @@ save_figure(chi4_figure(curves), "chi4.png")
 
 # %%
 # At short times, hardly any particle has moved by 0.44. At the last time, about twice the
-# relaxation time, samples differ. The predictions fluctuate too little.
+# relaxation time, configurations differ. The predictions fluctuate too little.
 #
 # Divided by the pair distribution :math:`g(r)`, :math:`G_4` is the mean product of
 # :math:`\delta c_i` and :math:`\delta c_j` over all pairs at the distance :math:`r`.
@@ -76,6 +76,7 @@ def g4_figure(curves: FourPointCurves, column: int) -> Figure:
 save_figure(g4_figure(curves, -1), "g4.png")
 
 # %%
-# Mobile particles sit together over several diameters, in the predictions over fewer than in truth.
+# Mobile particles are correlated over several diameters, in the predictions over fewer than in the
+# labels.
 # ``glassml evaluate`` draws both functions for any model and dataset, and ``fix glassml`` prints
 # :math:`\chi_4` of its predictions during a simulation.

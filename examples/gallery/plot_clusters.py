@@ -49,9 +49,9 @@ true = [c.propensity[:, columns[0]] for c in configurations]
 predicted = [p["propensity"][:, columns[1]] for p in predictor.predict(configurations)]
 
 # %%
-# The most mobile tenth of the first configuration, as the labels and as the model have it. The five
-# largest clusters have colours, smaller ones are grey. Lines join neighbours; clusters continue
-# across the periodic boundaries.
+# The most mobile tenth of the first configuration, according to the labels and to the model. The
+# five largest clusters have colours, smaller ones are grey. Lines join neighbours. Clusters
+# continue across the periodic boundaries.
 
 PALETTE = [series_colour(k) for k in (1, 0, 2, 4, 3)]
 
@@ -87,9 +87,9 @@ panels = {"labels": true[0], "predicted": predicted[0]}
 save_figure(picture(configurations[0], panels), "clusters.png")
 
 # %%
-# Is that more than chance? As many particles picked at random are in far smaller clusters. The
-# curves are for all ten configurations. Predicted clusters are even a little larger than those of
-# the labels, which have the noise of 32 runs.
+# Is that more than chance? The same number of particles picked at random form far smaller clusters.
+# The curves are for all ten configurations. Predicted clusters are even a little larger than those
+# of the labels, which have the noise of 32 runs.
 
 rng = np.random.default_rng(0)
 at_random = [rng.random(c.n_particles) for c in configurations]

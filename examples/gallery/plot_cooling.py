@@ -2,9 +2,9 @@ r"""Mobility while a liquid is cooled
 =================================
 
 ``fix glassml`` predicts while LAMMPS runs. Here a Kob-Andersen liquid is cooled from :math:`T = 1`
-to :math:`T = 0.64` and then kept there. The model was trained at 0.64 alone, and the fix warns of
-other temperatures: its numbers for the hotter liquid are no predictions of a propensity. They only
-say how much the structure differs from the one that the model knows.
+to :math:`T = 0.64` and then kept there. The model was trained only at 0.64, and the fix warns of
+other temperatures: its numbers for the hotter liquid do not predict its propensity. They only show
+that the structure differs from the one that the model was trained on.
 """
 
 from collections.abc import Iterator
@@ -22,8 +22,9 @@ MODEL, TIME = "kob_andersen_T0.64_multitime", 5.2
 column = column_of(TIME, read_manifest(MODEL).times) + 1  # of the fix
 
 # %%
-# The input script: a liquid of 1728 particles at :math:`T = 2`, the cooling, and the fix, one line.
-# Each dump has the prediction for every particle, and the thermodynamic output its mean.
+# The input script has a liquid of 1728 particles at :math:`T = 2`, the cooling, and one line for
+# the fix. The dump has the prediction for every particle, the thermodynamic output the mean of the
+# A particles.
 
 SCRIPT = """
 units           lj

@@ -26,8 +26,8 @@ predicted = columns[:, column_of(TIME, predictor.manifest.times)]
 # %%
 # The two species have colour scales of their own: the small particles, B, move further than the
 # large ones, A. Predictions are drawn on the scale of the labels, so that both maps can be compared
-# by eye. In the third map, red marks particles that the model thinks more mobile than they are, and
-# blue those that it thinks slower: most of all a chain of particles that move together.
+# by eye. In the third map, red marks particles that move less than predicted and blue those that
+# move further, above all a chain of particles that move together.
 
 figure = map_figure(
     configuration,
