@@ -47,10 +47,11 @@ help:
 demo: $(VENV)/.built
 	$(BIN)/python examples/demo/run.py
 
-# mypy uses one core, so the compilers work beside it.
+# mypy uses one core, so the compilers work beside it. Files are tested in their order: xdist would
+# leave those with the fewest tests to the end, which take longest, and one core would wait.
 test: $(VENV)/.installed
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint $(VENV)/.built
-	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # Cells of tutorials call the commands of the environment.
 docs: $(VENV)/.built $(VENV)/.docs
