@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import glassml
 import glassml.training  # before autodoc does, which makes it look different to pydantic
 
+# Jupyter asks programs for colours, which would stand in the pages as escape sequences.
+os.environ |= {"TERM": "dumb", "COLUMNS": "100"}
 sys.path.insert(0, str(Path(__file__).resolve().parent / "_extensions"))
 
 project = "glassml"
@@ -16,6 +19,7 @@ project_copyright = "the glassml developers; MIT licence"
 version = release = glassml.__version__
 
 extensions = [
+    "cells",
     "command_line",
     "constants",
     "lammps_script",
