@@ -1,4 +1,4 @@
-"""The pages hang together: links lead somewhere."""
+"""The pages hang together: links lead somewhere, and papers are cited."""
 
 from __future__ import annotations
 
@@ -34,3 +34,12 @@ def test_links_lead_somewhere(page: str):
         assert path.exists(), path
         assert not made_by_sphinx(path), f"{path} exists only after a build; link to its source"
         assert not anchor or anchor in anchors_of(path), f"{path}#{anchor}"
+
+
+def test_every_paper_of_the_list_is_cited():
+    text = (REPOSITORY / "docs" / "references.bib").read_text(encoding="utf-8")
+    papers = re.findall(r"^@\w+\{(\w+),", text, re.MULTILINE)
+    pages = " ".join((REPOSITORY / page).read_text(encoding="utf-8") for page in PAGES)
+    cited = {key for keys in re.findall(r"\{cite\}`([^`]+)`", pages) for key in keys.split(",")}
+    assert len(papers) > 10
+    assert set(papers) <= cited
