@@ -76,7 +76,7 @@ format: $(VENV)/.installed
 	$(if $(CXX_SOURCES),$(BIN)/clang-format -i $(CXX_SOURCES))
 
 clean:
-	rm -rf $(VENV) build dist docs/_build docs/gallery demo-output bench-output .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist docs/_build docs/gallery docs/examples docs/reference/cli demo-output bench-output .pytest_cache .mypy_cache .ruff_cache
 
 # Stamp files: the newest of what they depend on decides whether anything is to be done.
 $(VENV)/.built: $(VENV)/.installed $(NATIVE_SOURCES)

@@ -34,11 +34,15 @@ def problems_of_files(root: Path) -> Iterator[str]:
     citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
     if citation["version"] != version:
         yield f"CITATION.cff: version: expected {version}; found {citation['version']}"
-    if "date-released" not in citation:
-        yield "CITATION.cff: date-released: expected the date of the release; found none"
     changes = (root / "CHANGELOG.md").read_text(encoding="utf-8")
-    if not re.search(rf"^## {re.escape(version)} - \d{{4}}-\d\d-\d\d$", changes, re.MULTILINE):
+    heading = rf"^## {re.escape(version)} - (\d{{4}}-\d\d-\d\d)$"
+    dates = re.findall(heading, changes, re.MULTILINE)
+    if not dates:
         yield f"CHANGELOG.md: expected the heading '## {version} - YYYY-MM-DD'; found none"
+    date = citation.get("date-released")  # that of the release before, if it was forgotten
+    if date is None or (dates and str(date) != dates[0]):
+        expected = dates[0] if dates else "the date of the release"
+        yield f"CITATION.cff: date-released: expected {expected}; found {date or 'none'}"
 
 
 def problems_of_metadata(text: str) -> Iterator[str]:

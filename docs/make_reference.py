@@ -88,8 +88,8 @@ def default_text(field: FieldInfo) -> str:
 
 def cell(text: str) -> str:
     """A text as a cell of a table."""
-    text = re.sub(r"\bNone\b", "null", text.replace("``", "`").removesuffix("."))
-    return text.replace("|", "\\|").replace("*", "\\*")
+    text = re.sub(r"(?<!\.)\.$", "", text.replace("``", "`"))  # but not a dot of "..."
+    return re.sub(r"\bNone\b", "null", text).replace("|", "\\|").replace("*", "\\*")
 
 
 def row(*cells: str) -> str:
@@ -207,7 +207,7 @@ def entry_table(section: type) -> Iterator[str]:
     for name, field in getattr(section, "model_fields", {}).items():
         default = "" if field.is_required() else default_text(field)
         note = "" if default in ("", "null", "{}", "[]", '""') else f" (default: {default})"
-        yield row(f"`{name}`", type_text(hints[name]), cell(texts[name] + note))
+        yield row(f"`{name}`", type_text(hints[name]), cell(texts[name]) + note)
 
 
 def manifest_tables() -> str:

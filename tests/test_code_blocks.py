@@ -82,7 +82,7 @@ def test_the_list_holds_nothing_else():
     assert listed()
 
 
-def test_blocks_are_found(tmp_path):
+def test_blocks_are_found():
     page = REPOSITORY / "docs" / "howto" / "labels.md"
     fences = re.findall(r"^```\w", page.read_text(encoding="utf-8"), re.MULTILINE)
     blocks = blocks_of("docs/howto/labels.md")

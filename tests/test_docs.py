@@ -1,4 +1,4 @@
-"""The pages hang together: links lead somewhere, and the list of pages has them all."""
+"""The pages hang together: links lead somewhere, and papers are cited."""
 
 from __future__ import annotations
 
@@ -6,18 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-
-REPOSITORY = Path(__file__).resolve().parent.parent
-PAGES = sorted(
-    [
-        *REPOSITORY.glob("*.md"),
-        *(REPOSITORY / "docs").rglob("*.md"),
-        *(REPOSITORY / "glassml").rglob("*.md"),
-        *(REPOSITORY / "lammps_plugin").glob("*.md"),
-        *(REPOSITORY / "benchmarks").glob("*.md"),
-    ]
-)
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(REPOSITORY)))
+from pages import PAGES, REPOSITORY, made_by_sphinx
 
 
 def links_of(page: Path) -> list[tuple[Path, str]]:
@@ -39,8 +28,18 @@ def anchors_of(page: Path) -> set[str]:
     return made | set(re.findall(r'<a id="([^"]+)"', text))
 
 
-@each_page
-def test_links_lead_somewhere(page: Path):
-    for path, anchor in links_of(page):
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str):
+    for path, anchor in links_of(REPOSITORY / page):
         assert path.exists(), path
+        assert not made_by_sphinx(path), f"{path} exists only after a build; link to its source"
         assert not anchor or anchor in anchors_of(path), f"{path}#{anchor}"
+
+
+def test_every_paper_of_the_list_is_cited():
+    text = (REPOSITORY / "docs" / "references.bib").read_text(encoding="utf-8")
+    papers = re.findall(r"^@\w+\{(\w+),", text, re.MULTILINE)
+    pages = " ".join((REPOSITORY / page).read_text(encoding="utf-8") for page in PAGES)
+    cited = {key for keys in re.findall(r"\{cite\}`([^`]+)`", pages) for key in keys.split(",")}
+    assert len(papers) > 10
+    assert set(papers) <= cited

@@ -18,6 +18,12 @@ from rich.progress import Progress as RichProgress
 from glassml.progress import SILENT, Clock, TerminalProgress, duration
 
 
+@pytest.fixture(autouse=True)
+def colours_are_not_forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As some CI does, which takes the bars away where there is no terminal."""
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+
+
 def terminal() -> TerminalProgress:
     """A terminal of 100 columns whose text is kept."""
     return TerminalProgress(Console(file=io.StringIO(), force_terminal=True, width=100))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 import shutil
 from pathlib import Path
@@ -25,15 +26,24 @@ FORMS = [
 ]
 
 
-def citation() -> dict:
-    return yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
+def citation_text(date: str | None) -> str:
+    """CITATION.cff as it is before or after the first release, or another one."""
+    text = (REPOSITORY / "CITATION.cff").read_text(encoding="utf-8")
+    text = re.sub(r"^date-released: .*\n", "", text, flags=re.MULTILINE)
+    return text + (f"date-released: {date}\n" if date else "")
 
 
-def test_the_citation_is_valid():
+def citation(date: str | None = None) -> dict:
+    # JSON has no dates, and neither has the schema.
+    return json.loads(json.dumps(yaml.safe_load(citation_text(date)), default=str))
+
+
+@pytest.mark.parametrize("date", [None, "2030-01-31"])
+def test_the_citation_is_valid(date: str | None):
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    jsonschema.validate(citation(), schema)
+    jsonschema.validate(citation(date), schema)
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**citation(), "authors": []}, schema)
+        jsonschema.validate({**citation(date), "authors": []}, schema)
 
 
 def test_the_citation_has_this_version_and_the_papers_of_the_models():
@@ -50,15 +60,20 @@ def checkout(folder: Path, date: str | None, heading: str) -> Path:
     """The files that a release checks, as they are before or after its preparation."""
     (folder / "glassml").mkdir()
     shutil.copy(REPOSITORY / "glassml" / "__init__.py", folder / "glassml")
-    text = (REPOSITORY / "CITATION.cff").read_text(encoding="utf-8")
-    (folder / "CITATION.cff").write_text(text + (f"date-released: {date}\n" if date else ""))
+    (folder / "CITATION.cff").write_text(citation_text(date), encoding="utf-8")
     (folder / "CHANGELOG.md").write_text(f"# Changelog\n\n{heading}\n")
     return folder
 
 
 def test_a_release_needs_a_date_and_an_entry_in_the_changelog(tmp_path: Path):
     problems = list(RELEASE["problems_of_files"](checkout(tmp_path, None, "## Unreleased")))
-    assert [problem.split(":")[0] for problem in problems] == ["CITATION.cff", "CHANGELOG.md"]
+    assert [problem.split(":")[0] for problem in problems] == ["CHANGELOG.md", "CITATION.cff"]
+
+
+def test_the_date_of_the_release_before_is_noticed(tmp_path: Path):
+    heading = f"## {glassml.__version__} - 2030-01-31"
+    problems = list(RELEASE["problems_of_files"](checkout(tmp_path, "2029-05-01", heading)))
+    assert problems == ["CITATION.cff: date-released: expected 2030-01-31; found 2029-05-01"]
 
 
 def test_a_prepared_release_passes(tmp_path: Path):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from repository import fill
 from sphinx.application import Sphinx
 
 _INDEX = """\
@@ -29,15 +30,13 @@ def _write_pages(app: Sphinx) -> None:
         capture_output=True,
         text=True,
     ).stdout
-    pages = re.split(r"^## (?=`glassml [\w-]+`$)", text, flags=re.MULTILINE)[1:]
-    folder = Path(app.srcdir) / "reference" / "cli"
-    folder.mkdir(exist_ok=True)
-    names = []
-    for page in pages:
-        name = page.split("`")[1].removeprefix("glassml ")
-        names.append(name)
-        _write(folder / f"{name}.md", "# " + _for_the_site(page.rstrip()) + "\n")
-    _write(folder / "index.md", _INDEX.format(commands="\n".join(names)))
+    parts = re.split(r"^## (?=`glassml [\w-]+`$)", text, flags=re.MULTILINE)[1:]
+    pages = {
+        part.split("`")[1].removeprefix("glassml "): f"# {_for_the_site(part.rstrip())}\n"
+        for part in parts
+    }
+    pages["index"] = _INDEX.format(commands="\n".join(pages))
+    fill(Path(app.srcdir) / "reference" / "cli", pages)
 
 
 def _for_the_site(page: str) -> str:
@@ -45,12 +44,6 @@ def _for_the_site(page: str) -> str:
     page = re.sub(r"^##(#+ )", r"#\1", page, flags=re.MULTILINE)
     page = re.sub(r"\bdocs/([\w/]+\.md)\b", r"[](../../\1)", page)
     return re.sub(r"^(\* `[^`]+) <[\w\[\]]+>`", r"\1`", page, flags=re.MULTILINE)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a page if it has changed, so that Sphinx reads only those again."""
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

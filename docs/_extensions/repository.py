@@ -18,18 +18,19 @@ from sphinx.application import Sphinx
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 
-# File of the repository -> page of the site.
+# File of the repository -> page of the site that is written from it.
 PAGES = {
     "ARCHITECTURE.md": "developers/architecture.md",
     "CHANGELOG.md": "developers/changelog.md",
     "CONTRIBUTING.md": "developers/contributing.md",
-    "README.md": "index.md",
     "benchmarks/FLOORS.md": "results/benchmarks_floors.md",
     "benchmarks/README.md": "results/benchmarks.md",
     "benchmarks/RESULTS.md": "results/benchmarks_history.md",
     "glassml/nn/ops/csrc/README.md": "developers/kernels.md",
     "lammps_plugin/README.md": "developers/plugin.md",
 }
+# Where links to files lead: to these pages, or to the front page, which has a text of its own.
+_PLACES = {**PAGES, "README.md": "index.md"}
 _LANGUAGES = {".py": "python", ".yaml": "yaml", ".sbatch": "bash"}
 _LINK = re.compile(r"(\]\()([^)\s]+)(\))")
 
@@ -49,8 +50,8 @@ def _translated(text: str, folder: Path, page: Path) -> str:
         if re.match(r"[a-z]+:", path) or not path or not target.exists():
             return found[0]
         name = target.relative_to(ROOT).as_posix()
-        if name in PAGES:
-            target = DOCS / PAGES[name]
+        if name in _PLACES:
+            target = DOCS / _PLACES[name]
         elif name.startswith("examples/"):
             target = DOCS / "examples" / f"{name.split('/')[1]}.md"
         return f"{found[1]}{os.path.relpath(target, page.parent)}{sharp}{anchor}{found[3]}"
@@ -62,24 +63,20 @@ def _translated(text: str, folder: Path, page: Path) -> str:
 
 def _write_pages(app: Sphinx) -> None:
     for name, place in PAGES.items():
-        if name != "README.md":
-            source, page = ROOT / name, DOCS / place
-            text = source.read_text(encoding="utf-8")
-            _write(page, _translated(text, source.parent, page))
-    (DOCS / "examples").mkdir(exist_ok=True)
+        source, page = ROOT / name, DOCS / place
+        write(page, _translated(source.read_text(encoding="utf-8"), source.parent, page))
     gallery = ROOT / "examples" / "gallery"
     # Scripts of the gallery write files where they run, and may call other examples.
     shutil.copytree(ROOT / "examples", DOCS / "_build" / "examples", dirs_exist_ok=True)
     folders = sorted(path for path in (ROOT / "examples").iterdir() if path.is_dir())
     folders.remove(gallery)
-    for folder in folders:
-        _write(DOCS / "examples" / f"{folder.name}.md", _example(folder))
-    names = "\n".join(folder.name for folder in folders)
-    _write(
-        DOCS / "examples" / "index.md",
+    pages = {folder.name: _example(folder) for folder in folders}
+    names = "\n".join(pages)
+    pages["index"] = (
         "# Examples\n\nThe files of each folder of `examples` in the repository.\n\n"
-        f"```{{toctree}}\n:maxdepth: 1\n\n{names}\n```\n",
+        f"```{{toctree}}\n:maxdepth: 1\n\n{names}\n```\n"
     )
+    fill(DOCS / "examples", pages)
 
 
 def _example(folder: Path) -> str:
@@ -96,10 +93,20 @@ def _example(folder: Path) -> str:
     return "\n".join(parts)
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
     """Write a page if it has changed, so that Sphinx reads only those again."""
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")
+
+
+def fill(folder: Path, pages: dict[str, str]) -> None:
+    """Write pages, by their names, into a folder that holds no others."""
+    folder.mkdir(exist_ok=True)
+    for page in folder.glob("*.md"):
+        if page.stem not in pages:  # of an example or a command that has gone
+            page.unlink()
+    for name, text in pages.items():
+        write(folder / f"{name}.md", text)
 
 
 def _read(app: Sphinx, name: str, source: list[str]) -> None:

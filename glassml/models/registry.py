@@ -11,6 +11,7 @@ import importlib.util
 import inspect
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -41,10 +42,18 @@ _OWN_FILES: set[Path] = set()  # that were imported
 def register(name: str, **preset: Any) -> Callable[[type[GlassModel]], type[GlassModel]]:
     """Class decorator: make a model available by name, with the preset's hyperparameters.
 
-    A class may be registered several times, with different names and presets.
+    A class may be registered several times, with different names and presets. A name may be
+    registered again, as by a cell of a notebook that is run twice.
+
+    Raises:
+        ConfigError: the name is that of a model of glassml, and the class is not.
     """
 
     def add(cls: type[GlassModel]) -> type[GlassModel]:
+        if name in _REGISTRY and _is_ours(_REGISTRY[name][0]) and not _is_ours(cls):
+            raise ConfigError(
+                f"register: expected another name than those of glassml's models; found {name!r}"
+            )
         _REGISTRY[name] = (cls, preset)
         return cls
 
@@ -55,7 +64,8 @@ def available() -> tuple[str, ...]:
     """The names that `build` knows.
 
     Raises:
-        ConfigError: ``GLASSML_MODELS`` names something that is no Python file.
+        ConfigError: ``GLASSML_MODELS`` names something that is no Python file, or one that cannot
+            be imported.
     """
     _import_own()
     return tuple(sorted(_REGISTRY))
@@ -199,6 +209,10 @@ def _converted(cls: type[GlassModel], values: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+def _is_ours(cls: type[GlassModel]) -> bool:
+    return cls.__module__.startswith("glassml.")
+
+
 def _import_own() -> None:
     """Import the files of ``GLASSML_MODELS``, each once in a process."""
     for name in filter(None, os.environ.get("GLASSML_MODELS", "").split(os.pathsep)):
@@ -210,14 +224,27 @@ def _import_own() -> None:
             )
         if path in _OWN_FILES:
             continue
-        module_name = f"glassml_own_{len(_OWN_FILES)}_{path.stem}"
-        spec = importlib.util.spec_from_file_location(module_name, path)
-        assert spec is not None, "a .py file has a loader"
-        assert spec.loader is not None, "a .py file has a loader"
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[module_name] = module  # where TorchScript looks for the source
-        spec.loader.exec_module(module)
+        _import_file(path)
         _OWN_FILES.add(path)
+
+
+def _import_file(path: Path) -> None:
+    name = f"glassml_own_{len(_OWN_FILES)}_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None, "a .py file has a loader"
+    assert spec.loader is not None, "a .py file has a loader"
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where TorchScript looks for the source
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+        place = f"{path}, line {lines[-1]}" if lines else str(path)  # a syntax error has its own
+        raise ConfigError(
+            f"{place}: expected Python code that can be imported (GLASSML_MODELS names this file); "
+            f"found: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _find(name: str) -> tuple[type[GlassModel], dict[str, Any]]:

@@ -13,7 +13,7 @@ from glassml.cli.app import app
 from glassml.data import Dataset
 from glassml.errors import ConfigError
 from glassml.inference import Predictor
-from glassml.models import available, build
+from glassml.models import available, build, registry
 
 # Propensity: 0.1 times the number of neighbours within the cutoff, whatever is learnt.
 _OWN = """
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from glassml.models import GlassModel, register
 
-@register("NAME")
+@register("own")
 class Neighbours(GlassModel):
     def __init__(
         self,
@@ -55,18 +55,25 @@ class Neighbours(GlassModel):
 """
 
 
+@pytest.fixture(autouse=True)
+def registry_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is gone for the next one."""
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+    monkeypatch.setattr(registry, "_OWN_FILES", set(registry._OWN_FILES))
+
+
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
-    """A file with a model that is called as the test."""
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file with the model `own`."""
     file = tmp_path / "own.py"
-    file.write_text(_OWN.replace("NAME", request.node.name))
+    file.write_text(_OWN)
     monkeypatch.setenv("GLASSML_MODELS", str(file))
     return file
 
 
-def test_is_found_by_name(own: Path, request: pytest.FixtureRequest) -> None:
-    assert request.node.name in available()
-    assert build(request.node.name, cutoff=1.5).cutoff == 1.5
+def test_is_found_by_name(own: Path) -> None:
+    assert "own" in available()
+    assert build("own", cutoff=1.5).cutoff == 1.5
 
 
 def test_files_of_one_name_are_told_apart(
@@ -74,9 +81,28 @@ def test_files_of_one_name_are_told_apart(
 ) -> None:
     other = tmp_path / "folder" / own.name
     other.parent.mkdir()
-    other.write_text(_OWN.replace("NAME", "the_other"))
+    other.write_text(_OWN.replace('register("own")', 'register("other")'))
     monkeypatch.setenv("GLASSML_MODELS", os.pathsep.join([str(own), str(other)]))
-    assert {"the_other", "test_files_of_one_name_are_told_apart"} <= set(available())
+    assert {"own", "other"} <= set(available())
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import torch\nlayer = nn.Linear(1, 1)\n", r"own\.py, line 2: .* found: NameError: "),
+        ("class Broken(:\n", r"own\.py: .* found: SyntaxError: .*line 1"),
+        (_OWN.replace('"own"', '"se3gnn"'), r"own\.py, line 6: .* found 'se3gnn'"),
+    ],
+    ids=["error", "syntax", "name of glassml"],
+)
+def test_mistakes_in_the_file_are_named(
+    own: Path, code: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own.write_text(code)
+    with pytest.raises(ConfigError, match=message):
+        available()
+    monkeypatch.delenv("GLASSML_MODELS")
+    assert build("se3gnn").__class__.__module__ == "glassml.models.se3gnn"
 
 
 @pytest.mark.parametrize("wrong", ["no_such_file.py", "glassml.models"])
@@ -87,15 +113,11 @@ def test_what_is_no_file_is_refused(wrong: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_is_trained_exported_and_run(
-    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("own.yaml").write_text("data: {train: kob_andersen_T0.64, graph_cache: null}")
-    settings = [
-        f"model.name={request.node.name}",
-        "training.epochs=1",
-        "training.standardise=false",
-    ]
+    settings = ["model.name=own", "training.epochs=1", "training.standardise=false"]
     run = CliRunner().invoke
     trained = run(app, ["train", "own.yaml", *settings])
     assert trained.exit_code == 0, trained.output

@@ -46,8 +46,8 @@ class SystemConfig(Section):
     options: dict[str, Any] = Field(
         default_factory=dict,
         description="of a built-in mixture: truncation (shifted, force-shifted, truncated, "
-        "smooth), cutoff, cutoff_unit; with include: species, composition, units, dimension, "
-        "diameters, citation",
+        "smooth), cutoff [-] in units of cutoff_unit (pair: sigma of each pair; AA: sigma_AA); "
+        "with include: species, composition, units, dimension, diameters [length], citation",
     )
 
     @model_validator(mode="after")
