@@ -77,8 +77,8 @@ save_figure(g4_figure(curves, -1), "g4.png")
 
 # %%
 # Mobile particles are correlated over several diameters, in the predictions over fewer than in the
-# labels. :doc:`Clusters <plot_clusters>` of predictions are no smaller than those of labels, because
-# there the most mobile tenth is picked whatever the values are.
+# labels. :doc:`Clusters <plot_clusters>` of predictions are no smaller than those of labels,
+# because there the most mobile tenth is picked whatever the values are.
 #
 # ``glassml evaluate`` draws both functions for any model and dataset, and ``fix glassml`` prints
 # :math:`\chi_4` of its predictions during a simulation.
