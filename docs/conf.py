@@ -48,7 +48,6 @@ nb_execution_mode = "cache"
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 900
-nb_merge_streams = True
 
 # The gallery's scripts run where `_extensions/repository.py` copies them to, and leave files there.
 sphinx_gallery_conf = {

@@ -1,4 +1,8 @@
-"""Cells of the shell and of files have the colours of their own language, not those of Python."""
+"""Cells of tutorials: colours of their own language, and output in one piece.
+
+A cell of the shell sends what it prints in pieces, wherever they end. MyST-NB shows each by itself,
+or breaks the line between them (``nb_merge_streams``).
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,26 @@ def _colour(app: Sphinx, document: nodes.document) -> None:
             block["force"] = True  # although these languages do not know the first line
 
 
+def _join(app: Sphinx, document: nodes.document) -> None:
+    for output in document.findall(nodes.container):
+        if "cell_output" in output["classes"]:
+            kept: list[nodes.Node] = []
+            for block in output.children:
+                if kept and _is_stream(block) and block["classes"] == kept[-1]["classes"]:
+                    text = kept[-1].astext() + block.astext()
+                    kept[-1].rawsource = text
+                    kept[-1].children = [nodes.Text(text)]
+                else:
+                    kept.append(block)
+            output.children = kept
+
+
+def _is_stream(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.literal_block) and "stream" in node["classes"]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Entry point of Sphinx."""
     app.connect("doctree-read", _colour)
+    app.connect("doctree-read", _join)
     return {"parallel_read_safe": True}
