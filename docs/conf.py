@@ -10,7 +10,7 @@ import glassml
 import glassml.training  # before autodoc does, which makes it look different to pydantic
 
 # Jupyter asks programs for colours, which would stand in the pages as escape sequences.
-os.environ |= {"TERM": "dumb", "COLUMNS": "100"}
+os.environ |= {"TERM": "dumb", "COLUMNS": "84"}
 sys.path.insert(0, str(Path(__file__).resolve().parent / "_extensions"))
 
 project = "glassml"
