@@ -35,7 +35,7 @@ extensions = [
     "sphinxcontrib.bibtex",
 ]
 # Notebooks that sphinx-gallery makes are downloads, no pages.
-exclude_patterns = ["_build", "gallery/*.ipynb", "sg_execution_times.rst"]
+exclude_patterns = ["_build", "gallery/*.ipynb"]
 nitpicky = True
 
 # Markdown as GitHub reads it, and equations.

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 
 from docutils import nodes
+from repository import language_of
 from sphinx.application import Sphinx
-
-_FILES = {".py": "python", ".yaml": "yaml"}
 
 
 def _language(cell: str) -> str | None:
@@ -19,8 +18,7 @@ def _language(cell: str) -> str | None:
     if cell.startswith("%%bash"):
         return "bash"
     if found := re.match(r"%%writefile (\S+)", cell):
-        name = found[1]
-        return "lammps" if name.startswith("in.") else _FILES["." + name.rpartition(".")[2]]
+        return language_of(found[1])
     return None
 
 

@@ -31,7 +31,7 @@ PAGES = {
 }
 # Where links to files lead: to these pages, or to the front page, which has a text of its own.
 _PLACES = {**PAGES, "README.md": "index.md"}
-_LANGUAGES = {".py": "python", ".yaml": "yaml", ".sbatch": "bash"}
+_LANGUAGES = {".py": "python", ".yaml": "yaml", ".sbatch": "bash", ".lammps": "lammps"}
 _LINK = re.compile(r"(\]\()([^)\s]+)(\))")
 
 
@@ -85,12 +85,16 @@ def _example(folder: Path) -> str:
     for file in sorted(folder.iterdir()):
         if file.is_file():
             path = f"../../examples/{folder.name}/{file.name}"
-            language = _LANGUAGES.get(file.suffix, "text")
             parts.append(
                 f"## {file.name}\n\n{{download}}`Download <{path}>`\n\n"
-                f"```{{literalinclude}} {path}\n:language: {language}\n```\n"
+                f"```{{literalinclude}} {path}\n:language: {language_of(file.name)}\n```\n"
             )
     return "\n".join(parts)
+
+
+def language_of(name: str) -> str:
+    """The language of a file, for its colours."""
+    return "lammps" if name.startswith("in.") else _LANGUAGES.get(Path(name).suffix, "text")
 
 
 def write(path: Path, text: str) -> None:
