@@ -34,7 +34,6 @@ class FourPointCurves:
     Attributes:
         species: its name.
         threshold: propensity at which a particle counts as half mobile [length].
-        steepness: of the step from slow to mobile [1 / length].
         times: [T] [time].
         chi4: "labels" and names of predictions -> chi4 [T] [-]; empty for one configuration.
         chi4_errors: the same names -> standard deviations over resamples [T] [-].
@@ -46,7 +45,6 @@ class FourPointCurves:
 
     species: str
     threshold: float
-    steepness: float
     times: tuple[float, ...]
     chi4: Mapping[str, np.ndarray]
     chi4_errors: Mapping[str, np.ndarray]
@@ -75,7 +73,7 @@ class FourPointCurves:
 
     def as_dict(self) -> dict[str, Any]:
         """The curves as plain dictionaries and lists."""
-        facts = {"threshold": self.threshold, "steepness": self.steepness}
+        facts = {"threshold": self.threshold, "steepness": STEEPNESS / self.threshold}
         return {"species": self.species, **facts, **self.rows()}
 
 
@@ -87,7 +85,6 @@ class FourPointCollector:
         threshold: propensity at which a particle counts as half mobile [length]; None: chi4 and G4
             are not computed.
         distances: whether to compute G4 too, which takes longer and needs periodic systems.
-        steepness: of the step from slow to mobile [1 / length].
 
     Attributes:
         notes: what of chi4 and G4 is missing, and why, in sentences; complete after `result`.
@@ -98,11 +95,9 @@ class FourPointCollector:
         species: int = 0,
         threshold: float | None = THRESHOLD,
         distances: bool = True,
-        steepness: float = STEEPNESS,
     ) -> None:
         self.species = species
         self.threshold = threshold
-        self.steepness = steepness
         self.notes: list[str] = []
         self._distances = distances
         self._single_runs = False
@@ -122,9 +117,7 @@ class FourPointCollector:
             dataset: labelled configurations.
             species: name of the species; None: the first.
             threshold: propensity at which a particle counts as half mobile [length]; None: 0.44 if
-                lengths are in LJ units, otherwise there is no threshold. In LJ units the steepness
-                is the published one, else the one that belongs to the threshold: 8.8 of its
-                inverse, as 20 is of 0.44.
+                lengths are in LJ units, otherwise there is no threshold.
 
         Raises:
             InputError: an unknown species, or a threshold that is not positive.
@@ -135,10 +128,10 @@ class FourPointCollector:
         if threshold is not None and not threshold > 0:
             raise InputError(f"--threshold: expected a positive length; found {threshold:g}")
         index = dataset.species_names.index(name)
-        if dataset.length_unit == "lj":
-            return cls(index, THRESHOLD if threshold is None else threshold)
+        if threshold is None and dataset.length_unit == "lj":
+            threshold = THRESHOLD
         if threshold is not None:
-            return cls(index, threshold, steepness=STEEPNESS * THRESHOLD / threshold)
+            return cls(index, threshold)
         found = cls(index, None)
         unit = units_of(dataset).length
         similar = _THRESHOLD_IN_SPACINGS * dataset[0].spacing
@@ -166,9 +159,7 @@ class FourPointCollector:
         columns = [labels, *predictions]
         missing = np.full(labels.shape, np.nan)
         values = mobility(
-            np.stack([missing if c is None else c for c in columns], axis=1)[chosen],
-            self.threshold,
-            self.steepness,
+            np.stack([missing if c is None else c for c in columns], axis=1)[chosen], self.threshold
         )
         self._means.append(values.mean(axis=0))
         self._counts.append(int(chosen.sum()))
@@ -210,7 +201,6 @@ class FourPointCollector:
         return FourPointCurves(
             species=self._name,
             threshold=self.threshold,
-            steepness=self.steepness,
             times=self._times,
             # The variance over one configuration would be zero.
             chi4={name: values[k] for k, name in named if n > 1},

@@ -3,7 +3,10 @@
 Each particle's propensity m is turned into a number c between 0 (slow) and 1 (mobile), as in
 GlassBench (G. Jung et al., doi:10.5281/zenodo.10118191)::
 
-    c_i(t) = (tanh(s (m_i(t) - m_0)) + 1) / 2    with s = 20 / sigma and m_0 = 0.44 sigma
+    c_i(t) = (tanh(8.8 (m_i(t) / m_0 - 1)) + 1) / 2    with m_0 = 0.44 sigma
+
+GlassBench writes s (m - m_0) with s = 20 / sigma, which is the same for its m_0. Divided by m_0,
+lengths have no unit, so the definition holds for every material.
 
 Let Q(t) be the mean of c over the N particles of a configuration, and < > the mean over
 configurations. Then chi_4(t) = N (<Q^2> - <Q>^2). G_4(r, t) is the correlation of c - <c> of two
@@ -24,24 +27,22 @@ from glassml.physics.neighbours import find_neighbours
 
 __all__ = ["THRESHOLD", "FourPoint", "PairSums", "chi4", "mobility"]
 
-STEEPNESS = 20.0
+STEEPNESS = 8.8  # of the step from slow to mobile, times the threshold [-]
 THRESHOLD = 0.44
 
 
-def mobility(
-    propensity: np.ndarray, threshold: float = THRESHOLD, steepness: float = STEEPNESS
-) -> np.ndarray:
+def mobility(propensity: np.ndarray, threshold: float = THRESHOLD) -> np.ndarray:
     """The number c between 0 (slow) and 1 (mobile).
 
     Args:
         propensity: [...] [length].
         threshold: m_0, at which c is 1/2 [length].
-        steepness: s [1 / length].
 
     Returns:
         [...] [-].
     """
-    return (np.tanh(steepness * (np.asarray(propensity, np.float64) - threshold)) + 1) / 2
+    above = np.asarray(propensity, np.float64) - threshold
+    return (np.tanh(STEEPNESS / threshold * above) + 1) / 2
 
 
 def chi4(means: np.ndarray, counts: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:

@@ -404,12 +404,6 @@ void FixGlassML::log_outputs() const {
   else if (times > 0)
     text += "  threshold: none, so no fraction, Q and chi4\n";
   utils::logmesg(lmp, text);
-  if (times > 0 && statistics_.is_blurred())
-    error->warning(FLERR,
-                   "fix {} glassml: keyword threshold: expected a length of order 1, as the "
-                   "mobility in Q and chi4 rises within about 0.1 around it; found {:g} {}: atoms "
-                   "that do not move count as partly mobile in Q and chi4",
-                   id, threshold_, model_->manifest().length_unit);
 }
 
 // ---- evaluation

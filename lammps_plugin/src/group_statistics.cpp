@@ -8,13 +8,12 @@ namespace glassml {
 
 namespace {
 
-constexpr double kSteepness = 20.0;    // [1 / length], as in glassml/physics/four_point.py
+constexpr double kSteepness = 8.8;  // times the threshold [-], as in glassml/physics/four_point.py
 constexpr double kFewestOfChi4 = 2.0;  // as in glassml/analysis/four_point_curves.py
-constexpr double kBlurred = 0.01;      // mobility of a particle that does not move
 
 /// 0 for slow particles, 1 for mobile ones.
 double mobility(double propensity, double threshold) {
-  return (std::tanh(kSteepness * (propensity - threshold)) + 1.0) / 2.0;
+  return (std::tanh(kSteepness / threshold * (propensity - threshold)) + 1.0) / 2.0;
 }
 
 }  // namespace
@@ -61,10 +60,6 @@ GroupStatistics::GroupStatistics(std::size_t times, double threshold, std::size_
       threshold_(threshold),
       values_(times * kColumns, 0.0),
       fluctuations_(times, window) {}
-
-bool GroupStatistics::is_blurred() const {
-  return threshold_ > 0.0 && mobility(0.0, threshold_) > kBlurred;
-}
 
 void GroupStatistics::add(const double* propensity, double* sums) const {
   for (std::size_t t = 0; t < times_; t++, sums += per_time()) {

@@ -54,10 +54,6 @@ class GroupStatistics {
   /// @param window number of evaluations of chi4; 0: all
   GroupStatistics(std::size_t times, double threshold, std::size_t window);
 
-  /// @returns whether even particles that do not move count as partly mobile in Q and chi4: the
-  /// threshold is short compared with the length over which the mobility rises
-  bool is_blurred() const;
-
   std::size_t n_columns() const { return threshold_ > 0.0 ? kColumns : kVariance + 1; }
   std::size_t n_sums() const { return times_ * per_time(); }
 

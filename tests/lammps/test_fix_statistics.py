@@ -14,7 +14,7 @@ from model_files import rewritten
 from systems import liquid, moved
 
 from glassml.analysis.four_point_curves import FourPointCollector
-from glassml.data import Dataset
+from glassml.data import Dataset, DatasetWriter
 from glassml.inference import Predictor
 from glassml.physics.four_point import THRESHOLD, chi4, mobility
 from glassml.pretrained import pretrained_path
@@ -198,11 +198,11 @@ def test_an_empty_group_has_zeros(bench):
     assert np.all(found == 0.0)
 
 
-def metal(bench, keywords=""):
+def metal(bench, keywords="", relax=""):
     # For `units metal`, of which the lengths must be those of the model.
     model = rewritten(MODEL, bench.folder / "metal.pt", length_unit="angstrom")
     script = bench.start(liquid(60, seed=118)).replace("units lj", "units metal")
-    return script + f"fix g all glassml 1 {model} A B {keywords}\n"
+    return script + relax + f"fix g all glassml 1 {model} A B {keywords}\n"
 
 
 def test_only_in_lennard_jones_units_there_is_a_threshold_without_keyword(bench):
@@ -219,15 +219,26 @@ def test_only_in_lennard_jones_units_there_is_a_threshold_without_keyword(bench)
     np.testing.assert_array_equal(table(run.thermo()[0]), table(given.thermo()[0]))
 
 
-@pytest.mark.parametrize(("threshold", "count"), [(0.1, 1), (LOW, 0)])
-def test_a_threshold_near_zero_warns(bench, threshold, count):
-    """Of the atoms that do not move, 1.8 % would count as mobile with 0.1, and 0.2 % with 0.15."""
-    text = " ".join(
-        bench.run(metal(bench, f"threshold {threshold}") + "run 0\nrun 0").stdout.split()
-    )
-    warning = "WARNING: fix g glassml: keyword threshold: expected a length of order 1, as the mobi"
-    assert text.count(warning) == count
-    assert text.count(f"found {threshold} angstrom: atoms that do not move count") == count
+def test_statistics_of_a_metal_are_those_of_evaluate(bench, dump):
+    """One definition for all units: what `evaluate` makes of the propensities in the dump."""
+    # A mass of 1, sigma = 1 angstrom and epsilon = 1 eV give a time unit of 0.01 ps.
+    relax = RELAX.replace("create 1.0", "create 11604.5").replace("0.005", "5.0e-5")
+    script = metal(bench, f"threshold {LOW}", relax) + write_global() + dump("g", every=1)
+    found = table(bench.run(script + "run 40").thermo()[-1])
+    one_species = np.zeros(60, dtype=int)  # as one group has all atoms
+    start = moved(liquid(60, seed=118), length_unit="angstrom", species=one_species)
+    times = np.arange(1.0, TIMES + 1)
+    with DatasetWriter(bench.folder / "metal.h5") as writer:
+        for frame in bench.frames():
+            labels = frame.values("g")
+            writer.add(moved(start, name=f"{frame.step}", propensity=labels, times=times))
+    dataset = Dataset(bench.folder / "metal.h5")
+    collector = FourPointCollector.suited(dataset, threshold=LOW)
+    for configuration in dataset:
+        collector.add(configuration, [])
+    curves = collector.result([], resamples=0, seed=0)
+    assert curves.chi4["labels"].max() > 1e-2
+    np.testing.assert_allclose(found[-1, :, 4], curves.chi4["labels"], **EXACT)
 
 
 def test_statistics_without_a_threshold_are_refused(bench):

@@ -44,6 +44,8 @@ def test_mobility_is_one_half_at_the_threshold() -> None:
     found = mobility(np.array([0.0, 0.44, 2.0, 0.44 + 0.05]))
     np.testing.assert_allclose(found, [0.0, 0.5, 1.0, (np.tanh(1.0) + 1) / 2], atol=1e-7)
     assert mobility(np.array(0.3), threshold=0.3) == 0.5
+    # Another unit of length: the threshold is divided out.
+    np.testing.assert_allclose(mobility(np.array([0.0, 4.4, 20.0, 4.9]), 4.4), found, rtol=1e-12)
 
 
 def test_chi4_of_independent_particles_is_the_variance_of_one() -> None:

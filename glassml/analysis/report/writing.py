@@ -22,6 +22,7 @@ from glassml.analysis.report.page import Picture, Section, render
 from glassml.data import Configuration, Dataset
 from glassml.errors import InputError
 from glassml.files import atomic_folder
+from glassml.physics.four_point import STEEPNESS
 from glassml.physics.units import Units, measured_in, with_unit
 from glassml.plotting import save_figure
 from glassml.scores import error_kinds
@@ -257,7 +258,7 @@ def _four_point_caption(comparison: Comparison, options: ReportOptions) -> str:
     assert curves is not None, "the caption belongs to a figure of these curves"
     text = (
         f"Four-point functions of {curves.species} particles, of "
-        f"c = (tanh({curves.steepness:.3g} (m \N{MINUS SIGN} {curves.threshold:g})) + 1)/2 with "
+        f"c = (tanh({STEEPNESS:g} (m/{curves.threshold:g} \N{MINUS SIGN} 1)) + 1)/2 with "
         f"the propensity {measured_in('m', comparison.units.length)}. "
     )
     if curves.chi4:
