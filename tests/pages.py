@@ -86,22 +86,27 @@ def blocks_of(page: str) -> list[Block]:
     return found
 
 
-def executed(page: str, language: str, section: str | None = None) -> list[str]:
+def executed(
+    page: str, language: str, section: str | None = None, place: int | None = None
+) -> list[str]:
     """The blocks of one language that tests execute: the caller all of them, or another the rest.
 
     Settings count as executed if the code reads them that reads such files. Sizes may be replaced
-    by smaller ones, and files by small ones of the same name.
+    by smaller ones, and files by small ones of the same name. The caller must use all blocks that
+    it takes.
 
     Args:
         page: path of the page in the repository, written as text.
         language: of the blocks, written as text.
         section: take only those between this heading and the next, written as text.
+        place: take only this one of them, counted from 0.
     """
-    return [
+    found = [
         block.code
         for block in blocks_of(page)
         if block.language == language and (section is None or section == block.section[-1])
     ]
+    return found if place is None else found[place : place + 1]
 
 
 def command_lines(code: str) -> list[list[str]]:

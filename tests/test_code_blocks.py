@@ -15,18 +15,42 @@ LANGUAGES = {"json", "lammps", "python", "sh", "text", "yaml"}
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
 
+def texts_of_tests() -> dict[str, ast.Module]:
+    """The tests that call `executed`, by their paths."""
+    found = {}
+    for path in sorted((REPOSITORY / "tests").rglob("test_*.py")):
+        text = path.read_text(encoding="utf-8")
+        if path.name != "test_code_blocks.py" and "executed(" in text:
+            found[str(path.relative_to(REPOSITORY))] = ast.parse(text)
+    return found
+
+
+def takes_blocks(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and getattr(node.func, "id", None) == "executed"
+
+
 def calls_of_executed() -> list[tuple[str, list[object]]]:
     """Where tests call `executed`, and with which arguments; they must be written as text."""
     found = []
-    for path in sorted((REPOSITORY / "tests").rglob("test_*.py")):
-        text = path.read_text(encoding="utf-8")
-        if path.name == "test_code_blocks.py" or "executed(" not in text:
-            continue
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "executed":
-                place = f"{path.relative_to(REPOSITORY)}:{node.lineno}"
-                found.append((place, [ast.literal_eval(argument) for argument in node.args]))
-                assert not node.keywords, place
+    for path, tree in texts_of_tests().items():
+        for node in filter(takes_blocks, ast.walk(tree)):
+            assert isinstance(node, ast.Call)
+            place = f"{path}:{node.lineno}"
+            found.append((place, [ast.literal_eval(argument) for argument in node.args]))
+            assert not node.keywords, place
+    return found
+
+
+def left_out(tree: ast.Module) -> list[int]:
+    """Lines that take blocks and drop some of them: by an index, or into a name such as `_`."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and takes_blocks(node.value):
+            found.append(node.lineno)
+        elif isinstance(node, ast.Assign) and takes_blocks(node.value):
+            names = {part.id for part in ast.walk(node.targets[0]) if isinstance(part, ast.Name)}
+            if any(name.startswith("_") for name in names):
+                found.append(node.lineno)
     return found
 
 
@@ -61,6 +85,14 @@ def test_blocks_have_a_language(page: str):
 
 def test_every_call_finds_blocks():
     assert [place for place, arguments in calls_of_executed() if not executed(*arguments)] == []
+
+
+def test_no_test_takes_a_block_and_leaves_it_out():
+    """Such a block would count as executed."""
+    found = [f"{path}:{line}" for path, tree in texts_of_tests().items() for line in left_out(tree)]
+    assert found == [], "take only what is executed, by the section or the place"
+    dropped = "*_, a = executed('p', 'sh')\n(b,) = executed('p', 'sh')\nc = executed('p', 'sh')[1]"
+    assert left_out(ast.parse(dropped)) == [1, 3]
 
 
 def test_every_block_is_executed_or_listed():

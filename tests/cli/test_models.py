@@ -97,7 +97,7 @@ def test_the_accuracy_in_the_documentation_is_one(tmp_path: Path) -> None:
 
 
 def test_the_commands_in_the_documentation_work(glassml: Run) -> None:
-    first, _ = executed("docs/howto/models.md", "sh", "Models that ship with glassml")
+    (first,) = executed("docs/howto/models.md", "sh", "Models that ship with glassml", 0)
     assert len(command_lines(first)) == 3
     for line in command_lines(first):
         done = glassml(*line[1:])

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from other_pythons import environment_for, run
+from pages import command_lines, executed
 from systems import liquid
 
 from glassml.errors import BuildError
@@ -53,7 +54,7 @@ def environment(debian, tmp_path_factory):
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one rank", "two ranks"])
 def example(request, debian, environment, tmp_path_factory, bench_in):
-    """The frames that the example writes, and all that it prints.
+    """The frames that the example writes, and all that it prints, by a command of the page.
 
     Its last lines are added: a mistake, which must stop LAMMPS.
     """
@@ -65,9 +66,11 @@ def example(request, debian, environment, tmp_path_factory, bench_in):
     script += "python predict invoke\n"
     (folder / "in.predict").write_text(script)
     (folder / "predict.py").write_text((EXAMPLE / "predict.py").read_text())
-    launcher = [str(MPIRUN), "-n", str(request.param)] if request.param > 1 else []
-    command = [*WITH_PACKAGES, *launcher, str(debian), "-in", "in.predict", *SMALL]
-    result = run(command, folder, environment, status=None)
+    (commands,) = executed("docs/howto/python_lammps.md", "sh")
+    assert all(f"#   {line}\n" in script for line in commands.splitlines())
+    words = command_lines(commands)[request.param - 1]
+    assert words[-3:] == [str(debian), "-in", "in.predict"]
+    result = run([*words, *SMALL], folder, environment, status=None)
     output = result.stdout + result.stderr
     assert (folder / "propensity.lammpstrj").is_file(), output
     return bench_in(folder).frames("propensity.lammpstrj"), output

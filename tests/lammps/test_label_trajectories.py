@@ -92,7 +92,7 @@ def test_three_ways_of_unwrapping_agree_on_a_real_trajectory(bench) -> None:
 @pytest.fixture
 def trajectory(bench, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the page's first snippet writes, for a small liquid."""
-    (snippet, *_) = executed("docs/howto/labels.md", "lammps")
+    (snippet,) = executed("docs/howto/labels.md", "lammps", "1. A trajectory")
     bench.run(bench.start(liquid(125, seed=3)) + EQUILIBRATE + smaller(snippet))
     monkeypatch.chdir(bench.folder)
     return bench.folder
@@ -128,7 +128,7 @@ def test_the_page_leads_to_a_model_in_lammps(bench, trajectory: Path, capsys) ->
     exec(compile(smaller(snippet), "docs/howto/labels.md", "exec"), {})
     assert f"{len(train)} images or unwrapped coordinates" in capsys.readouterr().out
     assert Dataset("python.h5").sha256 == train.sha256
-    averaged, thermal = executed("docs/howto/labels.md", "lammps")[1:]
+    averaged, thermal = executed("docs/howto/labels.md", "lammps", "4. In LAMMPS")
     # An equilibrium liquid moves as its labels say; averages begin with the first full window.
     for commands, labels, first in (
         (averaged + "run 2000\n", "train.h5", 400),

@@ -147,7 +147,7 @@ def test_examples_of_the_fix(bench, models):
 
 def test_statistics_of_the_fix(bench):
     """A fraction cannot exceed 2, so the run that the page stops reaches the first averages."""
-    *_, snippet = executed("docs/reference/fix_glassml.md", "lammps")
+    (snippet,) = executed("docs/reference/fix_glassml.md", "lammps", "Names of columns")
     assert snippet.count("v_mobile > 0.1") == 1
     (bench.folder / "ka_T0.44.pt").symlink_to(SHIPPED)
     script = bench.start(liquid(125, seed=83)) + MOVE + "group big type 1\nthermo 100\n"

@@ -318,7 +318,7 @@ def observed(tmp_path_factory, models, bench_in):
     script += f"compute pe all pe/atom\nfix e all glassml 2 {energetic} A B\n"
     (folder / "in.lammps").write_text(script)
     (folder / "model.pt").symlink_to(plain)
-    snippet = executed("docs/howto/python_lammps.md", "python")[1]
+    (snippet,) = executed("docs/howto/python_lammps.md", "python", "A model without the plugin")
     snippet = snippet.replace("every=100", "every=5").replace("run 200", "run 5")
     (folder / "page.py").write_text(snippet)
     command = [sys.executable, "-c", PREDICTOR, str(plain), str(energetic)]
@@ -348,7 +348,8 @@ def test_page_about_reading(bench, models, tmp_path_factory):
     (bench.folder / "model.pt").symlink_to(models(times=TIMES))
     script = bench.start(LIQUID) + MOVE + "fix ml all glassml 100 model.pt A B\n"
     (bench.folder / "in.liquid").write_text(script)
-    command = [sys.executable, "-c", executed("docs/howto/python_lammps.md", "python")[0]]
+    (code,) = executed("docs/howto/python_lammps.md", "python", "LAMMPS inside Python")
+    command = [sys.executable, "-c", code]
     output = run(command, bench.folder, environment_for(tmp_path_factory)).stdout
     assert "('propensity_t=1', 'propensity_t=10')" in output
     assert re.search(r"^200$", output, re.MULTILINE)
@@ -358,13 +359,11 @@ def test_page_about_reading(bench, models, tmp_path_factory):
 def test_page_shows_the_example():
     """`test_debian_lammps.py` runs it, by the commands of the page."""
     example = ROOT / "examples" / "python_lammps"
-    *_, shown = executed("docs/howto/python_lammps.md", "python")
+    (shown,) = executed("docs/howto/python_lammps.md", "python", "Python inside LAMMPS")
     assert shown in (example / "predict.py").read_text(encoding="utf-8")
     script = (example / "in.predict").read_text(encoding="utf-8")
     (shown,) = executed("docs/howto/python_lammps.md", "lammps")
     assert [line for line in shown.splitlines() if line not in script.splitlines()] == []
-    (commands,) = executed("docs/howto/python_lammps.md", "sh")
-    assert [line for line in commands.splitlines() if f"#   {line}\n" not in script] == []
 
 
 def test_example_of_the_library(tmp_path, tmp_path_factory):
