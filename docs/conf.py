@@ -23,6 +23,7 @@ extensions = [
     "command_line",
     "constants",
     "lammps_script",
+    "names",
     "repository",
     "summary",
     "myst_nb",
@@ -65,7 +66,18 @@ sphinx_gallery_conf = {
 bibtex_bibfiles = ["references.bib"]
 
 default_role = "py:obj"
-nitpick_ignore_regex = [("py:.*", r"(?s:.*)")]
+nitpick_ignore_regex = [
+    # Names of other projects: their inventories are on the internet.
+    (
+        "py:.*",
+        r"(ase|collections|concurrent|contextlib|h5py|matplotlib|numpy|pathlib|pydantic|pydantic_core"
+        r"|rich|torch|torch_geometric|types)\..*",
+    ),
+    # The same without their module, type variables and aliases, and limits of fields.
+    ("py:(class|exc)", r"\w+|(ge|le|func)=.*"),
+    # Backticks also hold commands and the names of arguments.
+    ("py:obj", r"(?s:(?!glassml(_ase)?\.).*)"),
+]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"

@@ -107,7 +107,7 @@ class GlassMLCalculator(Calculator):
 
     @property
     def manifest(self) -> Manifest:
-        """Description of the model: species, cutoff, and the columns and irreps of its outputs."""
+        """Species and cutoff of the model, and the columns and irreps of its outputs."""
         return self.predictor.manifest
 
     @property
@@ -239,7 +239,7 @@ class GlassMLCalculator(Calculator):
             outputs: names of outputs. Default: those given on construction.
 
         Returns:
-            One dict for each Atoms: output name to array [N, columns].
+            One dict for each Atoms, from names of outputs to arrays [N, columns].
 
         Raises:
             InputError: an unknown output, or atoms that do not fit the model.

@@ -121,7 +121,7 @@ class PropensityObserver:
 
     @property
     def manifest(self) -> Manifest:
-        """Description of the model: its window, species, and the columns of its outputs."""
+        """Window and species of the model, and the columns of its outputs."""
         return self.predictor.manifest
 
     def reset(self) -> None:

@@ -122,7 +122,7 @@ class Configuration:
 
     @property
     def positions_sha256(self) -> str:
-        """Checksum of the positions alone: configurations with equal positions share it."""
+        """Checksum of the positions alone, which configurations with equal positions share."""
         return sha256_of_positions(self.positions)
 
     @property

@@ -97,7 +97,8 @@ class Predictor:
                 positions.
 
         Returns:
-            One dict per configuration: output name -> array [N, columns], in the model's dtype.
+            One dict per configuration, from names of outputs to arrays [N, columns] in the
+            model's dtype.
 
         Raises:
             InputError: an unknown output or species, a missing scalar or structure, another length

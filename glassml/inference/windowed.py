@@ -77,7 +77,7 @@ class PositionWindow:
                 particle in this sample.
 
         Returns:
-            If the window ends here: the sample with averaged positions (see
+            At the end of a window, the sample with averaged positions (see
             `glassml.data.with_windows`) and with the mean as ``average_energy``; else None.
 
         Raises:

@@ -71,7 +71,7 @@ class FixValues(Mapping[str, np.ndarray]):
 
     @cached_property
     def manifest(self) -> Manifest:
-        """The description of the model, read from its file: its times, species and units."""
+        """Times, species and units of the model, read from its file."""
         from glassml.export import read_manifest
 
         return read_manifest(self.description.model)

@@ -73,8 +73,8 @@ def largest_distance(
         plane: as `plane_of` gives it.
 
     Returns:
-        None if the system is not periodic in every direction in which it extends: the surface of a
-        cluster affects all distances.
+        None if the system is not periodic in every direction in which it extends, because the
+        surface of a cluster affects all distances.
     """
     directions = [k for k in range(3) if k != plane]
     if not all(pbc[k] for k in directions):

@@ -46,7 +46,7 @@ def effective_diameters(
         n_species: number of species; some may have no particles.
 
     Returns:
-        [n_species] [length]. Of a species that touches no other: the mean distance between
+        [n_species] [length]. A species that touches no other gets the mean distance between
         particles.
     """
     plane = plane_of(positions, cell, pbc)

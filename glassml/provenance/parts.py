@@ -117,7 +117,7 @@ class KnownConfiguration(Part):
 
     @property
     def hashes(self) -> set[str]:
-        """The known hashes: of its positions, and of those that it began from."""
+        """The known hashes of its positions, and of those that it began from."""
         return {value for value in (self.positions_sha256, self.reversed_from) if value}
 
 

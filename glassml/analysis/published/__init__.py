@@ -62,7 +62,7 @@ class PublishedCurves:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Names of the models: trained ones, then descriptors, each in the order of the file."""
+        """Names of trained models, then of descriptors, each in the order of the file."""
         names = dict.fromkeys(model for model, _ in self.pearson)
         return tuple(sorted(names, key=lambda name: name in self.descriptors))
 
