@@ -141,7 +141,7 @@ def cage_structure(
         frame = write_data(folder / "start.data", configuration, system)
         try:
             script = start_commands(system, "start.data") + commands
-            run_lammps(script, cwd=folder, env={"OMP_NUM_THREADS": "1"})
+            run_lammps(script, cwd=folder, env={"OMP_NUM_THREADS": "1"}, plugin=False)
             halves = [_mean_displacement(folder / f"cage_{part}.dump") for part in (1, 2)]
         except SimulationError as error:
             raise SimulationError(f"{configuration.name}: cage: {error}") from None

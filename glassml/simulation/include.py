@@ -173,7 +173,8 @@ def _probe(
     )
     with tempfile.TemporaryDirectory(prefix="glassml-include-") as folder:
         try:
-            run_lammps(script, cwd=folder, env={"OMP_NUM_THREADS": "1"}, program=program)
+            env = {"OMP_NUM_THREADS": "1"}
+            run_lammps(script, cwd=folder, env=env, program=program, plugin=False)
         except SimulationError as error:
             others = potential_folders(
                 find_lammps().lmp if program is None else Path(program.command[0])

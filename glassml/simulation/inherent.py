@@ -131,7 +131,7 @@ def _run(
             + dump_commands("inherent", "inherent.dump", "xu yu zu fx fy fz c_glassml_pe")
         )
         try:
-            run_lammps(script, cwd=folder, env={"OMP_NUM_THREADS": "1"})
+            run_lammps(script, cwd=folder, env={"OMP_NUM_THREADS": "1"}, plugin=False)
             before = read_snapshot(folder / "thermal.dump")
             after = read_snapshot(folder / "inherent.dump")
         except SimulationError as error:

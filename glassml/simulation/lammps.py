@@ -21,6 +21,7 @@ from types import ModuleType
 from glassml.errors import InputError, SimulationError
 from glassml.native.lammps_help import read_help
 from glassml.simulation.potentials import VARIABLE, potential_folders
+from glassml.simulation.wheel import direct_start
 
 __all__ = [
     "LammpsInstallation",
@@ -130,6 +131,7 @@ def run_lammps(
     extra_args: Sequence[str] = (),
     timeout: float | None = None,
     env: Mapping[str, str] | None = None,
+    plugin: bool = True,
 ) -> LammpsRun:
     """Run a LAMMPS script and wait for it.
 
@@ -144,6 +146,7 @@ def run_lammps(
         timeout: seconds after which the run is stopped [real time].
         env: environment variables, set in addition to those of this process. The folders of
             potential files are in LAMMPS_POTENTIALS (see `potential_folders`).
+        plugin: whether the script needs `fix glassml`, which loads torch when LAMMPS starts.
 
     Returns:
         What was printed, and the log.
@@ -165,8 +168,11 @@ def run_lammps(
     log.unlink(missing_ok=True)
     potentials = os.pathsep.join(map(str, potential_folders(Path(program.command[0]))))
     environment = {**_ENVIRONMENT, **os.environ, VARIABLE: potentials, **(env or {})}
+    if not plugin:
+        environment["GLASSML_NATIVE_DIR"] = str(folder)  # which holds none
+    words, environment = direct_start(program.command, program.launcher, environment, plugin)
     with _script_file(script) as path:
-        command = [*program.launcher, *program.command, "-in", str(path), "-log", str(log)]
+        command = [*program.launcher, *words, "-in", str(path), "-log", str(log)]
         command += [*_variable_args(variables or {}), *extra_args]
         returncode, output = _execute(command, folder, environment, timeout)
     if returncode is None:
@@ -270,9 +276,15 @@ def lammps_help(command: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
         SimulationError: it does not start, or is not LAMMPS.
     """
     lmp = " ".join(command)
+    words, environment = direct_start(command, (), os.environ, plugin=False)
     try:
         result = subprocess.run(
-            [*command, "-h"], capture_output=True, text=True, timeout=120, check=False
+            [*words, "-h"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SimulationError(f"{lmp}: expected a LAMMPS that starts; found: {error}") from None

@@ -93,7 +93,9 @@ def try_program(program: LammpsProgram) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="glassml-trial-") as folder:
         try:
-            output = run_lammps(_TRIAL, cwd=folder, program=program, timeout=300).stdout
+            output = run_lammps(
+                _TRIAL, cwd=folder, program=program, timeout=300, plugin=False
+            ).stdout
         except SimulationError as error:
             raise SimulationError(
                 f"lammps: expected `{program}` to run a small script; found: {error}"

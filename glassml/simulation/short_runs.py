@@ -271,10 +271,8 @@ def _run(
             + sample_commands(_FILE, run.every)
             + f"thermo {max(steps[-1], 1)}\nrun {steps[-1]}\n"
         )
-        # Without plugins: `fix glassml` would load torch into every LAMMPS, and is not needed.
-        env = {"OMP_NUM_THREADS": "1", "GLASSML_NATIVE_DIR": str(folder)}
         try:
-            run_lammps(script, cwd=folder, env=env)
+            run_lammps(script, cwd=folder, env={"OMP_NUM_THREADS": "1"}, plugin=False)
             return read_samples(folder / _FILE, steps), frame
         except SimulationError as error:
             raise SimulationError(f"{configuration.name}: average: {error}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 import subprocess
@@ -13,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from glassml.errors import InputError, SimulationError
-from glassml.simulation import find_lammps, read_thermo, run_lammps
+from glassml.simulation import find_lammps, read_thermo, run_lammps, wheel
 from glassml.simulation.lammps import stop_programs_in
+from glassml.simulation.wheel import direct_start
 
 LIQUID = """\
 units lj
@@ -115,6 +117,48 @@ def test_limit_of_ucx_is_set_unless_the_user_sets_one(
         monkeypatch.setenv(name, value)
     script = 'variable limit getenv UCX_RCACHE_MAX_UNRELEASED\nprint "the limit is ${limit}"'
     assert f"the limit is {expected}\n" in run_lammps(script, cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("own", [{}, {"LAMMPS_PLUGIN_PATH": "/own", "LD_LIBRARY_PATH": "/lib"}])
+def test_the_program_of_the_wheel_starts_as_by_its_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ranks: int, own: dict[str, str]
+):
+    """Without the script, which is Python, the variables that it sets are the same."""
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    names = ("LD_LIBRARY_PATH", "LAMMPS_PLUGIN_PATH")
+    script = "".join(f"variable {name} getenv {name}\nprint 'is ${{{name}}}'\n" for name in names)
+    lines = {}
+    for way in ("directly", "by the script"):
+        if way == "by the script":
+            monkeypatch.setattr(wheel, "_program", lambda lmp: None)
+        printed = run_lammps(script, ranks=ranks, cwd=tmp_path).stdout.splitlines()
+        lines[way] = [line for line in printed if line.startswith(("is ", "Loaded "))]
+    assert lines["directly"] == lines["by the script"]
+    assert len(lines["directly"]) >= 3  # the first names the folder with the plugin
+
+
+def test_the_script_of_the_wheel_is_used_where_it_is_needed(monkeypatch: pytest.MonkeyPatch):
+    lmp = str(find_lammps().lmp)
+    direct, _ = direct_start([lmp, "-sf", "omp"], [], os.environ, plugin=True)
+    assert Path(direct[0]).parent.name == "lammps"
+    assert direct[1:] == ("-sf", "omp")
+    elsewhere = {**os.environ, "GLASSML_NATIVE_DIR": "/elsewhere"}
+    assert direct_start([lmp], [], elsewhere, plugin=True) == ((lmp,), elsewhere)
+    assert direct_start([lmp], ["/usr/bin/srun", "-n", "2"], os.environ, plugin=False)[0] == (lmp,)
+    assert direct_start([sys.executable], [], os.environ, plugin=False)[0] == (sys.executable,)
+    monkeypatch.setattr(wheel, "_has_only_own_plugin", lambda: False)
+    assert direct_start([lmp], [], os.environ, plugin=False)[0] == (lmp,)
+
+
+@pytest.mark.parametrize(("plugin", "number"), [(True, 1), (False, 0)])
+def test_fix_glassml_is_loaded_where_it_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plugin: bool, number: int
+):
+    monkeypatch.delenv("LAMMPS_PLUGIN_PATH", raising=False)
+    printed = run_lammps("units lj", cwd=tmp_path, plugin=plugin).stdout
+    assert sum("Loaded 1 plugins" in line for line in printed.splitlines()) == number
 
 
 def test_script_file_is_run_in_the_given_folder(tmp_path: Path):

@@ -72,9 +72,8 @@ def run_script(task: Task, folder: Path) -> None:
     """
     for name, text in task.facts["files"].items():
         (folder / name).write_text(text, encoding="utf-8")
-    # Without plugins: `fix glassml` would load torch into every LAMMPS, and is not needed.
-    env = {"OMP_NUM_THREADS": "1", "GLASSML_NATIVE_DIR": str(folder)}
-    run_lammps(task.facts["script"], cwd=folder, env=env, program=task.payload)
+    env = {"OMP_NUM_THREADS": "1"}
+    run_lammps(task.facts["script"], cwd=folder, env=env, program=task.payload, plugin=False)
     for name in task.outputs:
         if name.endswith(".restart"):
             _check_restart(folder / name)
