@@ -60,7 +60,7 @@ def test_the_shipped_model_in_a_liquid_that_lammps_makes(tmp_path: Path):
         shutil.copy(FOLDER / name, tmp_path)
     steps = {"t_melt": 1000, "t_settle": 6000}
     script = tmp_path / "in.cu_zr"
-    run = run_lammps(script, ranks=2, cwd=tmp_path, variables=steps, timeout=240)
+    run = run_lammps(script, cwd=tmp_path, variables=steps, timeout=240)
     assert "unlike the training data" not in run.log.read_text()
 
     frames = ase.io.read(tmp_path / "cu_zr.lammpstrj", index=":")
