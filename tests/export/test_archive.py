@@ -6,6 +6,7 @@ import dataclasses
 import json
 import pickle
 import re
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -22,12 +23,18 @@ from glassml.inference import Predictor
 from glassml.models import build
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
-    path = tmp_path / "small.pt"
+    path = tmp_path_factory.mktemp("exported") / "small.pt"
     save_model(build("se3gnn-v2", n_layers=2, channels=4, times=(0.5, 3.0)), path)
     return path
+
+
+@pytest.fixture
+def small(exported: Path, tmp_path: Path) -> Path:
+    """A copy, which a test may damage."""
+    return Path(shutil.copy(exported, tmp_path))
 
 
 def _rewrite(path: Path, change: object) -> None:

@@ -19,7 +19,7 @@ from glassml.models import SE3GNN, build
 def model(request: pytest.FixtureRequest) -> SE3GNN:
     """Biases are random, so that the radial functions have kinks inside of the range."""
     torch.manual_seed(4)
-    model = build("se3gnn-v2", n_layers=3, channels=4, l_max=2, smooth_cutoff=request.param)
+    model = build("se3gnn-v2", n_layers=2, channels=4, l_max=2, smooth_cutoff=request.param)
     for layer in model.convolutions:
         torch.nn.init.normal_(layer.radial.layers[0].bias)
     return model.eval()
