@@ -71,19 +71,18 @@ def test_command_on_a_dump(analytic: MakeModel, tmp_path: Path) -> None:
     ],
 )
 def test_command_fails_without_a_traceback(
-    analytic: MakeModel, tmp_path: Path, arguments: list[str], message: str
+    analytic: MakeModel,
+    glassml: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
 ) -> None:
-    command = [sys.executable, "-c", "from glassml.cli import main; main()", "predict"]
-    done = subprocess.run(
-        [*command, "-m", analytic(), "-o", "out.extxyz", "--species", "A,B", *arguments],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"error: {message}")
-    assert len(done.stderr.splitlines()) == 1
+    monkeypatch.chdir(tmp_path)
+    done = glassml("predict", "-m", analytic(), "-o", "out.extxyz", "--species", "A,B", *arguments)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"error: {message}")
+    assert len(done.err.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
 

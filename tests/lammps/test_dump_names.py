@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import ase.io
 import numpy as np
 from systems import liquid
@@ -13,16 +10,10 @@ from glassml.data import open_frames
 from glassml.inference import Predictor
 
 
-def lines_of_info(model) -> list[str]:
-    command = [sys.executable, "-c", "from glassml.cli import main; main()", "info", str(model)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return [line for line in done.stdout.splitlines() if line.split()[:1] != []]
-
-
-def test_predictions_keep_their_names_in_ase(bench, models):
+def test_predictions_keep_their_names_in_ase(bench, models, glassml):
     """ASE leaves out columns without a prefix of LAMMPS, so the names begin with f_."""
     model = models(times=(1.65, 16.5))
-    shown = lines_of_info(model)
+    shown = [line for line in glassml("info", model).out.splitlines() if line.strip()]
     commands = [line for line in shown if line.split()[0] in ("fix", "dump", "dump_modify")]
     assert [line.split()[0] for line in commands] == ["fix", "dump", "dump_modify"]
     configuration = liquid(80, seed=4)
