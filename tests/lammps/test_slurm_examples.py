@@ -15,12 +15,13 @@ import sys
 from pathlib import Path
 
 import ase.io
+import numpy as np
 import pytest
-from systems import liquid, write_dump
+from systems import liquid, moved, write_dump
 from typer.main import get_command
 
 from glassml.cli import app
-from glassml.data import Dataset
+from glassml.data import Dataset, DatasetWriter
 from glassml.simulation import kob_andersen
 from glassml.simulation.exchange import write_data
 
@@ -38,7 +39,7 @@ quench: {force_tolerance: 0.01}
 ensemble: {runs: 2, times: [0.01]}
 """
 TRAINING = """\
-data: {train: kob_andersen_T0.64, graph_cache: null}
+data: {train: train.h5, graph_cache: null}
 model: {name: se3gnn-v2, l_max: 0, channels: 2, n_layers: 1}
 training: {epochs: 1, accelerator: cpu, schedule: {name: steps}}
 """
@@ -67,6 +68,11 @@ def workplace(tmp_path: Path) -> Path:
     write_dump(tmp_path / "run0.lammpstrj", [start, start])
     write_dump(tmp_path / "run1.lammpstrj", [start])
     write_data(tmp_path / "start.data", start, kob_andersen())
+    with DatasetWriter(tmp_path / "train.h5") as writer:
+        for seed in range(5):
+            labels = np.random.default_rng(seed).uniform(0.1, 0.5, (200, 1))
+            bare = liquid(200, seed=seed, name=f"liquid-{seed}")
+            writer.add(moved(bare, times=np.array([1.0]), propensity=labels))
     (tmp_path / "liquid.yaml").write_text(SIMULATION)
     (tmp_path / "first.yaml").write_text(TRAINING)
     (tmp_path / "in.liquid").write_text(LAMMPS)
