@@ -263,6 +263,7 @@ class GlassModel(nn.Module, ABC):
             edge_vector: x_j - x_i [E, 3] [length] of receivers i and senders j within the cutoff.
         """
 
+    @torch.jit.export
     def step(
         self, k: int, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor
     ) -> Tensor:

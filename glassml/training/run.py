@@ -27,6 +27,7 @@ from glassml.models import (
 )
 from glassml.physics.units import after_length
 from glassml.progress import SILENT, Progress
+from glassml.provenance import NetworkRecord, TrainingRecord
 from glassml.training.checkpoint import BEST, FORMAT, FORMAT_VERSION, LAST, read_checkpoint
 from glassml.training.data_module import DataModule
 from glassml.training.devices import check_batch_size, choose_devices
@@ -50,6 +51,8 @@ from glassml.training.loop import (
 from glassml.training.module import PropensityModule
 from glassml.training.run_record import RunData, run_record
 from glassml.training.split import Split, open_split
+from glassml.training.starting import start_from
+from glassml.training.statistics import Statistics
 from glassml.training.train_config import ModelConfig, TrainConfig, TrainingConfig
 
 __all__ = ["RunResult", "resume", "train"]
@@ -81,6 +84,15 @@ class _Standardising(Protocol):
     def set_label_scale(self, mean: torch.Tensor, scale: torch.Tensor) -> None: ...
 
     def set_scalar_scale(self, mean: torch.Tensor, scale: torch.Tensor) -> None: ...
+
+
+@runtime_checkable
+class _Bonded(Protocol):
+    """A model that also predicts how neighbours move apart."""
+
+    def bond_displacement(self, edges: torch.Tensor) -> torch.Tensor: ...
+
+    def set_bond_scale(self, scale: torch.Tensor) -> None: ...
 
 
 def train(config: TrainConfig, progress: Progress = SILENT) -> RunResult:
@@ -154,7 +166,7 @@ def _run(
     data = DataModule(split, config.data, config.training, model.cutoff)
     if checkpoint:
         _check_steps(config.training, data.steps_per_epoch(devices.total), checkpoint)
-    module = _module(config, model, data, progress)
+    module = _module(config, model, data, progress, checkpoint)
     with writing or nullcontext():
         if first_process:
             write_folder(folder, config, RunData.of(split), done)
@@ -238,7 +250,11 @@ def _model(config: TrainConfig, split: Split) -> GlassModel:
 
 
 def _module(
-    config: TrainConfig, model: GlassModel, data: DataModule, progress: Progress
+    config: TrainConfig,
+    model: GlassModel,
+    data: DataModule,
+    progress: Progress,
+    checkpoint: dict[str, Any] | None,
 ) -> PropensityModule:
     """Measure the data, set the scales of the model, and collect the record for checkpoints."""
     statistics = data.prepare(progress)
@@ -254,6 +270,7 @@ def _module(
         _standardising(model, "standardise_scalars").set_scalar_scale(
             statistics.scalar_mean, statistics.scalar_scale
         )
+    bond_scale = _bond_scale(config.training, model, statistics)
     dtype = getattr(torch, config.training.dtype)
     about = {
         "format": FORMAT,
@@ -266,8 +283,42 @@ def _module(
             "domain": None if model.domain is None else model.domain.model_dump(mode="json"),
         },
     }
-    record = run_record(config, data, versions())
-    return PropensityModule(model, config.training, scale.to(dtype), _plain(about), record)
+    network = _network_before(config.training, model, checkpoint)
+    record = run_record(config, data, versions()).model_copy(update={"network": network})
+    scales = scale.to(dtype), bond_scale.to(dtype)
+    return PropensityModule(model, config.training, *scales, _plain(about), record)
+
+
+def _network_before(
+    training: TrainingConfig, model: GlassModel, checkpoint: dict[str, Any] | None
+) -> NetworkRecord | None:
+    """The model whose parameters the training begins with; they are copied into the new one.
+
+    A run that is resumed needs its file no more.
+    """
+    if training.start_from is None:
+        return None
+    if checkpoint is None:
+        return start_from(training.start_from, model)
+    return TrainingRecord.model_validate(checkpoint["glassml"]["training"]).network
+
+
+def _bond_scale(
+    training: TrainingConfig, model: GlassModel, statistics: Statistics
+) -> torch.Tensor:
+    """The unit [T] of errors of bond displacements [length], which the model gets to know."""
+    one = torch.ones(len(model.times))
+    if not training.bond_weight:
+        return one
+    if not isinstance(model, _Bonded):
+        raise ConfigError(
+            f"training.bond_weight: expected 0 for {model.name}, which predicts nothing for edges; "
+            f"found {training.bond_weight:g}"
+        )
+    if not training.standardise or statistics.bond_scale is None:
+        return one
+    model.set_bond_scale(statistics.bond_scale)
+    return statistics.bond_scale
 
 
 def _check_steps(training: TrainingConfig, steps: int, checkpoint: dict[str, Any]) -> None:
@@ -334,7 +385,9 @@ def _with_absolute_paths(config: TrainConfig) -> TrainConfig:
             "graph_cache": cache,
         }
     )
-    return config.model_copy(update={"data": data})
+    start = config.training.start_from
+    training = config.training.model_copy(update={"start_from": start and start.absolute()})
+    return config.model_copy(update={"data": data, "training": training})
 
 
 def _result(folder: Path, epochs: int, training: TrainingConfig, progress: Progress) -> RunResult:

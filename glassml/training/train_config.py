@@ -291,6 +291,25 @@ class TrainingConfig(_Section):
         "from A alone; null: 1 for every species and every model. `se3gnn-v1` has one decoder for "
         "all species and was published trained on A alone, so its recipe needs `{B: 0}`",
     )
+    bond_weight: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.0,
+        description="share of the loss that is about edges, for models that predict their bond "
+        "displacements (`botan`): 0 trains on particles alone, 1 on edges alone, which is how "
+        "BOTAN is trained first; published then: 0.6. Needs the final positions of the runs "
+        "(`glassml data convert --final-positions`)",
+    )
+    augmentation: Literal["none", "axes"] | None = Field(
+        default=None,
+        description="`axes`: in every step the axes of each configuration are permuted and "
+        "reflected at random; `none`; null: `axes` for models that are not rotation-invariant "
+        "(`bapst`, `botan`), `none` for others",
+    )
+    start_from: Path | None = Field(
+        default=None,
+        description="run folder or checkpoint of a model of the same kind, whose parameters the "
+        "training begins with; null: random ones. Published weights become a checkpoint by "
+        "`glassml import`",
+    )
     gradient_clip: PositiveFloat | None = Field(
         default=1.0, description="largest norm of the gradient; null: no limit"
     )
