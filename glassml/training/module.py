@@ -172,13 +172,19 @@ class PropensityModule(pl.LightningModule):
         self._log("validation/loss", loss, batch.num_nodes)
         if bonds is not None:
             self._log("validation/bond_loss", self._bond_loss(bonds, batch), batch.num_nodes)
-            self._log("validation/bond_pearson", bond_pearson(bonds, batch, self.model.cutoff), len(batch.y))
+            self._log(
+                "validation/bond_pearson",
+                bond_pearson(bonds, batch, self.model.cutoff),
+                len(batch.y),
+            )
 
     def _bond_loss(self, bonds: Tensor, batch: Data, trust: Tensor | None = None) -> Tensor:
         """As `propensity_loss`, over all edges."""
         scale = self.bond_scale.expand_as(bonds)
         of_edge = None if trust is None else trust[batch.edge_index[1]]
-        return propensity_loss(bonds, batch.bond_label, scale, torch.ones_like(bonds[:, 0]), of_edge)
+        return propensity_loss(
+            bonds, batch.bond_label, scale, torch.ones_like(bonds[:, 0]), of_edge
+        )
 
     def _loss(
         self,

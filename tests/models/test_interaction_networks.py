@@ -75,9 +75,9 @@ def plain(model: GlassModel, *system: Tensor) -> tuple[Tensor, Tensor]:
     e = e0 = model.edge_encoder(published)
     for _ in range(model.n_steps):
         read = torch.cat([x, x0], 1) if model.name == "bapst" else x
-        e = model.edge_update(torch.cat([e, e0, read[receiver], read[sender]], 1))
+        e = model.edge_network(torch.cat([e, e0, read[receiver], read[sender]], 1))
         total = torch.zeros_like(x).index_add(0, receiver, e)
-        x = model.node_update(torch.cat([total, x, x0], 1))
+        x = model.node_network(torch.cat([total, x, x0], 1))
     return x, e
 
 
@@ -87,9 +87,7 @@ def test_equals_the_published_form(model: GlassModel) -> None:
         codes, edges = plain(model, *system)
         found, memory = model.encode_all(*system)
         torch.testing.assert_close(found[:, : model.width], codes, **EXACT)
-        torch.testing.assert_close(
-            memory[:, : model.width], edges[: len(system[3])], **EXACT
-        )
+        torch.testing.assert_close(memory[:, : model.width], edges[: len(system[3])], **EXACT)
         expected = model.decoder(codes) * model.label_scale[system[0]] + model.label_mean[system[0]]
         torch.testing.assert_close(model.propensity(found), expected, **EXACT)
 

@@ -36,7 +36,7 @@ void check(const EdgeUpdate& a) {
 
 std::tuple<at::Tensor, at::Tensor> edge_update_aten(const EdgeUpdate& a) {
   check(a);
-  const at::Tensor receiver = at::repeat_interleave(a.first_edge.diff(), a.sender.size(0));
+  const at::Tensor receiver = at::repeat_interleave(a.first_edge.diff(), std::optional<int64_t>(a.sender.size(0)));
   const at::Tensor parts = a.fixed + a.of_receiver.index_select(0, receiver) +
                            a.of_sender.index_select(0, a.sender);
   const at::Tensor hidden = at::addmm(parts, a.edges, a.inner.t()).relu();
