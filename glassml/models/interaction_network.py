@@ -65,6 +65,11 @@ class InteractionNetwork(StandardisedModel):
     if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
         one_hot: Tensor
         codes: Tensor
+        node_encoder: Perceptron
+        edge_encoder: Perceptron
+        edge_network: Perceptron
+        node_network: Perceptron
+        decoder: Perceptron
 
     def __init__(
         self,

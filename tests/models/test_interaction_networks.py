@@ -5,6 +5,7 @@ Float64 results are compared at 1e-12 of values of order one: the same sums in a
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from systems import liquid, moved, rotation
@@ -120,7 +121,7 @@ def test_batches(model: GlassModel) -> None:
 
 def test_symmetries_that_hold_and_one_that_does_not(model: GlassModel) -> None:
     here = outputs(model, *inputs(liquid()))["propensity"]
-    shifted = moved(liquid(), positions=liquid().positions + [0.3, -0.2, 5.0])
+    shifted = moved(liquid(), positions=liquid().positions + np.array([0.3, -0.2, 5.0]))
     torch.testing.assert_close(outputs(model, *inputs(shifted))["propensity"], here, **EXACT)
     q = rotation(3)
     turned = moved(liquid(), positions=liquid().positions @ q.T, cell=liquid().cell @ q.T)
