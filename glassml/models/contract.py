@@ -324,7 +324,13 @@ class GlassModel(nn.Module, ABC):
         sender: Tensor,
         first_edge: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """`encode`, with the edges after the last step, of which ``edge_outputs`` are made."""
+        """`encode`, with the edges after the last step, of which ``edge_outputs`` are made.
+
+        Arguments as for `encode`.
+
+        Returns:
+            The final state [n, W_n] and the edges [E, F].
+        """
         state = self.embed(species, scalars)
         edges = self.embed_edges(edge_vector)
         for k in range(self.n_steps):

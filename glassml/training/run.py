@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -50,9 +50,9 @@ from glassml.training.loop import (
 )
 from glassml.training.module import PropensityModule
 from glassml.training.run_record import RunData, run_record
+from glassml.training.scaling import set_scales
 from glassml.training.split import Split, open_split
 from glassml.training.starting import start_from
-from glassml.training.statistics import Statistics
 from glassml.training.train_config import ModelConfig, TrainConfig, TrainingConfig
 
 __all__ = ["RunResult", "resume", "train"]
@@ -75,24 +75,6 @@ class RunResult:
     epochs: int
     best_epoch: int
     metrics: dict[str, float]
-
-
-@runtime_checkable
-class _Standardising(Protocol):
-    """A model that keeps means and scales, so that it takes and predicts physical units."""
-
-    def set_label_scale(self, mean: torch.Tensor, scale: torch.Tensor) -> None: ...
-
-    def set_scalar_scale(self, mean: torch.Tensor, scale: torch.Tensor) -> None: ...
-
-
-@runtime_checkable
-class _Bonded(Protocol):
-    """A model that also predicts how neighbours move apart."""
-
-    def bond_displacement(self, edges: torch.Tensor) -> torch.Tensor: ...
-
-    def set_bond_scale(self, scale: torch.Tensor) -> None: ...
 
 
 def train(config: TrainConfig, progress: Progress = SILENT) -> RunResult:
@@ -262,15 +244,7 @@ def _module(
     model.domain = data.domain
     assert data.domain is not None  # measured by `prepare`
     check_neighbours(data.domain, model.cutoff, model.length_unit, "model.cutoff")
-    scale = torch.ones_like(statistics.scale)
-    if config.training.standardise:
-        scale = statistics.scale
-        _standardising(model, "standardise").set_label_scale(statistics.mean, statistics.scale)
-    if config.training.standardise_scalars and config.data.scalars:
-        _standardising(model, "standardise_scalars").set_scalar_scale(
-            statistics.scalar_mean, statistics.scalar_scale
-        )
-    bond_scale = _bond_scale(config.training, model, statistics)
+    scales = set_scales(config, model, statistics)
     dtype = getattr(torch, config.training.dtype)
     about = {
         "format": FORMAT,
@@ -285,8 +259,8 @@ def _module(
     }
     network = _network_before(config.training, model, checkpoint)
     record = run_record(config, data, versions()).model_copy(update={"network": network})
-    scales = scale.to(dtype), bond_scale.to(dtype)
-    return PropensityModule(model, config.training, *scales, _plain(about), record)
+    scale, bond_scale = (values.to(dtype) for values in scales)
+    return PropensityModule(model, config.training, scale, bond_scale, _plain(about), record)
 
 
 def _network_before(
@@ -301,24 +275,6 @@ def _network_before(
     if checkpoint is None:
         return start_from(training.start_from, model)
     return TrainingRecord.model_validate(checkpoint["glassml"]["training"]).network
-
-
-def _bond_scale(
-    training: TrainingConfig, model: GlassModel, statistics: Statistics
-) -> torch.Tensor:
-    """The unit [T] of errors of bond displacements [length], which the model gets to know."""
-    one = torch.ones(len(model.times))
-    if not training.bond_weight:
-        return one
-    if not isinstance(model, _Bonded):
-        raise ConfigError(
-            f"training.bond_weight: expected 0 for {model.name}, which predicts nothing for edges; "
-            f"found {training.bond_weight:g}"
-        )
-    if not training.standardise or statistics.bond_scale is None:
-        return one
-    model.set_bond_scale(statistics.bond_scale)
-    return statistics.bond_scale
 
 
 def _check_steps(training: TrainingConfig, steps: int, checkpoint: dict[str, Any]) -> None:
@@ -405,14 +361,6 @@ def _result(folder: Path, epochs: int, training: TrainingConfig, progress: Progr
     )
     progress.say(f"export it with: glassml export {folder} -o model.pt")
     return result
-
-
-def _standardising(model: GlassModel, setting: str) -> _Standardising:
-    if not isinstance(model, _Standardising):
-        raise ConfigError(
-            f"training.{setting}: expected false for {model.name}, which cannot rescale; found true"
-        )
-    return model
 
 
 def _plain(record: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Networks with edges: bond displacements as labels, random axes, and a training that goes on."""
+"""Networks on edges: bond displacements as labels, random axes, and a start from another run."""
 
 from __future__ import annotations
 
