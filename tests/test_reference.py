@@ -166,8 +166,9 @@ def test_the_page_of_the_fix_lists_its_keywords():
     source = (REPOSITORY / "lammps_plugin" / "src" / "options.cpp").read_text(encoding="utf-8")
     text = (REFERENCE / "fix_glassml.md").read_text(encoding="utf-8")
     (line,) = re.findall(r"^- keyword = (.*)$", text, re.MULTILINE)
-    (known,) = re.findall(r'"known keywords: (.*?)"', source)
-    accepted = set(known.split(", "))
+    (literals,) = re.findall(r"kKnown =(.*?);", source, re.DOTALL)
+    known = "".join(re.findall(r'"(.*?)"', literals))
+    accepted = set(known.removeprefix("known keywords: ").split(", "))
     assert set(re.findall(r"\*(\w+)\*", line)) == accepted
     syntax = text.partition("## Examples")[0]
     assert set(re.findall(r"^(\w+) values? = ", syntax, re.MULTILINE)) == accepted

@@ -77,6 +77,9 @@ def _model_table(path: Path, manifest: Manifest) -> Table:
         **window_facts(manifest),
         "message-passing steps": str(manifest.n_steps),
         "parameters": f"{manifest.n_parameters:,}",
+        "symmetry": "independent of the directions of the axes"
+        if manifest.rotation_invariant
+        else "depends on the directions of the axes; trained with permuted and reflected axes",
         "precision": manifest.dtype,
         "file": f"{path.stat().st_size / 1000:.0f} kB, format {manifest.format_version}, "
         f"written by glassml {manifest.glassml_version}",
@@ -90,8 +93,10 @@ def _output_table(manifest: Manifest) -> Table:
     from rich.text import Text
 
     table = Table("quantity", "dimension", "columns", title="Quantities", title_justify="left")
-    for entry in manifest.outputs:
+    for entry in (*manifest.outputs, *manifest.edge_outputs):
         shown = _plain(entry.columns)
+        if entry in manifest.edge_outputs:
+            shown += "\nfor each pair of neighbours"
         if entry.irreps:
             shown += f"\nirreps {entry.irreps}"
         table.add_row(*(Text(cell) for cell in (entry.name, entry.dimension, shown)))

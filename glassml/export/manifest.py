@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 import glassml
 from glassml.data import AVERAGE, THERMAL, Window, reads_window
 from glassml.domain import Domain
-from glassml.models import GlassModel
+from glassml.models import GlassModel, Output
 from glassml.models.limits import LARGEST_CUTOFF, MOST_COLUMNS, MOST_STEPS
 from glassml.provenance import TrainingRecord
 
@@ -24,9 +24,9 @@ __all__ = [
 ]
 
 #: The format version of model files that are written.
-FORMAT_VERSION: Final = 3
+FORMAT_VERSION: Final = 4
 #: The format versions that are read.
-FORMAT_VERSIONS_READ = (1, 2, 3)
+FORMAT_VERSIONS_READ = (1, 2, 3, 4)
 
 DType = Literal["float32", "float64"]
 Positions = Literal["thermal", "average", "inherent", "cage"]  # glassml.data.POSITIONS
@@ -55,7 +55,8 @@ class OutputEntry(_Entry):
 
     Attributes:
         name: of the method, such as "propensity". It takes the final state [n, W_n] and returns
-            [n, columns].
+            [n, columns]; that of an output of edges takes the edges after the last step [E, F] and
+            returns [E, columns].
         columns: names of the columns, such as "propensity_t=4120".
         dimension: of the values, in brackets: "[length]", "[-]" for none.
         times: time of each column [time]; None if the columns are no times.
@@ -111,17 +112,24 @@ class Manifest(_Entry):
             and 2.
         dtype: precision of parameters, inputs and outputs.
         n_steps: number n of message-passing steps.
-        state_widths: W_0..W_n [-]. W_k is the width of the node state that an engine must send to
-            other domains before step k, W_n that of the final state.
+        state_widths: W_0..W_n [-]. W_k is the width of the node state before step k, W_n that of
+            the final state.
+        sent_widths: S_0..S_(n-1) [-]. The first S_k columns of the state are what an engine must
+            send to other domains before step k; null, as in files of formats 1 to 3: all W_k.
+        edge_width: columns F that edges remember [-]: the method ``advance`` renews them. 0 if they
+            have no memory.
+        rotation_invariant: whether the propensity is the same for a rotated system. If not, the
+            model was trained with axes permuted and reflected at random.
         scalar_inputs: further inputs of every particle, in the order of the columns of ``scalars``.
-        outputs: what the model predicts.
+        outputs: what the model predicts for particles.
+        edge_outputs: what it predicts for edges.
         radial_table: tables in place of the radial networks; None if the file keeps the networks.
         training: how the model was trained.
         citations: publications to cite when using the model.
     """
 
     format: Literal["glassml-model"] = "glassml-model"
-    format_version: Literal[1, 2, 3] = FORMAT_VERSION
+    format_version: Literal[1, 2, 3, 4] = FORMAT_VERSION
     glassml_version: str
     model: str
     hyperparameters: dict[str, Any]
@@ -135,8 +143,12 @@ class Manifest(_Entry):
     dtype: DType
     n_steps: int = Field(ge=1, le=MOST_STEPS)
     state_widths: tuple[Annotated[int, Field(ge=1, le=MOST_COLUMNS)], ...]
+    sent_widths: tuple[Annotated[int, Field(ge=0, le=MOST_COLUMNS)], ...] | None = None
+    edge_width: int = Field(default=0, ge=0, le=MOST_COLUMNS)
+    rotation_invariant: bool = True
     scalar_inputs: tuple[ScalarEntry, ...]
     outputs: tuple[OutputEntry, ...] = Field(min_length=1)
+    edge_outputs: tuple[OutputEntry, ...] = ()
     radial_table: RadialTableEntry | None = None
     training: TrainingRecord = TrainingRecord()
     citations: tuple[str, ...] = ()
@@ -150,6 +162,9 @@ class Manifest(_Entry):
                 f"state_widths: expected {self.n_steps + 1} entries (n_steps + 1); "
                 f"found {len(self.state_widths)}"
             )
+        self._check_sent_widths()
+        if self.edge_outputs and not self.edge_width:
+            raise ValueError("edge_outputs: expected none, as edge_width is 0; found some")
         if self.domain is not None and len(self.domain.composition) != len(self.species):
             raise ValueError(
                 f"domain: composition: expected {len(self.species)} ranges, one for each species; "
@@ -169,6 +184,21 @@ class Manifest(_Entry):
                 f"found {self.window} for {self.positions} positions and the scalars {scalars}"
             )
         return self
+
+    def _check_sent_widths(self) -> None:
+        if self.sent_widths is None:
+            return
+        if len(self.sent_widths) != self.n_steps:
+            raise ValueError(
+                f"sent_widths: expected {self.n_steps} entries (n_steps); found "
+                f"{len(self.sent_widths)}"
+            )
+        for k, (sent, width) in enumerate(zip(self.sent_widths, self.state_widths, strict=False)):
+            if sent > width:
+                raise ValueError(
+                    f"sent_widths: expected at most {width}, as state_widths, before step {k}; "
+                    f"found {sent}"
+                )
 
     def output(self, name: str) -> OutputEntry:
         """The output of this name.
@@ -216,16 +246,6 @@ def manifest_of(
         training: its training record.
         radial_table: the tables of its radial networks, None if it keeps the networks.
     """
-    outputs = tuple(
-        OutputEntry(
-            name=o.name,
-            columns=o.columns,
-            dimension=o.dimension,
-            times=o.times,
-            irreps=o.irreps,
-        )
-        for o in model.outputs
-    )
     scalars = tuple(
         ScalarEntry(name=s.name, meaning=s.meaning, dimension=s.dimension)
         for s in model.scalar_inputs
@@ -244,9 +264,23 @@ def manifest_of(
         dtype=dtype,
         n_steps=model.n_steps,
         state_widths=model.state_widths,
+        sent_widths=model.sent_widths,
+        edge_width=model.edge_width,
+        rotation_invariant=model.rotation_invariant,
         scalar_inputs=scalars,
-        outputs=outputs,
+        outputs=tuple(map(_entry_of, model.outputs)),
+        edge_outputs=tuple(map(_entry_of, model.edge_outputs)),
         radial_table=radial_table,
         training=training,
         citations=model.citations,
+    )
+
+
+def _entry_of(output: Output) -> OutputEntry:
+    return OutputEntry(
+        name=output.name,
+        columns=output.columns,
+        dimension=output.dimension,
+        times=output.times,
+        irreps=output.irreps,
     )

@@ -16,7 +16,7 @@ from glassml.inference.model_cards import (
     write_card,
 )
 from glassml.inference.model_inputs import ModelInputs, ScalarSource
-from glassml.inference.predictor import Predictor
+from glassml.inference.predictor import EdgePrediction, Predictor
 from glassml.inference.sample_clock import SampleClock
 from glassml.inference.smoothing import Smoothing
 from glassml.inference.untrained import (
@@ -30,6 +30,7 @@ from glassml.inference.windowed import PositionWindow, window_note
 __all__ = [
     "CARD_SECTIONS",
     "UNTRAINED",
+    "EdgePrediction",
     "FrameAverages",
     "ModelInputs",
     "ModelSummary",

@@ -187,7 +187,10 @@ def _model_rows(manifest: Manifest) -> Rows:
     yield from window_facts(manifest).items()
     yield "cutoff", f"{manifest.cutoff:g} {length_name(manifest.length_unit)}"
     yield "message-passing steps", str(manifest.n_steps)
+    if not manifest.rotation_invariant:
+        yield "symmetry", "depends on the directions of the axes"
     yield "outputs", ", ".join(f"`{o.name}`" for o in manifest.outputs)
+    yield "outputs for pairs", ", ".join(f"`{o.name}`" for o in manifest.edge_outputs)
 
 
 def _training_rows(record: TrainingRecord) -> Rows:

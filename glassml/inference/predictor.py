@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,24 @@ from glassml.graph import build_graph, collate, first_edge
 from glassml.inference.windowed import window_note
 from glassml.physics.units import after_length
 
-__all__ = ["Predictor"]
+__all__ = ["EdgePrediction", "Predictor"]
+
+
+@dataclass(frozen=True)
+class EdgePrediction:
+    """Outputs for the edges of a configuration: every ordered pair within the cutoff.
+
+    Attributes:
+        sender: int64 [E], particle j.
+        receiver: int64 [E], particle i, ascending.
+        vector: [E, 3] x_j - x_i of the image within the cutoff [length].
+        values: output -> [E, columns].
+    """
+
+    sender: np.ndarray
+    receiver: np.ndarray
+    vector: np.ndarray
+    values: dict[str, np.ndarray]
 
 
 class Predictor:
@@ -134,18 +152,57 @@ class Predictor:
                 self._watch.see_predictions(configuration.name, result["propensity"], columns)
         return results
 
-    def _evaluate(self, batch: Batch, outputs: Sequence[str]) -> dict[str, np.ndarray]:
-        """Outputs for all particles of a batch, [N, columns]."""
+    def predict_edges(
+        self, configuration: Configuration, *, as_given: bool = False, window: int = 1
+    ) -> EdgePrediction:
+        """Outputs of the model for every pair of neighbours, such as BOTAN's bond displacements.
+
+        Args:
+            configuration: see `predict`.
+            as_given: see `predict`.
+            window: see `predict`.
+
+        Raises:
+            InputError: the model has no outputs for edges; or see `predict`.
+
+        Warns:
+            OutsideDomainWarning: see `predict`.
+        """
+        names = [entry.name for entry in self.manifest.edge_outputs]
+        if not names:
+            raise InputError(
+                f"{self.path.name}: expected a model with outputs for edges, such as botan; found "
+                f"{self.manifest.model}, which has none"
+            )
+        graph = self._graph(configuration, as_given, window)
+        if self._watch is not None:
+            self._watch.see(configuration.name, self._measured(configuration, graph))
+        values = self._evaluate(collate([graph]).to(self.device), (), names)
+        self._check_finite(configuration, values, "edges")
+        sender, receiver = graph.edge_index.numpy()
+        return EdgePrediction(sender, receiver, graph.edge_vector.numpy(), values)
+
+    def _evaluate(
+        self, batch: Batch, outputs: Sequence[str], edge_outputs: Sequence[str] = ()
+    ) -> dict[str, np.ndarray]:
+        """Outputs for all particles of a batch, [N, columns], and for its edges, [E, columns]."""
+        system = (
+            batch.species,
+            batch.scalars,
+            batch.edge_vector,
+            batch.edge_index[0],
+            first_edge(batch.edge_index[1], batch.num_nodes),
+        )
         try:
             with torch.inference_mode():
-                state = self.module.encode(
-                    batch.species,
-                    batch.scalars,
-                    batch.edge_vector,
-                    batch.edge_index[0],
-                    first_edge(batch.edge_index[1], batch.num_nodes),
-                )
-                return {name: getattr(self.module, name)(state).cpu().numpy() for name in outputs}
+                if not edge_outputs:  # files of formats before 4 have no encode_all
+                    state = self.module.encode(*system)
+                    results = {name: getattr(self.module, name)(state) for name in outputs}
+                else:
+                    state, edges = self.module.encode_all(*system)
+                    results = {name: getattr(self.module, name)(state) for name in outputs}
+                    results |= {name: getattr(self.module, name)(edges) for name in edge_outputs}
+                return {name: values.cpu().numpy() for name, values in results.items()}
         except (torch.OutOfMemoryError, MemoryError):
             raise
         except (RuntimeError, IndexError, AttributeError) as error:
@@ -201,13 +258,15 @@ class Predictor:
             if note:
                 warnings.warn(note, stacklevel=3)
 
-    def _check_finite(self, configuration: Configuration, result: dict[str, np.ndarray]) -> None:
+    def _check_finite(
+        self, configuration: Configuration, result: dict[str, np.ndarray], of: str = "particles"
+    ) -> None:
         for name, array in result.items():
             bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
             if len(bad):
                 raise InputError(
                     f"{configuration.name}: output {name!r} of {self.path.name}: expected finite "
-                    f"numbers; found others for {len(bad)} of {len(array)} particles (the first "
+                    f"numbers; found others for {len(bad)} of {len(array)} {of} (the first "
                     f"is number {bad[0]}). Look for particles on top of each other and for "
                     "scalars outside the range of the training data"
                 )

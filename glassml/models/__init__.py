@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from glassml.models.analytic import Analytic
+from glassml.models.bapst import Bapst
+from glassml.models.botan import Botan
 from glassml.models.committee import Committee
 from glassml.models.contract import GlassModel, Output, Redecoded, ScalarInput
 from glassml.models.lengths import REFERENCE_SPACING
@@ -22,6 +24,8 @@ __all__ = [
     "REFERENCE_SPACING",
     "SE3GNN",
     "Analytic",
+    "Bapst",
+    "Botan",
     "Committee",
     "GlassModel",
     "Output",

@@ -31,8 +31,9 @@ class Committee(GlassModel):
 
     Members may have any architecture, depth, cutoff and scalar inputs. The state is the members'
     states side by side. Members with fewer steps begin later: their first state, which is forwarded
-    to ghosts meanwhile, is the narrowest. The edges are the vectors, unchanged; each member uses
-    those within its own cutoff, compared in the precision of the vectors.
+    to ghosts meanwhile, is the narrowest. The edges are the vectors, unchanged, then what the edges
+    of each member remember; each member uses those within its own cutoff, compared in the precision
+    of the vectors.
 
     Args:
         members: trained models with the same species, times and unit of length. They become
@@ -72,21 +73,25 @@ class Committee(GlassModel):
         self.has_radial_networks = bool(networks)
         knots = [m.trained_knots for m in networks if m.trained_knots is not None]
         self.trained_knots = max(knots) if knots and len(knots) == len(networks) else None
+        memory = sum(m.edge_width for m in members)
         self._declare(
             state_widths=[sum(m.widths[k] for m in self.seats) for k in range(self.depth + 1)],
             outputs=(*self._own_outputs(), *_joined_outputs(members)),
             citations=list(dict.fromkeys(text for m in members for text in m.citations)),
+            edge_width=3 + memory if memory else 0,
         )
 
     def _place(
         self, members: Sequence[GlassModel], shares: Sequence[float], names: Sequence[str]
     ) -> None:
         self.depth = max(m.n_steps for m in members)
-        starts = [0] * (self.depth + 1)
+        starts, first_memory = [0] * (self.depth + 1), 3
         seats = []
         for member, share in zip(members, shares, strict=True):
             scalars = [names.index(s.name) for s in member.scalar_inputs]
-            seats.append(_Seat(member, share, self.depth, self.cutoff, starts, scalars))
+            place = self.depth, self.cutoff, starts, first_memory
+            seats.append(_Seat(member, share, *place, scalars))
+            first_memory += member.edge_width
             starts = [start + w for start, w in zip(starts, seats[-1].widths, strict=True)]
         self.seats = cast(Any, nn.ModuleList(seats))
 
@@ -137,18 +142,25 @@ class Committee(GlassModel):
 
     @torch.jit.export
     def embed_edges(self, edge_vector: Tensor) -> Tensor:
-        """The vectors [E, 3], unchanged: each member selects its own edges in every step."""
-        return edge_vector
+        """The vectors [E, 3], as each member selects its own edges, and room for their memory."""
+        if self.edge_width == 0:
+            return edge_vector
+        return nn.functional.pad(edge_vector, [0, self.edge_width - 3])
 
     @torch.jit.export
-    def step(
+    def advance(
         self, k: int, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         """Step k of the members that have begun: [n_all, W_k] to [n, W_(k+1)]."""
         parts = []
+        memories = [edges[:, :3]]
         for seat in self.seats:
-            parts.append(seat.step(k, state, edges, sender, first_edge))
-        return torch.cat(parts, dim=1)
+            part, memory = seat.advance(k, state, edges, sender, first_edge)
+            parts.append(part)
+            memories.append(memory)
+        if self.edge_width > 0:
+            edges = torch.cat(memories, dim=1)
+        return torch.cat(parts, dim=1), edges
 
     def each(self, state: Tensor) -> Tensor:
         """The members' propensities: [n, M, T]."""
@@ -208,6 +220,7 @@ class _Seat(nn.Module):
         cutoff: the committee's [length].
         starts: [depth + 1] the member's first column in the committee's state, before each step and
             after the last.
+        first_memory: its first column in the committee's edges.
         scalars: columns of its scalar inputs among those of the committee.
     """
 
@@ -222,6 +235,7 @@ class _Seat(nn.Module):
         depth: int,
         cutoff: float,
         starts: Sequence[int],
+        first_memory: int,
         scalars: Sequence[int],
     ) -> None:
         super().__init__()
@@ -230,6 +244,8 @@ class _Seat(nn.Module):
         self.delay = depth - model.n_steps
         self.widths = [model.state_widths[max(k - self.delay, 0)] for k in range(depth + 1)]
         self.starts = list(starts)
+        self.first_memory = first_memory
+        self.edge_width = model.edge_width
         self.cutoff = model.cutoff
         self.sees_all = model.cutoff >= cutoff
         columns = torch.tensor(scalars, dtype=torch.int64)
@@ -243,20 +259,28 @@ class _Seat(nn.Module):
         """The member's first state."""
         return self.model.embed(species, scalars[:, self.columns])
 
-    def step(
-        self, k: int, state: Tensor, edge_vector: Tensor, sender: Tensor, first_edge: Tensor
-    ) -> Tensor:
-        """The member's part of the receivers' state after the committee's step k."""
-        state = self.own(k, state)
+    def advance(
+        self, k: int, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The member's part of state and edges after the committee's step k."""
+        state, n_edges = self.own(k, state), edges.shape[0]
+        memory = edges[:, self.first_memory : self.first_memory + self.edge_width]
         if k < self.delay:
-            return state[: first_edge.shape[0] - 1]
+            return state[: first_edge.shape[0] - 1], memory
+        vector, kept = edges[:, :3], sender
         if not self.sees_all:
-            within = torch.linalg.vector_norm(edge_vector, dim=1) < self.cutoff
+            within = torch.linalg.vector_norm(vector, dim=1) < self.cutoff
             kept = torch.nonzero(within)[:, 0]
-            edge_vector, sender = edge_vector[kept], sender[kept]
+            vector, memory, sender = vector[kept], memory[kept], sender[kept]
             first_edge = nn.functional.pad(within.cumsum(0), [1, 0])[first_edge]
-        edges = self.model.embed_edges(edge_vector)
-        return self.model.step(k - self.delay, state, edges, sender, first_edge)
+        if k == self.delay or self.edge_width == 0:
+            memory = self.model.embed_edges(vector)
+        state, memory = self.model.advance(k - self.delay, state, memory, sender, first_edge)
+        if self.edge_width == 0:
+            return state, edges[:, :0]
+        if not self.sees_all:
+            memory = memory.new_zeros(n_edges, self.edge_width).index_add(0, kept, memory)
+        return state, memory
 
     def descriptors(self, state: Tensor) -> Tensor:
         """The member's descriptors; [n, 0] if it has none."""

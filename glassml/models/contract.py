@@ -54,10 +54,11 @@ class ScalarInput:
 
 @dataclass(frozen=True)
 class Output:
-    """A per-particle output.
+    """An output for each particle, or for each edge.
 
     Attributes:
-        name: name of the output and of the method that returns it.
+        name: name of the output and of the method that returns it: of the final state, or of the
+            edges after the last step.
         columns: names of its columns.
         dimension: dimension of its values, such as "[length]".
         irreps: its irreps under rotation, in e3nn's notation; None for scalars.
@@ -104,11 +105,19 @@ class GlassModel(nn.Module, ABC):
     method for each output, each with the decorator `torch.jit.export`. Shapes: n nodes, E edges
     sorted by receiver; the receivers are the first ``len(first_edge) - 1`` rows of the state.
 
+    Two declarations are optional. ``sent_widths``: only the first S_k columns of the state are read
+    of senders in step k, so only these travel to other domains (default: all W_k). ``edge_width``:
+    the edges have a memory of F columns, which the steps renew; then the class implements
+    ``advance`` in place of ``step``, and may have ``edge_outputs``.
+
     Raises:
         ConfigError: an argument has an invalid value; the message names it.
     """
 
     lengths: ClassVar[tuple[str, ...]] = ("cutoff",)
+    #: Whether propensity and descriptors are the same for a rotated system; if not, training
+    #: permutes and reflects the axes at random.
+    rotation_invariant: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -125,7 +134,10 @@ class GlassModel(nn.Module, ABC):
         self.hyperparameters: Mapping[str, Any] = {}
         self.citations: tuple[str, ...] = ()
         self.outputs: tuple[Output, ...] = ()
+        self.edge_outputs: tuple[Output, ...] = ()
         self.state_widths: tuple[int, ...] = ()
+        self.sent_widths: tuple[int, ...] = ()
+        self.edge_width = 0
         self.n_steps = 0
         self.has_radial_networks = False  # whether `bake` has an effect
         self.trained_knots: int | None = None  # of the tables that it was trained with
@@ -173,11 +185,19 @@ class GlassModel(nn.Module, ABC):
         state_widths: Sequence[int],
         outputs: Sequence[Output],
         citations: Sequence[str] = (),
+        sent_widths: Sequence[int] | None = None,
+        edge_width: int = 0,
+        edge_outputs: Sequence[Output] = (),
     ) -> None:
-        """Called once by a subclass: widths of the state, outputs, what to cite."""
+        """Called once by a subclass: widths of state and edges, outputs, what to cite."""
+        if type(self).step is GlassModel.step and type(self).advance is GlassModel.advance:
+            raise TypeError(f"{type(self).__name__}: expected a method step or advance; found none")
         self.state_widths = tuple(state_widths)
         self.n_steps = len(self.state_widths) - 1
+        self.sent_widths = tuple(self.state_widths[:-1] if sent_widths is None else sent_widths)
+        self.edge_width = edge_width
         self.outputs = tuple(outputs)
+        self.edge_outputs = tuple(edge_outputs)
         self.citations = tuple(citations)
 
     def propensity_output(self) -> Output:
@@ -243,11 +263,13 @@ class GlassModel(nn.Module, ABC):
             edge_vector: x_j - x_i [E, 3] [length] of receivers i and senders j within the cutoff.
         """
 
-    @abstractmethod
+    @torch.jit.export
     def step(
         self, k: int, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor
     ) -> Tensor:
         """The state of the receivers after step k: [n, W_(k+1)].
+
+        Every model implements this or `advance`.
 
         Args:
             k: number of the step, from 0.
@@ -256,6 +278,18 @@ class GlassModel(nn.Module, ABC):
             sender: int64 [E], row of the state from which an edge reads.
             first_edge: int64 [n + 1]; the edges of receiver i are first_edge[i]:first_edge[i+1].
         """
+        return self.advance(k, state, edges, sender, first_edge)[0]
+
+    @torch.jit.export
+    def advance(
+        self, k: int, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Step k: the state of the receivers [n, W_(k+1)], and the edges for the next step.
+
+        Only models with an ``edge_width`` change the edges; they may do so in place where no
+        gradients are recorded. Arguments as for `step`.
+        """
+        return self.step(k, state, edges, sender, first_edge), edges
 
     @abstractmethod
     def propensity(self, state: Tensor) -> Tensor:
@@ -279,11 +313,29 @@ class GlassModel(nn.Module, ABC):
             sender: int64 [E].
             first_edge: int64 [n + 1].
         """
+        return self.encode_all(species, scalars, edge_vector, sender, first_edge)[0]
+
+    @torch.jit.export
+    def encode_all(
+        self,
+        species: Tensor,
+        scalars: Tensor,
+        edge_vector: Tensor,
+        sender: Tensor,
+        first_edge: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """`encode`, with the edges after the last step, of which ``edge_outputs`` are made.
+
+        Arguments as for `encode`.
+
+        Returns:
+            The final state [n, W_n] and the edges [E, F].
+        """
         state = self.embed(species, scalars)
         edges = self.embed_edges(edge_vector)
         for k in range(self.n_steps):
-            state = self.step(k, state, edges, sender, first_edge)
-        return state
+            state, edges = self.advance(k, state, edges, sender, first_edge)
+        return state, edges
 
     def forward(
         self,

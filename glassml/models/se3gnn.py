@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from glassml.errors import ConfigError
-from glassml.models.contract import GlassModel, Output, Redecoded
+from glassml.models.contract import Output, Redecoded
 from glassml.models.limits import (
     MOST_COLUMNS,
     MOST_KNOTS,
@@ -20,6 +20,7 @@ from glassml.models.limits import (
     check_whole,
 )
 from glassml.models.registry import build, register
+from glassml.models.standardised import StandardisedModel
 from glassml.nn import (
     EquivariantBatchNorm,
     EquivariantConvolution,
@@ -45,7 +46,7 @@ _CITATION = (
 @register("se3gnn", l_max=2, n_layers=6, dropout=0.0, radial_table=513, batchnorm_momentum=0.1)
 @register("se3gnn-v1", channels=4, dropout=0.5, decoder_per_species=False)
 @register("se3gnn-v2", channels=8, dropout=0.3)
-class SE3GNN(GlassModel):
+class SE3GNN(StandardisedModel):
     """F. S. Pezzicoli, G. Charpiat, F. P. Landes, SciPost Phys. 16, 136 (2024).
 
     Every layer convolves the node features and the node inputs (one-hot species, scalars) with
@@ -96,10 +97,6 @@ class SE3GNN(GlassModel):
     if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
         one_hot: Tensor
         irreps_order: Tensor
-        label_mean: Tensor
-        label_scale: Tensor
-        scalar_mean: Tensor
-        scalar_scale: Tensor
 
     def __init__(
         self,
@@ -198,14 +195,6 @@ class SE3GNN(GlassModel):
             for _ in range(self.n_layers)
         )
 
-    def _add_scales(self) -> None:
-        """Mean and scale of labels and scalar inputs; 0 and 1 until training sets them."""
-        n_scalars = len(self.scalar_inputs)
-        self.register_buffer("label_mean", torch.zeros(self.n_species, self.n_times))
-        self.register_buffer("label_scale", torch.ones(self.n_species, self.n_times))
-        self.register_buffer("scalar_mean", torch.zeros(n_scalars))
-        self.register_buffer("scalar_scale", torch.ones(n_scalars))
-
     @torch.jit.unused
     def bake(self, n_knots: int) -> None:
         """Replace the radial networks by tables; needs float64 and evaluation mode."""
@@ -235,23 +224,6 @@ class SE3GNN(GlassModel):
             model.decoder.bias.copy_(bias.reshape(-1))
         parts = ("decoder.weight", "decoder.bias", "label_mean", "label_scale")
         return Redecoded(model, (*parts, "n_times", "n_decoders"))
-
-    @torch.jit.unused
-    def trial_scalars(self, n: int, generator: torch.Generator) -> Tensor:
-        """Scalar inputs with mean and scale of the training data: float64 [n, S]."""
-        return super().trial_scalars(n, generator) * self.scalar_scale + self.scalar_mean
-
-    @torch.jit.unused
-    def set_label_scale(self, mean: Tensor, scale: Tensor) -> None:
-        """Mean and scale [species, T] [length] of the labels, by which they are standardised."""
-        self.label_mean.copy_(mean)
-        self.label_scale.copy_(scale)
-
-    @torch.jit.unused
-    def set_scalar_scale(self, mean: Tensor, scale: Tensor) -> None:
-        """Mean and scale [S] by which the scalar inputs are standardised."""
-        self.scalar_mean.copy_(mean)
-        self.scalar_scale.copy_(scale)
 
     @torch.jit.export
     def embed(self, species: Tensor, scalars: Tensor) -> Tensor:

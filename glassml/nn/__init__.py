@@ -1,4 +1,4 @@
-"""Equivariant building blocks: layouts, radial networks, the convolution layer, norms, gates."""
+"""Building blocks: layouts, radial networks, the convolution layer, norms, gates, perceptrons."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from glassml.nn.batchnorm import EquivariantBatchNorm
 from glassml.nn.convolution import EquivariantConvolution
 from glassml.nn.gate import Gate, NoGate
 from glassml.nn.layout import channel_irreps, invariants, to_irreps_order
+from glassml.nn.mlp import Perceptron
 from glassml.nn.radial import RadialBasis, RadialNetwork, TableKnots
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "EquivariantConvolution",
     "Gate",
     "NoGate",
+    "Perceptron",
     "RadialBasis",
     "RadialNetwork",
     "TableKnots",

@@ -12,6 +12,7 @@ from glassml.physics.four_point import FourPoint, PairSums, chi4, mobility
 from glassml.physics.neighbours import Neighbours, find_neighbours
 from glassml.physics.pairs import first_peak, pair_distribution
 from glassml.physics.propensity import isoconfigurational_averages, label_trust, noise_ceiling
+from glassml.physics.relative_motion import bond_displacement
 from glassml.physics.relaxation import (
     ballistic_displacement,
     relaxation_time,
@@ -27,6 +28,7 @@ __all__ = [
     "PairSums",
     "PositionAverage",
     "ballistic_displacement",
+    "bond_displacement",
     "chi4",
     "column_of",
     "effective_diameters",

@@ -33,6 +33,7 @@ class TrainingRecord(Part):
 
     For a committee only ``members`` and ``accuracy`` are set. For a model with refitted decoders
     this is the record of the refit, and ``network`` holds the record of the network behind them.
+    If the training began with the parameters of another model, ``network`` is that model.
 
     Attributes:
         data: the datasets.
@@ -50,7 +51,8 @@ class TrainingRecord(Part):
         epoch: the epoch that was kept, counted from 1; None if there were none.
         accuracy: scores that were measured after the training, None if there are none.
         members: for a committee, the record of each member.
-        network: for a model with refitted decoders, the network behind them.
+        network: for a model with refitted decoders, the network behind them; for one whose training
+            began with the parameters of another model, that model.
         notes: entries of a record of format 1 that glassml does not know.
     """
 
@@ -196,7 +198,7 @@ class TrainingRecord(Part):
 
 
 class NetworkRecord(Part):
-    """The network behind decoders that were refitted.
+    """The network behind decoders that were refitted, or that a training began with.
 
     Attributes:
         file: name of the model file that it was taken from.

@@ -19,7 +19,7 @@ from glassml.data import AVERAGE, Configuration, Window, reads_window, view_of, 
 from glassml.domain import Domain, domain_of, label_range, measured
 from glassml.errors import InputError
 from glassml.graph import GraphCache, build_graph
-from glassml.physics import label_trust
+from glassml.physics import bond_displacement, label_trust
 from glassml.progress import SILENT, Progress
 from glassml.provenance import KnownConfiguration, Origins
 from glassml.training.split import ConfigurationSource, Split, check_fits, check_new_positions
@@ -47,6 +47,8 @@ class GraphDataset(TorchDataset):
         stands_for: weight of each configuration: how many it represents in an epoch.
         label_noise: parameter of the labels' weights, see `glassml.physics.label_trust`.
         is_reversed: whether these are reversed runs.
+        bonds: edges have labels too, ``bond_label`` [E, T] [length], made from the final positions
+            of the runs.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class GraphDataset(TorchDataset):
         stands_for: float = 1.0,
         label_noise: float = 0.0,
         is_reversed: bool = False,
+        bonds: bool = False,
     ) -> None:
         self.sources = sources
         self.windows = np.array(windows, dtype=np.int64)
@@ -74,6 +77,7 @@ class GraphDataset(TorchDataset):
         self.stands_for = stands_for
         self.label_noise = label_noise
         self.is_reversed = is_reversed
+        self.bonds = bonds
         self._graphs: list[Data | None] | None = [None] * len(self.entries) if cache else None
 
     def __len__(self) -> int:
@@ -83,7 +87,7 @@ class GraphDataset(TorchDataset):
         graph = None if self._graphs is None else self._graphs[index]
         if graph is None:
             source, window = self.entries[index]
-            graph = self._built(self.sources[source].read(), window)
+            graph = self._built(self.sources[source].read(self.bonds), window)
             if self._graphs is not None:
                 self._graphs[index] = graph
         return graph
@@ -117,7 +121,27 @@ class GraphDataset(TorchDataset):
         graph.trust = torch.full((graph.num_nodes,), trust)
         graph.stands_for = torch.full((graph.num_nodes,), self.stands_for)
         graph.is_reversed = torch.full((graph.num_nodes,), self.is_reversed)
+        if self.bonds:
+            graph.bond_label = self._bond_labels(configuration, view, graph)
         return graph
+
+    def _bond_labels(
+        self, configuration: Configuration, view: Configuration, graph: Data
+    ) -> torch.Tensor:
+        runs = configuration.final_positions
+        if runs is None:
+            raise InputError(
+                f"{configuration.name}: expected final positions of the runs, as "
+                "training.bond_weight asks for labels of edges; found none. Make the dataset with "
+                "`glassml data convert --final-positions`, or set training.bond_weight to 0"
+            )
+        labels = bond_displacement(
+            graph.edge_index.numpy(),
+            graph.edge_vector.double().numpy(),
+            configuration.positions - view.positions,
+            runs - view.positions,
+        )
+        return torch.from_numpy(labels).to(self.dtype)
 
 
 class _EpochSampler(DistributedSampler):
@@ -207,6 +231,7 @@ class DataModule(pl.LightningDataModule):
                 stands_for,
                 training.label_noise,
                 is_reversed,
+                training.bond_weight > 0,
             )
             for sources, number, stands_for, is_reversed in (
                 (split.train, windows, 1.0, False),
@@ -239,7 +264,7 @@ class DataModule(pl.LightningDataModule):
         stages = (self.train_set, self.validation_set, self.reversed_set)
         total = sum(len(stage.sources) for stage in stages)
         for stage, index, source in progress.watch(self._all(), "reading configurations", total):
-            configuration = source.read()
+            configuration = source.read(stage.bonds)
             source.dataset.verify(configuration)
             view = view_of(configuration, self.train_set.positions)
             self._check_window(source, configuration)
@@ -252,6 +277,8 @@ class DataModule(pl.LightningDataModule):
                 graph = stage.keep(index, configuration)
             if stage is self.train_set:
                 moments.add(view, self.train_set.scalars)
+                if stage.bonds:
+                    moments.add_bonds(graph.bond_label)
                 systems.append(measured(view, graph, n_species, self.train_set.cutoff))
                 labels.append(label_range(view.propensity))
         self.domain = domain_of(systems, labels)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import lightning.pytorch as pl
 import numpy as np
@@ -17,12 +17,14 @@ from glassml.errors import ConfigError, GlassMLError
 from glassml.graph import first_edge
 from glassml.models import GlassModel
 from glassml.provenance import TrainingRecord
+from glassml.training.augmentation import turned_edges
 from glassml.training.pearson_metric import PropensityPearson, named_coefficients
 from glassml.training.run_record import with_results
 from glassml.training.train_config import TrainingConfig
 
 __all__ = ["PropensityModule", "propensity_loss"]
 
+_SHELL = 0.675  # of the cutoff: the first shell of neighbours
 _OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
@@ -55,6 +57,30 @@ def propensity_loss(
     return (weight.unsqueeze(1) * error).sum() / total
 
 
+def bond_pearson(bonds: Tensor, batch: Data, cutoff: float) -> Tensor:
+    """Pearson coefficient of bond displacements, the mean over configurations and times.
+
+    Of pairs of the first species in the first shell of neighbours: r < 1.35 sigma in H. Shiba et
+    al., J. Chem. Phys. 158, 084503 (2023), where the cutoff is 2 sigma.
+
+    Args:
+        bonds: [E, T] [length].
+        batch: with ``bond_label`` [E, T] [length].
+        cutoff: r_c [length].
+    """
+    sender, receiver = batch.edge_index
+    r = torch.linalg.vector_norm(batch.edge_vector, dim=1)
+    near = (batch.species[sender] == 0) & (batch.species[receiver] == 0) & (r < _SHELL * cutoff)
+    coefficients = []
+    for graph in range(batch.num_graphs):
+        chosen = near & (batch.batch[receiver] == graph)
+        pair = torch.stack([bonds[chosen].T, batch.bond_label[chosen].T])
+        centred = pair - pair.mean(dim=2, keepdim=True)
+        covariance, spread = (centred[0] * centred[1]).sum(1), centred.square().sum(2).sqrt()
+        coefficients.append((covariance / (spread[0] * spread[1])).mean())
+    return torch.stack(coefficients).mean()
+
+
 class PropensityModule(pl.LightningModule):
     """A model in training.
 
@@ -62,11 +88,13 @@ class PropensityModule(pl.LightningModule):
         model: predicts propensity in physical units.
         settings: section ``training`` of the configuration.
         scale: float [S, T] [length], unit of the errors in the loss.
+        bond_scale: float [T] [length], the same for bond displacements.
         about: plain values kept in every checkpoint under ``glassml``, for resuming and export.
         record: the training record, as far as it is known before the first epoch.
     """
 
     scale: Tensor
+    bond_scale: Tensor
     weight: Tensor
 
     def __init__(
@@ -74,6 +102,7 @@ class PropensityModule(pl.LightningModule):
         model: GlassModel,
         settings: TrainingConfig,
         scale: Tensor,
+        bond_scale: Tensor,
         about: Mapping[str, Any],
         record: TrainingRecord,
     ) -> None:
@@ -82,18 +111,31 @@ class PropensityModule(pl.LightningModule):
         self.settings = settings
         self.about = dict(about)
         self.record = record
+        wanted = settings.augmentation or ("none" if model.rotation_invariant else "axes")
+        self.turns = wanted == "axes"
         self.register_buffer("scale", scale.clone(), persistent=False)
+        self.register_buffer("bond_scale", bond_scale.clone(), persistent=False)
         weight = species_weights(model.species, settings.species_weight)
         self.register_buffer("weight", torch.tensor(weight, dtype=scale.dtype), persistent=False)
         shape = (len(model.species), len(model.times))
         self.train_pearson = PropensityPearson(*shape)
         self.validation_pearson = PropensityPearson(*shape)
 
-    def predict(self, batch: Data) -> Tensor:
-        """The propensity [n, T] [length] of every particle of a batch of graphs."""
+    def predict(self, batch: Data) -> tuple[Tensor, Tensor | None]:
+        """Predictions for a batch of graphs, in training with random axes if these are asked for.
+
+        Returns:
+            The propensity [n, T] of every particle and, where edges have labels, the bond
+            displacement [E, T] of every edge [length].
+        """
         sender, receiver = batch.edge_index
-        rows = first_edge(receiver, batch.num_nodes)
-        return self.model(batch.species, batch.scalars, batch.edge_vector, sender, rows)
+        vectors = turned_edges(batch) if self.training and self.turns else batch.edge_vector
+        system = batch.species, batch.scalars, vectors, sender, first_edge(receiver, len(batch.y))
+        if "bond_label" not in batch:
+            return self.model(*system), None
+        state, edges = self.model.encode_all(*system)
+        bonds = cast(Callable[[Tensor], Tensor], self.model.bond_displacement)
+        return self.model.propensity(state), bonds(edges)
 
     def training_step(self, batch: Data, batch_idx: int) -> dict[str, Tensor]:
         """The loss of a batch, which is minimised, and the error that is shown for it.
@@ -106,9 +148,12 @@ class PropensityModule(pl.LightningModule):
             ``loss`` [-], and ``error`` [-]: that of the training configurations in the batch, NaN
             if it holds none.
         """
-        prediction = self.predict(batch)
+        prediction, bonds = self.predict(batch)
         trust = batch.trust * batch.stands_for
         loss = self._loss(prediction, batch, trust)
+        if bonds is not None:
+            share = self.settings.bond_weight
+            loss = (1 - share) * loss + share * self._bond_loss(bonds, batch, trust)
         self._check(loss, "training")
         self.train_pearson.update(prediction.detach(), batch.y, batch.species, batch.batch)
         self._log("train/weighted_loss", loss.detach(), batch.num_nodes)
@@ -120,11 +165,26 @@ class PropensityModule(pl.LightningModule):
 
     def validation_step(self, batch: Data, batch_idx: int) -> None:
         """Loss and metrics of a batch, with running batch statistics and without dropout."""
-        prediction = self.predict(batch)
+        prediction, bonds = self.predict(batch)
         loss = self._loss(prediction, batch)
         self._check(loss, "validation")
         self.validation_pearson.update(prediction, batch.y, batch.species, batch.batch)
         self._log("validation/loss", loss, batch.num_nodes)
+        if bonds is not None:
+            self._log("validation/bond_loss", self._bond_loss(bonds, batch), batch.num_nodes)
+            self._log(
+                "validation/bond_pearson",
+                bond_pearson(bonds, batch, self.model.cutoff),
+                len(batch.y),
+            )
+
+    def _bond_loss(self, bonds: Tensor, batch: Data, trust: Tensor | None = None) -> Tensor:
+        """As `propensity_loss`, over all edges."""
+        scale = self.bond_scale.expand_as(bonds)
+        of_edge = None if trust is None else trust[batch.edge_index[1]]
+        return propensity_loss(
+            bonds, batch.bond_label, scale, torch.ones_like(bonds[:, 0]), of_edge
+        )
 
     def _loss(
         self,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -27,6 +27,7 @@ from glassml.models import (
 )
 from glassml.physics.units import after_length
 from glassml.progress import SILENT, Progress
+from glassml.provenance import NetworkRecord, TrainingRecord
 from glassml.training.checkpoint import BEST, FORMAT, FORMAT_VERSION, LAST, read_checkpoint
 from glassml.training.data_module import DataModule
 from glassml.training.devices import check_batch_size, choose_devices
@@ -49,7 +50,9 @@ from glassml.training.loop import (
 )
 from glassml.training.module import PropensityModule
 from glassml.training.run_record import RunData, run_record
+from glassml.training.scaling import set_scales
 from glassml.training.split import Split, open_split
+from glassml.training.starting import start_from
 from glassml.training.train_config import ModelConfig, TrainConfig, TrainingConfig
 
 __all__ = ["RunResult", "resume", "train"]
@@ -72,15 +75,6 @@ class RunResult:
     epochs: int
     best_epoch: int
     metrics: dict[str, float]
-
-
-@runtime_checkable
-class _Standardising(Protocol):
-    """A model that keeps means and scales, so that it takes and predicts physical units."""
-
-    def set_label_scale(self, mean: torch.Tensor, scale: torch.Tensor) -> None: ...
-
-    def set_scalar_scale(self, mean: torch.Tensor, scale: torch.Tensor) -> None: ...
 
 
 def train(config: TrainConfig, progress: Progress = SILENT) -> RunResult:
@@ -154,7 +148,7 @@ def _run(
     data = DataModule(split, config.data, config.training, model.cutoff)
     if checkpoint:
         _check_steps(config.training, data.steps_per_epoch(devices.total), checkpoint)
-    module = _module(config, model, data, progress)
+    module = _module(config, model, data, progress, checkpoint)
     with writing or nullcontext():
         if first_process:
             write_folder(folder, config, RunData.of(split), done)
@@ -238,7 +232,11 @@ def _model(config: TrainConfig, split: Split) -> GlassModel:
 
 
 def _module(
-    config: TrainConfig, model: GlassModel, data: DataModule, progress: Progress
+    config: TrainConfig,
+    model: GlassModel,
+    data: DataModule,
+    progress: Progress,
+    checkpoint: dict[str, Any] | None,
 ) -> PropensityModule:
     """Measure the data, set the scales of the model, and collect the record for checkpoints."""
     statistics = data.prepare(progress)
@@ -246,14 +244,7 @@ def _module(
     model.domain = data.domain
     assert data.domain is not None  # measured by `prepare`
     check_neighbours(data.domain, model.cutoff, model.length_unit, "model.cutoff")
-    scale = torch.ones_like(statistics.scale)
-    if config.training.standardise:
-        scale = statistics.scale
-        _standardising(model, "standardise").set_label_scale(statistics.mean, statistics.scale)
-    if config.training.standardise_scalars and config.data.scalars:
-        _standardising(model, "standardise_scalars").set_scalar_scale(
-            statistics.scalar_mean, statistics.scalar_scale
-        )
+    scales = set_scales(config, model, statistics)
     dtype = getattr(torch, config.training.dtype)
     about = {
         "format": FORMAT,
@@ -266,8 +257,24 @@ def _module(
             "domain": None if model.domain is None else model.domain.model_dump(mode="json"),
         },
     }
-    record = run_record(config, data, versions())
-    return PropensityModule(model, config.training, scale.to(dtype), _plain(about), record)
+    network = _network_before(config.training, model, checkpoint)
+    record = run_record(config, data, versions()).model_copy(update={"network": network})
+    scale, bond_scale = (values.to(dtype) for values in scales)
+    return PropensityModule(model, config.training, scale, bond_scale, _plain(about), record)
+
+
+def _network_before(
+    training: TrainingConfig, model: GlassModel, checkpoint: dict[str, Any] | None
+) -> NetworkRecord | None:
+    """The model whose parameters the training begins with; they are copied into the new one.
+
+    A run that is resumed needs its file no more.
+    """
+    if training.start_from is None:
+        return None
+    if checkpoint is None:
+        return start_from(training.start_from, model)
+    return TrainingRecord.model_validate(checkpoint["glassml"]["training"]).network
 
 
 def _check_steps(training: TrainingConfig, steps: int, checkpoint: dict[str, Any]) -> None:
@@ -334,7 +341,9 @@ def _with_absolute_paths(config: TrainConfig) -> TrainConfig:
             "graph_cache": cache,
         }
     )
-    return config.model_copy(update={"data": data})
+    start = config.training.start_from
+    training = config.training.model_copy(update={"start_from": start and start.absolute()})
+    return config.model_copy(update={"data": data, "training": training})
 
 
 def _result(folder: Path, epochs: int, training: TrainingConfig, progress: Progress) -> RunResult:
@@ -352,14 +361,6 @@ def _result(folder: Path, epochs: int, training: TrainingConfig, progress: Progr
     )
     progress.say(f"export it with: glassml export {folder} -o model.pt")
     return result
-
-
-def _standardising(model: GlassModel, setting: str) -> _Standardising:
-    if not isinstance(model, _Standardising):
-        raise ConfigError(
-            f"training.{setting}: expected false for {model.name}, which cannot rescale; found true"
-        )
-    return model
 
 
 def _plain(record: dict[str, Any]) -> dict[str, Any]:

@@ -28,9 +28,9 @@ class ConfigurationSource:
         """Name of the configuration in its file."""
         return self.dataset.names[self.index]
 
-    def read(self) -> Configuration:
-        """The configuration."""
-        return self.dataset[self.index]
+    def read(self, final_positions: bool = False) -> Configuration:
+        """The configuration; with the final positions of its runs if they are asked for."""
+        return self.dataset.read(self.index, final_positions=final_positions)
 
     @property
     def checksum(self) -> str:

@@ -24,12 +24,15 @@ class Statistics:
         scale: float64 [S, T] [length]; 1 where all labels are equal.
         scalar_mean: float64 [number of scalars], over all particles.
         scalar_scale: float64 [number of scalars]; 1 where all values are equal.
+        bond_scale: float64 [T] [length], root mean square of the labels of edges; None if they have
+            none.
     """
 
     mean: torch.Tensor
     scale: torch.Tensor
     scalar_mean: torch.Tensor
     scalar_scale: torch.Tensor
+    bond_scale: torch.Tensor | None = None
 
 
 class LabelMoments:
@@ -38,6 +41,7 @@ class LabelMoments:
     def __init__(self, n_species: int) -> None:
         self.labels_of: list[list[np.ndarray]] = [[] for _ in range(n_species)]
         self.scalars: list[np.ndarray] = []
+        self.bond_squares: list[torch.Tensor] = []
 
     def add(self, configuration: Configuration, scalars: Sequence[str]) -> None:
         """Add the labels and the named scalars of a labelled configuration."""
@@ -46,6 +50,10 @@ class LabelMoments:
             labels.append(configuration.propensity[configuration.species == s])
         columns = [configuration.scalars[name] for name in scalars]
         self.scalars.append(np.reshape(columns, (len(scalars), configuration.n_particles)).T)
+
+    def add_bonds(self, labels: torch.Tensor) -> None:
+        """Add labels [E, T] of edges [length]."""
+        self.bond_squares.append(labels.double().square().mean(dim=0))
 
     def statistics(self, split: Split) -> Statistics:
         """The moments of everything added.
@@ -70,6 +78,7 @@ class LabelMoments:
             torch.from_numpy(np.stack(scale)),
             torch.from_numpy(scalars.mean(axis=0)),
             torch.from_numpy(_scale(scalars)),
+            torch.stack(self.bond_squares).mean(dim=0).sqrt() if self.bond_squares else None,
         )
 
 

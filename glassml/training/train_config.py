@@ -29,6 +29,12 @@ from pydantic import (
 from glassml.errors import ConfigError, did_you_mean, not_one_of
 from glassml.models import available, parameters_of
 from glassml.settings import apply_overrides, read_yaml, validated
+from glassml.training.optimisation_config import (
+    EarlyStoppingConfig,
+    OptimiserConfig,
+    ScheduleConfig,
+    Section,
+)
 
 __all__ = [
     "DataConfig",
@@ -44,10 +50,6 @@ __all__ = [
 
 # Arguments of every model that the data determine, so a configuration cannot set them.
 FROM_DATA = ("species", "times", "scalar_inputs", "length_unit")
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _listed(value: Any) -> Any:
@@ -85,7 +87,7 @@ def _cache_folder(value: Any) -> Any:
     raise ValueError("expected a folder, auto or null")
 
 
-class DataConfig(_Section):
+class DataConfig(Section):
     """Labelled configurations to train on, and those to validate the model on."""
 
     train: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = Field(
@@ -184,65 +186,7 @@ class ModelConfig(BaseModel):
         return dict(self.model_extra or {})
 
 
-class OptimiserConfig(_Section):
-    """Adam (Kingma and Ba 2015), or with decoupled weight decay AdamW."""
-
-    name: Literal["adam", "adamw"] = Field(default="adam", description="`adam` or `adamw`")
-    lr: PositiveFloat = Field(default=1e-2, description="initial learning rate")
-    betas: tuple[
-        Annotated[float, Field(ge=0, lt=1)],
-        Annotated[float, Field(ge=0, lt=1)],
-    ] = Field(
-        default=(0.9, 0.999),
-        description="decay rates of the two moments; the first version of the paper had "
-        "[0.95, 0.999]",
-    )
-    weight_decay: NonNegativeFloat = Field(default=1e-7, description="L2 penalty [-]")
-
-
-class ScheduleConfig(_Section):
-    """The learning rate: multiplied by ``gamma`` at every milestone, or falling as a cosine."""
-
-    name: Literal["steps", "cosine"] = Field(
-        default="cosine",
-        description="`cosine`: rises within the first epoch, then falls along half a cosine to 0 "
-        "in the last; `steps`: constant between milestones, the default if `milestones` or `gamma` "
-        "is given",
-    )
-    milestones: tuple[PositiveInt, ...] = Field(
-        default=(50, 75, 90),
-        description="epochs at which the learning rate changes; [] for none. The paper has "
-        "several without naming them",
-    )
-    gamma: Annotated[float, Field(gt=0, le=1)] = Field(
-        default=0.5, description="factor of the learning rate at every milestone"
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _steps_if_there_are_milestones(cls, value: Any) -> Any:
-        if isinstance(value, dict) and "name" not in value and {"milestones", "gamma"} & set(value):
-            return {**value, "name": "steps"}
-        return value
-
-    @field_validator("milestones")
-    @classmethod
-    def _increasing(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if list(value) != sorted(set(value)):
-            raise ValueError("expected increasing epochs")
-        return value
-
-
-class EarlyStoppingConfig(_Section):
-    """Stop once the monitored quantity has not improved for some epochs."""
-
-    patience: PositiveInt = Field(description="epochs without improvement before the run stops")
-    min_delta: NonNegativeFloat = Field(
-        default=0.0, description="smallest change that counts as an improvement"
-    )
-
-
-class TrainingConfig(_Section):
+class TrainingConfig(Section):
     """How the model is trained."""
 
     epochs: PositiveInt = Field(default=100, description="passes over the training data")
@@ -291,6 +235,25 @@ class TrainingConfig(_Section):
         "from A alone; null: 1 for every species and every model. `se3gnn-v1` has one decoder for "
         "all species and was published trained on A alone, so its recipe needs `{B: 0}`",
     )
+    bond_weight: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.0,
+        description="share of the loss that is about edges, for models that predict their bond "
+        "displacements (`botan`): 0 trains on particles alone, 1 on edges alone, which is how "
+        "BOTAN is trained first; published then: 0.6. Needs the final positions of the runs "
+        "(`glassml data convert --final-positions`)",
+    )
+    augmentation: Literal["none", "axes"] | None = Field(
+        default=None,
+        description="`axes`: in every step the axes of each configuration are permuted and "
+        "reflected at random; `none`; null: `axes` for models that are not rotation-invariant "
+        "(`bapst`, `botan`), `none` for others",
+    )
+    start_from: Path | None = Field(
+        default=None,
+        description="run folder or checkpoint of a model of the same kind, whose parameters the "
+        "training begins with; null: random ones. Published weights become a checkpoint by "
+        "`glassml import`",
+    )
     gradient_clip: PositiveFloat | None = Field(
         default=1.0, description="largest norm of the gradient; null: no limit"
     )
@@ -319,7 +282,7 @@ class TrainingConfig(_Section):
         return value
 
 
-class TrainConfig(_Section):
+class TrainConfig(Section):
     """A whole training run."""
 
     data: DataConfig = Field(description="what the model learns from")

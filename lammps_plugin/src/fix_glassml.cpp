@@ -195,6 +195,11 @@ void FixGlassML::select_outputs() {
   try {
     outputs_ = glassml::arrange_outputs(model_->manifest(), options_);
     threshold_ = glassml::mobility_threshold(model_->manifest(), options_);
+    if (options_.edges && model_->manifest().edge_outputs.empty())
+      throw std::runtime_error(
+          "keyword edges: expected a model with outputs of edges, such as "
+          "botan; found model " +
+          options_.model_file + " (" + model_->manifest().model + "), which has none");
   } catch (const std::exception& problem) {
     failure = problem.what();
   }
@@ -235,6 +240,13 @@ void FixGlassML::allocate() {
   size_vector = outputs_.n_propensity * static_cast<int>(statistics_.n_columns());
   global_freq = nevery;
   extvector = 0;
+  if (options_.edges) {
+    local_flag = 1;
+    local_freq = nevery;
+    size_local_cols = 2;
+    for (const OutputEntry& output : model_->manifest().edge_outputs)
+      size_local_cols += static_cast<int>(output.columns.size());
+  }
   create_attribute = 1;
   dynamic_group_allow = 1;
   maxexchange = n_columns_ + smoothing_.exchange_size();
@@ -390,6 +402,13 @@ void FixGlassML::log_outputs() const {
       if (n > kColumnsInLog && k == 0) text += fmt::format("    ... ({})\n", output.name);
     }
   }
+  if (options_.edges) {
+    text += fmt::format("  local array:\n    f_{}[1] and f_{}[2] IDs of atoms\n", id, id);
+    column = 2;
+    for (const OutputEntry& output : model_->manifest().edge_outputs)
+      for (const std::string& name : output.columns)
+        text += fmt::format("    f_{}[{}] {}\n", id, ++column, name);
+  }
   if (smoothing_.active())
     text += fmt::format("  propensity: mean over the last {} evaluations\n", options_.smooth);
   const int times = outputs_.n_propensity;
@@ -478,6 +497,8 @@ void FixGlassML::wait_for_window() {
 void FixGlassML::reset_values() {
   evaluated_ = -1;
   for (int i = 0; i < atom->nlocal; i++) std::fill_n(array_atom[i], n_columns_, 0.0);
+  edge_array_.clear();
+  show_edges();
   const std::vector<double> sums(statistics_.n_sums(), 0.0);
   statistics_.finish(update->ntimestep, sums.data(), 0.0);
 }
@@ -518,6 +539,11 @@ void FixGlassML::evaluate() {
   }
   has_values_ = false;
   attempt([this] { store(model_->outputs(outputs_.from_model)); });
+  if (options_.edges) {
+    std::vector<std::int64_t> ids = ids_by_row();
+    halo_.exchange_values(ids);
+    attempt([&] { store_edges(ids); });
+  }
   reduce(failure);
   if (sampler_) sampler_->hold();
 }
@@ -592,14 +618,7 @@ void FixGlassML::count_structure(bool failed) {
   std::vector<std::int32_t> species(halo_.n_rows());
   for (std::size_t row = 0; row < atoms_.size(); row++)
     species[row] = static_cast<std::int32_t>(species_of_type_[atom->type[atoms_[row]]]);
-  std::vector<std::int32_t> sent;
-  sent.reserve(halo_.sent().size());
-  for (const int row : halo_.sent()) sent.push_back(species[row]);
-  const auto received =
-      halo_.exchange_states(std::as_writable_bytes(std::span(sent)), sizeof(std::int32_t));
-  for (std::size_t k = 0; k < halo_.received().size(); k++)
-    std::memcpy(&species[halo_.received()[k]], &received[k * sizeof(std::int32_t)],
-                sizeof(std::int32_t));
+  halo_.exchange_values(species);
   if (!failed) watch_->count(edge_finder_.edges(), species, atoms_.size(), counts_.data());
 }
 
@@ -628,6 +647,31 @@ void FixGlassML::store(const std::vector<double>& values) {
       smoothing_.add(i, update->ntimestep, array_atom[i] + outputs_.first_propensity,
                      outputs_.first_spread < 0 ? nullptr : array_atom[i] + outputs_.first_spread);
   }
+}
+
+/// IDs of the own atoms by rows of the node state, 0 for those outside the group.
+std::vector<std::int64_t> FixGlassML::ids_by_row() const {
+  std::vector<std::int64_t> ids(halo_.n_rows(), 0);
+  for (std::size_t row = 0; row < atoms_.size(); row++)
+    if (atom->mask[atoms_[row]] & groupbit) ids[row] = atom->tag[atoms_[row]];
+  return ids;
+}
+
+void FixGlassML::store_edges(const std::vector<std::int64_t>& ids) {
+  const std::vector<double> values = model_->edge_outputs();
+  if (std::any_of(values.begin(), values.end(), [](double v) { return !std::isfinite(v); }))
+    throw std::runtime_error(
+        fmt::format("outputs of edges: expected finite numbers; found others: a scalar input is "
+                    "too large for a {} model, or the parameters of the model are not finite",
+                    model_->manifest().dtype));
+  edge_array_.fill(edge_finder_.edges(), ids, values);
+  show_edges();
+}
+
+/// Tells LAMMPS where the local array is.
+void FixGlassML::show_edges() {
+  size_local_rows = edge_array_.n_rows();
+  array_local = edge_array_.rows();
 }
 
 /// Computes statistics of the group, the number of edges and of failures, twice the kinetic energy,
@@ -812,7 +856,7 @@ double FixGlassML::compute_vector(int n) {
 double FixGlassML::memory_usage() {
   return static_cast<double>(sizeof(double)) * atom->nmax * n_columns_ +
          static_cast<double>(sizeof(double)) * positions_.capacity() + edge_finder_.memory_usage() +
-         halo_.memory_usage() + smoothing_.memory_usage() +
+         halo_.memory_usage() + smoothing_.memory_usage() + edge_array_.memory_usage() +
          (sampler_ ? sampler_->window().memory_usage() : 0.0) +
          (inherent_ ? inherent_->memory_usage() : 0.0);
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "domain_watch.h"
+#include "edge_array.h"
 #include "edges.h"
 #include "fix.h"
 #include "group_statistics.h"
@@ -86,6 +87,9 @@ class FixGlassML : public Fix {
   void wait_for_window();
   void reset_values();
   void store(const std::vector<double>& values);
+  std::vector<std::int64_t> ids_by_row() const;
+  void store_edges(const std::vector<std::int64_t>& ids);
+  void show_edges();
   void reduce(const std::string& failure);
   void report_structure(const double* total);
   void watch_predictions();
@@ -112,6 +116,7 @@ class FixGlassML : public Fix {
 
   std::vector<double> positions_;  // [nlocal, 3] at which the model is evaluated, by atom
   std::vector<int> atoms_;         // [nlocal] atom of each row of the node state
+  glassml::EdgeArray edge_array_;  // empty without the keyword edges
   std::vector<std::byte> states_;  // of the atoms that other ranks read, before the present step
   bool has_values_ = false;        // the present evaluation has given values
   bigint evaluated_ = -1;          // step of the values; -1: all are 0, there was no evaluation

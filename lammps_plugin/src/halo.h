@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <vector>
@@ -66,6 +67,18 @@ class Halo {
   /// @param states [sent, row_bytes] of the rows sent()
   /// @returns [received, row_bytes] of the rows received(); valid until the next call
   std::span<const std::byte> exchange_states(std::span<std::byte> states, std::size_t row_bytes);
+
+  /// Gives the rows of other ranks' particles the values of their owners. Collective.
+  /// @param values [n_rows], of which those of the own rows are set
+  template <typename Value>
+  void exchange_values(std::vector<Value>& values) {
+    std::vector<Value> own;
+    own.reserve(sent_.size());
+    for (const int row : sent_) own.push_back(values[row]);
+    const auto received = exchange_states(std::as_writable_bytes(std::span(own)), sizeof(Value));
+    for (std::size_t k = 0; k < received_.size(); k++)
+      std::memcpy(&values[received_[k]], &received[k * sizeof(Value)], sizeof(Value));
+  }
 
   double memory_usage() const;  ///< bytes
 

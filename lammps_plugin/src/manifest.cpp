@@ -19,8 +19,9 @@ using Json = nlohmann::json;
 using Json = nlohmann_lmp::json;
 #endif
 
-// Version 2 changed only the object `training`, which is not read here. Version 3 added `domain`.
-constexpr std::array<std::int64_t, 3> kFormatVersions = {1, 2, 3};
+// Version 2 changed only the object `training`, which is not read here. Version 3 added `domain`,
+// version 4 the memory of edges and `sent_widths`.
+constexpr std::array<std::int64_t, 4> kFormatVersions = {1, 2, 3, 4};
 
 constexpr int kDeepest = 20;  // lists in lists
 // Far above what any model needs, far below what torch, MPI or memory cannot take.
@@ -162,22 +163,41 @@ void check_version(const Reader& reader) {
               std::to_string(version) + advice);
 }
 
+std::vector<std::int64_t> widths(const Reader& reader, const std::string& field,
+                                 std::int64_t least) {
+  std::vector<std::int64_t> result;
+  for (const Json& value : reader.list(field)) {
+    if (!value.is_number_integer() || value.get<std::int64_t>() < least ||
+        value.get<std::int64_t>() > kMostColumns)
+      reader.fail(field,
+                  "integers from " + std::to_string(least) + " to " + std::to_string(kMostColumns),
+                  shown(value));
+    result.push_back(value.get<std::int64_t>());
+  }
+  return result;
+}
+
 void read_state_widths(const Reader& reader, Manifest& manifest) {
   const std::int64_t steps = reader.integer("n_steps");
   if (steps < 1 || steps > kMostSteps)
     reader.fail("n_steps", "an integer from 1 to " + std::to_string(kMostSteps),
                 std::to_string(steps));
   manifest.n_steps = static_cast<int>(steps);
-  for (const Json& value : reader.list("state_widths")) {
-    if (!value.is_number_integer() || value.get<std::int64_t>() < 1 ||
-        value.get<std::int64_t>() > kMostColumns)
-      reader.fail("state_widths", "integers from 1 to " + std::to_string(kMostColumns),
-                  shown(value));
-    manifest.state_widths.push_back(value.get<std::int64_t>());
-  }
+  manifest.state_widths = widths(reader, "state_widths", 1);
   if (static_cast<std::int64_t>(manifest.state_widths.size()) != steps + 1)
     reader.fail("state_widths", std::to_string(steps + 1) + " entries (n_steps + 1)",
                 std::to_string(manifest.state_widths.size()));
+  manifest.sent_widths = manifest.state_widths;
+  manifest.sent_widths.pop_back();
+  if (!reader.has("sent_widths")) return;
+  manifest.sent_widths = widths(reader, "sent_widths", 0);
+  if (static_cast<std::int64_t>(manifest.sent_widths.size()) != steps)
+    reader.fail("sent_widths", std::to_string(steps) + " entries (n_steps)",
+                std::to_string(manifest.sent_widths.size()));
+  for (std::size_t k = 0; k < manifest.sent_widths.size(); k++)
+    if (manifest.sent_widths[k] > manifest.state_widths[k])
+      reader.fail("sent_widths", "at most the state_widths",
+                  std::to_string(manifest.sent_widths[k]) + " before step " + std::to_string(k));
 }
 
 void read_window(const Reader& reader, Manifest& manifest) {
@@ -231,17 +251,29 @@ void read_domain(const Reader& reader, Manifest& manifest) {
   manifest.domain = domain;
 }
 
-void read_outputs(const Reader& reader, Manifest& manifest) {
-  for (const Json& value : reader.list("outputs")) {
-    const Reader entry(value, reader.where() + ", outputs");
-    manifest.outputs.push_back(
-        {entry.text("name"), entry.texts("columns"), entry.text("dimension")});
-    const auto columns = static_cast<std::int64_t>(manifest.outputs.back().columns.size());
+std::vector<OutputEntry> output_entries(const Reader& reader, const std::string& field) {
+  std::vector<OutputEntry> result;
+  for (const Json& value : reader.list(field)) {
+    const Reader entry(value, reader.where() + ", " + field);
+    result.push_back({entry.text("name"), entry.texts("columns"), entry.text("dimension")});
+    const auto columns = static_cast<std::int64_t>(result.back().columns.size());
     if (columns < 1 || columns > kMostColumns)
       entry.fail("columns", "1 to " + std::to_string(kMostColumns) + " columns",
                  std::to_string(columns));
   }
+  return result;
+}
+
+void read_outputs(const Reader& reader, Manifest& manifest) {
+  manifest.outputs = output_entries(reader, "outputs");
   if (manifest.outputs.empty()) reader.fail("outputs", "one output or more", "an empty list");
+  if (reader.has("edge_outputs")) manifest.edge_outputs = output_entries(reader, "edge_outputs");
+  if (reader.has("edge_width")) manifest.edge_width = reader.integer("edge_width");
+  if (manifest.edge_width < 0 || manifest.edge_width > kMostColumns)
+    reader.fail("edge_width", "an integer from 0 to " + std::to_string(kMostColumns),
+                std::to_string(manifest.edge_width));
+  if (manifest.edge_width == 0 && !manifest.edge_outputs.empty())
+    reader.fail("edge_outputs", "none, as edge_width is 0", manifest.edge_outputs[0].name);
 }
 
 void check_label_ranges(const Reader& reader, const Manifest& manifest) {

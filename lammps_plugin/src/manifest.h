@@ -15,7 +15,7 @@ struct ScalarEntry {
   std::string dimension;
 };
 
-/// A per-particle output: the model's method of that name returns these columns.
+/// An output of particles or edges: the model's method of that name returns these columns.
 struct OutputEntry {
   std::string name;
   std::vector<std::string> columns;
@@ -62,8 +62,11 @@ struct Manifest {
   std::string dtype;                       ///< "float32" or "float64"
   int n_steps = 0;                         ///< message-passing steps
   std::vector<std::int64_t> state_widths;  ///< [n_steps + 1] columns of the node state
+  std::vector<std::int64_t> sent_widths;   ///< [n_steps] how many of them other domains read
+  std::int64_t edge_width = 0;             ///< columns that edges remember; 0: they have no memory
   std::vector<ScalarEntry> scalar_inputs;
-  std::vector<OutputEntry> outputs;
+  std::vector<OutputEntry> outputs;       ///< of particles
+  std::vector<OutputEntry> edge_outputs;  ///< of edges
 
   /// @returns index of a species, or -1
   int species_index(const std::string& name) const;

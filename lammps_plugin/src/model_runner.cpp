@@ -89,8 +89,10 @@ torch::jit::Module load_module(const ModelArchive& archive, const std::string& f
 
 void check_methods(const torch::jit::Module& module, const Manifest& manifest,
                    const std::string& file) {
-  std::vector<std::string> methods = {"embed", "embed_edges", "step"};
+  std::vector<std::string> methods = {"embed", "embed_edges"};
+  methods.push_back(manifest.edge_width > 0 ? "advance" : "step");
   for (const OutputEntry& output : manifest.outputs) methods.push_back(output.name);
+  for (const OutputEntry& output : manifest.edge_outputs) methods.push_back(output.name);
   for (const std::string& method : methods)
     if (!module.find_method(method).has_value())
       throw Problem(file + ": expected a method '" + method +
@@ -163,6 +165,7 @@ struct ModelRunner::State {
   std::int64_t n_local = 0;
   Tensor local;                      // [n_local, W_k] on the device
   Tensor all;                        // [n_all, W_k] on the host, for the exchange; rows are padded
+  std::size_t sent_bytes = 0;        // of a row of `all`
   Tensor room;                       // memory of `all`, kept because new pages are expensive
   Tensor edges, sender, first_edge;  // on the device
 
@@ -175,27 +178,59 @@ struct ModelRunner::State {
     });
   }
 
-  /// Calls a method of the model; its result has one row per local particle.
-  /// For a domain without particles the model is not called.
-  Tensor call(const std::string& method, std::vector<c10::IValue> arguments, std::int64_t columns) {
-    if (n_local == 0) return torch::zeros({0, columns}, torch::dtype(type).device(device));
+  /// Calls a method of the model with arguments() and checks the shape of its result. Without rows
+  /// the model is not called: a domain may have no particles.
+  template <typename Arguments>
+  Tensor call(const std::string& method, Arguments&& arguments, std::int64_t columns,
+              std::int64_t rows) {
+    if (rows == 0) return torch::zeros({0, columns}, torch::dtype(type).device(device));
     return guarded("model '" + manifest.model + "', method " + method, [&] {
-      Tensor result = module.get_method(method)(std::move(arguments)).toTensor();
-      check_shape(result, n_local, columns, "result");
+      Tensor result = module.get_method(method)(arguments()).toTensor();
+      check_shape(result, rows, columns, "result");
       return result;
     });
   }
 
-  /// Calls copy(pointer into `all`, offset in the buffer [bytes], length [bytes]) for some rows.
+  /// The same with one row per local particle.
+  template <typename Arguments>
+  Tensor call(const std::string& method, Arguments&& arguments, std::int64_t columns) {
+    return call(method, arguments, columns, n_local);
+  }
+
+  /// A step that also renews the edges.
+  template <typename Arguments>
+  void advance(Arguments&& arguments, std::int64_t columns) {
+    local = torch::zeros({0, columns}, torch::dtype(type).device(device));
+    if (n_local == 0) return;
+    guarded("model '" + manifest.model + "', method advance", [&] {
+      const auto result = module.get_method("advance")(arguments());
+      const auto parts = result.toTuple();
+      if (parts->elements().size() != 2)
+        throw std::runtime_error("expected a state and edges; found another result");
+      local = parts->elements()[0].toTensor();
+      edges = parts->elements()[1].toTensor();
+      check_shape(local, n_local, columns, "state");
+      check_shape(edges, sender.size(0), manifest.edge_width, "edges");
+    });
+  }
+
+  /// The tensors side by side, as numbers in double precision.
+  static std::vector<double> numbers(const std::vector<Tensor>& parts) {
+    const Tensor values = torch::cat(parts, 1).to(torch::kCPU, torch::kFloat64).contiguous();
+    const double* data = values.data_ptr<double>();
+    return std::vector<double>(data, data + values.numel());
+  }
+
+  /// Calls copy(pointer into `all`, offset in the buffer [bytes], length [bytes]) for what is sent
+  /// of some rows.
   template <typename Copy>
   void for_rows(std::span<const int> rows, Copy&& copy) const {
     auto* first = static_cast<char*>(all.data_ptr());
-    const std::size_t bytes = all.size(1) * all.element_size();
     const std::size_t stride = all.stride(0) * all.element_size();
     std::size_t offset = 0;
     for (const int row : rows) {
-      copy(first + row * stride, offset, bytes);
-      offset += bytes;
+      copy(first + row * stride, offset, sent_bytes);
+      offset += sent_bytes;
     }
   }
 };
@@ -233,7 +268,10 @@ void ModelRunner::embed(std::span<const std::int64_t> species, std::span<const d
     const auto n_scalars = static_cast<std::int64_t>(s.manifest.scalar_inputs.size());
     const Tensor species_tensor = copied(species, {s.n_local}, torch::kInt64).to(s.device);
     const Tensor scalar_tensor = copied(scalars, {s.n_local, n_scalars}, s.type).to(s.device);
-    s.local = s.call("embed", {species_tensor, scalar_tensor}, s.manifest.state_widths.front());
+    const auto arguments = [&]() -> std::vector<c10::IValue> {
+      return {species_tensor, scalar_tensor};
+    };
+    s.local = s.call("embed", arguments, s.manifest.state_widths.front());
   });
 }
 
@@ -263,11 +301,12 @@ void ModelRunner::open_state(int k, std::int64_t n_all) {
       s.room = torch::zeros({needed + needed / 8}, s.type);
     s.all = s.room.narrow(0, 0, needed).view({n_all, stride}).narrow(1, 0, width);
     s.all.narrow(0, 0, s.n_local).copy_(s.local);
+    s.sent_bytes = row_bytes(k);
   });
 }
 
 std::size_t ModelRunner::row_bytes(int k) const {
-  return state_->manifest.state_widths.at(k) * torch::elementSize(state_->type);
+  return state_->manifest.sent_widths.at(k) * torch::elementSize(state_->type);
 }
 
 void ModelRunner::pack(std::span<const int> rows, void* buffer) const {
@@ -287,8 +326,14 @@ void ModelRunner::unpack(std::span<const int> rows, const void* buffer) {
 void ModelRunner::step(int k) {
   State& s = *state_;
   s.run([&] {
-    s.local = s.call("step", {k, s.all.to(s.device), s.edges, s.sender, s.first_edge},
-                     s.manifest.state_widths.at(k + 1));
+    const std::int64_t columns = s.manifest.state_widths.at(k + 1);
+    const auto arguments = [&]() -> std::vector<c10::IValue> {
+      return {k, s.all.to(s.device), s.edges, s.sender, s.first_edge};
+    };
+    if (s.manifest.edge_width > 0)
+      s.advance(arguments, columns);
+    else
+      s.local = s.call("step", arguments, columns);
     // The next step overwrites these rows.
     if (s.local.is_alias_of(s.room)) s.local = s.local.clone();
   });
@@ -302,11 +347,24 @@ std::vector<double> ModelRunner::outputs(const std::vector<std::string>& names) 
       const OutputEntry* entry = s.manifest.find_output(name);
       if (entry == nullptr)
         throw std::runtime_error("expected an output '" + name + "'; found none");
-      parts.push_back(s.call(name, {s.local}, static_cast<std::int64_t>(entry->columns.size())));
+      const auto arguments = [&]() -> std::vector<c10::IValue> { return {s.local}; };
+      parts.push_back(s.call(name, arguments, static_cast<std::int64_t>(entry->columns.size())));
     }
-    const Tensor values = torch::cat(parts, 1).to(torch::kCPU, torch::kFloat64).contiguous();
-    const double* data = values.data_ptr<double>();
-    return std::vector<double>(data, data + values.numel());
+    return State::numbers(parts);
+  });
+}
+
+std::vector<double> ModelRunner::edge_outputs() {
+  State& s = *state_;
+  if (s.n_local == 0) return {};
+  return s.run([&] {
+    std::vector<Tensor> parts;
+    for (const OutputEntry& entry : s.manifest.edge_outputs) {
+      const auto arguments = [&]() -> std::vector<c10::IValue> { return {s.edges}; };
+      parts.push_back(s.call(entry.name, arguments, static_cast<std::int64_t>(entry.columns.size()),
+                             s.sender.size(0)));
+    }
+    return State::numbers(parts);
   });
 }
 

@@ -49,10 +49,10 @@ class ModelRunner {
   void embed_edges(const Edges& edges);
 
   /// Prepares the state of all rows before step k. Beyond the own rows, the step may read only rows
-  /// that were unpacked.
+  /// that were unpacked, and of these only the columns that are sent.
   void open_state(int k, std::int64_t n_all);
 
-  /// @returns bytes of a row of the state before step k
+  /// @returns bytes of what is sent of a row before step k
   std::size_t row_bytes(int k) const;
 
   /// Copies the state of some rows to a buffer, row_bytes(k) each.
@@ -65,6 +65,9 @@ class ModelRunner {
 
   /// @returns [n_local, columns of these outputs, side by side]
   std::vector<double> outputs(const std::vector<std::string>& names);
+
+  /// @returns [E, columns of all outputs of edges, side by side], for edges in their order
+  std::vector<double> edge_outputs();
 
  private:
   struct State;

@@ -10,10 +10,12 @@ namespace glassml {
 
 namespace {
 
-constexpr std::array<const char*, 9> kKeywords = {
-    "output", "scalar", "device", "threads", "positions", "smooth", "threshold", "chi4", "trust"};
+constexpr std::array<const char*, 10> kKeywords = {"output",    "scalar", "device",    "threads",
+                                                   "positions", "smooth", "threshold", "chi4",
+                                                   "edges",     "trust"};
 constexpr const char* kKnown =
-    "known keywords: output, scalar, device, threads, positions, smooth, threshold, chi4, trust";
+    "known keywords: output, scalar, device, threads, positions, smooth, threshold, chi4, edges, "
+    "trust";
 
 bool is_keyword(const std::string& word) {
   return std::find(kKeywords.begin(), kKeywords.end(), word) != kKeywords.end();
@@ -36,6 +38,12 @@ double positive_number(const std::string& argument, const std::string& what,
   if (*end != '\0' || !std::isfinite(number) || number <= 0.0)
     throw std::runtime_error(argument + ": expected a positive " + what + "; found '" + word + "'");
   return number;
+}
+
+bool yes_or_no(const std::string& argument, const std::string& word) {
+  if (word != "yes" && word != "no")
+    throw std::runtime_error(argument + ": expected yes or no; found '" + word + "'");
+  return word == "yes";
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -96,10 +104,10 @@ void apply(Options& options, const std::string& keyword, const std::vector<std::
   } else if (keyword == "chi4") {
     options.chi4 = values[0] == "all" ? 0 : positive_integer(place, values[0]);
     options.chi4_given = true;
+  } else if (keyword == "edges") {
+    options.edges = yes_or_no(place, values[0]);
   } else if (keyword == "trust") {
-    if (values[0] != "yes" && values[0] != "no")
-      throw std::runtime_error(place + ": expected yes or no; found '" + values[0] + "'");
-    options.trust = values[0] == "yes";
+    options.trust = yes_or_no(place, values[0]);
   } else {
     options.threads = positive_integer(place, values[0]);
   }

@@ -30,6 +30,7 @@ struct Options {
   double threshold = 0.0;  ///< propensity above which an atom counts as mobile; 0: not given
   int chi4 = 0;            ///< number of last evaluations of which chi4 is made; 0: all
   bool chi4_given = false;
+  bool edges = false;  ///< a local array of the outputs of edges
   bool trust = false;  ///< the code of the model is not checked
 };
 

@@ -111,7 +111,7 @@ def test_what_is_minimised_is_the_weighted_loss_to_the_last_bit(
     """The parameters are those of a training that computes nothing but the weighted loss."""
 
     def plain_step(self: PropensityModule, batch: Any, batch_idx: int) -> torch.Tensor:
-        prediction = self.predict(batch)
+        prediction, _ = self.predict(batch)
         return propensity_loss(
             prediction,
             batch.y,

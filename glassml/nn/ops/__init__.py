@@ -1,10 +1,12 @@
-"""The fused equivariant convolution in ``torch.ops.glassml``, in two forms.
+"""The operators in ``torch.ops.glassml``: the fused equivariant convolution, and `edge_update`.
 
-``equivariant_convolution`` takes the radial weights of every edge, ``tabulated_convolution`` a
-table of them. Both can multiply the columns of the result by a mixing matrix. `load` registers both
-once per process: from the native library (csrc/) if `glassml build` has compiled it, else from the
-PyTorch reference; for tensors on GPUs from cuEquivariance if that is installed. Results agree to
-rounding.
+The convolution has two forms: ``equivariant_convolution`` takes the radial weights of every edge,
+``tabulated_convolution`` a table of them. Both can multiply the columns of the result by a mixing
+matrix. ``edge_update`` renews edges that have a memory; ``edge_update_`` does so in place.
+
+`load` registers all of them once per process: from the native library (csrc/) if `glassml build`
+has compiled it, else from the PyTorch reference; for the convolution of tensors on GPUs from
+cuEquivariance if that is installed. Results agree to rounding.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 
 from glassml.errors import BuildError, ConfigError
-from glassml.nn.ops import cuequivariance, reference
+from glassml.nn.ops import cuequivariance, edge_update, reference
 
 __all__ = ["Backend", "CudaBackend", "backend", "cuda_backend", "load"]
 
@@ -23,6 +23,10 @@ Backend = Literal["native", "reference"]
 CudaBackend = Literal["cuequivariance", "plain PyTorch"]
 
 _CHOICES = ("auto", "native", "reference")
+_PARTS = (
+    "Tensor fixed, Tensor of_receiver, Tensor of_sender, Tensor sender, Tensor first_edge, "
+    "Tensor inner, Tensor outer, Tensor bias"
+)
 _OPERATORS = {
     "equivariant_convolution": (
         "(Tensor state, Tensor edge_vector, Tensor radial, Tensor sender, Tensor first_edge, "
@@ -35,6 +39,8 @@ _OPERATORS = {
         "Tensor? mixing=None) -> Tensor",
         reference.tabulated_convolution,
     ),
+    "edge_update": (f"(Tensor edges, {_PARTS}) -> (Tensor, Tensor)", edge_update.edge_update),
+    "edge_update_": (f"(Tensor(a!) edges, {_PARTS}) -> Tensor", edge_update.edge_update_),
 }
 
 _lock = threading.Lock()

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "convolution.h"
+#include "edge_update.h"
 #include "simd.h"
 
 namespace glassml {
@@ -126,6 +127,29 @@ const std::string kTabulated =
     "Tensor first_edge, int l_in, int l_max, int channels, bool rectify, "
     "Tensor? mixing=None) -> Tensor";
 
+std::tuple<Tensor, Tensor> edge_update(const Tensor& edges, const Tensor& fixed,
+                                       const Tensor& of_receiver, const Tensor& of_sender,
+                                       const Tensor& sender, const Tensor& first_edge,
+                                       const Tensor& inner, const Tensor& outer,
+                                       const Tensor& bias) {
+  return edge_update_aten(
+      {edges, fixed, of_receiver, of_sender, sender, first_edge, inner, outer, bias});
+}
+
+Tensor edge_update_in_place(Tensor& edges, const Tensor& fixed, const Tensor& of_receiver,
+                            const Tensor& of_sender, const Tensor& sender,
+                            const Tensor& first_edge, const Tensor& inner, const Tensor& outer,
+                            const Tensor& bias) {
+  const auto [renewed, sums] = edge_update_aten(
+      {edges, fixed, of_receiver, of_sender, sender, first_edge, inner, outer, bias});
+  edges.copy_(renewed);
+  return sums;
+}
+
+const std::string kEdgeParts =
+    "Tensor fixed, Tensor of_receiver, Tensor of_sender, Tensor sender, Tensor first_edge, "
+    "Tensor inner, Tensor outer, Tensor bias";
+
 // Defines an operator; devices without kernels of their own use plain ATen operations.
 template <typename Generic, typename Cpu, typename Autograd>
 void define(torch::Library& library, const std::string& name, const std::string& schema,
@@ -146,6 +170,10 @@ TORCH_LIBRARY_FRAGMENT(glassml, library) {
          TORCH_FN(equivariant<cpu>), TORCH_FN(equivariant<autograd_cpu>));
   define(library, "tabulated_convolution", kTabulated, TORCH_FN(tabulated<convolution_aten>),
          TORCH_FN(tabulated<cpu>), TORCH_FN(tabulated<autograd_cpu>));
+  library.def(("edge_update(Tensor edges, " + kEdgeParts + ") -> (Tensor, Tensor)").c_str(),
+              TORCH_FN(edge_update));
+  library.def(("edge_update_(Tensor(a!) edges, " + kEdgeParts + ") -> Tensor").c_str(),
+              TORCH_FN(edge_update_in_place));
   library.def("simd_level() -> str", simd_level);
   library.def("simd_levels() -> str[]", simd_levels);
 }

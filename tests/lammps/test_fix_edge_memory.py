@@ -1,0 +1,107 @@
+"""Networks whose edges have a memory, in LAMMPS: as in Python and ASE, on any number of ranks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from glassml_ase import GlassMLCalculator
+from systems import liquid
+
+from glassml.data import Configuration, atoms_from_configuration
+from glassml.inference import Predictor
+
+LIQUID = liquid(300, seed=4)
+
+
+def local_rows(folder, name: str = "bonds.out") -> list[np.ndarray]:
+    """The rows of each snapshot of a local dump, sorted by the IDs of the two atoms."""
+    snapshots = []
+    for text in (folder / name).read_text().split("ITEM: TIMESTEP\n")[1:]:
+        body = text.partition("ITEM: ENTRIES ")[2].partition("\n")[2]
+        rows = np.array([row.split() for row in body.splitlines()], dtype=float)
+        snapshots.append(rows[np.lexsort((rows[:, 1], rows[:, 0]))])
+    return snapshots
+
+
+def predicted_rows(file, configuration: Configuration) -> np.ndarray:
+    edges = Predictor(file, device="cpu").predict_edges(configuration)
+    ids = np.stack([edges.receiver + 1, edges.sender + 1], axis=1)
+    rows = np.hstack([ids, edges.values["bond_displacement"]])
+    return rows[np.lexsort((rows[:, 1], rows[:, 0]))]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", ["bapst", "botan"])
+def test_as_in_python_and_ase_on_every_number_of_ranks(
+    bench, dump, agrees, models, name: str, dtype: str
+) -> None:
+    file = models(name, dtype, times=(1.0, 4.0))
+    script = bench.start(LIQUID) + f"fix p all glassml 1 {file} A B\n{dump('p')}run 0\n"
+    for ranks in (1, 2, 4):
+        bench.run(script, ranks=ranks)
+        agrees(bench.frames()[0].values("p"), LIQUID, file)
+    calculator = GlassMLCalculator(file, species=("A", "B"), device="cpu")
+    found = calculator.get_property("propensity", atoms_from_configuration(LIQUID))
+    agrees(np.reshape(found, (len(LIQUID.positions), -1)), LIQUID, file)
+
+
+def test_members_of_a_committee_remember_their_own_edges(bench, dump, agrees, models) -> None:
+    from glassml.export import save_model
+    from glassml.models import Committee, build
+
+    members = [
+        build("botan", width=8, n_layers=2, cutoff=1.6),
+        build("se3gnn-v2", n_layers=3, channels=2, l_max=1),
+        build("bapst", width=8, n_layers=3),
+    ]
+    file = bench.folder / "committee.pt"
+    save_model(Committee([m.double() for m in members]), file, dtype="float64")
+    fix = f"fix p all glassml 1 {file} A B output propensity propensity_members\n"
+    bench.run(bench.start(LIQUID) + fix + f"{dump('p')}run 0\n", ranks=2)
+    outputs = ("propensity", "propensity_members")
+    agrees(bench.frames()[0].values("p"), LIQUID, file, outputs)
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_outputs_of_edges_are_a_local_array(bench, models, ranks: int) -> None:
+    file = models("botan", times=(1.0, 4.0))
+    script = bench.start(LIQUID) + (
+        f"fix p all glassml 10 {file} A B edges yes\nfix move all nve\n"
+        "dump 1 all local 10 bonds.out f_p[1] f_p[2] f_p[3] f_p[4]\n"
+        "dump_modify 1 format float %20.17g\n"
+        "dump 2 all custom 10 dump.out id type x y z\n"
+        "dump_modify 2 sort id format float %20.17g\nrun 10\n"
+    )
+    log = bench.run(script, ranks=ranks).stdout
+    assert "f_p[1] and f_p[2] IDs of atoms" in log
+    assert "f_p[4] bond_displacement_t=4" in log
+    snapshots = local_rows(bench.folder)
+    assert len(snapshots) == 2
+    for rows, frame in zip(snapshots, bench.frames(), strict=True):
+        expected = predicted_rows(file, frame.configuration(LIQUID))
+        assert rows.shape == expected.shape
+        np.testing.assert_allclose(rows, expected, rtol=0, atol=1e-10)
+
+
+def test_edges_of_a_group_join_its_atoms(bench, models) -> None:
+    file = models("botan", times=(1.0, 4.0))
+    script = bench.start(LIQUID) + (
+        f"group small type 2\nfix p small glassml 1 {file} A B edges yes\n"
+        "dump 1 all local 1 bonds.out f_p[1] f_p[2] f_p[3] f_p[4]\n"
+        "dump_modify 1 format float %20.17g\n"
+        "compute most all reduce max f_p[1]\nthermo_style custom step c_most\nrun 0\n"
+    )
+    bench.run(script, ranks=2)
+    rows = predicted_rows(file, LIQUID)
+    small = 1 + np.flatnonzero(LIQUID.species == 1)
+    kept = np.isin(rows[:, 0], small) & np.isin(rows[:, 1], small)
+    assert 0 < kept.sum() < len(rows)
+    np.testing.assert_allclose(local_rows(bench.folder)[0], rows[kept], rtol=0, atol=1e-10)
+
+
+def test_models_without_outputs_of_edges_are_refused(bench, models) -> None:
+    file = models("bapst", width=8)
+    message = bench.refused(bench.start(LIQUID) + f"fix p all glassml 1 {file} A B edges yes\n")
+    assert "keyword edges: expected a model with outputs of edges, such as botan; found" in message
+    message = bench.refused(bench.start(LIQUID) + f"fix p all glassml 1 {file} A B edges on\n")
+    assert "keyword edges: expected yes or no; found 'on'" in message
