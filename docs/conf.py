@@ -24,6 +24,7 @@ extensions = [
     "constants",
     "lammps_script",
     "repository",
+    "signatures",
     "summary",
     "myst_nb",
     "sphinx.ext.autodoc",
@@ -37,6 +38,7 @@ extensions = [
 # Notebooks that sphinx-gallery makes are downloads, no pages.
 exclude_patterns = ["_build", "gallery/*.ipynb"]
 nitpicky = True
+smartquotes = False  # options such as --time, and quotes of the shell, stay as they are typed
 
 # Markdown as GitHub reads it, and equations.
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
