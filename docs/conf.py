@@ -26,6 +26,7 @@ extensions = [
     "repository",
     "signatures",
     "summary",
+    "typography",
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
@@ -61,6 +62,7 @@ sphinx_gallery_conf = {
     "image_scrapers": ["saved_pictures.scraper"],
     "plot_gallery": True,
     "show_memory": False,
+    "within_subsection_order": "saved_pictures.Order",
     "write_computation_times": False,
 }
 
@@ -82,5 +84,6 @@ html_theme = "furo"
 html_title = "glassml"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["wide.js"]
 html_copy_source = False
 html_show_sourcelink = False

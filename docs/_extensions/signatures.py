@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from docutils import nodes
 from sphinx.application import Sphinx
 
 
@@ -25,17 +24,9 @@ def _shorten(*event: Any) -> None:
             lines[number] = re.sub(r"(?<![\w.~])glassml\.", "~glassml.", line)
 
 
-def _dash(app: Sphinx, document: nodes.document) -> None:
-    """A dash between an argument and its meaning, where Sphinx counts on smartquotes."""
-    for text in list(document.findall(nodes.Text)):
-        if text == " -- ":
-            text.parent.replace(text, nodes.Text(" \N{EN DASH} "))
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
     """Entry point of Sphinx."""
     app.setup_extension("sphinx.ext.autodoc")
     app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-process-docstring", _shorten, priority=900)  # after napoleon
-    app.connect("doctree-read", _dash)
     return {"parallel_read_safe": True}

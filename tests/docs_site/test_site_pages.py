@@ -14,6 +14,7 @@ import constants
 import repository
 import saved_pictures
 import signatures
+import typography
 from docutils import nodes
 from docutils.statemachine import StringList
 from docutils.utils import new_document
@@ -139,6 +140,21 @@ def test_pictures_of_a_script_move_to_its_page_in_their_order(tmp_path: Path):
     assert (tmp_path / "notes.txt").exists()
 
 
+def test_gallery_has_its_order_and_new_scripts_follow():
+    scripts = [
+        "plot_attribution.py",
+        "plot_a_new_one.py",
+        "plot_cooling.py",
+        "plot_mobility_map.py",
+    ]
+    assert sorted(scripts, key=saved_pictures.Order("gallery")) == [
+        "plot_mobility_map.py",
+        "plot_cooling.py",
+        "plot_attribution.py",
+        "plot_a_new_one.py",
+    ]
+
+
 def test_summary_lists_classes_and_functions(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Autosummary, "run", lambda directive: list(directive.content))
     summary = object.__new__(Summary)
@@ -163,12 +179,19 @@ def test_signatures_and_types_are_short():
     ]
 
 
-def test_dashes_stand_between_names_and_meanings_alone():
+def test_typography_of_text_but_not_of_code():
     document = new_document("page")
     document += nodes.paragraph("", "", nodes.strong("", "time"), nodes.Text(" -- "))
-    document += nodes.paragraph("", "", nodes.Text("use --time, or -- not"))
-    signatures._dash(None, document)
-    assert document.astext() == "time \N{EN DASH} \n\nuse --time, or -- not"
+    document += nodes.paragraph("", "", nodes.Text("use --time, or -- not; 0.79 ± 0.02 and 5 %"))
+    document += nodes.paragraph("", "", nodes.literal("", "0.79 ± 0.02"))
+    document += nodes.literal_block("", "0.79 ± 0.02")
+    typography._replace(None, document)
+    assert document.astext().split("\n\n") == [
+        "time \N{EN DASH} ",
+        "use --time, or -- not; 0.79\xa0±\xa00.02 and 5\xa0%",
+        "0.79 ± 0.02",
+        "0.79 ± 0.02",
+    ]
 
 
 def test_a_package_has_the_comments_of_the_constants_that_it_exports():

@@ -1,0 +1,29 @@
+"""Typography that Sphinx leaves to smartquotes, which would also change what readers type."""
+
+from __future__ import annotations
+
+import re
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+
+def _typeset(text: str) -> str:
+    """A dash between an argument and its meaning, and no line break within 0.79 ± 0.02 or 5 %."""
+    if text == " -- ":
+        return " \N{EN DASH} "
+    text = re.sub(r"(?<=\d) ± (?=\d)", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}", text)
+    return re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", text)
+
+
+def _replace(app: Sphinx, document: nodes.document) -> None:
+    for text in list(document.findall(nodes.Text)):
+        code = isinstance(text.parent, (nodes.FixedTextElement, nodes.literal, nodes.math))
+        if not code and (new := _typeset(text)) != text:
+            text.parent.replace(text, nodes.Text(new))
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Entry point of Sphinx."""
+    app.connect("doctree-read", _replace)
+    return {"parallel_read_safe": True}
