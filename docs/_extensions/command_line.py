@@ -14,10 +14,12 @@ from sphinx.application import Sphinx
 _INDEX = """\
 # Command line
 
-`glassml COMMAND --help` shows the same.
+`glassml COMMAND --help` shows what the page of a command has.
+
+{summaries}
 
 ```{{toctree}}
-:maxdepth: 1
+:hidden:
 
 {commands}
 ```
@@ -36,8 +38,16 @@ def _write_pages(app: Sphinx) -> None:
         part.split("`")[1].removeprefix("glassml "): f"# {_for_the_site(part.rstrip())}\n"
         for part in parts
     }
-    pages["index"] = _INDEX.format(commands="\n".join(pages))
+    summaries = [
+        f"- [`glassml {name}`]({name}.md): {_summary(page)}" for name, page in pages.items()
+    ]
+    pages["index"] = _INDEX.format(summaries="\n".join(summaries), commands="\n".join(pages))
     fill(Path(app.srcdir) / "reference" / "cli", pages)
+
+
+def _summary(page: str) -> str:
+    """The paragraph below the title, which has one sentence."""
+    return " ".join(page.split("\n\n")[1].split())
 
 
 def _for_the_site(page: str) -> str:

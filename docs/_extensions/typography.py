@@ -10,8 +10,7 @@ from sphinx.application import Sphinx
 
 def _typeset(text: str) -> str:
     """A dash between an argument and its meaning, and no line break within 0.79 ± 0.02 or 5 %."""
-    if text == " -- ":
-        return " \N{EN DASH} "
+    text = re.sub("^ -- ", " \N{EN DASH} ", text)
     text = re.sub(r"(?<=\d) ± (?=\d)", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}", text)
     return re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", text)
 

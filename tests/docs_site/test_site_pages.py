@@ -112,7 +112,7 @@ configurations. More follows.
 
 def test_page_of_a_command():
     page = command_line._for_the_site(COMMAND)
-    assert "Convert data ([](../../howto/data.md))." in page
+    assert command_line._summary(page) == "Convert data ([](../../howto/data.md))."
     assert (
         "* `reverse`: Make more training data: final positions become configurations.\n"
         "* `info`: Show a dataset.\n"
@@ -164,15 +164,33 @@ def test_summary_lists_classes_and_functions(monkeypatch: pytest.MonkeyPatch):
     assert summary.options == {"nosignatures": True}
 
 
-def test_signatures_and_types_are_short():
-    found = signatures._signature(None, "class", "C", None, None, "(a, b=<factory>)", "None")
-    assert found == ("(a, b=...)", "None")
+def test_signatures_are_short():
+    parts = "(a, b=<factory>, c=<function <lambda>>, *, d=<a.B object at 0x7f>)", "None"
+    assert signatures._signature(None, "class", "C", None, None, *parts) == (
+        "(a, b=..., c=..., *, d=...)",
+        "None",
+    )
     assert signatures._signature(None, "module", "m", None, None, None, None) is None
+    assert signatures._skip(None, "class", "model_config", None, False, None) is True
+    assert signatures._skip(None, "class", "model", None, False, None) is None
+
+
+def test_colons_in_docstrings_do_not_make_types():
+    result = ["The result: one.", "", "Returns:", "    Nothing: for", "    now: really."]
+    for kind, first in (("property", "The result\ua789 one."), ("function", "The result: one.")):
+        lines = list(result)
+        signatures._hide_colons(None, kind, "f", None, None, lines)
+        assert lines == [first, *result[1:3], "    Nothing\ua789 for", result[4]]
+        signatures._finish(None, kind, "f", None, None, lines)
+        assert lines == result
+
+
+def test_types_of_attributes_are_short():
     lines = [
         ":ivar score: of glassml.scores.",
         ":vartype score: tuple[glassml.scores.Score, ~glassml.a.B, ...]",
     ]
-    signatures._shorten(None, "class", "C", None, None, lines)
+    signatures._finish(None, "class", "C", None, None, lines)
     assert lines == [
         ":ivar score: of glassml.scores.",
         ":vartype score: tuple[~glassml.scores.Score, ~glassml.a.B, ...]",
@@ -181,13 +199,13 @@ def test_signatures_and_types_are_short():
 
 def test_typography_of_text_but_not_of_code():
     document = new_document("page")
-    document += nodes.paragraph("", "", nodes.strong("", "time"), nodes.Text(" -- "))
+    document += nodes.paragraph("", "", nodes.strong("", "time"), nodes.Text(" -- of it"))
     document += nodes.paragraph("", "", nodes.Text("use --time, or -- not; 0.79 ± 0.02 and 5 %"))
     document += nodes.paragraph("", "", nodes.literal("", "0.79 ± 0.02"))
     document += nodes.literal_block("", "0.79 ± 0.02")
     typography._replace(None, document)
     assert document.astext().split("\n\n") == [
-        "time \N{EN DASH} ",
+        "time \N{EN DASH} of it",
         "use --time, or -- not; 0.79\xa0±\xa00.02 and 5\xa0%",
         "0.79 ± 0.02",
         "0.79 ± 0.02",
