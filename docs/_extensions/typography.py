@@ -22,7 +22,15 @@ def _replace(app: Sphinx, document: nodes.document) -> None:
             text.parent.replace(text, nodes.Text(new))
 
 
+def _mark(app: Sphinx, document: nodes.document) -> None:
+    """Mark code with words that are longer than a line of a telephone; `site.css` breaks them."""
+    for code in document.findall(nodes.literal):
+        if max(map(len, code.astext().split()), default=0) > 38:
+            code["classes"].append("long")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Entry point of Sphinx."""
     app.connect("doctree-read", _replace)
+    app.connect("doctree-read", _mark)
     return {"parallel_read_safe": True}

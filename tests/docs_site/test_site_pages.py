@@ -212,6 +212,14 @@ def test_typography_of_text_but_not_of_code():
     ]
 
 
+def test_long_words_of_code_are_marked():
+    document = new_document("page")
+    short, long = nodes.literal("", "word " * 20), nodes.literal("", "see " + "a/" * 20)
+    document += nodes.paragraph("", "", short, long)
+    typography._mark(None, document)
+    assert (short["classes"], long["classes"]) == ([], ["long"])
+
+
 def test_a_package_has_the_comments_of_the_constants_that_it_exports():
     constants._share("glassml.domain")
     comments = ModuleAnalyzer.for_module("glassml.domain").find_attr_docs()
