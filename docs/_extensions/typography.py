@@ -23,9 +23,9 @@ def _replace(app: Sphinx, document: nodes.document) -> None:
 
 
 def _mark(app: Sphinx, document: nodes.document) -> None:
-    """Mark code with words that are longer than a line of a telephone; `site.css` breaks them."""
+    """Mark code with words of about the width of a telephone; `site.css` breaks them."""
     for code in document.findall(nodes.literal):
-        if max(map(len, code.astext().split()), default=0) > 38:
+        if max(map(len, code.astext().split()), default=0) > 34:
             code["classes"].append("long")
 
 
