@@ -53,8 +53,10 @@ test: $(VENV)/.installed
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint $(VENV)/.built
 	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
-# Cells of tutorials call the commands of the environment.
+# Cells of tutorials call the commands of the environment. `make test` skips the tests of Sphinx'
+# extensions where Sphinx is not installed yet, so they run here.
 docs: $(VENV)/.built $(VENV)/.docs
+	$(BIN)/python -m pytest -q tests/docs_site
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 	@echo "The site is in docs/_build/html/index.html"
 

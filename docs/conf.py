@@ -25,7 +25,9 @@ extensions = [
     "lammps_script",
     "names",
     "repository",
+    "signatures",
     "summary",
+    "typography",
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
@@ -38,6 +40,7 @@ extensions = [
 # Notebooks that sphinx-gallery makes are downloads, no pages.
 exclude_patterns = ["_build", "gallery/*.ipynb"]
 nitpicky = True
+smartquotes = False  # options such as --time, and quotes of the shell, stay as they are typed
 
 # Markdown as GitHub reads it, and equations.
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
@@ -60,6 +63,7 @@ sphinx_gallery_conf = {
     "image_scrapers": ["saved_pictures.scraper"],
     "plot_gallery": True,
     "show_memory": False,
+    "within_subsection_order": "saved_pictures.Order",
     "write_computation_times": False,
 }
 
@@ -92,5 +96,6 @@ html_theme = "furo"
 html_title = "glassml"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["wide.js"]
 html_copy_source = False
 html_show_sourcelink = False

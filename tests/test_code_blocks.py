@@ -55,7 +55,7 @@ def left_out(tree: ast.Module) -> list[int]:
 
 
 def listed() -> dict[tuple[str, str], str]:
-    """(page, first line of the block) -> reason, from the table of the page."""
+    """(page, first line of the block without its comment) -> reason, from the table of the page."""
     text = (REPOSITORY / LIST).read_text(encoding="utf-8")
     rows = re.findall(r"^\| \[[^]]+\]\(([^)]+)\) \| `` (.+?) `` \| (.+) \|$", text, re.MULTILINE)
     folder = (REPOSITORY / LIST).parent
@@ -66,7 +66,7 @@ def listed() -> dict[tuple[str, str], str]:
 
 
 def key(block: Block) -> tuple[str, str]:
-    return block.page, block.code.splitlines()[0].strip()
+    return block.page, re.sub(r"\s+#\s.*", "", block.code.splitlines()[0].strip())
 
 
 def taken_by_tests() -> set[str]:

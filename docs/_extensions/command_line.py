@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 from repository import fill
@@ -13,10 +14,12 @@ from sphinx.application import Sphinx
 _INDEX = """\
 # Command line
 
-`glassml COMMAND --help` shows the same.
+`glassml COMMAND --help` shows what the page of a command has.
+
+{summaries}
 
 ```{{toctree}}
-:maxdepth: 1
+:hidden:
 
 {commands}
 ```
@@ -35,15 +38,43 @@ def _write_pages(app: Sphinx) -> None:
         part.split("`")[1].removeprefix("glassml "): f"# {_for_the_site(part.rstrip())}\n"
         for part in parts
     }
-    pages["index"] = _INDEX.format(commands="\n".join(pages))
+    summaries = [
+        f"- [`glassml {name}`]({name}.md): {_summary(page)}" for name, page in pages.items()
+    ]
+    pages["index"] = _INDEX.format(summaries="\n".join(summaries), commands="\n".join(pages))
     fill(Path(app.srcdir) / "reference" / "cli", pages)
+
+
+def _summary(page: str) -> str:
+    """The paragraph below the title, which has one sentence."""
+    return " ".join(page.split("\n\n")[1].split())
 
 
 def _for_the_site(page: str) -> str:
     """A page with headings one level up, links to pages, and no types of Python at arguments."""
     page = re.sub(r"^##(#+ )", r"#\1", page, flags=re.MULTILINE)
     page = re.sub(r"\bdocs/([\w/]+\.md)\b", r"[](../../\1)", page)
-    return re.sub(r"^(\* `[^`]+) <[\w\[\]]+>`", r"\1`", page, flags=re.MULTILINE)
+    page = re.sub(r"^(\* `[^`]+) <[\w\[\]]+>`", r"\1`", page, flags=re.MULTILINE)
+    return _with_whole_summaries(_with_coloured_examples(page))
+
+
+def _with_coloured_examples(page: str) -> str:
+    """A page with its indented blocks, which have no language, as fenced ones."""
+
+    def fenced(found: re.Match[str]) -> str:
+        code = textwrap.dedent(found[0]).rstrip()
+        return f"```{'yaml' if code.startswith('#') else 'sh'}\n{code}\n```\n"
+
+    return re.sub(r"(?:^ {4}.*\n)+", fenced, page, flags=re.MULTILINE)
+
+
+def _with_whole_summaries(page: str) -> str:
+    """A page whose list of commands has their whole first sentences, which typer cuts short."""
+    sentences = re.findall(r"^## `glassml [\w-]+ ([\w-]+)`\n\n(.+?\.)\s", page, re.M | re.S)
+    for name, sentence in sentences:
+        line = f"* `{name}`: {' '.join(sentence.split())}"
+        page = re.sub(rf"^\* `{name}`: .*\.\.\.$", lambda _, line=line: line, page, flags=re.M)
+    return page
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

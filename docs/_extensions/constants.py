@@ -18,14 +18,18 @@ import glassml
 def _share_comments(app: Sphinx) -> None:
     for package in pkgutil.walk_packages(glassml.__path__, "glassml."):
         if package.ispkg:
-            imported = importlib.import_module(package.name)
-            exported = set(imported.__all__)
-            # The analyser of a module is made once and kept.
-            comments = ModuleAnalyzer.for_module(package.name).find_attr_docs()
-            for module in pkgutil.walk_packages(imported.__path__, f"{package.name}."):
-                if not module.name.endswith("__main__"):
-                    found = ModuleAnalyzer.for_module(module.name).find_attr_docs()
-                    comments |= {key: text for key, text in found.items() if key[1] in exported}
+            _share(package.name)
+
+
+def _share(package: str) -> None:
+    imported = importlib.import_module(package)
+    exported = set(imported.__all__)
+    # The analyser of a module is made once and kept.
+    comments = ModuleAnalyzer.for_module(package).find_attr_docs()
+    for module in pkgutil.walk_packages(imported.__path__, f"{package}."):
+        if not module.name.endswith("__main__"):
+            found = ModuleAnalyzer.for_module(module.name).find_attr_docs()
+            comments |= {key: text for key, text in found.items() if key[1] in exported}
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

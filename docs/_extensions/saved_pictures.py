@@ -11,8 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from sphinx_gallery.scrapers import figure_rst
+from sphinx_gallery.sorting import ExplicitOrder
 
 _SUFFIXES = (".png", ".gif", ".webp")
+
+
+# The scripts in the order of the index, the one that shows most first.
+_ORDER = ("mobility_map", "cooling", "clusters", "chi4", "attribution")
+
+
+class Order(ExplicitOrder):
+    """The order of the gallery; a script that is not named follows the others."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__([*(f"plot_{name}.py" for name in _ORDER), "*"])
 
 
 def scraper(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:

@@ -61,7 +61,7 @@ def simulate(
 
     The output folder (`runs/<name of the file>` by default) receives one dataset per temperature,
     `T<temperature>.h5`, and `summary.png`. To continue a run that was stopped or killed, run the
-    same command again. docs/howto/simulate.md explains every field.
+    same command again. docs/reference/simulation_settings.md lists every field.
     """
     if "=" in arguments[0]:
         raise ConfigError(

@@ -33,7 +33,8 @@ def train(
     The run folder (`runs/<name of the configuration file>` by default) receives the checkpoints,
     `metrics.csv`, `curves.png`, TensorBoard logs, and all that is needed to repeat the run.
     `--resume RUN` continues an interrupted run exactly as if it had not been interrupted; with
-    `training.epochs=200` it makes a finished run longer. docs/howto/training.md lists the settings.
+    `training.epochs=200` it makes a finished run longer.
+    docs/reference/training_settings.md lists the settings.
 
     The smallest configuration file, which trains on the dataset that ships with glassml:
 

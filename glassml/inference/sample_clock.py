@@ -11,7 +11,7 @@ __all__ = ["SampleClock"]
 
 @dataclass(frozen=True)
 class SampleClock:
-    """Which of the calls, frames or steps numbered 0, 1, 2, ... are samples of a window.
+    """Which of the calls, frames or steps, numbered from 0, are samples of a window.
 
     Evaluations are at ``every``, 2 ``every``, ... Each of them has a window of ``samples`` samples,
     ``interval`` numbers apart, the last of which is the evaluation itself.

@@ -47,7 +47,9 @@ _CITATION = (
 @register("se3gnn-v1", channels=4, dropout=0.5, decoder_per_species=False)
 @register("se3gnn-v2", channels=8, dropout=0.3)
 class SE3GNN(StandardisedModel):
-    """F. S. Pezzicoli, G. Charpiat, F. P. Landes, SciPost Phys. 16, 136 (2024).
+    """The SE(3)-equivariant graph neural network, SE(3)-GNN.
+
+    F. S. Pezzicoli, G. Charpiat, F. P. Landes, SciPost Phys. 16, 136 (2024).
 
     Every layer convolves the node features and the node inputs (one-hot species, scalars) with
     learned filters and normalises the result; from the second layer on it is added to the features.

@@ -15,7 +15,9 @@ __all__ = ["DeployedConvolution", "EquivariantConvolution"]
 
 
 class EquivariantConvolution(nn.Module):
-    """Equations 11 and 12 of Pezzicoli et al., SciPost Phys. 16, 136.
+    """The convolution of the SE(3)-GNN.
+
+    Equations 11 and 12 of Pezzicoli et al., SciPost Phys. 16, 136.
 
     One operator computes the tensor product with the spherical harmonics of the edges, weighted by
     the radial filters, its sum over neighbours, and the linear map for each l_O that mixes paths
