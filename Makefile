@@ -3,7 +3,7 @@
 #   PYTHON=python3.12        the interpreter that .venv is made with (3.10 or newer)
 #   VENV=path                another place for the environment
 #   TORCH_ARGS=...           arguments of pip for torch alone, for instance for a build without CUDA:
-#                            make demo TORCH_ARGS="--index-url https://download.pytorch.org/whl/cpu"
+#                            make demo TORCH_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 #   PYTEST_ARGS=...          arguments of pytest, for instance "-k lammps -x"
 #   TEST_JOBS=2              test files at a time
 #   SIZE=tiny                benchmarks that only show that they work; default: full

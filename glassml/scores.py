@@ -105,13 +105,18 @@ SCORE_COLUMNS = tuple(Score.model_fields)
 def concise(value: float, error: float) -> str:
     """A coefficient with its error bar in units of the last digit; without one if it is NaN.
 
+    Error bars have at most two digits, so that tables have room for them.
+
     Args:
         value: the coefficient [-].
         error: its error bar [-].
     """
     if math.isnan(value):
         return "-"
-    return f"{value:.3f}" + ("" if math.isnan(error) else f"({1000 * error:.0f})")
+    if math.isnan(error):
+        return f"{value:.3f}"
+    decimals = next((d for d in (3, 2) if error * 10**d < 99.5), 1)
+    return f"{value:.{decimals}f}({error * 10**decimals:.0f})"
 
 
 def error_bar(error: float, kind: ErrorKind) -> dict[str, Any]:

@@ -203,19 +203,24 @@ def refit_table(result: Refit) -> Table:
     """The scores as a table for the terminal."""
     parts = left_out_in_turn(result.configurations)
     number = f"{result.configurations} configuration" + "s" * (result.configurations != 1)
+    # A model that was never trained, such as `structural`, has predicted nothing before.
+    compared = any(math.isfinite(score.value) for d in result.decoders for score in d.before)
+    done = f"{result.model} refitted" if compared else f"{Path(result.model).stem} fitted"
+    meanings = "; ".join(f"{kind}: {meaning}" for kind, meaning in KINDS.items())
+    caption = f"cross-validated: {parts} left out in turn; {meanings}"
     table = Table(
-        title=f"{result.model} refitted to {result.dataset} ({number})",
-        caption=f"cross-validated: {parts} left out in turn; before: the model as it was",
+        title=f"{done} to {result.dataset} ({number})",
+        caption=f"{caption}; before: the model as it was" if compared else caption,
     )
     headings = ("species", "time", "penalty", *(f"Pearson {kind}" for kind in KINDS))
-    for heading in (*headings, *(f"before {kind}" for kind in KINDS)):
+    for heading in (*headings, *(f"before {kind}" for kind in KINDS if compared)):
         table.add_column(heading, justify="right")
     for decoder in result.decoders:
         table.add_row(
             decoder.species,
             f"{decoder.time:g}",
             f"{decoder.penalty:.1e}",
-            *map(str, (*decoder.refitted, *decoder.before)),
+            *map(str, (*decoder.refitted, *(decoder.before if compared else ()))),
             end_section=decoder.time == result.decoders[-1].time,
         )
     return table

@@ -24,7 +24,7 @@ from glassml.analysis.metrics import (
     scores,
     spread_agreement,
 )
-from glassml.scores import Score, error_kinds
+from glassml.scores import Score, concise, error_kinds
 
 
 def _configurations(n: int = 5, seed: int = 0) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -201,6 +201,16 @@ def test_overlap_of_equal_of_shifted_and_of_distant_distributions() -> None:
     # 1/60 bins cannot place the edge better; counts of 1000 a bin scatter by 3 %.
     assert overlap_coefficient(values + 0.5, values) == pytest.approx(0.5, abs=0.03)
     assert overlap_coefficient(values + 2.0, values) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [(0.0994, "0.663(99)"), (0.0996, "0.66(10)"), (0.171, "0.66(17)"), (1.2, "0.7(12)")],
+)
+def test_error_bars_have_at_most_two_digits_so_that_columns_are_wide_enough(
+    error: float, text: str
+) -> None:
+    assert concise(0.6631, error) == text
 
 
 def test_calibration_of_a_prediction_with_half_the_scale() -> None:

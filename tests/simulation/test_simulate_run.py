@@ -208,7 +208,7 @@ def test_written_scripts_repeat_the_simulation_by_hand(simulated, tmp_path: Path
 def test_scripts_before_the_simulation_go_as_far_as_is_known(tmp_path: Path):
     config = liquid_config(tmp_path / "run")
     count, missing = write_inputs(config, tmp_path / "scripts")
-    assert missing == "T = 2.5: window 1 of 5"
+    assert missing == "T = 2.5: window 1, 5 long"
     assert count == len(list((tmp_path / "scripts").glob("*.in"))) == 8
     readme = (tmp_path / "scripts" / "README.txt").read_text()
     assert "lmp -in $script" in readme

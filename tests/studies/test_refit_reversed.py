@@ -136,7 +136,10 @@ def test_command(folder: Path, tmp_path: Path):
     assert record.ridge is not None
     assert record.ridge.label_noise == 12
     assert record.seen(Dataset(folder / "back.h5")) == Dataset(folder / "back.h5").names
-    # A model that predicted nothing before the refit has no coefficient before.
+    # A model that predicted nothing before the refit has no coefficients before, nor their columns.
+    assert "structural fitted to runs.h5" in " ".join(result.output.split())
+    assert "mean over configurations" in " ".join(result.output.split())
+    assert "before" not in result.output
     scores = json.loads((tmp_path / "new.json").read_text())["scores"]
     assert [row["value"] for row in scores if row["model"] == "before"] == [None] * 4
     refitted = [row["value"] for row in scores if row["model"] == "refitted"]

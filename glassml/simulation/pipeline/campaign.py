@@ -205,7 +205,7 @@ def _summary(found: Equilibrium) -> str:
     tau = "not reached" if found.tau_alpha is None else f"{found.tau_alpha:.3g}"
     text = (
         f"T = {found.temperature:g}: tau_alpha {tau}, energy per particle {last.energy:.4f}; "
-        f"{len(found.windows)} windows, the last of {last.length:g}: "
+        f"{len(found.windows)} windows, the last {last.length:g} long: "
     )
     if found.is_equilibrated:
         return text + "equilibrated"

@@ -135,7 +135,7 @@ def equilibrate(
             pieces, measure = chain.window(name, steps)
             tasks += pieces
             measures.append(measure)
-        what = f"T = {temperature:g}: window {len(windows) + 1} of {steps * liquid.timestep:g}"
+        what = f"T = {temperature:g}: window {len(windows) + 1}, {steps * liquid.timestep:g} long"
         require(measures, [*tasks, *measures], what)
         windows.append(_mean_window(measures, store))
         spent += steps
