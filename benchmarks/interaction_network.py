@@ -119,8 +119,8 @@ def _network(size: Size, seed: int = 0) -> Bapst:
 
 def _inputs(configuration: Configuration, dtype: torch.dtype = torch.float32) -> Inputs:
     """The network reads no scalars."""
-    species, scalars, *graph = graph_inputs(configuration, 2.0, dtype)
-    return (species, scalars[:, :0], *graph)
+    species, scalars, edge_vector, sender, rows = graph_inputs(configuration, 2.0, dtype)
+    return species, scalars[:, :0], edge_vector, sender, rows
 
 
 def _multiply_adds(model: Bapst, inputs: Inputs) -> float:
