@@ -14,7 +14,7 @@ from benchmarks.systems import graph_inputs, liquid, network
 from benchmarks.tolerances import FLOAT32, fast_path
 from glassml.export import save_model
 
-__all__ = ["measure"]
+__all__ = ["measure", "peak_of"]
 
 CELLS = {"tiny": 6, "full": 16}
 COPIES = {"tiny": (1, 8), "full": (1, 8)}
@@ -38,9 +38,9 @@ def measure(size: Size, folder: Path) -> Outcome:
     }
     for _ in range(ROUNDS[size]):
         for k in COPIES[size]:
-            peaks[k].append(_peak(job | {"copies": k}, folder))
+            peaks[k].append(peak_of(job | {"copies": k}, folder))
             values[k] = np.load(folder / "values.npy", allow_pickle=False)
-        training.append(_peak(job | {"task": "train"}, folder) / 1e9)
+        training.append(peak_of(job | {"task": "train"}, folder) / 1e9)
     few, many = COPIES[size]
     n = base.n_particles
     a_particle = tuple(
@@ -73,7 +73,7 @@ def measure(size: Size, folder: Path) -> Outcome:
     )
 
 
-def _peak(job: Job, folder: Path) -> float:
+def peak_of(job: Job, folder: Path) -> float:
     """Peak resident memory [bytes] of a process that does this job."""
     question, answer = folder / "job.json", folder / "peak.json"
     question.write_text(json.dumps(job), encoding="utf-8")

@@ -19,7 +19,7 @@ import torch
 from benchmarks.systems import Inputs
 from glassml.errors import SimulationError
 from glassml.files import atomic_write
-from glassml.models import SE3GNN, build
+from glassml.models import GlassModel, build
 
 __all__ = [
     "gradient_of",
@@ -32,7 +32,7 @@ __all__ = [
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def reference_values(model: SE3GNN, inputs: Inputs, folder: Path) -> np.ndarray:
+def reference_values(model: GlassModel, inputs: Inputs, folder: Path) -> np.ndarray:
     """The propensity [n, T] of the network itself (nothing baked) with the reference operator.
 
     Args:
@@ -44,7 +44,7 @@ def reference_values(model: SE3GNN, inputs: Inputs, folder: Path) -> np.ndarray:
 
 
 def reference_gradient(
-    model: SE3GNN, inputs: Inputs, labels: torch.Tensor, folder: Path
+    model: GlassModel, inputs: Inputs, labels: torch.Tensor, folder: Path
 ) -> np.ndarray:
     """What `gradient_of` gives with the reference operator."""
     return _ask(model, {"inputs": inputs, "labels": labels}, folder)
@@ -90,7 +90,7 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path}
 
 
-def _ask(model: SE3GNN, job: dict[str, object], folder: Path) -> np.ndarray:
+def _ask(model: GlassModel, job: dict[str, object], folder: Path) -> np.ndarray:
     question, answer = folder / "reference.in.pt", folder / "reference.out.npy"
     job |= {
         "name": model.name,

@@ -22,6 +22,7 @@ __all__ = ["NAMES", "app", "main", "run_one"]
 NAMES = (
     "prediction",
     "training",
+    "interaction_network",
     "lammps_overhead",
     "lammps_averages",
     "lammps_evaluation",

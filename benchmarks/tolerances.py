@@ -9,6 +9,7 @@ from glassml.export import Manifest
 __all__ = [
     "E3NN_FLOAT64",
     "FLOAT32",
+    "PYG_FLOAT64",
     "TABLE_GRADIENT",
     "TABLE_OUTPUT",
     "TABLE_TRAINED",
@@ -17,6 +18,7 @@ __all__ = [
 
 # Some thousand operations on numbers of order one leave 1e-14; another network differs by 1e-2.
 E3NN_FLOAT64: Final = 1e-10
+PYG_FLOAT64: Final = 1e-10
 
 # The bound of the project for the fast path; rounding in float32 causes about 1e-6.
 FLOAT32: Final = 1e-5

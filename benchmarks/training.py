@@ -25,7 +25,7 @@ from glassml.data import Configuration
 from glassml.models import SE3GNN
 from glassml.training.allocator import keep_freed_memory
 
-__all__ = ["flat", "labelled", "measure", "training_step"]
+__all__ = ["flat", "labelled", "measure", "step_of", "training_step"]
 
 THREADS = {"tiny": 1, "full": 2}
 CELLS = {"tiny": 5, "full": 16}
@@ -116,7 +116,11 @@ def labelled(
 def training_step(model: SE3GNN | PlainE3NN, configuration: Configuration) -> Callable[[], float]:
     """A function that makes one training step, where the model is, and waits for its end."""
     device = next(model.parameters()).device
-    inputs, labels = labelled(configuration, model.cutoff, device=device)
+    return step_of(model, *labelled(configuration, model.cutoff, device=device))
+
+
+def step_of(model: torch.nn.Module, inputs: Inputs, labels: Tensor) -> Callable[[], float]:
+    """A function that makes one training step and waits for its end."""
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.99, 0.999), fused=True)
     model.train()
 

@@ -49,6 +49,7 @@ _UNDEFINED = "print_stacktrace=1"
 TESTS = (
     "tests/nn/ops/test_ops_native.py",
     "tests/nn/ops/test_ops_table.py",
+    "tests/nn/ops/test_ops_edge_update.py",
     "tests/lammps/test_model_runner.py",
     "tests/lammps/test_near_order.py",
     "tests/lammps/test_position_window.py",

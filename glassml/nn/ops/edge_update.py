@@ -48,7 +48,7 @@ def edge_update(
         e' [E, H] and E [n, H].
 
     Raises:
-        InputError: shapes do not fit together.
+        InputError: shapes, dtypes or devices do not fit together.
     """
     _check(edges, fixed, of_receiver, of_sender, sender, first_edge, inner, outer, bias)
     receiver = torch.repeat_interleave(first_edge.diff(), output_size=len(sender))
@@ -70,7 +70,17 @@ def edge_update_(
     outer: Tensor,
     bias: Tensor,
 ) -> Tensor:
-    """`edge_update` in place, without gradients: ``edges`` becomes e'; returns E [n, H]."""
+    """`edge_update` in place, without gradients: ``edges`` becomes e'; returns E [n, H].
+
+    Raises:
+        InputError: shapes, dtypes or devices do not fit together, or autograd would record.
+    """
+    needed = (edges, fixed, of_receiver, of_sender, inner, outer, bias)
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in needed):
+        raise InputError(
+            "edge_update_: expected no arguments that need gradients; found one. Use edge_update, "
+            "or call it under torch.no_grad()"
+        )
     renewed, sums = edge_update(
         edges, fixed, of_receiver, of_sender, sender, first_edge, inner, outer, bias
     )
@@ -89,11 +99,19 @@ def _check(
     outer: Tensor,
     bias: Tensor,
 ) -> None:
-    if edges.dim() != 2 or fixed.dim() != 2 or first_edge.dim() != 1 or len(first_edge) < 1:
+    matrices = {
+        "edges": edges,
+        "fixed": fixed,
+        "of_receiver": of_receiver,
+        "of_sender": of_sender,
+        "inner": inner,
+        "outer": outer,
+    }
+    integers = {"sender": sender, "first_edge": first_edge}
+    _check_tensors(matrices, bias, integers)
+    if len(first_edge) < 1:
         raise InputError(
-            "edge_update: edges, fixed, first_edge: expected 2, 2 and 1 dimensions, and n + 1 "
-            f"entries of first_edge; found shapes {list(edges.shape)}, {list(fixed.shape)}, "
-            f"{list(first_edge.shape)}"
+            "edge_update: first_edge: expected n + 1 entries, the first of them 0; found none"
         )
     n_edges, width, hidden = len(edges), edges.shape[1], fixed.shape[1]
     expected = {
@@ -109,4 +127,34 @@ def _check(
         if list(tensor.shape) != shape:
             raise InputError(
                 f"edge_update: {name}: expected shape {shape}; found {list(tensor.shape)}"
+            )
+
+
+def _check_tensors(matrices: dict[str, Tensor], bias: Tensor, integers: dict[str, Tensor]) -> None:
+    """Check dimensions, dtypes and devices."""
+    for name, tensor in {**matrices, "bias": bias, **integers}.items():
+        if tensor.dim() != (2 if name in matrices else 1):
+            words = "two dimensions" if name in matrices else "one dimension"
+            raise InputError(
+                f"edge_update: {name}: expected {words}; found shape {list(tensor.shape)}"
+            )
+    edges = matrices["edges"]
+    for name, tensor in {**matrices, "bias": bias}.items():
+        if tensor.dtype not in (torch.float32, torch.float64):
+            raise InputError(
+                f"edge_update: {name}: expected float32 or float64; found {tensor.dtype}"
+            )
+        if tensor.dtype != edges.dtype:
+            raise InputError(
+                f"edge_update: {name}: expected the dtype of edges, {edges.dtype}; "
+                f"found {tensor.dtype}"
+            )
+    for name, tensor in integers.items():
+        if tensor.dtype != torch.int64:
+            raise InputError(f"edge_update: {name}: expected int64; found {tensor.dtype}")
+    for name, tensor in {**matrices, "bias": bias, **integers}.items():
+        if tensor.device != edges.device:
+            raise InputError(
+                f"edge_update: {name}: expected the device of edges, {edges.device}; "
+                f"found {tensor.device}"
             )

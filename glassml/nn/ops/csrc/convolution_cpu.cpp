@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -14,15 +13,11 @@
 #include "convolution.h"
 #include "packed_table.h"
 #include "paths.h"
+#include "receivers.h"
 #include "simd.h"
 
 namespace glassml {
 namespace {
-
-// The elements of a row must be contiguous; rows need not be (columns of a wider matrix).
-at::Tensor with_dense_rows(const at::Tensor& matrix) {
-  return matrix.stride(1) == 1 || matrix.numel() == 0 ? matrix : matrix.contiguous();
-}
 
 int64_t rounded_up(int64_t columns, int64_t multiple) {
   return (columns + multiple - 1) / multiple * multiple;
@@ -43,27 +38,6 @@ at::Tensor with_aligned_rows(const at::Tensor& matrix) {
   if (aligned || matrix.numel() == 0) return matrix;
   const at::Tensor rows = at::empty({matrix.size(0), aligned_width(matrix)}, matrix.options());
   return rows.narrow(1, 0, matrix.size(1)).copy_(matrix);
-}
-
-// Always checked: with a wrong index the kernels would read outside the arrays.
-void check_index_values(const Arguments& a) {
-  const int64_t* first_edge = a.first_edge.const_data_ptr<int64_t>();
-  const int64_t n_local = a.n_local();
-  TORCH_CHECK(first_edge[0] == 0 && first_edge[n_local] == a.n_edges(), a.name(),
-              "first_edge: expected entries from 0 to ", a.n_edges(),
-              ", the number of edges; found ", first_edge[0], " to ", first_edge[n_local]);
-  TORCH_CHECK(std::is_sorted(first_edge, first_edge + n_local + 1), a.name(),
-              "first_edge: expected a row pointer; found entries that decrease");
-  const int64_t* sender = a.sender.const_data_ptr<int64_t>();
-  const int64_t n_all = a.state.size(0), n_edges = a.n_edges();
-  const auto is_row = [n_all](int64_t index) { return 0 <= index && index < n_all; };
-  // Without an early exit, so that the loop is vectorised: in general all indices are right.
-  int64_t n_rows = 0;
-  for (int64_t edge = 0; edge < n_edges; ++edge) n_rows += is_row(sender[edge]) ? 1 : 0;
-  if (n_rows == n_edges) return;
-  const int64_t* wrong = std::find_if_not(sender, sender + n_edges, is_row);
-  TORCH_CHECK(false, a.name(), "sender[", wrong - sender, "]: expected a row of state, 0 to ",
-              n_all - 1, "; found ", *wrong);
 }
 
 Arguments prepare(const Arguments& a) {
@@ -185,33 +159,6 @@ std::optional<Search<T>> search_of(const Arguments& a) {
   return Search<T>(a.knots);
 }
 
-// Bounds of consecutive ranges of receivers, one per thread, with about the same number of edges.
-// They depend only on the graph and the number of threads, so sums repeat to the last bit.
-std::vector<int64_t> balanced_ranges(const Arguments& a) {
-  const int64_t n_local = a.n_local();
-  // At least one range, as gradients are sums over ranges.
-  const int64_t n_ranges = std::max<int64_t>(1, std::min<int64_t>(at::get_num_threads(), n_local));
-  const int64_t* first_edge = a.first_edge.const_data_ptr<int64_t>();
-  std::vector<int64_t> bounds(n_ranges + 1, n_local);
-  for (int64_t range = 0; range < n_ranges; ++range) {
-    const int64_t target = a.n_edges() * range / n_ranges;
-    bounds[range] = std::lower_bound(first_edge, first_edge + n_local, target) - first_edge;
-  }
-  bounds[0] = 0;
-  return bounds;
-}
-
-// Calls body(range, begin, end) for every range of receivers, in parallel.
-template <typename Body>
-void for_receivers(const std::vector<int64_t>& bounds, const Body& body) {
-  const int64_t n_ranges = static_cast<int64_t>(bounds.size()) - 1;
-  at::parallel_for(0, n_ranges, 1, [&](int64_t first, int64_t last) {
-    for (int64_t range = first; range < last; ++range) {
-      body(range, bounds[range], bounds[range + 1]);
-    }
-  });
-}
-
 template <typename T>
 Forward<T> forward_kernel() {
   if constexpr (std::is_same_v<T, float>)
@@ -228,30 +175,6 @@ Backward<T> backward_kernel() {
     return kernels().backward_double;
 }
 
-// Zeros like the matrix, once for each range of receivers.
-at::Tensor parts_like(const at::Tensor& matrix, int64_t n_ranges) {
-  return at::zeros({n_ranges, matrix.size(0), matrix.size(1)}, matrix.options());
-}
-
-template <typename T>
-T* data_of(at::Tensor& tensor) {
-  return tensor.defined() ? tensor.mutable_data_ptr<T>() : nullptr;
-}
-
-template <typename T>
-T* part_of(at::Tensor& parts, int64_t range) {
-  if (!parts.defined()) return nullptr;
-  return parts.mutable_data_ptr<T>() + range * parts.stride(0);
-}
-
-// The sum in the order of the ranges, so that it repeats to the last bit.
-at::Tensor sum_of(const at::Tensor& parts) {
-  if (!parts.defined()) return parts;
-  at::Tensor sum = parts[0];
-  for (int64_t range = 1; range < parts.size(0); ++range) sum.add_(parts[range]);
-  return sum;
-}
-
 }  // namespace
 
 bool has_kernel(const Arguments& a) { return a.l_in <= kMaxDegree && a.l_max <= kMaxDegree; }
@@ -259,9 +182,9 @@ bool has_kernel(const Arguments& a) { return a.l_in <= kMaxDegree && a.l_max <= 
 std::tuple<at::Tensor, at::Tensor> convolution_forward(const Arguments& given, bool keeps_product) {
   check(given);
   const Arguments a = prepare(given);
-  check_index_values(a);
+  check_graph(a.name(), a.sender, a.first_edge, a.state.size(0), "state");
   const ConvolutionShape shape(a.l_in, a.l_max, a.channels, a.n_in());
-  const std::vector<int64_t> bounds = balanced_ranges(a);
+  const std::vector<int64_t> bounds = balanced_ranges(a.first_edge);
   const int64_t n_ranges = static_cast<int64_t>(bounds.size()) - 1;
   const int64_t n_scratch = shape.scratch(false);
   at::Tensor product, mixed;
@@ -294,7 +217,7 @@ ConvolutionGradients convolution_backward(const Arguments& given, const at::Tens
   const Arguments a = prepare(given);
   const ConvolutionShape shape(a.l_in, a.l_max, a.channels, a.n_in());
   const at::Tensor incoming = result_gradient.contiguous();
-  const std::vector<int64_t> bounds = balanced_ranges(a);
+  const std::vector<int64_t> bounds = balanced_ranges(a.first_edge);
   const int64_t n_ranges = static_cast<int64_t>(bounds.size()) - 1;
   const int64_t n_scratch = shape.scratch(true);
   const at::Tensor packed = packed_table(a, shape);

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/custom_function.h>
-#include <torch/library.h>
 
 #include <optional>
 #include <string>
@@ -11,7 +10,7 @@
 #include <utility>
 
 #include "convolution.h"
-#include "edge_update.h"
+#include "registration.h"
 #include "simd.h"
 
 namespace glassml {
@@ -127,41 +126,6 @@ const std::string kTabulated =
     "Tensor first_edge, int l_in, int l_max, int channels, bool rectify, "
     "Tensor? mixing=None) -> Tensor";
 
-std::tuple<Tensor, Tensor> edge_update(const Tensor& edges, const Tensor& fixed,
-                                       const Tensor& of_receiver, const Tensor& of_sender,
-                                       const Tensor& sender, const Tensor& first_edge,
-                                       const Tensor& inner, const Tensor& outer,
-                                       const Tensor& bias) {
-  return edge_update_aten(
-      {edges, fixed, of_receiver, of_sender, sender, first_edge, inner, outer, bias});
-}
-
-Tensor edge_update_in_place(Tensor& edges, const Tensor& fixed, const Tensor& of_receiver,
-                            const Tensor& of_sender, const Tensor& sender,
-                            const Tensor& first_edge, const Tensor& inner, const Tensor& outer,
-                            const Tensor& bias) {
-  const auto [renewed, sums] = edge_update_aten(
-      {edges, fixed, of_receiver, of_sender, sender, first_edge, inner, outer, bias});
-  edges.copy_(renewed);
-  return sums;
-}
-
-const std::string kEdgeParts =
-    "Tensor fixed, Tensor of_receiver, Tensor of_sender, Tensor sender, Tensor first_edge, "
-    "Tensor inner, Tensor outer, Tensor bias";
-
-// Defines an operator; devices without kernels of their own use plain ATen operations.
-template <typename Generic, typename Cpu, typename Autograd>
-void define(torch::Library& library, const std::string& name, const std::string& schema,
-            Generic generic, Cpu cpu, Autograd autograd_cpu) {
-  library.def((name + schema).c_str());
-  library.impl(name.c_str(), torch::dispatch(c10::DispatchKey::CompositeImplicitAutograd, generic));
-  library.impl(name.c_str(), torch::dispatch(c10::DispatchKey::CPU, cpu));
-  library.impl(name.c_str(), torch::dispatch(c10::DispatchKey::AutogradCPU, autograd_cpu));
-  // Under a name of its own too, so that tests can call it on a CPU.
-  library.def((name + "_aten" + schema).c_str(), generic);
-}
-
 TORCH_LIBRARY_FRAGMENT(glassml, library) {
   // A Python process may have registered the reference before LAMMPS loads this library with the
   // plugin. Registering twice would end the process, and the operator already there is equivalent.
@@ -170,10 +134,7 @@ TORCH_LIBRARY_FRAGMENT(glassml, library) {
          TORCH_FN(equivariant<cpu>), TORCH_FN(equivariant<autograd_cpu>));
   define(library, "tabulated_convolution", kTabulated, TORCH_FN(tabulated<convolution_aten>),
          TORCH_FN(tabulated<cpu>), TORCH_FN(tabulated<autograd_cpu>));
-  library.def(("edge_update(Tensor edges, " + kEdgeParts + ") -> (Tensor, Tensor)").c_str(),
-              TORCH_FN(edge_update));
-  library.def(("edge_update_(Tensor(a!) edges, " + kEdgeParts + ") -> Tensor").c_str(),
-              TORCH_FN(edge_update_in_place));
+  define_edge_update(library);
   library.def("simd_level() -> str", simd_level);
   library.def("simd_levels() -> str[]", simd_levels);
 }

@@ -11,6 +11,7 @@ namespace {
 struct Level {
   const char* name;
   const Kernels* kernels;
+  const EdgeKernels* edge_kernels;
 };
 
 std::vector<Level> usable_levels() {
@@ -23,14 +24,14 @@ std::vector<Level> usable_levels() {
                           __builtin_cpu_supports("avx512cd") &&
                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   if (has_avx2 && has_avx512) {
-    levels.push_back({"avx512", &avx512::kernels});
-    levels.push_back({"avx512vl", &avx512vl::kernels});
+    levels.push_back({"avx512", &avx512::kernels, &avx512::edge_kernels});
+    levels.push_back({"avx512vl", &avx512vl::kernels, &avx512vl::edge_kernels});
     // Zen 4 (of this family, Zen 3 has no AVX-512) executes whole registers as two halves.
     if (__builtin_cpu_is("amdfam19h")) std::swap(levels[0], levels[1]);
   }
-  if (has_avx2) levels.push_back({"avx2", &avx2::kernels});
+  if (has_avx2) levels.push_back({"avx2", &avx2::kernels, &avx2::edge_kernels});
 #endif
-  levels.push_back({"baseline", &baseline::kernels});
+  levels.push_back({"baseline", &baseline::kernels, &baseline::edge_kernels});
   return levels;
 }
 
@@ -62,5 +63,7 @@ std::vector<std::string> simd_levels() {
 std::string simd_level() { return level().name; }
 
 const Kernels& kernels() { return *level().kernels; }
+
+const EdgeKernels& edge_kernels() { return *level().edge_kernels; }
 
 }  // namespace glassml

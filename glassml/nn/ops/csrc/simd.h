@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "edge_kernels.h"
 #include "kernels.h"
 
 namespace glassml {
@@ -17,5 +18,6 @@ std::vector<std::string> simd_levels();
 std::string simd_level();
 
 const Kernels& kernels();
+const EdgeKernels& edge_kernels();
 
 }  // namespace glassml

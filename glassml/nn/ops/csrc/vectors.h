@@ -41,16 +41,20 @@ struct VectorType {
 template <typename T, int kLanes>
 using Vector = typename VectorType<T, kLanes>::type;
 
+// The same vectors anywhere in an array, not only at multiples of their size.
+template <typename V, typename T>
+struct Unaligned {
+  typedef V type __attribute__((aligned(alignof(T)), may_alias));
+};
+
 template <typename V, typename T>
 inline V load(const T* source) {
-  V vector;
-  __builtin_memcpy(&vector, source, sizeof(V));
-  return vector;
+  return *reinterpret_cast<const typename Unaligned<V, T>::type*>(source);
 }
 
 template <typename V, typename T>
-inline void store(T* target, const V& vector) {
-  __builtin_memcpy(target, &vector, sizeof(V));
+inline void store(T* target, V vector) {
+  *reinterpret_cast<typename Unaligned<V, T>::type*>(target) = vector;
 }
 
 // Prefetches elements that are read soon, but not immediately.
