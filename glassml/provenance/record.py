@@ -11,6 +11,7 @@ from glassml.data import Dataset
 from glassml.provenance.accuracy import Accuracy
 from glassml.provenance.parts import (
     DataFile,
+    ImportedWeights,
     KnownConfiguration,
     Part,
     ReversedRuns,
@@ -51,6 +52,7 @@ class TrainingRecord(Part):
         accuracy: scores that were measured after the training, None if there are none.
         members: for a committee, the record of each member.
         network: for a model with refitted decoders, the network behind them.
+        imported: parameters that another program trained; None if glassml did.
         notes: entries of a record of format 1 that glassml does not know.
     """
 
@@ -67,6 +69,7 @@ class TrainingRecord(Part):
     accuracy: Accuracy | None = None
     members: tuple[TrainingRecord, ...] = ()
     network: NetworkRecord | None = None
+    imported: ImportedWeights | None = None
     notes: dict[str, Any] = Field(default={})
 
     @model_validator(mode="before")

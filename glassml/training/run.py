@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -27,7 +26,7 @@ from glassml.models import (
 )
 from glassml.physics.units import after_length
 from glassml.progress import SILENT, Progress
-from glassml.training.checkpoint import BEST, FORMAT, FORMAT_VERSION, LAST, read_checkpoint
+from glassml.training.checkpoint import BEST, LAST, described, read_checkpoint
 from glassml.training.data_module import DataModule
 from glassml.training.devices import check_batch_size, choose_devices
 from glassml.training.epoch_progress import EpochProgress
@@ -255,19 +254,8 @@ def _module(
             statistics.scalar_mean, statistics.scalar_scale
         )
     dtype = getattr(torch, config.training.dtype)
-    about = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "model": {
-            "name": model.name,
-            "hyperparameters": model.hyperparameters,
-            "positions": model.positions,
-            "window": None if model.window is None else asdict(model.window),
-            "domain": None if model.domain is None else model.domain.model_dump(mode="json"),
-        },
-    }
     record = run_record(config, data, versions())
-    return PropensityModule(model, config.training, scale.to(dtype), _plain(about), record)
+    return PropensityModule(model, config.training, scale.to(dtype), described(model), record)
 
 
 def _check_steps(training: TrainingConfig, steps: int, checkpoint: dict[str, Any]) -> None:
@@ -360,14 +348,3 @@ def _standardising(model: GlassModel, setting: str) -> _Standardising:
             f"training.{setting}: expected false for {model.name}, which cannot rescale; found true"
         )
     return model
-
-
-def _plain(record: dict[str, Any]) -> dict[str, Any]:
-    """The same values in the types of JSON, which can be read from a checkpoint safely."""
-    return json.loads(json.dumps(record, default=_listed))
-
-
-def _listed(value: Any) -> list:
-    if isinstance(value, Iterable):
-        return list(value)
-    raise TypeError(f"cannot keep {type(value).__name__} in a checkpoint")
