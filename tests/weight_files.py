@@ -16,6 +16,7 @@ __all__ = [
     "botan_tensors",
     "bundle_table",
     "field",
+    "resealed",
     "tensor_entry",
     "varint",
     "write_bapst",
@@ -45,7 +46,10 @@ def field(number: int, value: int | bytes) -> bytes:
 def tensor_entry(
     shape: tuple[int, ...], offset: int, content: bytes, *, dtype: int = 1, **other: int
 ) -> bytes:
-    """What a table says of a tensor; ``other`` are the fields ``shard``, ``size``, ``checksum``."""
+    """The description of a tensor in a table.
+
+    ``other`` are the fields ``shard``, ``size`` and ``checksum``.
+    """
     sizes = b"".join(field(2, field(1, size)) for size in shape)
     checksum = other.get("checksum", masked_crc32c(content))
     return (
@@ -78,25 +82,38 @@ def bundle_table(
     per_block: int = 5,
     compression: int = 0,
     repeat_first: bool = False,
+    places: list[tuple[int, int]] | None = None,
 ) -> bytes:
     """A table of LevelDB of these keys and values, some in each block.
 
-    It may name its first block again at the end, which no table does.
+    It may name its first block again at the end, which no table does. ``places`` receives where
+    each block begins and ends, without its checksum.
     """
     pairs = sorted(entries.items())
-    content, listed = b"", []
+    content, listed, ends = b"", [], []
     for k in range(0, len(pairs), per_block):
         block = _block(pairs[k : k + per_block], compression)
         handle = varint(len(content)) + varint(len(block) - 5)
         listed.append((pairs[min(k + per_block, len(pairs)) - 1][0], handle))
+        ends.append((len(content), len(content) + len(block) - 4))
         content += block
     if repeat_first:
         listed.append((b"\xff", listed[0][1]))
     handles = b""
     for block in (_block([]), _block(listed)):
         handles += varint(len(content)) + varint(len(block) - 5)
+        ends.append((len(content), len(content) + len(block) - 4))
         content += block
+    if places is not None:
+        places.extend(ends)
     return content + handles.ljust(40, b"\0") + struct.pack("<Q", _MAGIC)
+
+
+def resealed(content: bytearray, places: list[tuple[int, int]]) -> bytes:
+    """A table that was changed, with the right checksums of its blocks."""
+    for begin, end in places:
+        content[end : end + 4] = struct.pack("<I", masked_crc32c(bytes(content[begin:end])))
+    return bytes(content)
 
 
 def write_bundle(table: Path, tensors: Mapping[str, np.ndarray]) -> Path:

@@ -33,8 +33,8 @@ def read_bapst(path: str | Path) -> Weights:
     parameters = {
         **layers.read("graph_independent/node_model", "node_encoder", (1, width, width)),
         **layers.read("graph_independent/edge_model", "edge_encoder", (3, width, width)),
-        **layers.read("graph_network/edge_block", "edge_update", (6 * width, width, width)),
-        **layers.read("graph_network/node_block", "node_update", (3 * width, width, width)),
+        **layers.read("graph_network/edge_block", "edge_network", (6 * width, width, width)),
+        **layers.read("graph_network/node_block", "node_network", (3 * width, width, width)),
         **layers.read("graph_independent_1/node_model", "decoder", (width, width, width, 1)),
     }
     return Weights({"width": width}, parameters, (bundle.path, bundle.data))

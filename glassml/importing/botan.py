@@ -29,11 +29,11 @@ def read_botan(path: str | Path) -> Weights:
     parameters = {
         **layers.read("node_encoder", "node_encoder", (1, width, width)),
         **layers.read("edge_encoder", "edge_encoder", (3, width, width)),
-        **layers.read("network.edge_model.mlp", "edge_update", (4 * width, width, width)),
-        **layers.read("network.node_model.mlp", "node_update", (3 * width, width, width)),
+        **layers.read("network.edge_model.mlp", "edge_network", (4 * width, width, width)),
+        **layers.read("network.node_model.mlp", "node_network", (3 * width, width, width)),
         **layers.read("decoder", "decoder", (width, width, width, 1)),
     }
-    edges, nodes = "edge_update.linears.0.weight", "node_update.linears.0.weight"
+    edges, nodes = "edge_network.linears.0.weight", "node_network.linears.0.weight"
     # Theirs read sender, receiver, edge, first edge; and particle, first particle, sum over edges.
     sender, receiver, edge, first_edge = parameters[edges].split(width, dim=1)
     parameters[edges] = torch.cat([edge, first_edge, receiver, sender], dim=1)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -39,6 +39,7 @@ _MOST_DIMENSIONS = 8
 _FLOAT32 = 1
 _TYPES = {1: "float32", 2: "float64", 3: "int32", 9: "int64", 14: "bfloat16", 19: "float16"}
 _CASTAGNOLI = 0x82F63B78
+_NOT_DESCRIBED = "a description that TensorFlow does not write"
 
 
 class _ProblemError(Exception):
@@ -287,11 +288,10 @@ def _entries(pairs: list[tuple[bytes, bytes]]) -> dict[str, _Entry]:
     if not pairs or pairs[0][0]:
         raise _ProblemError("a table of another kind")
     header = dict(_fields(pairs[0][1]))
-    if header.get(1, 0) != 1:
-        raise _ProblemError(
-            f"a checkpoint in {header.get(1, 0)} parts, where those in one part are read"
-        )
-    if header.get(2, 0) != 0:
+    parts, order = _number(header, 1), _number(header, 2)
+    if parts != 1:
+        raise _ProblemError(f"a checkpoint in {parts} parts, where those in one part are read")
+    if order != 0:
         raise _ProblemError("numbers whose bytes are in the other order (big-endian)")
     try:
         return {key.decode("utf-8"): _entry(value) for key, value in pairs[1:]}
@@ -301,25 +301,28 @@ def _entries(pairs: list[tuple[bytes, bytes]]) -> dict[str, _Entry]:
 
 def _entry(content: bytes) -> _Entry:
     fields = dict(_fields(content))
-    numbers = [fields.get(k, 0) for k in (1, 3, 4, 5, 6)]
-    if not all(isinstance(number, int) for number in numbers):
-        raise _ProblemError("a tensor that is not described as TensorFlow does")
-    dtype, shard, offset, size, checksum = (int(number) for number in numbers)
-    return _Entry(dtype, _shape(fields.get(2, b"")), shard, offset, size, checksum, 7 in fields)
+    shape = fields.get(2, b"")
+    if isinstance(shape, int):
+        raise _ProblemError(_NOT_DESCRIBED)
+    dtype, shard, offset, size, checksum = (_number(fields, k) for k in (1, 3, 4, 5, 6))
+    return _Entry(dtype, _shape(shape), shard, offset, size, checksum, 7 in fields)
 
 
-def _shape(content: int | bytes) -> tuple[int, ...]:
-    if isinstance(content, int):
-        raise _ProblemError("a tensor that is not described as TensorFlow does")
-    shape = []
+def _shape(content: bytes) -> tuple[int, ...]:
+    sizes: list[int] = []
     for number, value in _fields(content):
-        if number != 2 or isinstance(value, int):
+        if number != 2 or isinstance(value, int) or len(sizes) == _MOST_DIMENSIONS:
             raise _ProblemError("a tensor without a shape")
-        size = dict(_fields(value)).get(1, 0)
-        if not isinstance(size, int) or len(shape) == _MOST_DIMENSIONS:
-            raise _ProblemError("a tensor without a shape")
-        shape.append(size)
-    return tuple(shape)
+        sizes.append(_number(dict(_fields(value)), 1))
+    return tuple(sizes)
+
+
+def _number(fields: Mapping[int, int | bytes], key: int) -> int:
+    """A field that is a number; those that are 0 are not written."""
+    value = fields.get(key, 0)
+    if not isinstance(value, int):
+        raise _ProblemError(_NOT_DESCRIBED)
+    return value
 
 
 def _fields(content: bytes) -> Iterator[tuple[int, int | bytes]]:
@@ -334,4 +337,4 @@ def _fields(content: bytes) -> Iterator[tuple[int, int | bytes]]:
         elif wire in (1, 5):
             yield number, int.from_bytes(reader.take(8 if wire == 1 else 4), "little")
         else:
-            raise _ProblemError("a tensor that is not described as TensorFlow does")
+            raise _ProblemError(_NOT_DESCRIBED)

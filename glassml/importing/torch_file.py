@@ -8,7 +8,6 @@ from them, and nothing else.
 from __future__ import annotations
 
 import io
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +85,9 @@ def _tensors(path: Path, content: bytes) -> dict[str, Tensor]:
     try:
         check_archive(path, content, writer=_TORCH)
         loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+    except ModelFileError:
+        raise
+    except Exception as error:  # a damaged pickle can raise nearly anything
         # Not torch's text: it advises to load the file with all code that is in it.
         raise _other(path, f"a file that torch refuses ({type(error).__name__})") from None
     if not isinstance(loaded, dict):

@@ -23,8 +23,13 @@ _SHOWN = 4  # names of tensors in a message
 class Tensors(Protocol):
     """A file of tensors: `TensorBundle` or `TorchFile`."""
 
-    path: Path
-    shapes: Mapping[str, tuple[int, ...]]
+    @property
+    def path(self) -> Path:
+        """The file, for messages."""
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Name -> shape of each tensor."""
 
     def read(self, name: str) -> np.ndarray:
         """One tensor, float32 of its shape."""
@@ -36,7 +41,7 @@ class Weights:
 
     Attributes:
         hyperparameters: of the model that they are for, as far as the shapes tell.
-        parameters: by the names of the model's own.
+        parameters: by the names in the model: weights [outputs, inputs] and biases [outputs].
         files: where they were read.
     """
 

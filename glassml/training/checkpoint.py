@@ -113,7 +113,7 @@ class TrainedModel:
 
 
 def described(model: GlassModel) -> dict[str, Any]:
-    """What every checkpoint says of its model under ``glassml``, in the types of JSON."""
+    """What a checkpoint holds about its model under ``glassml``, in the types of JSON."""
     record = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,

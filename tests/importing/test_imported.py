@@ -1,4 +1,4 @@
-"""Imported networks compute what the publications say, and other files are told apart.
+"""Imported networks compute what the publications say, and files of other networks are refused.
 
 The networks are computed a second time, in numpy and as peers describe them, from the tensors as
 they are in the files.
@@ -190,7 +190,7 @@ BAPST_PROBLEMS = {
 
 
 @pytest.mark.parametrize("name", BAPST_PROBLEMS)
-def test_other_networks_are_told_apart_from_that_of_bapst(tmp_path: Path, name: str):
+def test_other_networks_are_not_taken_for_that_of_bapst(tmp_path: Path, name: str):
     tensors, words = BAPST_PROBLEMS[name]
     file = write_bundle(tmp_path / "net.ckpt.index", tensors)
     with pytest.raises(ModelFileError, match=rf"net\.ckpt\.index: .*{words}"):
@@ -218,7 +218,7 @@ BOTAN_PROBLEMS = {
 
 
 @pytest.mark.parametrize("name", BOTAN_PROBLEMS)
-def test_other_networks_are_told_apart_from_botan(tmp_path: Path, name: str):
+def test_other_networks_are_not_taken_for_botan(tmp_path: Path, name: str):
     tensors, words = BOTAN_PROBLEMS[name]
     torch.save(tensors, tmp_path / "net.pth")
     with pytest.raises(ModelFileError, match=rf"net\.pth: {words}"):

@@ -115,6 +115,14 @@ def test_archives_that_are_refused_as_models_are_refused_here(tmp_path: Path, na
         TorchFile(hostile)
 
 
+def test_a_pickle_with_a_name_and_no_tensor(tmp_path: Path):
+    """The reader of torch then asks for an entry that is not there."""
+    pickled = b"\x80\x02}(X\x01\x00\x00\x00wu."
+    hostile = with_member(write_botan(tmp_path / "n.pth"), "data.pkl", pickled, tmp_path / "h.pth")
+    with pytest.raises(ModelFileError, match=r"h\.pth: expected tensors .*refuses \(IndexError\)"):
+        TorchFile(hostile)
+
+
 def test_a_container_that_holds_itself_is_no_tensor(tmp_path: Path):
     """Pickles of Python refer to containers before they fill them, so such a pickle is read."""
     pickled = b"\x80\x02}q\x00X\x01\x00\x00\x00wh\x00s."
