@@ -33,17 +33,19 @@ __and__ __contains__ __derive_index __getitem__ __is__ __isnot__ __len__ __not__
 __range_length abs acos add add_ addmm all any append arange argsort atan2 bincount bmm cat ceil
 clamp clamp_max clamp_min clone contiguous copy_ cos count cumsum detach device dim div dtype
 einsum empty eq erf exp expand fill_ flatten floor floordiv format full ge gelu gt index index_add
-index_add_ index_select item keys layer_norm le len linalg_vector_norm linear log log1p
-logical_and logical_not logical_or lt masked_fill matmul max mean min mm mul mul_ narrow ne neg
-new_zeros nonzero norm numel one_hot ones ones_like pad permute pow reciprocal relu remainder
+index_add_ index_select is_grad_enabled item keys layer_norm le len linalg_vector_norm linear log
+log1p logical_and logical_not logical_or lt masked_fill matmul max mean min mm mul mul_ narrow ne
+neg new_zeros nonzero norm numel one_hot ones ones_like pad permute pow reciprocal relu remainder
 repeat repeat_interleave reshape rsqrt scatter_add scatter_add_ searchsorted select sigmoid sign
-silu silu_ sin sinc size slice softmax softplus sort split sqrt square squeeze stack std sub
-sub_ sum tanh tensor to transpose tril triu true_divide unbind unsqueeze values var view where
-zero_ zeros zeros_like
+silu silu_ sin sinc size slice softmax softplus sort split sqrt square squeeze stack std sub sub_
+sum tanh tensor to transpose tril triu true_divide unbind unsqueeze values var view where zero_
+zeros zeros_like
 """
 OPERATORS = frozenset(_CALCULATING.split())
 OTHER_OPERATORS = frozenset(
     {
+        "glassml.edge_update",
+        "glassml.edge_update_",
         "glassml.equivariant_convolution",
         "glassml.tabulated_convolution",
         "prim.RaiseException",

@@ -65,6 +65,11 @@ class InteractionNetwork(StandardisedModel):
     if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
         one_hot: Tensor
         codes: Tensor
+        node_encoder: Perceptron
+        edge_encoder: Perceptron
+        edge_network: Perceptron
+        node_network: Perceptron
+        decoder: Perceptron
 
     def __init__(
         self,
@@ -113,9 +118,9 @@ class InteractionNetwork(StandardisedModel):
         self.node_encoder = Perceptron((n_inputs, width, width))
         self.edge_encoder = Perceptron((3, width, width))
         # Reads e, e^0, X of the receiver, X of the sender.
-        self.edge_update = Perceptron((2 * width + 2 * self.read_width, width, width))
+        self.edge_network = Perceptron((2 * width + 2 * self.read_width, width, width))
         # Reads the sum over edges, x, x^0.
-        self.node_update = Perceptron((3 * width, width, width))
+        self.node_network = Perceptron((3 * width, width, width))
         self.decoder = Perceptron((width, width, width, self.n_times), rectify_last=False)
 
     @torch.jit.export
@@ -141,7 +146,7 @@ class InteractionNetwork(StandardisedModel):
 
     def _fixed(self, codes: Tensor) -> Tensor:
         """What e^0 [E, width] contributes to the hidden layer of phi_e: [E, width]."""
-        weight = self.edge_update.linears[0].weight
+        weight = self.edge_network.linears[0].weight
         return nn.functional.linear(codes, weight[:, self.width : 2 * self.width])
 
     @torch.jit.export
@@ -150,7 +155,7 @@ class InteractionNetwork(StandardisedModel):
     ) -> tuple[Tensor, Tensor]:
         """A step: state [n_all, W] and edges [E, 2 width] to those of the receivers."""
         own, width = state[: first_edge.shape[0] - 1], self.width
-        inner, outer = self.edge_update.linears[0], self.edge_update.linears[1]
+        inner, outer = self.edge_network.linears[0], self.edge_network.linears[1]
         middle = 2 * width + self.read_width
         read = state[:, : self.read_width]
         of_receiver = nn.functional.linear(
@@ -175,12 +180,12 @@ class InteractionNetwork(StandardisedModel):
             code = self._renewed(own[:, 2 * width : 3 * width], known)
             total = total + code
             rest = torch.cat([code, own[:, 3 * width :]], dim=1)
-        new = self.node_update(torch.cat([total, own[:, : 2 * width]], dim=1))
+        new = self.node_network(torch.cat([total, own[:, : 2 * width]], dim=1))
         return torch.cat([new, own[:, width : 2 * width], rest], dim=1), edges
 
     def _renewed(self, codes: Tensor, known: Tensor) -> Tensor:
         """Codes [n, width] of edges from particles to themselves after a step."""
-        inner, outer = self.edge_update.linears[0], self.edge_update.linears[1]
+        inner, outer = self.edge_network.linears[0], self.edge_network.linears[1]
         fixed = self._fixed(self._edge_codes(codes.new_zeros(1, 3)))
         hidden = nn.functional.linear(codes, inner.weight[:, : self.width]) + fixed + known
         return torch.relu(nn.functional.linear(torch.relu(hidden), outer.weight, outer.bias))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +20,13 @@ class Perceptron(nn.Module):
         rectify_last: a ReLU also after the last map.
     """
 
+    if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
+        linears: Sequence[nn.Linear]
+
     def __init__(self, widths: Sequence[int], rectify_last: bool = True) -> None:
         super().__init__()
-        pairs = zip(widths[:-1], widths[1:], strict=True)
-        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairs)
+        layers = [nn.Linear(a, b) for a, b in pairwise(widths)]
+        self.linears = cast(Any, nn.ModuleList(layers))
         self.n_rectified = len(self.linears) - (not rectify_last)
 
     def forward(self, values: Tensor) -> Tensor:
