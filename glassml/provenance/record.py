@@ -47,12 +47,12 @@ class TrainingRecord(Part):
         recipe: settings of the training by their names in its configuration file, for people:
             later versions may have other settings, so programs should not rely on them.
         ridge: the fit of linear decoders, None if they were trained.
+        imported: parameters that another program trained; None if glassml did.
         versions: package -> its version.
         epoch: the epoch that was kept, counted from 1; None if there were none.
         accuracy: scores that were measured after the training, None if there are none.
         members: for a committee, the record of each member.
         network: for a model with refitted decoders, the network behind them.
-        imported: parameters that another program trained; None if glassml did.
         notes: entries of a record of format 1 that glassml does not know.
     """
 
@@ -64,12 +64,12 @@ class TrainingRecord(Part):
     origin: dict[str, tuple[OriginValue, ...]] = Field(default={})
     recipe: dict[str, Any] = Field(default={})
     ridge: RidgeFit | None = None
+    imported: ImportedWeights | None = None
     versions: dict[str, str] = Field(default={})
     epoch: int | None = Field(default=None, ge=0)
     accuracy: Accuracy | None = None
     members: tuple[TrainingRecord, ...] = ()
     network: NetworkRecord | None = None
-    imported: ImportedWeights | None = None
     notes: dict[str, Any] = Field(default={})
 
     @model_validator(mode="before")
