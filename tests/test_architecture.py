@@ -36,6 +36,7 @@ FLOW = [
     "models",
     "training",
     "export",
+    "importing",
     "inference",
 ]
 ALLOWED: dict[str, set[str]] = {

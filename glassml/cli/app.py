@@ -33,6 +33,7 @@ _COMMANDS = {
     "Train": {
         "train": ("glassml.cli.train", "train"),
         "export": ("glassml.cli.export", "export"),
+        "import": ("glassml.cli.importing", "import_weights"),
     },
     "Use": {
         "predict": ("glassml.cli.predict", "predict"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glassml.cli.options import ModelOutput, numbers
+from glassml.cli.output import say_warning
 
 if TYPE_CHECKING:
     from glassml.models import GlassModel
@@ -105,6 +106,9 @@ def export(
         f"{output}: {manifest.model}, {manifest.n_parameters} parameters, {manifest.dtype}, "
         f"{len(manifest.times)} time(s), {origin}"
     )
+    if record.imported is not None and record.imported.untrained:
+        names = ", ".join(record.imported.untrained)
+        say_warning(f"{output}: {names}: not trained, so its values mean nothing")
     if manifest.domain is not None:
         typer.echo(
             f"cutoff {manifest.cutoff:g}{after_length(manifest.length_unit)}: "
@@ -134,4 +138,6 @@ def _load(runs: list[Path], weights: list[float] | None) -> tuple[GlassModel, Tr
     if is_model_file(runs[0]):
         return restored_model(runs[0]), read_manifest(runs[0]).training, f"from {runs[0]}"
     trained = load_trained_model(runs[0])
-    return trained.model, trained.record, f"epoch {trained.record.epoch} of {trained.path}"
+    epoch = trained.record.epoch
+    where = f"from {trained.path}" if epoch is None else f"epoch {epoch} of {trained.path}"
+    return trained.model, trained.record, where

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,9 +16,10 @@ from glassml.cli.output import say_written
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from glassml.domain import Domain
     from glassml.inference import ModelSummary
 
-__all__ = ["app", "card", "domain", "fetch_path", "info", "list_models"]
+__all__ = ["app", "card", "domain", "fetch_path", "info", "list_models", "measured_domain"]
 
 app = typer.Typer(
     help="List the trained models that ship with glassml, read their cards, find their files.",
@@ -132,9 +135,24 @@ def domain(
     """
     from rich.console import Console
 
+    from glassml.export import read_manifest, rewrite_manifest
+
+    found = measured_domain(model, datasets, trust=trust)
+    manifest = read_manifest(model)
+    rewrite_manifest(model, output, domain=found)
+    for quantity, value in found.facts(manifest.species, manifest.length_unit).items():
+        Console(highlight=False).print(f"{quantity}: {value}", markup=False)
+    say_written(output)
+
+
+def measured_domain(model: Path, datasets: Sequence[str], *, trust: bool = False) -> Domain:
+    """What datasets are like, as a model reads them.
+
+    Raises:
+        ConfigError: they are in another unit of length than the cutoff of the model.
+    """
     from glassml.data import Dataset
     from glassml.domain import check_neighbours, domain_of, labels_at
-    from glassml.export import rewrite_manifest
     from glassml.inference import Predictor
     from glassml.progress import TerminalProgress
 
@@ -151,10 +169,7 @@ def domain(
     found = domain_of(systems, labels if times else None)
     manifest = predictor.manifest
     check_neighbours(found, manifest.cutoff, manifest.length_unit, f"{model}: cutoff")
-    rewrite_manifest(model, output, domain=found)
-    for quantity, value in found.facts(manifest.species, manifest.length_unit).items():
-        Console(highlight=False).print(f"{quantity}: {value}", markup=False)
-    say_written(output)
+    return found
 
 
 def _table(models: list[ModelSummary]) -> Table:

@@ -17,7 +17,7 @@ import torch
 
 from glassml.errors import ModelFileError
 from glassml.export.code_check import check_source
-from glassml.export.pickle_check import check_pickle
+from glassml.export.pickle_check import EXPORT, Writer, check_pickle
 
 __all__ = ["LARGEST_FILE", "MANIFEST", "UNREADABLE", "check_archive", "open_archive"]
 
@@ -38,12 +38,13 @@ _MEMBERS = re.compile(
 )
 
 
-def open_archive(file: Path, content: bytes) -> zipfile.ZipFile:
+def open_archive(file: Path, content: bytes, writer: Writer = EXPORT) -> zipfile.ZipFile:
     """A model file as an archive whose members can be read, none of them too large.
 
     Args:
         file: its name, for messages.
         content: its bytes.
+        writer: what is expected to have written it.
 
     Raises:
         ModelFileError: it is no such archive.
@@ -52,15 +53,16 @@ def open_archive(file: Path, content: bytes) -> zipfile.ZipFile:
         archive = zipfile.ZipFile(io.BytesIO(content))
     except UNREADABLE as error:
         raise ModelFileError(
-            f"{file}: expected a model file written by `glassml export`; found a file that is "
+            f"{file}: expected {writer.archive} written by {writer.name}; found a file that is "
             f"truncated or of another kind ({error})"
         ) from None
     total = 0
     for member in archive.infolist():
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise _unexpected(file, f"compression method {member.compress_type}", member.filename)
+            problem = f"compression method {member.compress_type}"
+            raise _unexpected(file, problem, member.filename, writer)
         if member.flag_bits & 1:
-            raise _unexpected(file, "an encrypted member", member.filename)
+            raise _unexpected(file, "an encrypted member", member.filename, writer)
         name = member.filename.partition("/")[2]
         limit = LARGEST_FILE if name.startswith(("data/", "constants/")) else LARGEST_PART
         limit = LARGEST_MANIFEST if name == MANIFEST else limit
@@ -73,43 +75,46 @@ def open_archive(file: Path, content: bytes) -> zipfile.ZipFile:
     return archive
 
 
-def check_archive(file: Path, content: bytes, *, trust: bool = False) -> None:
-    """Check all that a model file holds.
+def check_archive(
+    file: Path, content: bytes, *, trust: bool = False, writer: Writer = EXPORT
+) -> None:
+    """Check all that a model file, or another archive of torch, holds.
 
     Args:
         file: its name, for messages.
         content: its bytes.
         trust: the code may do anything, and members may have any name.
+        writer: what is expected to have written it.
 
     Raises:
-        ModelFileError: it is damaged, or not what `glassml export` writes.
+        ModelFileError: it is damaged, or not what the writer writes.
     """
-    with open_archive(file, content) as archive:
-        checksums = _checksums(file, archive)
+    with open_archive(file, content, writer) as archive:
+        checksums = _checksums(file, archive, writer)
     # The reader that loads the model: another one might find other members in the same bytes.
     reader = torch._C.PyTorchFileReader(io.BytesIO(content))
     names = reader.get_all_records()
     if sorted(names) != sorted(checksums):
-        raise _unexpected(file, "members that two readers list differently", "archive")
+        raise _unexpected(file, "members that two readers list differently", "archive", writer)
     sizes = {name: reader.get_record_size(name) for name in names}
     for name in names:
         record = reader.get_record(name)
         if zlib.crc32(record) != checksums[name]:
             raise ModelFileError(
                 f"{file}: {name}: expected the bytes that were written; found others (the "
-                "checksum differs). The file is damaged. Copy it again, or export the model again"
+                f"checksum differs). The file is damaged. Copy it again, {writer.advice}"
             )
         if trust:
             continue
         if _MEMBERS.fullmatch(name) is None:
-            raise _unexpected(file, "an unknown member", name)
+            raise _unexpected(file, "an unknown member", name, writer)
         if name.endswith("pkl"):
-            check_pickle(file, name, record, sizes)
+            check_pickle(file, name, record, sizes, writer)
         elif name.endswith(".py"):
             check_source(file, record)
 
 
-def _checksums(file: Path, archive: zipfile.ZipFile) -> dict[str, int]:
+def _checksums(file: Path, archive: zipfile.ZipFile, writer: Writer) -> dict[str, int]:
     """The checksum of every member, by its name without the folder that holds all."""
     found: dict[str, int] = {}
     same = set()
@@ -117,14 +122,14 @@ def _checksums(file: Path, archive: zipfile.ZipFile) -> dict[str, int]:
         name = member.filename.partition("/")[2]
         # torch's reader does not tell apart capital and small letters.
         if name.lower() in same:
-            raise _unexpected(file, "a member twice", name)
+            raise _unexpected(file, "a member twice", name, writer)
         same.add(name.lower())
         found[name] = member.CRC
     return found
 
 
-def _unexpected(file: Path, found: str, name: str) -> ModelFileError:
+def _unexpected(file: Path, found: str, name: str, writer: Writer) -> ModelFileError:
     return ModelFileError(
-        f"{file}: {name}: expected an archive that `glassml export` wrote; found {found}. Get the "
-        "file again, or export the model again"
+        f"{file}: {name}: expected an archive that {writer.name} wrote; found {found}. Get the "
+        f"file again, {writer.advice}"
     )

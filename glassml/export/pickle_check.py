@@ -1,4 +1,4 @@
-"""The pickles in a model file, read without building anything of what they describe.
+"""The pickles in an archive of torch, read without building anything of what they describe.
 
 torch takes the place and the size of every tensor from a pickle, without a comparison with the
 bytes that are there, and builds what it says however deeply it is nested. `fix glassml` has the
@@ -16,7 +16,7 @@ from typing import Any
 
 from glassml.errors import ModelFileError
 
-__all__ = ["check_pickle"]
+__all__ = ["EXPORT", "Writer", "check_pickle"]
 
 _DEEPEST = 100
 _ITEM_BYTES = {
@@ -40,6 +40,26 @@ class _ProblemError(Exception):
     """What is wrong, to end a message that begins with the file."""
 
 
+@dataclass(frozen=True)
+class Writer:
+    """What writes archives of a kind.
+
+    Attributes:
+        name: its name, for messages.
+        archive: what such an archive is called in messages.
+        advice: what to do about one that is damaged, as the end of a sentence.
+        fills_later: its pickles refer to containers before they fill them, as those of Python do.
+    """
+
+    name: str
+    archive: str
+    advice: str
+    fills_later: bool = False
+
+
+EXPORT = Writer("`glassml export`", "a model file", "or export the model again")
+
+
 @dataclass
 class _Value:
     """What matters of a value: its kind, how deeply it is nested, and numbers and texts."""
@@ -50,20 +70,24 @@ class _Value:
     complete: bool = False  # the pickle may refer to it again, so nothing is added to it
 
 
-def check_pickle(file: Path, member: str, content: bytes, sizes: Mapping[str, int]) -> None:
-    """Check a pickle of a model file.
+def check_pickle(
+    file: Path, member: str, content: bytes, sizes: Mapping[str, int], writer: Writer = EXPORT
+) -> None:
+    """Check a pickle of an archive.
 
     Args:
-        file: the model file, for messages.
+        file: the archive, for messages.
         member: name of the pickle in it, such as "data.pkl"; its tensors are in ``data/``.
         content: its bytes.
         sizes: number of bytes of all members.
+        writer: what is expected to have written it.
 
     Raises:
         ModelFileError: it holds what torch does not write, or tensors without their bytes.
     """
     folder = member.removesuffix(".pkl") + "/"
-    machine = _Machine({k[len(folder) :]: n for k, n in sizes.items() if k.startswith(folder)})
+    storages = {k[len(folder) :]: n for k, n in sizes.items() if k.startswith(folder)}
+    machine = _Machine(storages, writer.fills_later)
     try:
         for operation, argument, _ in pickletools.genops(content):
             machine.run(operation.name, argument)
@@ -74,8 +98,8 @@ def check_pickle(file: Path, member: str, content: bytes, sizes: Mapping[str, in
     else:
         return
     raise ModelFileError(
-        f"{file}: {member}: expected parameters that `glassml export` wrote; found {reason}. Get "
-        "the file again, or export the model again"
+        f"{file}: {member}: expected parameters that {writer.name} wrote; found {reason}. Get the "
+        f"file again, {writer.advice}"
     )
 
 
@@ -84,10 +108,12 @@ class _Machine:
 
     Args:
         sizes: number of bytes of each storage by its name.
+        fills_later: see `Writer`.
     """
 
-    def __init__(self, sizes: Mapping[str, int]) -> None:
+    def __init__(self, sizes: Mapping[str, int], fills_later: bool) -> None:
         self._sizes = sizes
+        self._fills_later = fills_later
         self._stack: list[_Value] = []
         self._memo: dict[int, _Value] = {}
 
@@ -104,7 +130,7 @@ class _Machine:
         elif operation == "GLOBAL":
             self._push("name", _checked_name(argument))
         elif operation in ("BINPUT", "LONG_BINPUT"):
-            self._stack[-1].complete = True
+            self._stack[-1].complete = not self._fills_later
             self._memo[argument] = self._stack[-1]
         elif operation in ("BINGET", "LONG_BINGET"):
             self._stack.append(self._memo[argument])

@@ -17,7 +17,7 @@ from glassml.files import atomic_write, sha256_of
 from glassml.models.contract import KNOWN_SCALARS
 from glassml.physics.units import length_name
 from glassml.pretrained import card_path, pretrained_names
-from glassml.provenance import TrainingRecord
+from glassml.provenance import ImportedWeights, TrainingRecord
 
 __all__ = [
     "CARD_SECTIONS",
@@ -194,6 +194,8 @@ def _model_rows(manifest: Manifest) -> Rows:
 
 
 def _training_rows(record: TrainingRecord) -> Rows:
+    if record.imported is not None:
+        yield from _imported_rows(record.imported)
     yield "trained on", _trained_on(record)
     yield "validated on", _validated_on(record)
     for file in record.data_files:
@@ -208,6 +210,17 @@ def _training_rows(record: TrainingRecord) -> Rows:
         statistic = score.statistic.capitalize()
         yield f"{statistic} `{score.kind}`, {score.species}, t = {score.time:g}", str(score)
     yield "measured on", accuracy.protocol
+
+
+def _imported_rows(weights: ImportedWeights) -> Rows:
+    for file in weights.files:
+        yield "weights", f"{file.file}, SHA-256 `{file.sha256}`"
+    yield "weights published in", weights.published or "(unknown)"
+    yield "licence of the weights", weights.licence or ""
+    yield "weights trained on", weights.trained_on or "(unknown)"
+    if weights.untrained:
+        names = _joined([f"`{name}`" for name in weights.untrained])
+        yield "not trained", f"{names}: values mean nothing"
 
 
 def _trained_on(record: TrainingRecord) -> str:

@@ -8,12 +8,14 @@ from glassml.provenance.migration import migrated_training
 from glassml.provenance.origin import Origins
 from glassml.provenance.parts import (
     DataFile,
+    ImportedWeights,
     KnownConfiguration,
     Part,
     ReversedRuns,
     RidgeFit,
     Side,
     SplitSettings,
+    WeightFile,
 )
 from glassml.provenance.problems import first_problem
 from glassml.provenance.record import NetworkRecord, TrainingRecord
@@ -21,6 +23,7 @@ from glassml.provenance.record import NetworkRecord, TrainingRecord
 __all__ = [
     "Accuracy",
     "DataFile",
+    "ImportedWeights",
     "KnownConfiguration",
     "NetworkRecord",
     "Origins",
@@ -30,6 +33,7 @@ __all__ = [
     "Side",
     "SplitSettings",
     "TrainingRecord",
+    "WeightFile",
     "first_problem",
     "migrated_training",
     "read_accuracy",

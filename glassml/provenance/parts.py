@@ -20,6 +20,7 @@ from glassml.scores import Score
 
 __all__ = [
     "DataFile",
+    "ImportedWeights",
     "KnownConfiguration",
     "Part",
     "ReversedRuns",
@@ -28,6 +29,7 @@ __all__ = [
     "Scores",
     "Side",
     "SplitSettings",
+    "WeightFile",
 ]
 
 
@@ -199,3 +201,33 @@ class RidgeFit(Part):
     penalties: tuple[tuple[float, ...], ...]
     chosen_by: str | None = None
     label_noise: float = Field(default=0.0, ge=0)
+
+
+class WeightFile(Part):
+    """A file that parameters were read from.
+
+    Attributes:
+        file: its name, without folders.
+        sha256: checksum of the file.
+    """
+
+    file: str
+    sha256: str
+
+
+class ImportedWeights(Part):
+    """Parameters that were not trained by glassml.
+
+    Attributes:
+        files: the files that they were read from.
+        published: where files with the same numbers were published; None if this is unknown.
+        licence: that of the place where they were published, as its authors state it.
+        trained_on: what they were trained on, as far as it is known.
+        untrained: outputs of the model that they were not trained for, whose values mean nothing.
+    """
+
+    files: tuple[WeightFile, ...]
+    published: str | None = None
+    licence: str | None = None
+    trained_on: str | None = None
+    untrained: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from glassml.data import Dataset
 from glassml.provenance.accuracy import Accuracy
 from glassml.provenance.parts import (
     DataFile,
+    ImportedWeights,
     KnownConfiguration,
     Part,
     ReversedRuns,
@@ -47,6 +48,7 @@ class TrainingRecord(Part):
         recipe: settings of the training by their names in its configuration file, for people:
             later versions may have other settings, so programs should not rely on them.
         ridge: the fit of linear decoders, None if they were trained.
+        imported: parameters that another program trained; None if glassml did.
         versions: package -> its version.
         epoch: the epoch that was kept, counted from 1; None if there were none.
         accuracy: scores that were measured after the training, None if there are none.
@@ -64,6 +66,7 @@ class TrainingRecord(Part):
     origin: dict[str, tuple[OriginValue, ...]] = Field(default={})
     recipe: dict[str, Any] = Field(default={})
     ridge: RidgeFit | None = None
+    imported: ImportedWeights | None = None
     versions: dict[str, str] = Field(default={})
     epoch: int | None = Field(default=None, ge=0)
     accuracy: Accuracy | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from glassml.training.checkpoint import TrainedModel, load_trained_model
+from glassml.training.checkpoint import TrainedModel, load_trained_model, save_trained_model
 from glassml.training.folder import kept
 from glassml.training.run import RunResult, resume, train
 from glassml.training.train_config import TrainConfig, load_config, parse_config
@@ -16,5 +16,6 @@ __all__ = [
     "load_trained_model",
     "parse_config",
     "resume",
+    "save_trained_model",
     "train",
 ]

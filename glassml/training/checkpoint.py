@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import pickle
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,10 @@ __all__ = [
     "LAST",
     "AtomicCheckpointIO",
     "TrainedModel",
+    "described",
     "load_trained_model",
     "read_checkpoint",
+    "save_trained_model",
     "saver",
 ]
 
@@ -106,6 +110,43 @@ class TrainedModel:
     model: GlassModel
     record: TrainingRecord
     path: Path
+
+
+def described(model: GlassModel) -> dict[str, Any]:
+    """What a checkpoint holds about its model under ``glassml``, in the types of JSON."""
+    record = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "model": {
+            "name": model.name,
+            "hyperparameters": model.hyperparameters,
+            "positions": model.positions,
+            "window": None if model.window is None else asdict(model.window),
+            "domain": None if model.domain is None else model.domain.model_dump(mode="json"),
+        },
+    }
+    return json.loads(json.dumps(record, default=_listed))
+
+
+def _listed(value: Any) -> list:
+    if isinstance(value, Iterable):
+        return list(value)
+    raise TypeError(f"cannot keep {type(value).__name__} in a checkpoint")
+
+
+def save_trained_model(model: GlassModel, record: TrainingRecord, path: str | Path) -> None:
+    """Write a checkpoint of parameters alone, which is the start of a training.
+
+    `load_trained_model` reads it. There is no run that it could continue.
+
+    Args:
+        model: with its parameters.
+        record: how they were trained.
+        path: the file to write (complete, or not at all).
+    """
+    about = {**described(model), "training": record.model_dump(mode="json"), "epoch": 0}
+    parameters = {f"model.{name}": value for name, value in model.state_dict().items()}
+    AtomicCheckpointIO().save_checkpoint({"glassml": about, "state_dict": parameters}, path)
 
 
 def load_trained_model(path: str | Path) -> TrainedModel:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from glassml.models import (
 from glassml.physics.units import after_length
 from glassml.progress import SILENT, Progress
 from glassml.provenance import NetworkRecord, TrainingRecord
-from glassml.training.checkpoint import BEST, FORMAT, FORMAT_VERSION, LAST, read_checkpoint
+from glassml.training.checkpoint import BEST, LAST, described, read_checkpoint
 from glassml.training.data_module import DataModule
 from glassml.training.devices import check_batch_size, choose_devices
 from glassml.training.epoch_progress import EpochProgress
@@ -246,21 +245,10 @@ def _module(
     check_neighbours(data.domain, model.cutoff, model.length_unit, "model.cutoff")
     scales = set_scales(config, model, statistics)
     dtype = getattr(torch, config.training.dtype)
-    about = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "model": {
-            "name": model.name,
-            "hyperparameters": model.hyperparameters,
-            "positions": model.positions,
-            "window": None if model.window is None else asdict(model.window),
-            "domain": None if model.domain is None else model.domain.model_dump(mode="json"),
-        },
-    }
     network = _network_before(config.training, model, checkpoint)
     record = run_record(config, data, versions()).model_copy(update={"network": network})
     scale, bond_scale = (values.to(dtype) for values in scales)
-    return PropensityModule(model, config.training, scale, bond_scale, _plain(about), record)
+    return PropensityModule(model, config.training, scale, bond_scale, described(model), record)
 
 
 def _network_before(
@@ -361,14 +349,3 @@ def _result(folder: Path, epochs: int, training: TrainingConfig, progress: Progr
     )
     progress.say(f"export it with: glassml export {folder} -o model.pt")
     return result
-
-
-def _plain(record: dict[str, Any]) -> dict[str, Any]:
-    """The same values in the types of JSON, which can be read from a checkpoint safely."""
-    return json.loads(json.dumps(record, default=_listed))
-
-
-def _listed(value: Any) -> list:
-    if isinstance(value, Iterable):
-        return list(value)
-    raise TypeError(f"cannot keep {type(value).__name__} in a checkpoint")

@@ -13,6 +13,7 @@ from pages import REPOSITORY, command_lines
 from small_commands import SMALLER
 from systems import liquid, moved, write_dump
 from trajectories import random_walk, write_trajectory
+from weight_files import write_bapst, write_botan
 
 import glassml.data.shipped
 from glassml.data import Dataset, DatasetWriter, atoms_from_configuration
@@ -58,6 +59,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed in (0, 1):
         train(parse_config(settings(folder, seed)))
     save_model(load_trained_model(folder / "runs" / "first").model, folder / "model.pt")
+    write_bapst(folder / "t044_s09.ckpt.index")
+    write_botan(folder / "model1.pth")
     return folder
 
 

@@ -78,6 +78,17 @@ def test_which_model(commands_run: Run) -> None:
     assert Path("report/report.html").is_file()
 
 
+def test_published_weights(commands_run: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    """With files of the published names and forms, and random numbers in them."""
+    labelled("liquid.h5", range(2))
+    commands_run(*executed("docs/howto/published_weights.md", "sh"))
+    assert read_manifest("bapst.pt").domain.configurations == 2
+    assert load_trained_model("start.ckpt").model.name == "botan"
+    (code,) = executed("docs/howto/published_weights.md", "python")
+    exec(compile(code, "docs/howto/published_weights.md", "exec"), {})
+    assert capfd.readouterr().out.startswith("4 ")
+
+
 def test_committees(commands_run: Run) -> None:
     labelled("train.h5", range(4))
     Path("config.yaml").write_text(yaml.safe_dump(SETTINGS))

@@ -10,6 +10,7 @@ import ase.io
 import gsd.hoomd
 import numpy as np
 from systems import deepmind_pickle, liquid, moved, write_dump
+from weight_files import write_bapst, write_botan
 
 from glassml.data import Configuration, DatasetWriter, atoms_from_configuration
 from glassml.export import save_model
@@ -100,6 +101,12 @@ def _gsd(path: Path) -> None:
             file.append(frame)
 
 
+def _checkpoint(path: Path) -> None:
+    others = path.parent / "of-checkpoint"  # with the numbers, which are in another file
+    others.mkdir(exist_ok=True)
+    path.write_bytes(write_bapst(others / "net.ckpt.index").read_bytes())
+
+
 def _table(path: Path) -> None:
     rows = [f"{k + 1},{k / 30},{k / 20}" for k in range(30)]
     path.write_text("\n".join(["id,1.0,2.0", *rows]) + "\n")
@@ -118,6 +125,8 @@ SEEDS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "data file": ("liquid.data", _data),
     "extxyz": ("run.extxyz", _extxyz),
     "gsd": ("run.gsd", _gsd),
+    "tensorflow weights": ("net.ckpt.index", _checkpoint),
+    "torch weights": ("net.pth", write_botan),
     "train yaml": ("train.yaml", lambda path: path.write_text(_TRAIN)),
     "simulate yaml": ("simulate.yaml", lambda path: path.write_text(_SIMULATE)),
 }

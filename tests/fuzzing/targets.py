@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from glassml.analysis.prediction_files import PredictionFile
 from glassml.data import Dataset, ReadOptions, SpeciesMap, open_frames, read_configurations
 from glassml.data.readers.labels import read_labels
 from glassml.graph import build_graph
+from glassml.importing import imported
+from glassml.importing.tensor_bundle import data_file_of
 from glassml.inference import Predictor
 from glassml.simulation.pipeline.simulate import load_simulate_config
 from glassml.training import load_config
@@ -51,6 +54,19 @@ def _pickle(path: Path) -> None:
         build_graph(configuration, _CUTOFF)
 
 
+def _checkpoint(path: Path) -> None:
+    numbers = data_file_of(path)
+    shutil.copy(path.parent / "of-checkpoint" / "net.ckpt.data-00000-of-00001", numbers)
+    try:
+        imported("bapst", path, times=[1.0])
+    finally:
+        numbers.unlink()
+
+
+def _torch_weights(path: Path) -> None:
+    imported("botan", path, times=[1.0])
+
+
 TARGETS: dict[str, Callable[[Path], object]] = {
     "model": _evaluate,
     "network": _evaluate,
@@ -63,6 +79,8 @@ TARGETS: dict[str, Callable[[Path], object]] = {
     "data file": _frames,
     "extxyz": _frames,
     "gsd": _frames,
+    "tensorflow weights": _checkpoint,
+    "torch weights": _torch_weights,
     "train yaml": load_config,
     "simulate yaml": load_simulate_config,
 }

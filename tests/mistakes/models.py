@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import zipfile
 
+import torch
 from hostile_code import HOSTILE, with_line
 from mistakes.place import Place, Section
 from systems import liquid, moved
+from weight_files import write_bapst, write_botan
 
 from glassml.data import Dataset
 from glassml.export import save_model
+from glassml.importing import imported, published
 from glassml.models import build
 
 mistake = Section("Models and their domain")
@@ -101,3 +104,45 @@ def tiny_lengths(at: Place) -> str:
     tiny = moved(here, positions=0.1 * here.positions, cell=0.1 * here.cell)
     options = ("--species", "A,B", "--length-unit", "lj")
     return at.refused(*at.predict(at.dump(tiny).name, *options))
+
+
+@mistake("The numbers of a TensorFlow checkpoint were not copied")
+def no_numbers(at: Place) -> str:
+    write_bapst(at.folder / "net.ckpt.index")
+    (at.folder / "net.ckpt.data-00000-of-00001").unlink()
+    return at.refused("import", "bapst", "net.ckpt.index", "-o", "model.pt", "--time", "0.13")
+
+
+@mistake("The file of the numbers is named in place of the table")
+def numbers_for_table(at: Place) -> str:
+    write_bapst(at.folder / "net.ckpt.index")
+    given = "net.ckpt.data-00000-of-00001"
+    return at.refused("import", "bapst", given, "-o", "model.pt", "--time", "0.13")
+
+
+@mistake("The time of imported weights is not given")
+def no_time_of_weights(at: Place) -> str:
+    write_bapst(at.folder / "net.ckpt.index")
+    return at.refused("import", "bapst", "net.ckpt.index", "-o", "model.pt")
+
+
+@mistake("Weights of another network are imported")
+def other_network(at: Place) -> str:
+    torch.save(torch.nn.Linear(2, 3).state_dict(), at.folder / "net.pth")
+    return at.refused("import", "botan", "net.pth", "-o", "model.pt", "--time", "4120")
+
+
+@mistake("A file of a whole model is imported, not one of its parameters")
+def whole_model(at: Place) -> str:
+    torch.save(torch.nn.Linear(2, 3), at.folder / "net.pth")
+    return at.refused("import", "botan", "net.pth", "-o", "model.pt", "--time", "4120")
+
+
+@mistake("A published file of BOTAN is imported as a model of the propensity")
+def start_as_model(at: Place) -> str:
+    file = write_botan(at.folder / "model1.pth")  # random numbers stand in for the published ones
+    model = imported("botan", file, times=[1.0]).model
+    numbers = {name: value.detach() for name, value in model.named_parameters()}
+    entry = (published._checksum(numbers), published._BOTAN_START)
+    at.monkeypatch.setitem(published._KNOWN, *entry)
+    return at.refused("import", "botan", file.name, "-o", "model.pt", "--time", "4120")
