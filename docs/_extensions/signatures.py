@@ -23,7 +23,7 @@ def _signature(*event: Any) -> tuple[str, str | None] | None:
 
 
 def _skip(app: Sphinx, kind: str, name: str, *event: Any) -> bool | None:
-    """Leave out what pydantic, and not glassml, says of a class."""
+    """Leave out what pydantic, and not glassml, adds to a class."""
     return True if name == "model_config" else None
 
 

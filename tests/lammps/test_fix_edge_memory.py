@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from glassml_ase import GlassMLCalculator
+from pages import executed
 from systems import liquid
 
 from glassml.data import Configuration, atoms_from_configuration
@@ -81,6 +82,16 @@ def test_outputs_of_edges_are_a_local_array(bench, models, ranks: int) -> None:
         expected = predicted_rows(file, frame.configuration(LIQUID))
         assert rows.shape == expected.shape
         np.testing.assert_allclose(rows, expected, rtol=0, atol=1e-10)
+
+
+def test_the_example_of_the_page(bench, models) -> None:
+    (lines,) = executed("docs/reference/fix_glassml.md", "lammps", "Outputs of edges")
+    file = models("botan", times=(1.0,))
+    (bench.folder / "botan.pt").write_bytes(file.read_bytes())
+    bench.run(bench.start(LIQUID) + lines + "\nrun 0\n")
+    (rows,) = local_rows(bench.folder, "bonds.dump")
+    rows = rows[np.lexsort((rows[:, 2], rows[:, 1])), 1:]  # the first column counts them
+    np.testing.assert_allclose(rows, predicted_rows(file, LIQUID), rtol=0, atol=1e-5)  # six digits
 
 
 def test_edges_of_a_group_join_its_atoms(bench, models) -> None:

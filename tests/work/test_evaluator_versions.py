@@ -34,7 +34,7 @@ class Group(NamedTuple):
 
 
 GROUPS = (
-    Group({lammps_task.run_script: 1}, ("simulation/pipeline/lammps_task.py",), "d1d39070f06ff74b"),
+    Group({lammps_task.run_script: 1}, ("simulation/pipeline/lammps_task.py",), "a5bdcafe6e5e70f9"),
     Group(
         {
             measurements.check_box: 1,
@@ -58,7 +58,7 @@ GROUPS = (
             "physics/propensity.py",
             "physics/relaxation.py",
         ),
-        "c9f6d18f11154bac",
+        "07745360641f6910",
     ),
     Group(
         {_quench: 1},
@@ -68,7 +68,7 @@ GROUPS = (
             "simulation/inherent.py",
             "simulation/exchange.py",
         ),
-        "f3223a3cf2182d9e",
+        "6ca930ca28efaf95",
     ),
     Group(
         {_average: 1},
@@ -80,7 +80,7 @@ GROUPS = (
             "simulation/exchange.py",
             "physics/averaging.py",
         ),
-        "223988a4e2ee22e5",
+        "fa4656ecbd9010a9",
     ),
     Group(
         {sweep_runs.train_and_predict: 1},
