@@ -106,9 +106,9 @@ def export(
         f"{output}: {manifest.model}, {manifest.n_parameters} parameters, {manifest.dtype}, "
         f"{len(manifest.times)} time(s), {origin}"
     )
-    if record.imported is not None and record.imported.untrained:
-        names = ", ".join(record.imported.untrained)
-        say_warning(f"{output}: {names}: not trained, so its values mean nothing")
+    for name in record.untrained_outputs:
+        if name in (entry.name for entry in manifest.outputs):
+            say_warning(f"{output}: {name}: not trained, so its values mean nothing")
     if manifest.domain is not None:
         typer.echo(
             f"cutoff {manifest.cutoff:g}{after_length(manifest.length_unit)}: "

@@ -79,7 +79,7 @@ def _model_table(path: Path, manifest: Manifest) -> Table:
         "parameters": f"{manifest.n_parameters:,}",
         "symmetry": "independent of the directions of the axes"
         if manifest.rotation_invariant
-        else "depends on the directions of the axes; trained with permuted and reflected axes",
+        else "depends on the directions of the axes",
         "precision": manifest.dtype,
         "file": f"{path.stat().st_size / 1000:.0f} kB, format {manifest.format_version}, "
         f"written by glassml {manifest.glassml_version}",

@@ -118,11 +118,10 @@ class Manifest(_Entry):
             send to other domains before step k; null, as in files of formats 1 to 3: all W_k.
         edge_width: columns F that edges remember [-]: the method ``advance`` renews them. 0 if they
             have no memory.
-        rotation_invariant: whether the propensity is the same for a rotated system. If not, the
-            model was trained with axes permuted and reflected at random.
+        rotation_invariant: whether the propensity is the same for a rotated system.
         scalar_inputs: further inputs of every particle, in the order of the columns of ``scalars``.
         outputs: what the model predicts for particles.
-        edge_outputs: what it predicts for edges.
+        edge_outputs: what it predicts for edges, if it was trained for that.
         radial_table: tables in place of the radial networks; None if the file keeps the networks.
         training: how the model was trained.
         citations: publications to cite when using the model.
@@ -269,7 +268,9 @@ def manifest_of(
         rotation_invariant=model.rotation_invariant,
         scalar_inputs=scalars,
         outputs=tuple(map(_entry_of, model.outputs)),
-        edge_outputs=tuple(map(_entry_of, model.edge_outputs)),
+        edge_outputs=tuple(
+            _entry_of(o) for o in model.edge_outputs if o.name not in training.untrained_outputs
+        ),
         radial_table=radial_table,
         training=training,
         citations=model.citations,

@@ -28,7 +28,7 @@ class Published:
         trained_on: in words.
         times: of the labels [time]; None if they are not stated.
         origin: of the training data, as in `TrainingRecord`.
-        untrained: see `glassml.provenance.ImportedWeights`.
+        untrained: see `glassml.provenance.TrainingRecord`.
     """
 
     where: str

@@ -81,7 +81,13 @@ def imported(
             f"published ones that were trained on {published.trained_on}. Give --as-start to write "
             "them as the start of a training"
         )
-    given = times if times is not None or published is None else published.times
+    known = None if published is None else published.times
+    if times is not None and known is not None and tuple(times) != known:
+        raise ConfigError(
+            f"{path}: time: expected {', '.join(f'{t:g}' for t in known)}, for which these weights "
+            f"were published; found {', '.join(f'{t:g}' for t in times)}. Leave it out"
+        )
+    given = known if times is None else times
     if given is None:
         raise ConfigError(
             f"{path}: time: expected the time of the labels that the network was trained on, which "
@@ -92,6 +98,7 @@ def imported(
     record = TrainingRecord(
         origin={} if published is None else published.origin,
         imported=_entry(weights, published),
+        untrained=() if published is None else published.untrained,
     )
     return Imported(model.eval(), record, tuple(_notes(published)))
 
@@ -114,7 +121,6 @@ def _entry(weights: Weights, published: Published | None) -> ImportedWeights:
         published=published.where,
         licence=published.licence,
         trained_on=published.trained_on,
-        untrained=published.untrained,
     )
 
 

@@ -196,6 +196,8 @@ def _model_rows(manifest: Manifest) -> Rows:
 def _training_rows(record: TrainingRecord) -> Rows:
     if record.imported is not None:
         yield from _imported_rows(record.imported)
+    untrained = _joined([f"`{name}`" for name in record.untrained_outputs])
+    yield "not trained", f"{untrained}: values mean nothing" if untrained else ""
     yield "trained on", _trained_on(record)
     yield "validated on", _validated_on(record)
     for file in record.data_files:
@@ -218,9 +220,6 @@ def _imported_rows(weights: ImportedWeights) -> Rows:
     yield "weights published in", weights.published or "(unknown)"
     yield "licence of the weights", weights.licence or ""
     yield "weights trained on", weights.trained_on or "(unknown)"
-    if weights.untrained:
-        names = _joined([f"`{name}`" for name in weights.untrained])
-        yield "not trained", f"{names}: values mean nothing"
 
 
 def _trained_on(record: TrainingRecord) -> str:

@@ -13,7 +13,7 @@ from torch_geometric.data import Batch, Data
 
 from glassml.data import THERMAL, Configuration, view_of, window_of
 from glassml.domain import DomainWatch, Measured, measured, shown_range
-from glassml.errors import InputError, ModelFileError, not_one_of
+from glassml.errors import InputError, ModelFileError, ModelFileWarning, not_one_of
 from glassml.export.archive import load_module, model_path, read_manifest
 from glassml.graph import build_graph, collate, first_edge
 from glassml.inference.windowed import window_note
@@ -80,6 +80,7 @@ class Predictor:
         self.module = load_module(path, self.device, trust=trust)
         self.dtype = getattr(torch, self.manifest.dtype)
         self.measured: tuple[Measured, ...] = ()
+        self._untrained = set(self.manifest.training.untrained_outputs)
         self._seen, self._neighbours = 0, 0.0  # configurations so far, and the sum over them
         self._watch = self._domain_watch() if check_domain else None
 
@@ -123,6 +124,7 @@ class Predictor:
                 unit, or an output that is not finite.
 
         Warns:
+            ModelFileWarning: an output was not trained; once.
             UserWarning: positions are averaged over another window than in training.
             OutsideDomainWarning: a configuration is unlike the training data; once for each
                 quantity in which one is.
@@ -130,7 +132,16 @@ class Predictor:
         known = [entry.name for entry in self.manifest.outputs]
         for name in outputs:
             if name not in known:
-                raise InputError(f"quantity: {self.path.name}: {not_one_of(name, known)}")
+                of_edges = name in (entry.name for entry in self.manifest.edge_outputs)
+                hint = ". It is for pairs: use Predictor.predict_edges" if of_edges else ""
+                raise InputError(f"quantity: {self.path.name}: {not_one_of(name, known)}{hint}")
+        for name in set(outputs) & self._untrained:
+            warnings.warn(
+                f"{self.path.name}: {name}: not trained, so its values mean nothing",
+                ModelFileWarning,
+                stacklevel=2,
+            )
+            self._untrained.discard(name)  # once
         if not configurations:
             return []
         graphs = [self._graph(c, as_given, window) for c in configurations]

@@ -60,6 +60,7 @@ class Committee(GlassModel):
         self.name = "committee"
         self.positions = first.positions
         self.window = first.window
+        self.rotation_invariant = all(m.rotation_invariant for m in members)
         self.domain = united([m.domain for m in members], [m.cutoff == cutoff for m in members])
         self.hyperparameters = {
             "members": [_description(m, w) for m, w in zip(members, shares, strict=True)]

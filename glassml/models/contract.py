@@ -115,9 +115,6 @@ class GlassModel(nn.Module, ABC):
     """
 
     lengths: ClassVar[tuple[str, ...]] = ("cutoff",)
-    #: Whether propensity and descriptors are the same for a rotated system; if not, training
-    #: permutes and reflects the axes at random.
-    rotation_invariant: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -139,6 +136,9 @@ class GlassModel(nn.Module, ABC):
         self.sent_widths: tuple[int, ...] = ()
         self.edge_width = 0
         self.n_steps = 0
+        # Whether propensity and descriptors are the same for a rotated system; if not, training
+        # permutes and reflects the axes at random.
+        self.rotation_invariant = True
         self.has_radial_networks = False  # whether `bake` has an effect
         self.trained_knots: int | None = None  # of the tables that it was trained with
         self.positions = THERMAL  # one of `glassml.data.POSITIONS`: those it was trained on

@@ -21,8 +21,8 @@ from glassml.nn import Perceptron, ops
 
 __all__ = ["InteractionNetwork"]
 
-# The cutoff [sigma] of both publications. Vectors enter the networks in units of this fraction of
-# the cutoff, so that they have the size of the published ones for any cutoff and unit of length.
+# The cutoff [sigma] of both publications. Vectors enter the networks in units of cutoff / 2, so
+# that they have the size of the published ones for any cutoff and unit of length.
 _PUBLISHED_CUTOFF = 2.0
 
 
@@ -60,8 +60,6 @@ class InteractionNetwork(StandardisedModel):
         ConfigError: a value out of range; the message names it.
     """
 
-    rotation_invariant = False
-
     if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
         one_hot: Tensor
         codes: Tensor
@@ -90,6 +88,7 @@ class InteractionNetwork(StandardisedModel):
         check_whole("n_layers", n_layers, 1, MOST_STEPS)
         check_at_most(15 * width**2, MOST_PARAMETERS, "parameters", f"width {width}")
         ops.load()
+        self.rotation_invariant = False
         self.width = width
         self.self_edges = self_edges
         self.read_width = (2 if edges_read_first else 1) * width

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 __all__ = ["bond_displacement"]
@@ -11,7 +13,7 @@ def bond_displacement(
     edge_index: np.ndarray,
     edge_vector: np.ndarray,
     displacement: np.ndarray,
-    runs: np.ndarray,
+    runs: Iterable[np.ndarray],
 ) -> np.ndarray:
     """How much farther from each other two particles are later, on average over the runs.
 
@@ -23,7 +25,7 @@ def bond_displacement(
         edge_vector: [E, 3] x_j - x_i in the structure that the edges were found in [length].
         displacement: [N, 3] r(0) - x, from that structure to the start of the runs [length]; zeros
             if they are the same.
-        runs: [R, T, N, 3] r(t) - x of each run at each time, not wrapped [length].
+        runs: R arrays [T, N, 3], r(t) - x of each run at each time, not wrapped [length].
 
     Returns:
         float64 [E, T] [length].
@@ -33,8 +35,8 @@ def bond_displacement(
     def distance(moved: np.ndarray) -> np.ndarray:
         return np.linalg.norm(edge_vector + (moved[sender] - moved[receiver]), axis=1)
 
-    start = distance(displacement)
-    later = np.zeros((len(sender), runs.shape[1]))
-    for run in runs:  # one at a time: all of them would be gigabytes
-        later += np.stack([distance(moved) for moved in run], axis=1)
-    return later / len(runs) - start[:, None]
+    later, n_runs = np.zeros(()), 0
+    for run in runs:  # one at a time: [R, T, E, 3] would be gigabytes
+        later = later + np.stack([distance(moved) for moved in run], axis=1)
+        n_runs += 1
+    return later / n_runs - distance(displacement)[:, None]

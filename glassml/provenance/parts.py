@@ -223,11 +223,9 @@ class ImportedWeights(Part):
         published: where files with the same numbers were published; None if this is unknown.
         licence: that of the place where they were published, as its authors state it.
         trained_on: what they were trained on, as far as it is known.
-        untrained: outputs of the model that they were not trained for, whose values mean nothing.
     """
 
     files: tuple[WeightFile, ...]
     published: str | None = None
     licence: str | None = None
     trained_on: str | None = None
-    untrained: tuple[str, ...] = ()

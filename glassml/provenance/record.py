@@ -49,6 +49,7 @@ class TrainingRecord(Part):
             later versions may have other settings, so programs should not rely on them.
         ridge: the fit of linear decoders, None if they were trained.
         imported: parameters that another program trained; None if glassml did.
+        untrained: outputs that were not trained, whose values mean nothing.
         versions: package -> its version.
         epoch: the epoch that was kept, counted from 1; None if there were none.
         accuracy: scores that were measured after the training, None if there are none.
@@ -67,6 +68,7 @@ class TrainingRecord(Part):
     recipe: dict[str, Any] = Field(default={})
     ridge: RidgeFit | None = None
     imported: ImportedWeights | None = None
+    untrained: tuple[str, ...] = ()
     versions: dict[str, str] = Field(default={})
     epoch: int | None = Field(default=None, ge=0)
     accuracy: Accuracy | None = None
@@ -88,6 +90,11 @@ class TrainingRecord(Part):
     def parts(self) -> tuple[TrainingRecord, ...]:
         """The records of the members of a committee; for any other model, its own record."""
         return self.members or (self,)
+
+    @property
+    def untrained_outputs(self) -> tuple[str, ...]:
+        """Outputs that were not trained, in the model or a member of it."""
+        return tuple(dict.fromkeys(name for part in self.parts for name in part.untrained))
 
     def seen(self, dataset: Dataset) -> tuple[str, ...]:
         """Names of the configurations of a dataset that the model has seen.

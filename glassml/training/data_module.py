@@ -132,14 +132,15 @@ class GraphDataset(TorchDataset):
         if runs is None:
             raise InputError(
                 f"{configuration.name}: expected final positions of the runs, as "
-                "training.bond_weight asks for labels of edges; found none. Make the dataset with "
-                "`glassml data convert --final-positions`, or set training.bond_weight to 0"
+                "training.bond_weight asks for labels of edges; found none. Files that hold the "
+                "runs (BOTAN, GlassBench) give them by `glassml data convert --final-positions`; "
+                "for other data set training.bond_weight to 0"
             )
         labels = bond_displacement(
             graph.edge_index.numpy(),
             graph.edge_vector.double().numpy(),
             configuration.positions - view.positions,
-            runs - view.positions,
+            (run - view.positions for run in runs),
         )
         return torch.from_numpy(labels).to(self.dtype)
 

@@ -140,7 +140,7 @@ def _trainer(
 
 def _monitor(training: TrainingConfig) -> tuple[str, str]:
     """Name of the monitored metric, and whether the largest or the smallest value is the best."""
-    return f"validation/{training.monitor}", "min" if training.monitor == "loss" else "max"
+    return f"validation/{training.monitor}", "min" if training.monitor.endswith("loss") else "max"
 
 
 @contextmanager

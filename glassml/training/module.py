@@ -67,6 +67,9 @@ def bond_pearson(bonds: Tensor, batch: Data, cutoff: float) -> Tensor:
         bonds: [E, T] [length].
         batch: with ``bond_label`` [E, T] [length].
         cutoff: r_c [length].
+
+    Returns:
+        A scalar [-]; NaN if no configuration has such pairs.
     """
     sender, receiver = batch.edge_index
     r = torch.linalg.vector_norm(batch.edge_vector, dim=1)
@@ -78,7 +81,7 @@ def bond_pearson(bonds: Tensor, batch: Data, cutoff: float) -> Tensor:
         centred = pair - pair.mean(dim=2, keepdim=True)
         covariance, spread = (centred[0] * centred[1]).sum(1), centred.square().sum(2).sqrt()
         coefficients.append((covariance / (spread[0] * spread[1])).mean())
-    return torch.stack(coefficients).mean()
+    return torch.stack(coefficients).nanmean()
 
 
 class PropensityModule(pl.LightningModule):
@@ -172,11 +175,9 @@ class PropensityModule(pl.LightningModule):
         self._log("validation/loss", loss, batch.num_nodes)
         if bonds is not None:
             self._log("validation/bond_loss", self._bond_loss(bonds, batch), batch.num_nodes)
-            self._log(
-                "validation/bond_pearson",
-                bond_pearson(bonds, batch, self.model.cutoff),
-                len(batch.y),
-            )
+            pearson = bond_pearson(bonds, batch, self.model.cutoff)
+            if pearson.isfinite():
+                self._log("validation/bond_pearson", pearson, batch.num_nodes)
 
     def _bond_loss(self, bonds: Tensor, batch: Data, trust: Tensor | None = None) -> Tensor:
         """As `propensity_loss`, over all edges."""

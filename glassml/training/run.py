@@ -246,9 +246,18 @@ def _module(
     scales = set_scales(config, model, statistics)
     dtype = getattr(torch, config.training.dtype)
     network = _network_before(config.training, model, checkpoint)
-    record = run_record(config, data, versions()).model_copy(update={"network": network})
+    record = run_record(config, data, versions()).model_copy(
+        update={"network": network, "untrained": _untrained(config.training, model)}
+    )
     scale, bond_scale = (values.to(dtype) for values in scales)
     return PropensityModule(model, config.training, scale, bond_scale, described(model), record)
+
+
+def _untrained(training: TrainingConfig, model: GlassModel) -> tuple[str, ...]:
+    """Outputs that the loss does not know."""
+    if training.bond_weight == 1:
+        return ("propensity",)
+    return () if training.bond_weight else tuple(output.name for output in model.edge_outputs)
 
 
 def _network_before(

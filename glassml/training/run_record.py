@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,7 +20,7 @@ from glassml.scores import Score
 from glassml.training.data_module import DataModule
 from glassml.training.pearson_metric import metric_name
 from glassml.training.split import Split
-from glassml.training.train_config import TrainConfig
+from glassml.training.train_config import TrainConfig, TrainingConfig
 
 __all__ = ["RunData", "run_record", "with_results"]
 
@@ -85,9 +85,17 @@ def run_record(config: TrainConfig, data: DataModule, versions: dict[str, str]) 
             split_seed=config.data.split_seed,
         ),
         origin=data.origins.summary(),
-        recipe=config.training.model_dump(mode="json"),
+        recipe=_recipe(config.training),
         versions=versions,
     )
+
+
+def _recipe(training: TrainingConfig) -> dict[str, Any]:
+    """The settings; of a run that the training began with, the name alone."""
+    recipe = training.model_dump(mode="json")
+    if training.start_from is not None:
+        recipe["start_from"] = training.start_from.name
+    return recipe
 
 
 def with_results(

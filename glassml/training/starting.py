@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from glassml.errors import ConfigError
 from glassml.models import GlassModel
@@ -13,14 +12,15 @@ from glassml.training.checkpoint import load_trained_model
 
 __all__ = ["start_from"]
 
-# What the new data decide, not the model that was trained before.
-_OF_THE_DATA = ("label_mean", "label_scale", "scalar_mean", "scalar_scale", "bond_scale")
+# Hyperparameters that may differ: they are about learning, or are compared by themselves.
+_MAY_DIFFER = {"times", "dropout", "batchnorm_momentum"}
 
 
 def start_from(path: Path, model: GlassModel) -> NetworkRecord:
-    """Copy the parameters of a trained model into a new one.
+    """Copy parameters, means and scales of a trained model into a new one.
 
-    Means and scales of labels and scalars stay those of the new model.
+    Before the first step the new model predicts what the trained one does, for data with other
+    means and scales too.
 
     Args:
         path: run folder or checkpoint.
@@ -30,37 +30,37 @@ def start_from(path: Path, model: GlassModel) -> NetworkRecord:
         What the parameters come from, for the record.
 
     Raises:
-        ConfigError: the trained model is of another kind or size.
+        ConfigError: the trained model is another one.
         ModelFileError: there is no checkpoint, or it is damaged.
     """
     trained = load_trained_model(path)
     before = trained.model
-    if before.name != model.name:
-        raise ConfigError(
-            f"training.start_from: {path}: expected a {model.name}, as model.name says; found a "
-            f"{before.name}"
-        )
-    if before.species != model.species:
-        raise ConfigError(
-            f"training.start_from: {path}: expected a model of the species "
-            f"{', '.join(model.species)}, as in the data; found {', '.join(before.species)}"
-        )
-    old, new = before.state_dict(), model.state_dict()
-    kept = {name: value for name, value in new.items() if name not in _OF_THE_DATA}
-    for name, value in kept.items():
-        if name not in old or old[name].shape != value.shape:
-            found = "nothing" if name not in old else f"the shape {list(old[name].shape)}"
+    for what, expected, found in _compared(model, before):
+        if expected != found:
             raise ConfigError(
-                f"training.start_from: {path}: {name}: expected the shape {list(value.shape)}, as "
-                f"in the model of this configuration; found {found}. Give the same "
-                "hyperparameters and as many times"
+                f"training.start_from: {path}: {what}: expected {expected}, as in the model of "
+                f"this configuration; found {found}"
             )
-    with torch.no_grad():
-        for name, value in kept.items():
-            value.copy_(old[name])
+    model.load_state_dict(before.state_dict())
     return NetworkRecord(
         file=trained.path.name,
         n_parameters=sum(p.numel() for p in before.parameters()),
         times=before.times,
         training=trained.record,
     )
+
+
+def _compared(model: GlassModel, before: GlassModel) -> list[tuple[str, Any, Any]]:
+    """What must be the same in both: its name, the new value, that of the trained model."""
+    facts: list[tuple[str, Any, Any]] = [("model", model.name, before.name)]
+    facts.append(("positions", model.positions, before.positions))
+    facts.append(("number of times", model.n_times, before.n_times))
+    if model.name == before.name:
+        names = [name for name in model.hyperparameters if name not in _MAY_DIFFER]
+        new, old = model.hyperparameters, before.hyperparameters
+        facts += [(f"model.{name}", _plain(new[name]), _plain(old[name])) for name in names]
+    return facts
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple | list) else value

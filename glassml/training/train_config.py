@@ -204,11 +204,11 @@ class TrainingConfig(Section):
         description="null, or a section with `patience` (epochs) and `min_delta`; a run that stops "
         "early says so",
     )
-    monitor: Literal["pearson_mean", "pearson_all", "loss"] = Field(
+    monitor: Literal["pearson_mean", "pearson_all", "loss", "bond_pearson", "bond_loss"] = Field(
         default="pearson_mean",
         description="validation quantity that decides which epoch is the best and when to stop "
-        "early: `pearson_mean`, `pearson_all` (of the first species, averaged over times) or "
-        "`loss`",
+        "early: `pearson_mean`, `pearson_all` (of the first species, averaged over times), "
+        "`loss`, or with `bond_weight` those of the edges, `bond_pearson` and `bond_loss`",
     )
     standardise: bool = Field(
         default=True,
@@ -250,9 +250,9 @@ class TrainingConfig(Section):
     )
     start_from: Path | None = Field(
         default=None,
-        description="run folder or checkpoint of a model of the same kind, whose parameters the "
-        "training begins with; null: random ones. Published weights become a checkpoint by "
-        "`glassml import`",
+        description="run folder or checkpoint of the same model, whose parameters, means and "
+        "scales the training begins with, so its first predictions are those of that model; null: "
+        "random ones. Published weights become a checkpoint by `glassml import`",
     )
     gradient_clip: PositiveFloat | None = Field(
         default=1.0, description="largest norm of the gradient; null: no limit"
@@ -294,6 +294,26 @@ class TrainConfig(Section):
         default=None,
         description="run folder, which must not exist yet; null: `runs/<name of the file>`",
     )
+
+    @model_validator(mode="after")
+    def _edges_fit(self) -> TrainConfig:
+        share, monitor = self.training.bond_weight, self.training.monitor
+        if share > 0 and self.data.reversed:
+            raise ValueError(
+                f"training.bond_weight: expected 0 with data.reversed, as a reversed run says "
+                f"nothing about the mean over runs of a pair; found {share:g}"
+            )
+        if share == 0 and monitor.startswith("bond"):
+            raise ValueError(
+                f"training.monitor: expected a quantity of particles, as training.bond_weight is "
+                f"0; found {monitor}"
+            )
+        if share == 1 and not monitor.startswith("bond"):
+            raise ValueError(
+                "training.monitor: expected bond_pearson or bond_loss, as training.bond_weight is "
+                f"1 and particles are not trained on; found {monitor}"
+            )
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -246,6 +246,7 @@ void FixGlassML::allocate() {
     size_local_cols = 2;
     for (const OutputEntry& output : model_->manifest().edge_outputs)
       size_local_cols += static_cast<int>(output.columns.size());
+    show_edges();
   }
   create_attribute = 1;
   dynamic_group_allow = 1;
@@ -268,7 +269,10 @@ void FixGlassML::init() {
   if (inherent_) inherent_->init();
   if (energy_) energy_->init();
   init_window();
-  if (!described_ && comm->me == 0) describe();
+  if (!described_ && comm->me == 0) {
+    describe();
+    warn_of_untrained();
+  }
   described_ = true;
   check_positions();
 }
@@ -423,6 +427,15 @@ void FixGlassML::log_outputs() const {
   else if (times > 0)
     text += "  threshold: none, so no fraction, Q and chi4\n";
   utils::logmesg(lmp, text);
+}
+
+void FixGlassML::warn_of_untrained() const {
+  const auto& untrained = model_->manifest().untrained;
+  for (const OutputEntry& output : outputs_.entries)
+    if (std::find(untrained.begin(), untrained.end(), output.name) != untrained.end())
+      error->warning(
+          FLERR, "fix {} glassml: output {} of model {}: not trained, so its values mean nothing",
+          id, output.name, options_.model_file);
 }
 
 // ---- evaluation
@@ -658,14 +671,18 @@ std::vector<std::int64_t> FixGlassML::ids_by_row() const {
 }
 
 void FixGlassML::store_edges(const std::vector<std::int64_t>& ids) {
-  const std::vector<double> values = model_->edge_outputs();
-  if (std::any_of(values.begin(), values.end(), [](double v) { return !std::isfinite(v); }))
-    throw std::runtime_error(
-        fmt::format("outputs of edges: expected finite numbers; found others: a scalar input is "
-                    "too large for a {} model, or the parameters of the model are not finite",
-                    model_->manifest().dtype));
-  edge_array_.fill(edge_finder_.edges(), ids, values);
+  edge_array_.fill(edge_finder_.edges(), ids, model_->edge_outputs());
   show_edges();
+  for (int k = 0; k < edge_array_.n_rows(); k++) {
+    const double* row = edge_array_.rows()[k];
+    if (std::all_of(row + 2, row + size_local_cols, [](double v) { return std::isfinite(v); }))
+      continue;
+    throw std::runtime_error(
+        fmt::format("outputs of edges: expected finite numbers; found others for atoms {:.0f} and "
+                    "{:.0f}: a scalar input is too large for a {} model, or the parameters of the "
+                    "model are not finite",
+                    row[0], row[1], model_->manifest().dtype));
+  }
 }
 
 /// Tells LAMMPS where the local array is.

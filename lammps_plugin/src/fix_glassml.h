@@ -72,6 +72,7 @@ class FixGlassML : public Fix {
   void check_positions();
   void describe() const;
   void log_outputs() const;
+  void warn_of_untrained() const;
 
   // evaluation
   void evaluate();

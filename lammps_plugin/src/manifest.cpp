@@ -276,6 +276,16 @@ void read_outputs(const Reader& reader, Manifest& manifest) {
     reader.fail("edge_outputs", "none, as edge_width is 0", manifest.edge_outputs[0].name);
 }
 
+/// Outputs that were not trained, in the model or a member of a committee.
+void read_untrained(const Json& training, const std::string& where, Manifest& manifest) {
+  if (!training.is_object()) return;
+  const Reader record(training, where + ", training");
+  if (record.has("untrained"))
+    for (const std::string& name : record.texts("untrained")) manifest.untrained.push_back(name);
+  if (!record.has("members")) return;
+  for (const Json& member : record.list("members")) read_untrained(member, where, manifest);
+}
+
 void check_label_ranges(const Reader& reader, const Manifest& manifest) {
   if (!manifest.domain || manifest.domain->propensity.empty()) return;
   const OutputEntry* output = manifest.find_output("propensity");
@@ -323,6 +333,7 @@ Manifest parse_manifest(const std::string& text, const std::string& file) {
     manifest.scalar_inputs.push_back({entry.text("name"), entry.text("dimension")});
   }
   read_outputs(reader, manifest);
+  if (reader.has("training")) read_untrained(reader.object("training"), where, manifest);
   check_label_ranges(reader, manifest);
   return manifest;
 }

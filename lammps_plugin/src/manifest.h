@@ -67,6 +67,7 @@ struct Manifest {
   std::vector<ScalarEntry> scalar_inputs;
   std::vector<OutputEntry> outputs;       ///< of particles
   std::vector<OutputEntry> edge_outputs;  ///< of edges
+  std::vector<std::string> untrained;     ///< outputs whose values mean nothing
 
   /// @returns index of a species, or -1
   int species_index(const std::string& name) const;

@@ -31,6 +31,10 @@ OutputEntry find(const Manifest& manifest, const Options& options, const std::st
     return spread_entry(*propensity);
   }
   if (const OutputEntry* output = manifest.find_output(name)) return *output;
+  for (const OutputEntry& entry : manifest.edge_outputs)
+    if (entry.name == name)
+      throw std::runtime_error("keyword output: expected outputs of atoms; found '" + name +
+                               "', which is for pairs of atoms. Give 'edges yes'");
   std::vector<std::string> known;
   for (const OutputEntry& entry : manifest.outputs) known.push_back(entry.name);
   if (options.smooth > 0) known.push_back(kSpread);

@@ -256,7 +256,7 @@ def test_published_weights_are_known_by_their_numbers_alone(
     found = imported("botan", file, times=[1.0], as_start=True)
     entry = found.training.imported
     assert entry is not None
-    assert entry.untrained == ("propensity",)
+    assert found.training.untrained == ("propensity",)
     assert entry.licence == "Apache-2.0"
     assert found.notes[1].startswith("trained on edges alone")
     other = botan_tensors()

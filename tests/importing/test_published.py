@@ -86,7 +86,7 @@ def start(folder: Path, k: int) -> GlassModel:
     path = weights(folder, f"botan/model{k}.pth")
     found = imported("botan", path, times=[4120.0], as_start=True)
     assert found.training.imported is not None
-    assert found.training.imported.untrained == ("propensity",)
+    assert found.training.untrained == ("propensity",)
     return found.model
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from glassml_ase import GlassMLCalculator
@@ -9,6 +11,7 @@ from pages import executed
 from systems import liquid
 
 from glassml.data import Configuration, atoms_from_configuration
+from glassml.errors import InputError
 from glassml.inference import Predictor
 
 LIQUID = liquid(300, seed=4)
@@ -100,19 +103,66 @@ def test_edges_of_a_group_join_its_atoms(bench, models) -> None:
         f"group small type 2\nfix p small glassml 1 {file} A B edges yes\n"
         "dump 1 all local 1 bonds.out f_p[1] f_p[2] f_p[3] f_p[4]\n"
         "dump_modify 1 format float %20.17g\n"
-        "compute most all reduce max f_p[1]\nthermo_style custom step c_most\nrun 0\n"
+        "compute most all reduce max f_p[3] inputs local\nthermo_style custom step c_most\n"
+        "thermo_modify format float %20.17g\nrun 0\nrun 0\n"
     )
-    bench.run(script, ranks=2)
+    printed = bench.run(script, ranks=2).stdout
     rows = predicted_rows(file, LIQUID)
     small = 1 + np.flatnonzero(LIQUID.species == 1)
     kept = np.isin(rows[:, 0], small) & np.isin(rows[:, 1], small)
     assert 0 < kept.sum() < len(rows)
     np.testing.assert_allclose(local_rows(bench.folder)[0], rows[kept], rtol=0, atol=1e-10)
+    most = re.findall(r"^ +0 +(\S+)$", printed, re.MULTILINE)
+    assert len(most) == 2
+    np.testing.assert_allclose(np.array(most, float), rows[kept, 2].max(), rtol=1e-9)
 
 
 def test_models_without_outputs_of_edges_are_refused(bench, models) -> None:
     file = models("bapst", width=8)
     message = bench.refused(bench.start(LIQUID) + f"fix p all glassml 1 {file} A B edges yes\n")
     assert "keyword edges: expected a model with outputs of edges, such as botan; found" in message
+    botan = models("botan", times=(1.0,))
+    wrong = f"fix p all glassml 1 {botan} A B output bond_displacement\n"
+    message = bench.refused(bench.start(LIQUID) + wrong)
+    assert "found 'bond_displacement', which is for pairs of atoms. Give 'edges yes'" in message
+    with pytest.raises(InputError, match=r"It is for pairs: use Predictor\.predict_edges"):
+        Predictor(botan, device="cpu").predict([LIQUID], ["bond_displacement"])
     message = bench.refused(bench.start(LIQUID) + f"fix p all glassml 1 {file} A B edges on\n")
     assert "keyword edges: expected yes or no; found 'on'" in message
+
+
+def test_ranks_without_atoms_and_a_dump_before_the_first_run(bench, models) -> None:
+    """Two atoms near each other and one alone, on four ranks; some have no atom or no edge."""
+    few = Configuration(
+        positions=[[1.0, 1.0, 1.0], [1.9, 1.0, 1.0], [7.0, 7.0, 7.0]],
+        cell=np.eye(3) * 10,
+        species=[0, 1, 0],
+        species_names=("A", "B"),
+    )
+    file = models("botan", times=(1.0,))
+    columns = "f_p[1] f_p[2] f_p[3]"
+    script = bench.start(few) + (
+        f"fix p all glassml 1 {file} A B edges yes\n"
+        f"write_dump all local before.out {columns}\n"
+        f"dump 1 all local 1 bonds.out {columns}\ndump_modify 1 format float %20.17g\nrun 0\n"
+    )
+    bench.run(script, ranks=4)
+    assert "ITEM: NUMBER OF ENTRIES\n0\n" in (bench.folder / "before.out").read_text()
+    np.testing.assert_allclose(
+        local_rows(bench.folder)[0], predicted_rows(file, few), rtol=0, atol=1e-10
+    )
+
+
+def test_outputs_that_were_not_trained_are_warned_of(bench) -> None:
+    from glassml.export import save_model
+    from glassml.models import build
+    from glassml.provenance import TrainingRecord
+
+    file = bench.folder / "start.pt"
+    save_model(build("botan", width=8), file, training=TrainingRecord(untrained=("propensity",)))
+    fix = f"fix p all glassml 1 {file} A B"
+    log = bench.run(bench.start(LIQUID) + f"{fix}\nrun 0\nrun 0\n").stdout
+    assert log.count("output propensity of model") == 1
+    assert "not trained, so its values mean nothing" in log
+    log = bench.run(bench.start(LIQUID) + f"{fix} output descriptors\nrun 0\n").stdout
+    assert "not trained" not in log

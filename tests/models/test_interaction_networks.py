@@ -164,6 +164,8 @@ def test_in_a_committee() -> None:
         trained("se3gnn-v2", n_layers=3, channels=2, l_max=1),
         trained("bapst", width=4, n_layers=3),
     ]
+    assert not Committee(members).rotation_invariant
+    assert Committee(members[1:2]).rotation_invariant
     committee = script_model(Committee(members), torch.float64)
     with torch.no_grad():
         state = committee.encode(*inputs(liquid()))

@@ -153,6 +153,23 @@ def test_in_place_and_functional_give_the_same_bits(native: Operator) -> None:
     assert torch.equal(again.edges, renewed)
 
 
+@pytest.mark.parametrize("name", ["first_edge", "sender"])
+def test_indices_in_the_memory_of_the_edges_do_not_change_with_them(
+    native: Operator, name: str
+) -> None:
+    """The code of a hostile model file could view edges as integers, which were checked before."""
+    problem = renewal()
+    edges, indices = problem.edges.clone(), getattr(problem, name)
+    view = edges.view(torch.int64).flatten()[: len(indices)]
+    view.copy_(indices)
+    hostile = replace(problem, edges=edges, **{name: view})
+    renewed, sums = reference.edge_update(*replace(problem, edges=edges.clone()).arguments())
+    torch.testing.assert_close(
+        torch.ops.glassml.edge_update_(*hostile.arguments()), sums, **CLOSE[torch.float64]
+    )
+    torch.testing.assert_close(edges, renewed, **CLOSE[torch.float64])
+
+
 @pytest.mark.parametrize("in_place", [False, True], ids=["functional", "in place"])
 def test_any_strides_are_read_and_written(
     operators: tuple[Operator, Operator], in_place: bool

@@ -158,7 +158,12 @@ at::Tensor edge_update_forward_in_place(const EdgeUpdate& given) {
     given.edges.copy_(results.renewed);
     return results.sums;
   }
-  const EdgeUpdate a = checked(given);
+  EdgeUpdate separate = given;
+  // The code of a model file could view the edges as integers. They were checked before the kernel
+  // writes to the edges, so they must not change with them.
+  for (at::Tensor EdgeUpdate::* indices : {&EdgeUpdate::sender, &EdgeUpdate::first_edge})
+    if ((given.*indices).is_alias_of(given.edges)) separate.*indices = (given.*indices).clone();
+  const EdgeUpdate a = checked(separate);
   at::Tensor renewed = a.edges, sums = at::empty({a.n_local(), a.width()}, a.edges.options());
   at::Tensor is_active;
   run_forward(a, renewed, sums, is_active);
