@@ -246,7 +246,7 @@ def test_arguments(tmp_path: Path):
 def test_published_weights_are_known_by_their_numbers_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """The numbers of this test stand in for published ones; test_published.py has those."""
+    """The numbers of this test stand in for published ones; test_published_weights.py has those."""
     file = write_botan(tmp_path / "any_name.pth")
     parameters = dict(imported("botan", file, times=[1.0]).model.named_parameters())
     numbers = {name: value.detach() for name, value in parameters.items()}

@@ -251,7 +251,7 @@ def test_a_model_that_fails_on_one_rank_stops_all(bench):
 
 
 def test_a_model_that_breaks_its_promises(bench, models):
-    rewritten(models(), bench.folder / "liar.pt", state_widths=[1, 4, 6])
+    rewritten(models(), bench.folder / "liar.pt", state_widths=[1, 4, 6], sent_widths=[1, 4])
     message = bench.refused(bench.start(liquid(60)) + "fix g all glassml 1 liar.pt A B\nrun 0")
     assert (
         "method step: result: expected the shape [60, 4], as the manifest says; found [60, 5]"

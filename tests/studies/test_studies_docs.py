@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 import yaml
-from pages import executed
+from pages import command_lines, executed
 from typer.main import get_command
 
 from glassml.cli import app
@@ -23,7 +22,7 @@ TEXT = (ROOT / "docs" / "howto" / "studies.md").read_text()
 
 def test_commands_have_the_options_that_are_shown() -> None:
     (block,) = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
-    lines = [shlex.split(line, comments=True) for line in block.splitlines()]
+    lines = command_lines(block)
     assert [line[1] for line in lines] == ["transfer", "refit", "few-shot", "sweep"]
     for _, name, *words in lines:
         command = get_command(app).commands[name]

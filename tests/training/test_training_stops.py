@@ -95,8 +95,9 @@ def test_a_validation_loss_that_is_not_finite_stops_the_run(
 ) -> None:
     predict = PropensityModule.predict
 
-    def broken(self: PropensityModule, batch: Any) -> torch.Tensor:
-        return predict(self, batch) * (1.0 if self.training else value)
+    def broken(self: PropensityModule, batch: Any) -> tuple[torch.Tensor, None]:
+        prediction, bonds = predict(self, batch)
+        return prediction * (1.0 if self.training else value), bonds
 
     monkeypatch.setattr(PropensityModule, "predict", broken)
     with pytest.raises(GlassMLError, match=r"loss of validation: .* in epoch 1. Lower"):
