@@ -20,7 +20,9 @@ _CITATION = (
 
 @register("bapst")
 class Bapst(InteractionNetwork):
-    """V. Bapst et al., Nature Physics 16, 448 (2020).
+    """The graph network of Bapst et al., GNN-DM.
+
+    V. Bapst et al., Nature Physics 16, 448 (2020).
 
     The network of the published code (TensorFlow): thermal positions, edges within 2 sigma and from
     each particle to itself, seven steps with one set of weights. Edges read the codes of both

@@ -22,7 +22,9 @@ _CITATION = (
 
 @register("botan")
 class Botan(InteractionNetwork):
-    """H. Shiba et al., J. Chem. Phys. 158, 084503 (2023).
+    """BOTAN, a graph network that also predicts how neighbours move apart.
+
+    H. Shiba et al., J. Chem. Phys. 158, 084503 (2023).
 
     Like `Bapst`, without edges from a particle to itself, and edges read the present codes of their
     particles only. The decoder is the same for particles and edges. Of an edge it predicts the
