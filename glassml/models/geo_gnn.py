@@ -23,7 +23,7 @@ from glassml.models.limits import (
 )
 from glassml.models.registry import register
 from glassml.models.standardised import StandardisedModel
-from glassml.nn.angular_sums import AngularSums
+from glassml.nn import AngularSums
 
 __all__ = ["GeoGNN"]
 
@@ -47,7 +47,7 @@ class GeoGNN(StandardisedModel):
 
     .. math::
         t_{ij} = \sigma(W_1 e_{ij}), \quad
-        s_{ij} = \sum_{k \ne i} t_{jk} \cdot V Y(\theta_{ijk}), \quad
+        s_{ij} = \sum_{k \ne i} t_{jk} \odot V Y(\theta_{ijk}), \quad
         e_{ij} \leftarrow e_{ij} + \sigma(W_3 [e_{ij}, \sigma(W_2 s_{ij})] + b)
 
     with the SiLU function sigma, the harmonics Y_l0 up to l = ``n_degrees`` - 1, and the angle

@@ -1,7 +1,8 @@
-"""Building blocks: layouts, radial networks, the convolution layer, norms, gates, perceptrons."""
+"""Building blocks: layouts, radial networks, convolutions, norms, gates, perceptrons, angles."""
 
 from __future__ import annotations
 
+from glassml.nn.angular_sums import AngularSums
 from glassml.nn.batchnorm import EquivariantBatchNorm
 from glassml.nn.convolution import EquivariantConvolution
 from glassml.nn.gate import Gate, NoGate
@@ -10,6 +11,7 @@ from glassml.nn.mlp import Perceptron
 from glassml.nn.radial import RadialBasis, RadialNetwork, TableKnots
 
 __all__ = [
+    "AngularSums",
     "EquivariantBatchNorm",
     "EquivariantConvolution",
     "Gate",

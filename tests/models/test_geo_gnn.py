@@ -19,7 +19,7 @@ from glassml.data import Configuration
 from glassml.errors import ConfigError
 from glassml.export import script_model
 from glassml.graph import build_graph, collate, first_edge
-from glassml.models import GlassModel, build
+from glassml.models import Committee, GlassModel, build
 
 EXACT = {"rtol": 0, "atol": 1e-11}
 
@@ -315,3 +315,21 @@ def test_lengths_are_measured_in_those_of_the_material() -> None:
 def test_sizes_out_of_range(settings: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build("geo-gnn", **settings)
+
+
+def test_in_a_committee() -> None:
+    """Beside a network of another cutoff and number of steps."""
+    members = [
+        trained(width=4, n_degrees=3, n_layers=2),
+        build("botan", times=(0.5, 3.0), width=4, n_layers=2, cutoff=1.6).double().eval(),
+    ]
+    committee = script_model(Committee(members), torch.float64)
+    with torch.no_grad():
+        found = committee.propensity_members(committee.encode(*inputs(liquid())))
+        expected = []
+        for member in members:
+            graph = build_graph(liquid(), member.cutoff, (), torch.float64)
+            pointer = first_edge(graph.edge_index[1], graph.num_nodes)
+            system = graph.species, graph.scalars, graph.edge_vector, graph.edge_index[0], pointer
+            expected.append(member(*system))
+    torch.testing.assert_close(found, torch.cat(expected, dim=1), **EXACT)

@@ -7,7 +7,7 @@ import torch
 from scipy.special import eval_legendre
 from torch import Tensor
 
-from glassml.nn.angular_sums import AngularSums
+from glassml.nn import AngularSums
 
 # Sums of some ten terms of order one in float64. P_15 turns by 120 times the error of its argument.
 CLOSE = {"rtol": 0, "atol": 1e-11}
