@@ -9,6 +9,7 @@ from glassml.nn.gate import Gate, NoGate
 from glassml.nn.layout import channel_irreps, invariants, to_irreps_order
 from glassml.nn.mlp import Perceptron
 from glassml.nn.radial import RadialBasis, RadialNetwork, TableKnots
+from glassml.nn.triplets import TripletLayer
 
 __all__ = [
     "AngularSums",
@@ -20,6 +21,7 @@ __all__ = [
     "RadialBasis",
     "RadialNetwork",
     "TableKnots",
+    "TripletLayer",
     "channel_irreps",
     "invariants",
     "to_irreps_order",
