@@ -210,7 +210,7 @@ class GeoGNN(StandardisedModel):
         own = state[: first_edge.shape[0] - 1]
         nodes = own[:, self.collected : self.collected + self.width]
         kinds = own[:, -self.n_species :]
-        code, reverse = self._renewed(k - 1, state, edges, sender)
+        code, reverse = self._renewed(k - 1, state, edges, sender, first_edge)
         if k == self.n_layers:
             read = state[:, self.collected : self.collected + self.width]
             new = self._read_edges(nodes, read, code, sender, receiver)
@@ -245,15 +245,12 @@ class GeoGNN(StandardisedModel):
         self, layer: int, code: Tensor, reverse: Tensor, edges: Tensor, first_edge: Tensor
     ) -> tuple[Tensor, Tensor]:
         """What particles collect for a layer [n, L^2 C], and the edges for the step of it."""
-        vector, back, sums = edges[:, -3:], edges[:, 2 * self.width : -3], code
-        renew = layer + 1 < self.n_layers  # nothing reads the reverses after the last layer
+        vector, back, sums = edges[:, -3:], code, code
         for i, triplets in enumerate(self.triplets):
             if i == layer:
-                values = triplets.narrowed(code)
                 legendre = triplets.functions() * self.legendre.to(code.dtype)
-                sums, found = self.angular.collect(values, legendre, vector, first_edge, renew)
-                if renew:
-                    back = found - self._opposite(values, legendre, vector)
+                values = triplets.narrowed(code)
+                sums, back = self.angular.collect(values, legendre, vector, first_edge)
         if torch.is_grad_enabled():
             return sums, torch.cat([code, reverse, back, vector], dim=1)
         edges[:, : self.width] = code
@@ -269,19 +266,22 @@ class GeoGNN(StandardisedModel):
         return (values * factor).masked_fill(zero, 0.0)
 
     def _renewed(
-        self, layer: int, state: Tensor, edges: Tensor, sender: Tensor
+        self, layer: int, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Codes of edges, and unless this is the last layer of their reverses, after a layer."""
-        width, vector = self.width, edges[:, -3:]
+        width, back, vector = self.width, edges[:, 2 * self.width : -3], edges[:, -3:]
         code, reverse = edges[:, :width], edges[:, width : 2 * width]
         for i, triplets in enumerate(self.triplets):
             if i == layer:
                 legendre = triplets.functions() * self.legendre.to(code.dtype)
-                sums = self.angular.spread(state[:, : self.collected], vector, sender)
+                sums = self.angular.spread(
+                    state[:, : self.collected], back, vector, sender, first_edge
+                )
                 sums = sums - self._opposite(triplets.narrowed(reverse), legendre, vector)
-                code = triplets(code, sums)
                 if layer + 1 < self.n_layers:
-                    reverse = triplets(reverse, edges[:, 2 * width : -3])
+                    back = back - self._opposite(triplets.narrowed(code), legendre, vector)
+                    reverse = triplets(reverse, back)
+                code = triplets(code, sums)
         return code, reverse
 
     def _read_edges(

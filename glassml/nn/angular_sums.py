@@ -37,7 +37,8 @@ class AngularSums(nn.Module):
     .. math:: \sum_{k} t_{kj,c} f_c(\theta_{kji})
 
     over all edges k -> j, that with k = i among them, with the angle theta between the vectors of
-    both edges. `collect` runs where j lives, and `spread` where i does.
+    both edges. `collect` runs where j lives, and `spread` where i does. An edge whose reverse ends
+    at a particle that lives here too has its sum already, and `spread` only looks it up.
 
     In training mode, harmonics are not stored for gradients but computed again, and the vectors get
     no gradients. In evaluation mode they do.
@@ -63,7 +64,7 @@ class AngularSums(nn.Module):
         self.register_buffer("correction", correction, persistent=False)
 
     def collect(
-        self, values: Tensor, legendre: Tensor, edge_vector: Tensor, first_edge: Tensor, back: bool
+        self, values: Tensor, legendre: Tensor, edge_vector: Tensor, first_edge: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Sums over the edges of each receiver, from which `spread` makes values.
 
@@ -72,27 +73,50 @@ class AngularSums(nn.Module):
             legendre: [L, C] b.
             edge_vector: [E, 3] of the edges, sorted by receiver.
             first_edge: int64 [n + 1].
-            back: also the sums for the reverse of each edge: if it goes from k to j, of j -> k.
 
         Returns:
-            [n, L^2 C], and [E, C]; without ``back`` the latter is empty.
+            [n, L^2 C], and [E, C] the sum for the reverse of each edge, j -> k if it is k -> j.
         """
         dtype, signs = values.dtype, 1 - 2 * (self.degree % 2)
         constants = torch.stack([self.correction.to(dtype), signs.to(dtype)])
         factors = legendre[self.degree] * self.weight.to(dtype).unsqueeze(1)
         if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript reads these as two)
             if self.training:
-                return _Collected.apply(values, factors, edge_vector, first_edge, constants, back)
-        return _collect(values, factors, edge_vector, first_edge, constants, back)
+                return _Collected.apply(values, factors, edge_vector, first_edge, constants)
+        return _collect(values, factors, edge_vector, first_edge, constants, True)
 
-    def spread(self, collected: Tensor, edge_vector: Tensor, sender: Tensor) -> Tensor:
+    def spread(
+        self,
+        collected: Tensor,
+        back: Tensor,
+        edge_vector: Tensor,
+        sender: Tensor,
+        first_edge: Tensor,
+    ) -> Tensor:
         """The sum for each edge, from what its sender has collected: [E, C].
 
+        Where both particles of an edge are receivers, the edges are those of a graph that has each
+        of them in both directions, with opposite vectors.
+
         Args:
-            collected: [n_all, L^2 C].
+            collected: [n_all, L^2 C]; the first n rows are those of the receivers.
+            back: [E, C] of `collect`.
             edge_vector: [E, 3].
             sender: int64 [E].
+            first_edge: int64 [n + 1].
         """
+        known, reverse = _reverses(sender, first_edge)
+        result = torch.zeros_like(back).index_add(0, known, back.index_select(0, reverse))
+        if known.shape[0] == sender.shape[0]:
+            return result
+        unknown = torch.ones_like(sender).index_add(0, known, -torch.ones_like(known)).nonzero()
+        edges = unknown.squeeze(1)
+        sender, edge_vector = sender.index_select(0, edges), edge_vector.index_select(0, edges)
+        found = self._computed(collected, edge_vector, sender)
+        return result.index_add(0, edges, found)
+
+    def _computed(self, collected: Tensor, edge_vector: Tensor, sender: Tensor) -> Tensor:
+        """`spread` for edges whose reverse is not here: [E, C]."""
         constants = self.correction.to(collected.dtype).unsqueeze(0)
         order = torch.argsort(sender)
         counts = torch.bincount(sender, minlength=collected.shape[0])
@@ -101,6 +125,23 @@ class AngularSums(nn.Module):
             if self.training:
                 return _Spread.apply(collected, edge_vector, order, first, constants)
         return _spread(collected, edge_vector, order, first, constants)
+
+
+def _reverses(sender: Tensor, first_edge: Tensor) -> tuple[Tensor, Tensor]:
+    """Edges whose senders live here, and the reverse of each: two of int64 [number].
+
+    None if a particle has several edges from another, its images in a small box.
+    """
+    n = first_edge.shape[0] - 1
+    receiver = torch.repeat_interleave(first_edge[1:] - first_edge[:-1])
+    edges = torch.nonzero(sender < n).squeeze(1)
+    here, there = receiver.index_select(0, edges), sender.index_select(0, edges)
+    forth, of_forth = (here * n + there).sort()
+    back, of_back = (there * n + here).sort()
+    several = torch.logical_or(forth != back, nn.functional.pad(forth[1:] == forth[:-1], (0, 1)))
+    if int(several.sum()) > 0:
+        return edges[:0], edges[:0]
+    return edges.index_select(0, of_back), edges.index_select(0, of_forth)
 
 
 class _Collected(torch.autograd.Function):
@@ -114,35 +155,31 @@ class _Collected(torch.autograd.Function):
         vector: Tensor,
         first: Tensor,
         constants: Tensor,
-        back: bool,
     ) -> tuple[Tensor, Tensor]:
         context.save_for_backward(values, factors, vector, first, constants)
-        context.back = back
-        return _collect(values, factors, vector, first, constants, back)
+        return _collect(values, factors, vector, first, constants, True)
 
     @staticmethod
     @once_differentiable
     def backward(
         context: Any, of_sums: Tensor, of_back: Tensor
-    ) -> tuple[Tensor, Tensor, None, None, None, None]:
+    ) -> tuple[Tensor, Tensor, None, None, None]:
         values, factors, vector, first, constants = context.saved_tensors
         signs, channels = constants[1].unsqueeze(1), values.shape[1]
         of_sums = of_sums.view(len(of_sums), len(factors), channels)
         of_values, of_factors = torch.empty_like(values), torch.zeros_like(factors)
-        padded, directions = _padded(values), _directions(vector)
-        padded_back = _padded(of_back) if context.back else padded
+        padded, padded_back, directions = _padded(values), _padded(of_back), _directions(vector)
         batches = _batches(first)
         memory = _memory(batches, directions, constants)
         for low, high, most in batches:
             place, slots = _places(first, low, high, most)
             harmonics = _harmonics(directions, place, constants[0], memory).transpose(0, 1)
-            of_sum = of_sums[low:high]
-            if context.back:
-                of_sum = of_sum + signs * torch.bmm(harmonics, _rows(padded_back, place))
+            of_back = signs * torch.bmm(harmonics, _rows(padded_back, place))
+            of_sum = of_sums[low:high] + of_back
             of_factors += (torch.bmm(harmonics, _rows(padded, place)) * of_sum).sum(dim=0)
             found = torch.bmm(harmonics.transpose(1, 2), of_sum * factors)
             of_values[first[low] : first[high]] = _rows(found.flatten(0, 1), slots)
-        return of_values, of_factors, None, None, None, None
+        return of_values, of_factors, None, None, None
 
 
 class _Spread(torch.autograd.Function):
