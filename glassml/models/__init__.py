@@ -7,7 +7,7 @@ from glassml.models.bapst import Bapst
 from glassml.models.botan import Botan
 from glassml.models.committee import Committee
 from glassml.models.contract import GlassModel, Output, Redecoded, ScalarInput
-from glassml.models.eignn import Eignn
+from glassml.models.eignn import Eignn, shift_inputs
 from glassml.models.lengths import REFERENCE_SPACING
 from glassml.models.registry import (
     available,
@@ -41,4 +41,5 @@ __all__ = [
     "parameters_of",
     "rebuild",
     "register",
+    "shift_inputs",
 ]

@@ -16,7 +16,7 @@ from glassml.models.registry import register
 from glassml.models.standardised import StandardisedModel
 from glassml.nn.eignn_layer import N_HARMONICS, EignnLayer, distances, harmonics_of, sums
 
-__all__ = ["Eignn"]
+__all__ = ["Eignn", "shift_inputs"]
 
 _CITATION = (
     "X. Jiang, Z. Tian, K. Li, W. Hu, Enhancing the prediction of glass dynamics by incorporating "
@@ -27,6 +27,11 @@ _CITATION = (
 # they have the size of the published ones for any liquid and unit of length.
 _PUBLISHED_CUTOFF = 2.0
 _MEMORY = 7  # columns of an edge: the vector, the other distance, three gates
+
+
+def shift_inputs(structure: str) -> tuple[str, ...]:
+    """The scalar inputs of an EIGNN whose other structure is "inherent" or "cage"."""
+    return (*shift_names(structure), "inherent_energy")
 
 
 @register("eignn")
@@ -87,7 +92,7 @@ class Eignn(StandardisedModel):
         species: Sequence[str] = ("A", "B"),
         times: Sequence[float] = (1.0,),
         cutoff: float = 3.1,
-        scalar_inputs: Sequence[str] = (*shift_names("inherent"), "inherent_energy"),
+        scalar_inputs: Sequence[str] = shift_inputs("inherent"),
         length_unit: str = "lj",
         graph_cutoff: float = 2.0,
         bessel_cutoff: float = 2.5,
@@ -175,7 +180,7 @@ class Eignn(StandardisedModel):
 
     @torch.jit.export
     def embed_edges(self, edge_vector: Tensor) -> Tensor:
-        """Vectors from sender to receiver, as published, and room for what the first step adds."""
+        """Vectors from sender to receiver, as published, and room for the first step: [E, 7]."""
         return nn.functional.pad(-edge_vector / self.unit, [0, 4])
 
     @torch.jit.export
@@ -187,7 +192,11 @@ class Eignn(StandardisedModel):
         sender: Tensor,
         first_edge: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """As `GlassModel.encode_all`, with what follows from the vectors computed once."""
+        """As `GlassModel.encode_all`, with what follows from the vectors computed once.
+
+        Returns:
+            The final state [n, W] and the edges [E, 7].
+        """
         state = self.embed(species, scalars)
         edges = self._measured(state, self.embed_edges(edge_vector), sender, first_edge)
         graph = self._graph(edges, sender, first_edge)
@@ -279,7 +288,7 @@ class Eignn(StandardisedModel):
 
     @torch.jit.export
     def settle(self, k: int, state: Tensor, sums: Tensor) -> Tensor:
-        """The state after a layer, with h normalised over the whole system."""
+        """The state [n, W] after a layer, with h normalised over the whole system."""
         mean = sums[: self.width] / sums[-1]
         square = sums[self.width : 2 * self.width] / sums[-1]
         return self._normalised(k // 2 - 1, state, mean, square)
@@ -349,10 +358,9 @@ def _receivers(first_edge: Tensor) -> Tensor:
 
 
 def _check_scalars(names: Sequence[str]) -> None:
-    for structure in ("inherent", "cage"):
-        if tuple(names) == (*shift_names(structure), "inherent_energy"):
-            return
-    expected = ", ".join((*shift_names("inherent"), "inherent_energy"))
+    if tuple(names) in (shift_inputs("inherent"), shift_inputs("cage")):
+        return
+    expected = ", ".join(shift_inputs("inherent"))
     raise ConfigError(
         f"scalar_inputs: expected {expected}, or the same with cage_shift (data.scalars in a "
         f"configuration of a training); found {', '.join(names) or 'none'}"
