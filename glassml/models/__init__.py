@@ -7,6 +7,7 @@ from glassml.models.bapst import Bapst
 from glassml.models.botan import Botan
 from glassml.models.committee import Committee
 from glassml.models.contract import GlassModel, Output, Redecoded, ScalarInput
+from glassml.models.eignn import Eignn, shift_inputs
 from glassml.models.geo_gnn import GeoGNN
 from glassml.models.lengths import REFERENCE_SPACING
 from glassml.models.registry import (
@@ -28,6 +29,7 @@ __all__ = [
     "Bapst",
     "Botan",
     "Committee",
+    "Eignn",
     "GeoGNN",
     "GlassModel",
     "Output",
@@ -41,4 +43,5 @@ __all__ = [
     "parameters_of",
     "rebuild",
     "register",
+    "shift_inputs",
 ]
