@@ -16,8 +16,10 @@ from glassml.models.registry import (
     parameters_of,
     rebuild,
     register,
+    trained_by,
 )
 from glassml.models.se3gnn import SE3GNN
+from glassml.models.softness import Softness
 from glassml.models.structural import Structural
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "Output",
     "Redecoded",
     "ScalarInput",
+    "Softness",
     "Structural",
     "available",
     "build",
@@ -39,4 +42,5 @@ __all__ = [
     "parameters_of",
     "rebuild",
     "register",
+    "trained_by",
 ]
