@@ -28,6 +28,8 @@ from glassml.cli.trajectory_options import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from glassml.studies.softness import SoftnessTable
 
 __all__ = ["softness"]
@@ -134,17 +136,10 @@ def softness(
     """
     from pathlib import Path
 
-    from rich.console import Console
-
     from glassml.data import Clock, SpeciesMap, find_inputs
-    from glassml.plotting import check_image, save_figure
+    from glassml.plotting import check_image
     from glassml.progress import TerminalProgress
-    from glassml.studies.softness import (
-        SoftnessOptions,
-        softness_figure,
-        softness_tables,
-        train_softness,
-    )
+    from glassml.studies.softness import SoftnessOptions, train_softness
 
     check_absent(output, overwrite)
     check_tables(table)
@@ -168,6 +163,17 @@ def softness(
     )
     paths = [path for text in trajectory for path in find_inputs([Path(text)], "ase")]
     result = train_softness(paths, output, options, TerminalProgress())
+    _show(result, picture)
+    write_tables(table, csv=result.write_csv, json=result.write_json)
+    say_written(output)
+
+
+def _show(result: SoftnessTable, picture: Path | None) -> None:
+    from rich.console import Console
+
+    from glassml.plotting import save_figure
+    from glassml.studies.softness import softness_figure, softness_tables
+
     typer.echo(_summary(result))
     for each in softness_tables(result):
         Console().print(each)
@@ -176,8 +182,6 @@ def softness(
     if picture is not None:
         save_figure(softness_figure(result), picture)
         say_written(picture)
-    write_tables(table, csv=result.write_csv, json=result.write_json)
-    say_written(output)
 
 
 def _summary(result: SoftnessTable) -> str:

@@ -11,7 +11,8 @@ from glassml.studies.softness.rearranging import Rearranging
 
 __all__ = ["Chosen", "choose", "part_of"]
 
-_TESTED = 4  # looks in each part, all of whose particles are tested
+# All particles of some looks in each part are tested: at least two looks, and so many particles.
+_LOOKS, _TESTED = 2, 4000
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def choose(
     tested: list[int] = []
     for number in range(parts):
         here = rng.permutation(np.flatnonzero(part == number))
-        tested += sorted(here[:_TESTED])
+        tested += sorted(here[: max(_LOOKS, _TESTED // len(own))])
         wanted = particles // parts + (number < particles % parts)
         for look in here:
             if wanted == 0:
