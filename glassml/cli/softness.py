@@ -146,21 +146,12 @@ def softness(
     if picture is not None:
         check_image(picture)
     options = SoftnessOptions(
-        clock=Clock(timestep, frame_interval, start, stop),
-        tau=tau,
-        threshold=threshold,
-        training_threshold=training_threshold,
-        quiet=quiet,
-        only=tuple(only) if only else None,
-        particles=particles,
-        parts=parts,
-        positions=positions,
-        seed=seed,
-        unwrap=unwrap,
-        species=SpeciesMap.parse(species) if species else None,
-        length_unit=length_unit,
+        clock=Clock(timestep, frame_interval, start, stop), tau=tau, threshold=threshold,
+        training_threshold=training_threshold, quiet=quiet, only=tuple(only) if only else None,
+        particles=particles, parts=parts, positions=positions, seed=seed, unwrap=unwrap,
+        species=SpeciesMap.parse(species) if species else None, length_unit=length_unit,
         pbc=directions(pbc),
-    )
+    )  # fmt: skip
     paths = [path for text in trajectory for path in find_inputs([Path(text)], "ase")]
     result = train_softness(paths, output, options, TerminalProgress())
     _show(result, picture)

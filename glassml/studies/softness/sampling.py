@@ -11,8 +11,8 @@ from glassml.studies.softness.rearranging import Rearranging
 
 __all__ = ["Chosen", "choose", "part_of"]
 
-# All particles of some looks in each part are tested: at least two looks, and so many particles.
-_LOOKS, _TESTED = 2, 4000
+# All particles of some looks in each part are tested: at least so many looks, or particles.
+_LOOKS, _TESTED = 4, 2000
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def _chosen(found: Rearranging, options: SoftnessOptions) -> tuple[list[Chosen],
         if name not in names:
             raise InputError(f"--only: {not_one_of(name, names)}")
     rng = np.random.default_rng(options.seed)
-    chosen, without = [], {}
+    chosen, without, counts = [], {}, []
     for index, name in enumerate(names):
         if options.only is not None and name not in options.only:
             without[name] = "not asked for (--only)"
@@ -93,20 +93,19 @@ def _chosen(found: Rearranging, options: SoftnessOptions) -> tuple[list[Chosen],
         one = choose(found, index, options.particles, options.parts, rng)
         part = part_of(one.look[one.soft], len(found.looks), options.parts)
         fewest = int(np.bincount(part, minlength=options.parts).min())
+        counts.append(fewest)
         if fewest >= _FEWEST:
             chosen.append(one)
             continue
-        without[name] = f"{fewest} in a part"
+        without[name] = f"{fewest} soft particles in a part of the trajectory, not {_FEWEST}"
         if options.only is not None:
             raise _too_few(found, name, fewest, options)
     if not chosen:
-        raise _too_few(found, *next(iter(without.items())), options)
+        raise _too_few(found, next(iter(without)), counts[0], options)
     return chosen, without
 
 
-def _too_few(
-    found: Rearranging, name: str, fewest: int | str, options: SoftnessOptions
-) -> InputError:
+def _too_few(found: Rearranging, name: str, fewest: int, options: SoftnessOptions) -> InputError:
     largest = found.jumps.size.max(initial=0.0)
     return InputError(
         f"rearrangements of species {name}: expected {_FEWEST} or more with hard particles in the "
