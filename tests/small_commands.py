@@ -21,7 +21,7 @@ SMALLER: dict[str, list[str]] = {
     ],
     "average": ["--samples", "3"],
     "softness": [
-        *("--tau", "2", "--training-threshold", "0.3", "--quiet", "3", "--particles", "10"),
+        *("--tau", "2", "--training-threshold", "0.3", "--quiet", "3", "--particles", "50"),
     ],
     "evaluate": ["--resamples", "10"],
     "few-shot": ["--draws", "2"],

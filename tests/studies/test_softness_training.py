@@ -238,7 +238,7 @@ def test_particles_that_never_relax(tmp_path: Path) -> None:
         ({"tau": -1.0}, "--tau: expected a positive number; found -1"),
         ({"training_threshold": 0.0}, "--training-threshold: expected a positive"),
         ({"parts": 2}, "--parts: expected 3 or more; found 2"),
-        ({"particles": 1}, "--particles: expected 10 or more; found 1"),
+        ({"particles": 1}, "--particles: expected 50 or more, 10 of each part; found 1"),
         ({"positions": "average"}, "--positions: expected .*; found 'average'"),
     ],
 )

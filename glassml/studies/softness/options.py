@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from glassml.data import POSITIONS, THERMAL, Clock, SpeciesMap
 from glassml.errors import InputError, not_one_of
 
-__all__ = ["SoftnessOptions"]
+__all__ = ["FEWEST", "SoftnessOptions"]
+
+#: Soft particles of each part of the trajectory, at least.
+FEWEST = 10
 
 # Positions that a trajectory can hold; averages are made of many frames.
 _HELD = tuple(name for name in POSITIONS if name != "average")
@@ -61,8 +64,11 @@ class SoftnessOptions:
             if value is not None and not 0 < value < math.inf:
                 option = f"--{name.replace('_', '-')}"
                 raise InputError(f"{option}: expected a positive number; found {value:g}")
-        for name, least in (("particles", 10), ("parts", 3)):
+        for name, least in (("parts", 3), ("particles", FEWEST * self.parts)):
             if getattr(self, name) < least:
-                raise InputError(f"--{name}: expected {least} or more; found {getattr(self, name)}")
+                what = f", {FEWEST} of each part" if name == "particles" else ""
+                raise InputError(
+                    f"--{name}: expected {least} or more{what}; found {getattr(self, name)}"
+                )
         if self.positions not in _HELD:
             raise InputError(f"--positions: {not_one_of(self.positions, _HELD)}")

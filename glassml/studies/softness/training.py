@@ -19,14 +19,12 @@ from glassml.progress import SILENT, Progress
 from glassml.provenance import DataFile, Hyperplane, Side, TrainingRecord
 from glassml.studies.softness.evaluation import SoftnessTable, SpeciesSoftness, evaluated
 from glassml.studies.softness.hyperplane import Plane, divide
-from glassml.studies.softness.options import SoftnessOptions
+from glassml.studies.softness.options import FEWEST, SoftnessOptions
 from glassml.studies.softness.rearranging import Rearranging, find_rearranging
 from glassml.studies.softness.sampling import Chosen, choose, part_of
 from glassml.studies.softness.structure import Structures, read_structures
 
 __all__ = ["train_softness"]
-
-_FEWEST = 10  # soft particles of each part of the trajectory
 
 
 def train_softness(
@@ -94,10 +92,10 @@ def _chosen(found: Rearranging, options: SoftnessOptions) -> tuple[list[Chosen],
         part = part_of(one.look[one.soft], len(found.looks), options.parts)
         fewest = int(np.bincount(part, minlength=options.parts).min())
         counts.append(fewest)
-        if fewest >= _FEWEST:
+        if fewest >= FEWEST:
             chosen.append(one)
             continue
-        without[name] = f"{fewest} soft particles in a part of the trajectory, not {_FEWEST}"
+        without[name] = f"{fewest} soft particles in a part of the trajectory, not {FEWEST}"
         if options.only is not None:
             raise _too_few(found, name, fewest, options)
     if not chosen:
@@ -108,7 +106,7 @@ def _chosen(found: Rearranging, options: SoftnessOptions) -> tuple[list[Chosen],
 def _too_few(found: Rearranging, name: str, fewest: int, options: SoftnessOptions) -> InputError:
     largest = found.jumps.size.max(initial=0.0)
     return InputError(
-        f"rearrangements of species {name}: expected {_FEWEST} or more with hard particles in the "
+        f"rearrangements of species {name}: expected {FEWEST} or more with hard particles in the "
         f"same frame, in each of {options.parts} parts of the trajectory (--parts); found "
         f"{fewest}. {len(found.jumps.frame)} of all species have p_hop above {found.threshold:g} "
         f"(--threshold), the largest is {largest:.3g}. Use a longer trajectory, a lower "
