@@ -21,7 +21,7 @@ from glassml.errors import ConfigError, ModelFileWarning
 from glassml.export import read_manifest, replace_decoder, save_model, script_model
 from glassml.graph import build_graph, collate, first_edge
 from glassml.inference import Predictor
-from glassml.models import Softness, build
+from glassml.models import Committee, Softness, build
 from glassml.nn.structure_functions import ANGULAR
 from glassml.provenance import TrainingRecord
 from glassml.training.train_config import parse_config
@@ -237,6 +237,17 @@ def test_domains_need_the_species_alone(model: Softness) -> None:
         own = model.step(0, state, edges[:last], sender[:last], first[: half + 1])
         expected = model(species, scalars, vector, sender, first)[:half]
         near(model.propensity(own), expected)
+
+
+def test_in_a_committee(model: Softness) -> None:
+    other = build("structural", times=(0.5, 3.0), averages=1).double().eval()
+    committee = script_model(Committee([model, other]), torch.float64)
+    system = liquid(60, seed=9)
+    with torch.no_grad():
+        state = committee.encode(*inputs(system, cutoff=other.cutoff))
+        found = committee.propensity_members(state)
+        expected = [m(*inputs(system, cutoff=m.cutoff)) for m in (model, other)]
+    near(found, torch.cat(expected, dim=1))
 
 
 def test_lengths_scale(model: Softness) -> None:

@@ -10,10 +10,15 @@ import pytest
 from systems import liquid
 from trajectories import jumping, random_walk, write_trajectory
 
-from glassml.data import Clock, SpeciesMap
+from glassml.data import Clock, Dataset, DatasetWriter, SpeciesMap
 from glassml.errors import InputError
+from glassml.export import read_manifest, save_model
+from glassml.inference import Predictor
+from glassml.models import Softness, build
 from glassml.physics import Jumps
 from glassml.progress import SILENT
+from glassml.provenance import TrainingRecord
+from glassml.studies import refit
 from glassml.studies.softness import SoftnessOptions, train_softness
 from glassml.studies.softness.evaluation import evaluated
 from glassml.studies.softness.hyperplane import divide
@@ -171,6 +176,29 @@ def test_columns_that_few_particles_have_are_left_out() -> None:
     plane = divide(**given, apart=2.0).plane
     assert plane.weight[3] == 0
     assert plane.scale[3] == 1
+
+
+def test_refit_keeps_in_mind_what_was_not_trained(tmp_path: Path) -> None:
+    model = build("softness", cutoff=2.4, angular_cutoff=1.9)
+    assert isinstance(model, Softness)
+    model.set_no_hyperplane(1)
+    record = TrainingRecord(untrained=("propensity", "softness of B"))
+    save_model(model, tmp_path / "m.pt", training=record)
+    rng = np.random.default_rng(11)
+    with DatasetWriter(tmp_path / "d.h5") as writer:
+        for seed in (1, 2, 3):
+            labels = rng.uniform(0.1, 1.0, (60, 1))
+            start = liquid(60, seed=seed, name=f"liquid{seed}")
+            writer.add(replace(start, times=np.array([2.0]), propensity=labels, n_runs=8))
+    with Dataset(tmp_path / "d.h5") as dataset:
+        refit(Predictor(tmp_path / "m.pt", check_domain=False), dataset, tmp_path / "new.pt")
+        labels = np.concatenate([c.propensity[c.species == 1, 0] for c in dataset])
+        system = dataset[0]
+    assert read_manifest(tmp_path / "new.pt").training.untrained == ("softness of B",)
+    found = Predictor(tmp_path / "new.pt").predict([system])[0]["propensity"][:, 0]
+    # Without a softness it is the mean of the labels; float32.
+    np.testing.assert_allclose(found[system.species == 1], labels.mean(), rtol=1e-5)
+    assert np.ptp(found[system.species == 0]) > 0
 
 
 def test_chances_to_rearrange() -> None:
