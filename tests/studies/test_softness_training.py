@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -191,7 +192,10 @@ def test_refit_keeps_in_mind_what_was_not_trained(tmp_path: Path) -> None:
             start = liquid(60, seed=seed, name=f"liquid{seed}")
             writer.add(replace(start, times=np.array([2.0]), propensity=labels, n_runs=8))
     with Dataset(tmp_path / "d.h5") as dataset:
-        refit(Predictor(tmp_path / "m.pt", check_domain=False), dataset, tmp_path / "new.pt")
+        predictor = Predictor(tmp_path / "m.pt", check_domain=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what the propensity was before is not looked at
+            refit(predictor, dataset, tmp_path / "new.pt")
         labels = np.concatenate([c.propensity[c.species == 1, 0] for c in dataset])
         system = dataset[0]
     assert read_manifest(tmp_path / "new.pt").training.untrained == ("softness of B",)
