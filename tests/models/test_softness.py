@@ -135,6 +135,8 @@ def test_published_number_of_functions() -> None:
     assert len(names) == len(set(names)) == 166
     assert sum(name.startswith("radial_A") for name in names) == 50
     assert sum(name.startswith("angular_A_B") for name in names) == 22
+    alone = build("softness", species=("A",))
+    assert [len(o.columns) for o in alone.outputs][2] == 50 + 22
     # A hyperplane of 166 weights and an offset, and two numbers of the propensity, per species.
     assert sum(p.numel() for p in model.parameters()) == 2 * (166 + 1) + 2 * 2
 
