@@ -135,7 +135,9 @@ class Predictor:
                 of_edges = name in (entry.name for entry in self.manifest.edge_outputs)
                 hint = ". It is for pairs: use Predictor.predict_edges" if of_edges else ""
                 raise InputError(f"quantity: {self.path.name}: {not_one_of(name, known)}{hint}")
-        for name in set(outputs) & self._untrained:
+        for name in sorted(self._untrained):
+            if name.partition(" of ")[0] not in outputs:
+                continue
             warnings.warn(
                 f"{self.path.name}: {name}: not trained, so its values mean nothing",
                 ModelFileWarning,

@@ -18,8 +18,10 @@ from glassml.models.registry import (
     parameters_of,
     rebuild,
     register,
+    trained_by,
 )
 from glassml.models.se3gnn import SE3GNN
+from glassml.models.softness import Softness
 from glassml.models.structural import Structural
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "Output",
     "Redecoded",
     "ScalarInput",
+    "Softness",
     "Structural",
     "available",
     "build",
@@ -44,4 +47,5 @@ __all__ = [
     "rebuild",
     "register",
     "shift_inputs",
+    "trained_by",
 ]

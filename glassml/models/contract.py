@@ -102,7 +102,8 @@ class GlassModel(nn.Module, ABC):
         length_unit: unit of length, "lj" or another of `glassml.physics.units.LENGTH_UNITS`.
 
     The class attribute ``lengths`` names the arguments that are lengths. Their defaults are those
-    of the Kob-Andersen liquid (see `glassml.models.lengths`).
+    of the Kob-Andersen liquid (see `glassml.models.lengths`). ``trained_by`` names the command that
+    trains the model.
 
     Subclasses declare ``state_widths`` (widths W_0..W_n of the node state before each step and
     after the last) and ``outputs``, and implement ``embed``, ``embed_edges``, ``step`` and one
@@ -122,6 +123,7 @@ class GlassModel(nn.Module, ABC):
     """
 
     lengths: ClassVar[tuple[str, ...]] = ("cutoff",)
+    trained_by: ClassVar[str] = "glassml train"
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Building blocks: layouts, radial networks, convolutions, norms, gates, perceptrons, angles."""
+"""Building blocks: layouts, convolutions, norms, gates, structure functions, angular sums."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from glassml.nn.gate import Gate, NoGate
 from glassml.nn.layout import channel_irreps, invariants, to_irreps_order
 from glassml.nn.mlp import Perceptron
 from glassml.nn.radial import RadialBasis, RadialNetwork, TableKnots
+from glassml.nn.structure_functions import StructureFunctions
 from glassml.nn.triplets import TripletLayer
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Perceptron",
     "RadialBasis",
     "RadialNetwork",
+    "StructureFunctions",
     "TableKnots",
     "TripletLayer",
     "channel_irreps",
