@@ -8,6 +8,7 @@ from glassml.models.botan import Botan
 from glassml.models.committee import Committee
 from glassml.models.contract import GlassModel, Output, Redecoded, ScalarInput
 from glassml.models.eignn import Eignn, shift_inputs
+from glassml.models.geo_gnn import GeoGNN
 from glassml.models.lengths import REFERENCE_SPACING
 from glassml.models.registry import (
     available,
@@ -31,6 +32,7 @@ __all__ = [
     "Botan",
     "Committee",
     "Eignn",
+    "GeoGNN",
     "GlassModel",
     "Output",
     "Redecoded",

@@ -1,7 +1,8 @@
-"""Building blocks: layouts, radial networks, convolutions, norms, gates, structure functions."""
+"""Building blocks: layouts, convolutions, norms, gates, structure functions, angular sums."""
 
 from __future__ import annotations
 
+from glassml.nn.angular_sums import AngularSums
 from glassml.nn.batchnorm import EquivariantBatchNorm
 from glassml.nn.convolution import EquivariantConvolution
 from glassml.nn.gate import Gate, NoGate
@@ -9,8 +10,10 @@ from glassml.nn.layout import channel_irreps, invariants, to_irreps_order
 from glassml.nn.mlp import Perceptron
 from glassml.nn.radial import RadialBasis, RadialNetwork, TableKnots
 from glassml.nn.structure_functions import StructureFunctions
+from glassml.nn.triplets import TripletLayer
 
 __all__ = [
+    "AngularSums",
     "EquivariantBatchNorm",
     "EquivariantConvolution",
     "Gate",
@@ -20,6 +23,7 @@ __all__ = [
     "RadialNetwork",
     "StructureFunctions",
     "TableKnots",
+    "TripletLayer",
     "channel_irreps",
     "invariants",
     "to_irreps_order",

@@ -35,7 +35,7 @@ def predicted_rows(file, configuration: Configuration) -> np.ndarray:
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("name", ["bapst", "botan"])
+@pytest.mark.parametrize("name", ["bapst", "botan", "geo-gnn"])
 def test_as_in_python_and_ase_on_every_number_of_ranks(
     bench, dump, agrees, models, name: str, dtype: str
 ) -> None:

@@ -10,6 +10,7 @@ from glassml.errors import ConfigError
 from glassml.models import available, build, material_lengths, parameters_of
 
 PUBLISHED = {
+    "geo-gnn": {"cutoff": 2.0, "gaussian_range": 5.0},
     "se3gnn": {"cutoff": 2.0, "radial_unit": 1.0},
     "se3gnn-v1": {"cutoff": 2.0, "radial_unit": 1.0},
     "se3gnn-v2": {"cutoff": 2.0, "radial_unit": 1.0},

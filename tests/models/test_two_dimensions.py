@@ -54,11 +54,15 @@ def test_the_graph_has_the_neighbours_in_the_plane_only(flat: Configuration, hei
     np.testing.assert_allclose(vectors[order, :2], expected[other], atol=1e-12)
 
 
-def test_predictions_do_not_change_when_the_plane_is_turned(flat: Configuration, tmp_path) -> None:
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("se3gnn-v2", {"n_layers": 2, "channels": 4, "l_max": 3}), ("geo-gnn", {"n_degrees": 8})],
+)
+def test_predictions_do_not_change_when_the_plane_is_turned(
+    flat: Configuration, tmp_path, name: str, settings: dict
+) -> None:
     torch.manual_seed(3)
-    model = build(
-        "se3gnn-v2", species=("A", "B", "C"), n_layers=2, channels=4, times=(1.0, 5.0), l_max=3
-    )
+    model = build(name, species=("A", "B", "C"), times=(1.0, 5.0), **settings)
     save_model(model.double(), tmp_path / "flat.pt", dtype="float64")
     predictor = Predictor(tmp_path / "flat.pt")
     (plain,) = predictor.predict([flat])
