@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from glassml.models.analytic import Analytic
 from glassml.models.bapst import Bapst
+from glassml.models.boattini import Boattini
 from glassml.models.botan import Botan
+from glassml.models.cage import Cage
 from glassml.models.committee import Committee
 from glassml.models.contract import GlassModel, Output, Redecoded, ScalarInput
 from glassml.models.lengths import REFERENCE_SPACING
@@ -16,6 +18,7 @@ from glassml.models.registry import (
     parameters_of,
     rebuild,
     register,
+    untrained_models,
 )
 from glassml.models.se3gnn import SE3GNN
 from glassml.models.structural import Structural
@@ -25,7 +28,9 @@ __all__ = [
     "SE3GNN",
     "Analytic",
     "Bapst",
+    "Boattini",
     "Botan",
+    "Cage",
     "Committee",
     "GlassModel",
     "Output",
@@ -39,4 +44,5 @@ __all__ = [
     "parameters_of",
     "rebuild",
     "register",
+    "untrained_models",
 ]

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from glassml.data import THERMAL, Window
+from glassml.data import THERMAL, Window, shift_names
 from glassml.domain import Domain
 from glassml.errors import ConfigError, not_one_of
 from glassml.models.limits import LARGEST_CUTOFF
@@ -35,6 +35,10 @@ KNOWN_SCALARS = {
     "vibration": ("rms distance from its averaged position in the window", "[length]"),
     "cage_displacement": ("distance from its thermal position to its cage centre", "[length]"),
 }
+for _structure, _place in (("inherent", "inherent position"), ("cage", "cage centre")):
+    for _axis, _name in zip("xyz", shift_names(_structure), strict=True):
+        _meaning = f"{_axis} component of the vector from its thermal position to its {_place}"
+        KNOWN_SCALARS[_name] = (_meaning, "[length]")
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,8 @@ class GlassModel(nn.Module, ABC):
         length_unit: unit of length, "lj" or another of `glassml.physics.units.LENGTH_UNITS`.
 
     The class attribute ``lengths`` names the arguments that are lengths. Their defaults are those
-    of the Kob-Andersen liquid (see `glassml.models.lengths`).
+    of the Kob-Andersen liquid (see `glassml.models.lengths`). ``needs_training`` is False for fixed
+    descriptors, which `glassml refit` gives a decoder.
 
     Subclasses declare ``state_widths`` (widths W_0..W_n of the node state before each step and
     after the last) and ``outputs``, and implement ``embed``, ``embed_edges``, ``step`` and one
@@ -115,6 +120,7 @@ class GlassModel(nn.Module, ABC):
     """
 
     lengths: ClassVar[tuple[str, ...]] = ("cutoff",)
+    needs_training: ClassVar[bool] = True
 
     def __init__(
         self,

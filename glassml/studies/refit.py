@@ -137,6 +137,7 @@ def refit(
         dataset,
         reversed_runs=reversed_runs,
         label_noise=label_noise,
+        single=len(dataset) == 1,
         progress=progress,
     )
     manifest = predictor.manifest
@@ -172,11 +173,11 @@ def untrained(
     Until it is refitted it predicts 0.
 
     Args:
-        name: name of the model in the registry, such as ``structural``.
+        name: one of `glassml.models.untrained_models`, such as ``structural``.
         dataset: its species, times and unit of length become those of the model.
         path: the file to write.
         positions: one of `glassml.data.POSITIONS`.
-        scalars: per-particle scalars that the model reads.
+        scalars: per-particle scalars that the model reads besides those that it always reads.
 
     Raises:
         InputError: unknown positions, no labels, or no averaged positions that the model reads.
