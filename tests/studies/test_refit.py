@@ -91,6 +91,11 @@ def test_scores_are_of_the_configurations_left_out(
             expected = statistic(predicted, labels, species, 1)[0, 0]
             assert score.value == pytest.approx(expected, rel=1e-9)
             assert score.value > 0.95  # the labels are linear in the descriptors, plus some noise
+        each = [np.corrcoef(p[:, 0], y[:, 0])[0, 1] for p, y in zip(predicted, labels, strict=True)]
+        pooled, mean = decoder.refitted
+        assert pooled.error is None
+        assert mean.error == pytest.approx(np.std(each, ddof=1) / np.sqrt(len(each)), rel=1e-6)
+        assert mean.error_kind == "standard error over configurations"
 
 
 def test_before_is_the_model_as_it_was(
