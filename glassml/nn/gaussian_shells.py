@@ -142,7 +142,8 @@ class GaussianShells(nn.Module):
         result = r.new_zeros(n, l_max * shells)
         if len(r) == 0:
             return result
-        direction = vector / r.unsqueeze(1)
+        # Of particles at one place the direction is 0, and their weights are 0 anyway.
+        direction = vector / r.clamp_min(1e-30).unsqueeze(1)
         block = block_size(first_edge, rows)
         for low in range(0, n, block):
             high = min(low + block, n)

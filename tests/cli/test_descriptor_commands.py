@@ -27,7 +27,7 @@ def write_train(path: str, *structures: str) -> None:
                     bare,
                     species=np.zeros(60, int),
                     species_names=("A",),
-                    structures={name: bare.positions + way for name in structures},
+                    structures=dict.fromkeys(structures, bare.positions + way),
                     times=[1.0],
                     propensity=0.1 + np.linalg.norm(way, axis=1, keepdims=True),
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from glassml_ase import GlassMLCalculator
+from pages import executed
 from systems import liquid, moved
 
 from glassml.data import atoms_from_configuration, shift_names
@@ -38,6 +39,21 @@ def test_as_in_python_and_ase_on_every_number_of_ranks(
     calculator = GlassMLCalculator(file, species=("A", "B"), device="cpu")
     found = calculator.get_property("propensity", atoms)
     agrees(np.reshape(found, (len(LIQUID.positions), -1)), system, file)
+
+
+def test_the_script_of_the_page(bench, dump, agrees, models) -> None:
+    """Vectors from files: the number of lines, then the ID of each atom and its value."""
+    (lines,) = executed("docs/theory/descriptors.md", "lammps")
+    file = models("cage", times=(1.0,), **SETTINGS["cage"])
+    (bench.folder / "cage.pt").write_bytes(file.read_bytes())
+    shift = 0.1 * np.random.default_rng(5).normal(size=(3, len(LIQUID.positions)))
+    scalars = dict(zip(shift_names("cage"), shift, strict=True))
+    for name, values in scalars.items():
+        rows = "".join(f"{k} {value:.17g}\n" for k, value in enumerate(values, start=1))
+        (bench.folder / f"{name}.txt").write_text(f"{len(values)}\n{rows}")
+    start = bench.start(LIQUID, before="atom_modify map yes")
+    bench.run(start + lines + f"{dump('cage')}run 0\n", ranks=2)
+    agrees(bench.frames()[0].values("cage"), moved(LIQUID, scalars=scalars), file)
 
 
 def test_neighbours_beyond_half_of_the_box(bench, dump, agrees, models) -> None:

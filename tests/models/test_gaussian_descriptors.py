@@ -327,6 +327,22 @@ def test_particles_without_neighbours(model: GlassModel) -> None:
         assert model(*empty, torch.zeros(1, dtype=torch.int64)).shape == (0, 2)
 
 
+def test_particles_at_one_place_are_no_neighbours_in_a_shell(model: GlassModel) -> None:
+    together = Configuration(
+        positions=np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [2.0, 1.0, 1.0]]),
+        cell=20 * np.eye(3),
+        species=[0, 1, 0],
+        species_names=("A", "B"),
+        structures={"cage": np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [2.0, 1.0, 1.0]])},
+    )
+    found = named(model, outputs(model, together)["descriptors"])
+    assert all(np.all(np.isfinite(values)) for values in found.values())
+    (order,) = (
+        v for k, v in found.items() if k.endswith("order_l=4_r=1_average=0") and k[0] != "i"
+    )
+    np.testing.assert_allclose(order, 1.0, **EXACT)
+
+
 def test_order_of_an_empty_shell_is_zero_and_nothing_jumps() -> None:
     """With one neighbour the order is 1 near its shell, and falls to 0 far from it."""
     model = small("boattini", averages=0)
