@@ -52,7 +52,7 @@ def test_the_script_of_the_page(bench, dump, agrees, models) -> None:
         rows = "".join(f"{k} {value:.17g}\n" for k, value in enumerate(values, start=1))
         (bench.folder / f"{name}.txt").write_text(f"{len(values)}\n{rows}")
     start = bench.start(LIQUID, before="atom_modify map yes")
-    bench.run(start + lines + f"{dump('cage')}run 0\n", ranks=2)
+    bench.run(start + lines + f"{dump('cage', every=100)}run 0\n", ranks=2)
     agrees(bench.frames()[0].values("cage"), moved(LIQUID, scalars=scalars), file)
 
 
