@@ -98,6 +98,23 @@ def test_scores_are_of_the_configurations_left_out(
         assert mean.error_kind == "standard error over configurations"
 
 
+def test_without_slabs_the_moments_are_the_same(
+    small_network: Path, make_dataset, linear_labels
+) -> None:
+    """Of many descriptors the slabs of every configuration would take five times the memory."""
+    dataset = Dataset(make_dataset("there.h5", linear_labels))
+    predictor = Predictor(small_network, device="cpu")
+    whole = read_descriptor_moments(predictor, dataset, single=False)
+    divided = read_descriptor_moments(predictor, dataset)
+    assert {len(slabs) for slabs in whole.slabs} == {1}
+    assert {len(slabs) for slabs in divided.slabs} == {SLABS}
+    for i in range(len(dataset)):
+        for s in range(2):
+            one, other = whole.of(i, s), divided.of(i, s)
+            np.testing.assert_allclose(one.xx, other.xx, rtol=1e-9, atol=1e-9 * other.xx.max())
+            np.testing.assert_allclose(one.xy, other.xy, rtol=1e-9, atol=1e-9)
+
+
 def test_before_is_the_model_as_it_was(
     small_network: Path, make_dataset, linear_labels, tmp_path: Path
 ) -> None:
