@@ -21,7 +21,7 @@ _Runs = Annotated[
     typer.Argument(
         metavar="RUN...",
         help="Run folder of `glassml train`, or one of its checkpoints. Several make a committee. "
-        "Files of refitted `structural` models may be given too.",
+        "Files of refitted `structural`, `boattini` and `cage` models may be given too.",
         show_default=False,
     ),
 ]

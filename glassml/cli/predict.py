@@ -140,7 +140,7 @@ def predict(
     source, untrained = dataset_path(source), _is_untrained(model)
     opened = partial(open_frames, source, kind=file_format, pbc=directions(pbc))
     load = partial(Predictor, device=device, threads=threads, trust=trust)
-    predictor = _describing(opened, species, length_unit, load) if untrained else load(model)
+    predictor = _describing(opened, model, species, length_unit, load) if untrained else load(model)
     inputs = ModelInputs(
         predictor.manifest,
         species=species and SpeciesMap.parse(species, predictor.manifest.species),
@@ -165,13 +165,14 @@ def predict(
 
 
 def _is_untrained(model: Path) -> bool:
-    from glassml.inference import UNTRAINED
+    from glassml.models import untrained_models
 
-    return str(model) == UNTRAINED and not model.exists()
+    return str(model) in untrained_models() and not model.exists()
 
 
 def _describing(
     opened: Callable[[str], Frames],
+    model: Path,
     species: str | None,
     length_unit: str | None,
     load: Callable[[Path], Predictor],
@@ -180,12 +181,12 @@ def _describing(
     from tempfile import TemporaryDirectory
 
     from glassml.data import SpeciesMap
-    from glassml.inference import UNTRAINED, descriptors_for_frames
+    from glassml.inference import descriptors_for_frames
 
     names = None if species is None else SpeciesMap.parse(species)
     with TemporaryDirectory() as folder:  # the model is in memory then
-        file = Path(folder) / f"{UNTRAINED}.pt"
-        descriptors_for_frames(opened("0"), file, names, length_unit)
+        file = Path(folder) / f"{model}.pt"
+        descriptors_for_frames(opened("0"), file, str(model), names, length_unit)
         return load(file)
 
 
@@ -197,8 +198,8 @@ def _quantities(names: str, untrained: bool) -> list[str]:
         return [name.strip() for name in names.split(",")]
     if names not in ("propensity", "descriptors"):  # the first is the default
         raise InputError(
-            "--quantity: expected descriptors, which is all that `structural` gives without "
-            f"training; found {names!r}"
+            "--quantity: expected descriptors, which is all that a model gives that was not fitted "
+            f"to data; found {names!r}"
         )
     return ["descriptors"]
 

@@ -59,7 +59,7 @@ _Positions = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="For structural: thermal, average, inherent or cage.",
+        help="For structural and boattini: thermal, average, inherent or cage.",
         show_default="thermal",
     ),
 ]
@@ -67,7 +67,8 @@ _Scalars = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME",
-        help="For structural: a per-particle scalar to use as input. May be repeated.",
+        help="For structural, boattini and cage: a per-particle scalar to use as input. May be "
+        "repeated.",
     ),
 ]
 _Reversed = Annotated[
@@ -179,8 +180,8 @@ def refit(
     shown are for the configurations left out. Test the new file on other data with `glassml
     evaluate`.
 
-    MODEL may also be `structural`: classical averaged descriptors, which need no training; then
-    --positions and --scalar say what they are calculated from.
+    MODEL may also be `structural`, `boattini` or `cage`: classical averaged descriptors, which need
+    no training; then --positions and --scalar say what they are calculated from.
 
     For example:
 
@@ -281,16 +282,18 @@ def _described(
     folder: Path,
 ) -> Predictor:
     """The model to refit; descriptors that need no training are made for the dataset."""
-    from glassml.inference import UNTRAINED, Predictor
+    from glassml.inference import Predictor
+    from glassml.models import untrained_models
     from glassml.studies.refit import untrained
 
-    if str(model) == UNTRAINED and not model.exists():
-        file = folder / f"{UNTRAINED}.pt"
-        untrained(UNTRAINED, dataset, file, positions or "thermal", scalars or [])
+    names = untrained_models()
+    if str(model) in names and not model.exists():
+        file = folder / f"{model}.pt"
+        untrained(str(model), dataset, file, positions or "thermal", scalars or [])
         return Predictor(file, device, check_domain=False)
     if positions is not None or scalars:
         raise InputError(
-            f"--positions, --scalar: expected the model `{UNTRAINED}`, as a model file has its "
+            f"--positions, --scalar: expected one of {', '.join(names)}, as a model file has its "
             f"own inputs; found {model}"
         )
     return _linear(model, device)

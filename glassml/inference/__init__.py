@@ -20,7 +20,6 @@ from glassml.inference.predictor import EdgePrediction, Predictor
 from glassml.inference.sample_clock import SampleClock
 from glassml.inference.smoothing import Smoothing
 from glassml.inference.untrained import (
-    UNTRAINED,
     descriptors_for_frames,
     save_untrained,
     usual_spacing,
@@ -29,7 +28,6 @@ from glassml.inference.windowed import PositionWindow, window_note
 
 __all__ = [
     "CARD_SECTIONS",
-    "UNTRAINED",
     "EdgePrediction",
     "FrameAverages",
     "ModelInputs",

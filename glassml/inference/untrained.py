@@ -9,32 +9,33 @@ import torch
 from ase import Atoms
 
 from glassml.data import (
+    POSITIONS,
     THERMAL,
     Configuration,
     Frames,
     SpeciesMap,
     Window,
     configuration_from_atoms,
+    shift_names,
 )
 from glassml.data.stated_species import species_by_symbol, species_in_file
 from glassml.domain import mean_spacing
 from glassml.errors import InputError
 from glassml.export import save_model
-from glassml.models import REFERENCE_SPACING, build, material_lengths
+from glassml.models import REFERENCE_SPACING, build, material_lengths, parameters_of
 
-__all__ = ["UNTRAINED", "descriptors_for_frames", "save_untrained", "usual_spacing"]
+__all__ = ["descriptors_for_frames", "save_untrained", "usual_spacing"]
 
-#: The model of the registry whose descriptors need no training.
-UNTRAINED = "structural"
+_SHIFTS = {shift for structure in POSITIONS for shift in shift_names(structure)}
 
 
 def save_untrained(
     path: str | Path,
     *,
+    name: str,
     species: Sequence[str],
     length_unit: str,
     spacing: float,
-    name: str = UNTRAINED,
     times: Sequence[float] = (1.0,),
     scalars: Sequence[str] = (),
     positions: str = THERMAL,
@@ -44,21 +45,30 @@ def save_untrained(
 
     Args:
         path: the file to write.
+        name: one of `glassml.models.untrained_models`.
         species: names of the species.
         length_unit: unit of length.
         spacing: mean spacing of the particles [length], to which the model's lengths are scaled.
-        name: name of the model in the registry.
         times: times of the propensity [time], for `glassml.studies.refit`.
-        scalars: per-particle scalars that the model reads.
+        scalars: per-particle scalars that the model reads besides those that it always reads.
         positions: one of `glassml.data.POSITIONS`.
         window: of averages that the model reads.
+
+    Raises:
+        InputError: the model always reads thermal positions, and others are given.
     """
+    always = parameters_of(name)["scalar_inputs"]
+    if positions != THERMAL and set(always) & _SHIFTS:
+        raise InputError(
+            f"positions: expected {THERMAL} for {name}, which reads the vectors from there to its "
+            f"other structure; found {positions!r}"
+        )
     model = build(
         name,
         **material_lengths(name, spacing),
         species=species,
         times=times,
-        scalar_inputs=tuple(scalars),
+        scalar_inputs=(*always, *scalars),
         length_unit=length_unit,
     )
     model.positions = positions
@@ -88,13 +98,18 @@ def usual_spacing(configurations: Iterable[Configuration], length_unit: str) -> 
 
 
 def descriptors_for_frames(
-    frames: Frames, path: str | Path, species: SpeciesMap | None, length_unit: str | None
+    frames: Frames,
+    path: str | Path,
+    name: str,
+    species: SpeciesMap | None,
+    length_unit: str | None,
 ) -> None:
     """Write a model of descriptors for the material in a file.
 
     Args:
         frames: the file; its first frame is read.
         path: the model file to write.
+        name: one of `glassml.models.untrained_models`.
         species: which species the particles are. Default: those that the file names, else the
             chemical symbols that occur.
         length_unit: unit of the positions. Default: that of the file, else "lj", which the density
@@ -104,14 +119,15 @@ def descriptors_for_frames(
         InputError: the file has no frame, or see `glassml.data.configuration_from_atoms` and
             `glassml.domain.mean_spacing`.
     """
-    name, frame = next(frames.frames, (str(frames.path), None))
+    place, frame = next(frames.frames, (str(frames.path), None))
     if frame is None:
-        raise InputError(f"{name}: expected one or more frames; found none chosen")
+        raise InputError(f"{place}: expected one or more frames; found none chosen")
     if isinstance(frame, Atoms):
-        names = species or species_in_file(frame, name) or species_by_symbol(frame)
-        frame = configuration_from_atoms(frame, names, length_unit=length_unit, name=name)
+        names = species or species_in_file(frame, place) or species_by_symbol(frame)
+        frame = configuration_from_atoms(frame, names, length_unit=length_unit, name=place)
     save_untrained(
         path,
+        name=name,
         species=frame.species_names,
         length_unit=frame.length_unit,
         spacing=usual_spacing([frame], frame.length_unit),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from glassml.models.analytic import Analytic
 from glassml.models.bapst import Bapst
+from glassml.models.boattini import Boattini
 from glassml.models.botan import Botan
+from glassml.models.cage import Cage
 from glassml.models.committee import Committee
 from glassml.models.contract import GlassModel, Output, Redecoded, ScalarInput
 from glassml.models.eignn import Eignn, shift_inputs
@@ -19,6 +21,7 @@ from glassml.models.registry import (
     rebuild,
     register,
     trained_by,
+    untrained_models,
 )
 from glassml.models.se3gnn import SE3GNN
 from glassml.models.softness import Softness
@@ -29,7 +32,9 @@ __all__ = [
     "SE3GNN",
     "Analytic",
     "Bapst",
+    "Boattini",
     "Botan",
+    "Cage",
     "Committee",
     "Eignn",
     "GeoGNN",
@@ -48,4 +53,5 @@ __all__ = [
     "register",
     "shift_inputs",
     "trained_by",
+    "untrained_models",
 ]

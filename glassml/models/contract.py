@@ -103,7 +103,8 @@ class GlassModel(nn.Module, ABC):
 
     The class attribute ``lengths`` names the arguments that are lengths. Their defaults are those
     of the Kob-Andersen liquid (see `glassml.models.lengths`). ``trained_by`` names the command that
-    trains the model.
+    trains the model. ``needs_training`` is False for fixed descriptors, which `glassml refit` gives
+    a decoder.
 
     Subclasses declare ``state_widths`` (widths W_0..W_n of the node state before each step and
     after the last) and ``outputs``, and implement ``embed``, ``embed_edges``, ``step`` and one
@@ -124,6 +125,7 @@ class GlassModel(nn.Module, ABC):
 
     lengths: ClassVar[tuple[str, ...]] = ("cutoff",)
     trained_by: ClassVar[str] = "glassml train"
+    needs_training: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -33,6 +33,7 @@ __all__ = [
     "rebuild",
     "register",
     "trained_by",
+    "untrained_models",
 ]
 
 # name -> (class, default hyperparameters of the preset)
@@ -70,6 +71,15 @@ def available() -> tuple[str, ...]:
     """
     _import_own()
     return tuple(sorted(_REGISTRY))
+
+
+def untrained_models() -> tuple[str, ...]:
+    """Those of `available` whose descriptors need no training: `glassml refit` fits decoders.
+
+    Raises:
+        ConfigError: see `available`.
+    """
+    return tuple(name for name in available() if not _REGISTRY[name][0].needs_training)
 
 
 def parameters_of(name: str) -> dict[str, Any]:

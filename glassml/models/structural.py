@@ -6,19 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from glassml.errors import ConfigError
-from glassml.models.contract import GlassModel, Output, Redecoded
-from glassml.models.limits import (
-    LARGEST_CUTOFF,
-    MOST_COLUMNS,
-    MOST_SHELLS,
-    MOST_STEPS,
-    check_at_most,
-    check_whole,
-)
-from glassml.models.registry import build, register
+from glassml.models.descriptor_model import DescriptorModel, check_averages
+from glassml.models.limits import LARGEST_CUTOFF, MOST_SHELLS, check_whole
+from glassml.models.registry import register
 from glassml.nn import invariants, ops
 from glassml.nn.ops import LARGEST_L
 
@@ -31,7 +24,7 @@ _CITATION = (
 
 
 @register("structural")
-class Structural(GlassModel):
+class Structural(DescriptorModel):
     """Averaged structural descriptors with one linear decoder per species and time.
 
     After E. Boattini, F. Smallenburg and L. Filion, Phys. Rev. Lett. 127, 088007 (2021), with
@@ -67,7 +60,6 @@ class Structural(GlassModel):
     lengths = ("cutoff", "start", "averaging_length")
 
     if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
-        one_hot: Tensor
         shell_knots: Tensor
         shell_table: Tensor
         angular_knots: Tensor
@@ -100,23 +92,10 @@ class Structural(GlassModel):
             )
         ops.load()
         self.l_max = l_max
-        self.averages = averages
         self.shells = shells
         self.angular_shells = angular_shells
         self._add_shells(start, averaging_length)
-        names = self._names()
-        self.n_descriptors = len(names)
-        columns = tuple(f"{name}_average={k}" for k in range(averages + 1) for name in names)
-        self.decoder = nn.Linear(len(columns), self.n_species * self.n_times)
-        self.register_buffer("one_hot", torch.eye(self.n_species), persistent=False)
-        self._declare(
-            state_widths=(
-                self.n_inputs,
-                *(self.n_inputs + k * self.n_descriptors for k in range(1, averages + 2)),
-            ),
-            outputs=(self.propensity_output(), Output("descriptors", columns, "[-]")),
-            citations=(_CITATION,),
-        )
+        self._add_decoder(self._names(), averages, (_CITATION,))
 
     def _add_shells(self, start: float, averaging_length: float) -> None:
         """Shells as tables: at knot k the k-th is 1 and the others 0; at the cutoff all are 0."""
@@ -149,42 +128,15 @@ class Structural(GlassModel):
             ),
         ]
 
-    @torch.jit.unused
-    def redecoded(self, times: Sequence[float], weight: Tensor, bias: Tensor) -> Redecoded:
-        """The decoder, [species, T, D] and [species, T]; nothing else is fitted."""
-        model = build(self.name, **{**self.hyperparameters, "times": tuple(times)})
-        assert isinstance(model, Structural)
-        model.to(torch.float64)
-        with torch.no_grad():
-            model.decoder.weight.copy_(weight.reshape(-1, weight.shape[-1]))
-            model.decoder.bias.copy_(bias.reshape(-1))
-        return Redecoded(model, ("decoder.weight", "decoder.bias", "n_times"))
-
-    @torch.jit.export
-    def embed(self, species: Tensor, scalars: Tensor) -> Tensor:
-        """Species int64 [n] and scalars [n, S] to [n, species + S]."""
-        return torch.cat([self.one_hot[species], scalars], dim=1)
-
-    @torch.jit.export
-    def embed_edges(self, edge_vector: Tensor) -> Tensor:
-        """The vectors themselves: [E, 3] [length]."""
-        return edge_vector
-
-    @torch.jit.export
-    def step(
-        self, k: int, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor
+    def _local(
+        self,
+        read: Tensor,
+        kinds: Tensor,
+        others: Tensor,
+        edges: Tensor,
+        sender: Tensor,
+        first_edge: Tensor,
     ) -> Tensor:
-        """Descriptors in step 0, then their averages: [n_all, W_k] to [n, W_(k+1)]."""
-        n = first_edge.shape[0] - 1
-        if k == 0:
-            new = self._local(state, edges, sender, first_edge)
-        else:
-            new = self._averaged(state[:, -self.n_descriptors :], edges, sender, first_edge)
-        return torch.cat([state[:n], new], dim=1)
-
-    def _local(self, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor) -> Tensor:
-        n = first_edge.shape[0] - 1
-        kinds = state[:, : self.n_species]
         density = torch.ops.glassml.tabulated_convolution(
             torch.repeat_interleave(kinds, self.shells, dim=1), edges, self.shell_knots,
             self.shell_table, sender, first_edge, -1, 0, 1, False, None,
@@ -195,13 +147,11 @@ class Structural(GlassModel):
         )  # fmt: skip
         channels = self.n_species * self.angular_shells
         norms = invariants(angular, self.l_max, channels)[:, channels:]
-        scalars = state[:n, self.n_species : self.n_inputs]
-        return torch.cat([scalars, density, norms], dim=1)
+        return torch.cat([others, density, norms], dim=1)
 
     def _averaged(
-        self, values: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor
+        self, read: Tensor, values: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor
     ) -> Tensor:
-        """Means over the particle and its neighbours: [n_all, D] to [n, D]."""
         n = first_edge.shape[0] - 1
         # The last column sums the weights.
         counted = torch.cat([values, torch.ones_like(values[:, :1])], dim=1)
@@ -212,27 +162,14 @@ class Structural(GlassModel):
         )  # fmt: skip
         return (values[:n] + sums[:, :-1]) / (1 + sums[:, -1:])
 
-    @torch.jit.export
-    def descriptors(self, state: Tensor) -> Tensor:
-        """All descriptors, in order of the number of averages: [n, (averages + 1) D]."""
-        return state[:, self.n_inputs :]
-
-    @torch.jit.export
-    def propensity(self, state: Tensor) -> Tensor:
-        """Propensity [n, T] [length]: the decoder of each particle's own species."""
-        values = self.decoder(self.descriptors(state))
-        values = values.reshape(state.shape[0], self.n_species, self.n_times)
-        return (values * state[:, : self.n_species].unsqueeze(2)).sum(dim=1)
-
 
 def _check(n_species: int, l_max: int, shells: int, angular_shells: int, averages: int) -> None:
     for name, value, low, high in (
         ("l_max", l_max, 1, LARGEST_L),
         ("shells", shells, 1, MOST_SHELLS),
         ("angular_shells", angular_shells, 1, MOST_SHELLS),
-        ("averages", averages, 0, MOST_STEPS - 1),
     ):
         check_whole(name, value, low, high)
-    columns = (shells + l_max * angular_shells) * n_species * (averages + 1)
-    cause = f"shells {shells}, angular_shells {angular_shells}, l_max {l_max}, averages {averages}"
-    check_at_most(columns, MOST_COLUMNS, "descriptors of a particle", cause)
+    number = (shells + l_max * angular_shells) * n_species
+    cause = f"shells {shells}, angular_shells {angular_shells}, l_max {l_max}"
+    check_averages(averages, number, cause)

@@ -61,7 +61,8 @@ class DescriptorMoments:
         dataset: the labelled configurations.
         species: names, in the model's order.
         times: times [time] of the labels.
-        slabs: [configuration][slab][species].
+        slabs: [configuration][slab][species]. D descriptors take 8 D^2 bytes for each slab and
+            species.
         weights: [configuration], weight of its particles in fits [-].
         reversed: [configuration][species], weighted moments of its reversed runs; empty if there
             are none.
@@ -142,6 +143,7 @@ def read_descriptor_moments(
     times: Sequence[float] | None = None,
     reversed_runs: Dataset | None = None,
     label_noise: float = 0.0,
+    single: bool = True,
     progress: Progress = SILENT,
 ) -> DescriptorMoments:
     """Run a model on all configurations of a dataset and keep the moments.
@@ -153,6 +155,8 @@ def read_descriptor_moments(
             ``reversed_runs``.
         reversed_runs: reversed runs of these configurations, for fits; others are ignored.
         label_noise: parameter of the labels' weights in fits, see `glassml.physics.label_trust`.
+        single: whether decoders may be fitted to a single one of the configurations; if not, they
+            are not divided into slabs, which saves memory.
         progress: shows how many configurations have been read.
 
     Raises:
@@ -175,13 +179,14 @@ def read_descriptor_moments(
     systems: list[Measured] = []
     ranges = []
 
+    n_slabs = SLABS if single else 1
     read = ("descriptors", "propensity") if known else ("descriptors",)
     predict = partial(predict_windows, predictor, outputs=read)
     for configuration, (windows,) in predict_each(dataset, [predict], progress):
         systems += predictor.measured  # in the last of its windows, which are all alike
         labels = np.asarray(configuration.propensity)[:, used]
         ranges.append(label_range(labels))
-        slab = _slab_of(configuration)
+        slab = _slab_of(configuration, n_slabs)
         masks = _masks(configuration, species)
         weights.append(label_trust(configuration.n_runs, label_noise))
         starts.append(configuration.positions_sha256)
@@ -190,7 +195,7 @@ def read_descriptor_moments(
         slabs.append(
             tuple(
                 tuple(_over_windows(descriptors, labels, m & at) for m in masks)
-                for at in (slab == k for k in range(SLABS))
+                for at in (slab == k for k in range(n_slabs))
             )
         )
         own.append(tuple(_over_windows(predicted, labels[:, known], m) for m in masks))
@@ -272,9 +277,9 @@ def _masks(configuration: Configuration, species: Sequence[str]) -> list[np.ndar
     return [names == name for name in species]
 
 
-def _slab_of(configuration: Configuration) -> np.ndarray:
+def _slab_of(configuration: Configuration, n_slabs: int = SLABS) -> np.ndarray:
     """The slab [N] of each particle: equally populated, along the first lattice vector."""
     along = (configuration.positions @ np.linalg.inv(configuration.cell))[:, 0]
     if configuration.pbc[0]:
         along = along % 1.0
-    return np.argsort(np.argsort(along, kind="stable")) * SLABS // len(along)
+    return np.argsort(np.argsort(along, kind="stable")) * n_slabs // len(along)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from rich.table import Table
+from scipy.stats import mstats
 
 import glassml
 from glassml.analysis.metrics import pearson_scores
@@ -41,7 +42,7 @@ from glassml.studies.descriptor_moments import (
     left_out_in_turn,
     read_descriptor_moments,
 )
-from glassml.studies.ridge import pearson
+from glassml.studies.ridge import LinearFit, RidgeMoments, pearson
 from glassml.tables import ScoreTable
 
 __all__ = ["Refit", "RefitDecoder", "refit", "refit_table", "untrained"]
@@ -57,7 +58,8 @@ class RefitDecoder:
         penalty: ridge penalty [-], in units of the variance of a descriptor.
         before: Pearson coefficients of the model as it was, NaN if it does not predict this time:
             ``all`` and ``mean``.
-        refitted: the same for configurations that are each predicted by the fit to the others.
+        refitted: the same for configurations that are each predicted by the fit to the others;
+            ``mean`` with its standard error over configurations.
     """
 
     species: str
@@ -137,6 +139,7 @@ def refit(
         dataset,
         reversed_runs=reversed_runs,
         label_noise=label_noise,
+        single=len(dataset) == 1,
         progress=progress,
     )
     manifest = predictor.manifest
@@ -172,11 +175,11 @@ def untrained(
     Until it is refitted it predicts 0.
 
     Args:
-        name: name of the model in the registry, such as ``structural``.
+        name: one of `glassml.models.untrained_models`, such as ``structural``.
         dataset: its species, times and unit of length become those of the model.
         path: the file to write.
         positions: one of `glassml.data.POSITIONS`.
-        scalars: per-particle scalars that the model reads.
+        scalars: per-particle scalars that the model reads besides those that it always reads.
 
     Raises:
         InputError: unknown positions, no labels, or no averaged positions that the model reads.
@@ -228,17 +231,23 @@ def refit_table(result: Refit) -> Table:
 
 def _scored(moments: DescriptorMoments, decoders: Decoders) -> tuple[RefitDecoder, ...]:
     everything = range(len(moments))
-    refitted = []
+    refitted, errors = [], []
     for s in range(len(moments.species)):
         if len(moments) == 1:  # pooled over its slabs, it is the coefficient of the configuration
             pooled, _ = pearson([slab[s] for slab in moments.slabs[0]], decoders.held_out[s])
             refitted.append((pooled, pooled))
+            errors.append(np.full((2, len(pooled)), np.nan))
         else:
             parts = [moments.of(i, s) for i in everything]
             refitted.append(pearson(parts, decoders.held_out[s]))
-    before, after = (
-        pearson_scores(values, moments.species, moments.times, len(moments))
-        for values in (moments.own_pearson(everything), np.array(refitted).transpose(1, 0, 2))
+            errors.append(_errors(parts, decoders.held_out[s]))
+    counted = moments.species, moments.times, len(moments)
+    before = pearson_scores(moments.own_pearson(everything), *counted)
+    after = pearson_scores(
+        np.array(refitted).transpose(1, 0, 2),
+        *counted,
+        np.array(errors).transpose(1, 0, 2),
+        "standard error over configurations",
     )
     return tuple(
         RefitDecoder(
@@ -253,6 +262,13 @@ def _scored(moments: DescriptorMoments, decoders: Decoders) -> tuple[RefitDecode
         for s, species in enumerate(moments.species)
         for t, time in enumerate(moments.times)
     )
+
+
+def _errors(parts: Sequence[RidgeMoments], fits: Sequence[LinearFit]) -> np.ndarray:
+    """Error bars [2, T] of the kinds ``all``, which has none, and ``mean``."""
+    each = np.array([pearson([m], [f])[1] for m, f in zip(parts, fits, strict=True)])
+    error = mstats.sem(np.ma.masked_invalid(each), axis=0, ddof=1).filled(np.nan)
+    return np.stack([np.full_like(error, np.nan), error])
 
 
 def _record(

@@ -114,7 +114,7 @@ def fit(moments: RidgeMoments, penalties: np.ndarray) -> list[LinearFit]:
 def squared_error(moments: RidgeMoments, fitted: LinearFit) -> np.ndarray:
     """Sum over the particles of (y - bias - weight x)^2: [T]."""
     offset = moments.y - fitted.bias - fitted.weight @ moments.x
-    predicted = np.einsum("td,de,te->t", fitted.weight, moments.xx, fitted.weight)
+    predicted = _squares(moments, fitted)
     both = np.einsum("td,dt->t", fitted.weight, moments.xy)
     return moments.yy - 2 * both + predicted + moments.n * offset**2
 
@@ -169,13 +169,8 @@ def pearson(
     n = np.array([[m.n] for m in parts], np.float64)
     y, yy = np.stack([m.y for m in parts]), np.stack([m.yy for m in parts])
     p = np.stack([f.bias + f.weight @ m.x for m, f in zip(parts, fits, strict=True)])
-    pp, py = (
-        np.stack([np.einsum(how, *operands) for operands in terms])
-        for how, terms in (
-            ("td,de,te->t", [(f.weight, m.xx, f.weight) for m, f in zip(parts, fits, strict=True)]),
-            ("td,dt->t", [(f.weight, m.xy) for m, f in zip(parts, fits, strict=True)]),
-        )
-    )
+    pp = np.stack([_squares(m, f) for m, f in zip(parts, fits, strict=True)])
+    py = np.stack([np.einsum("td,dt->t", f.weight, m.xy) for m, f in zip(parts, fits, strict=True)])
     with np.errstate(invalid="ignore", divide="ignore"):
         within = _without_rounding(py / np.sqrt(pp * yy))
         within[~np.isfinite(within) | (n < 2)] = np.nan
@@ -187,6 +182,11 @@ def pearson(
         defined.any(axis=0), defined.sum(axis=0), np.nan
     )
     return pooled, mean
+
+
+def _squares(moments: RidgeMoments, fitted: LinearFit) -> np.ndarray:
+    """Sum over the particles of (weight (x - mean))^2: [T]."""
+    return np.einsum("td,td->t", fitted.weight @ moments.xx, fitted.weight)
 
 
 def _without_rounding(coefficients: np.ndarray) -> np.ndarray:

@@ -135,7 +135,7 @@ def test_descriptors_of_any_file_without_a_model(glassml: Run, tmp_path: Path, u
 
 def test_descriptors_are_all_that_there_is_without_training(glassml: Run, tmp_path: Path) -> None:
     done = predict(glassml, "kob_andersen_T0.64", "structural", tmp_path, "--quantity", "x")
-    assert "--quantity: expected descriptors, which is all that `structural` gives" in done.err
+    assert "--quantity: expected descriptors, which is all that a model gives" in done.err
 
 
 def test_a_domain_is_added_to_a_file_that_has_none(

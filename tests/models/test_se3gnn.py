@@ -437,6 +437,6 @@ def test_hyperparameters_are_kept_as_plain_values() -> None:
 
 def test_unknown_model_names_the_known_ones() -> None:
     with pytest.raises(
-        ConfigError, match="expected one of analytic, bapst, botan, eignn, geo-gnn, se3gnn"
+        ConfigError, match="expected one of analytic, bapst, boattini, botan, cage, eignn, geo-gnn"
     ):
         build("se3gnn-v3")

@@ -91,6 +91,28 @@ def test_scores_are_of_the_configurations_left_out(
             expected = statistic(predicted, labels, species, 1)[0, 0]
             assert score.value == pytest.approx(expected, rel=1e-9)
             assert score.value > 0.95  # the labels are linear in the descriptors, plus some noise
+        each = [np.corrcoef(p[:, 0], y[:, 0])[0, 1] for p, y in zip(predicted, labels, strict=True)]
+        pooled, mean = decoder.refitted
+        assert pooled.error is None
+        assert mean.error == pytest.approx(np.std(each, ddof=1) / np.sqrt(len(each)), rel=1e-6)
+        assert mean.error_kind == "standard error over configurations"
+
+
+def test_without_slabs_the_moments_are_the_same(
+    small_network: Path, make_dataset, linear_labels
+) -> None:
+    """Of many descriptors the slabs of every configuration would take five times the memory."""
+    dataset = Dataset(make_dataset("there.h5", linear_labels))
+    predictor = Predictor(small_network, device="cpu")
+    whole = read_descriptor_moments(predictor, dataset, single=False)
+    divided = read_descriptor_moments(predictor, dataset)
+    assert {len(slabs) for slabs in whole.slabs} == {1}
+    assert {len(slabs) for slabs in divided.slabs} == {SLABS}
+    for i in range(len(dataset)):
+        for s in range(2):
+            one, other = whole.of(i, s), divided.of(i, s)
+            np.testing.assert_allclose(one.xx, other.xx, rtol=1e-9, atol=1e-9 * other.xx.max())
+            np.testing.assert_allclose(one.xy, other.xy, rtol=1e-9, atol=1e-9)
 
 
 def test_before_is_the_model_as_it_was(

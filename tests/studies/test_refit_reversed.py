@@ -178,4 +178,4 @@ def test_settings_of_structural_are_for_structural(folder: Path, tmp_path: Path)
         app, [*arguments, "-o", str(tmp_path / "new.pt"), "--positions", "inherent"]
     )
     assert result.exit_code == 1
-    assert "expected the model `structural`" in str(result.exception)
+    assert "expected one of boattini, cage, structural, as a model file" in str(result.exception)

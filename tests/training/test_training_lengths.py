@@ -162,6 +162,7 @@ def test_structural_descriptors_are_refitted_in_the_units_of_the_material(metals
     with Dataset(metals) as dataset:
         save_untrained(
             tmp_path / "blank.pt",
+            name="structural",
             species=dataset.species_names,
             length_unit="angstrom",
             spacing=dataset[0].spacing,
