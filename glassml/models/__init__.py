@@ -7,6 +7,7 @@ from glassml.models.bapst import Bapst
 from glassml.models.botan import Botan
 from glassml.models.committee import Committee
 from glassml.models.contract import GlassModel, Output, Redecoded, ScalarInput
+from glassml.models.glassmlp import GlassMLP
 from glassml.models.lengths import REFERENCE_SPACING
 from glassml.models.registry import (
     available,
@@ -27,6 +28,7 @@ __all__ = [
     "Bapst",
     "Botan",
     "Committee",
+    "GlassMLP",
     "GlassModel",
     "Output",
     "Redecoded",

@@ -30,6 +30,10 @@ KNOWN_SCALARS = {
     "potential_energy": ("potential energy of the particle, sum over j of V(r_ij)/2", "[energy]"),
     "inherent_energy": ("its potential energy in the inherent structure", "[energy]"),
     "inherent_displacement": ("distance from its thermal to its inherent position", "[length]"),
+    "inherent_voronoi_surface": (
+        "surface of its radical Voronoi cell in the inherent structure (2D: perimeter, [length])",
+        "[length^2]",
+    ),
     "average_energy": ("mean of its potential energy over the window", "[energy]"),
     "average_displacement": ("distance from its thermal to its averaged position", "[length]"),
     "vibration": ("rms distance from its averaged position in the window", "[length]"),
@@ -110,6 +114,10 @@ class GlassModel(nn.Module, ABC):
     the edges have a memory of F columns, which the steps renew; then the class implements
     ``advance`` in place of ``step``, and may have ``edge_outputs``.
 
+    Models whose first ``fixed_steps`` steps have no parameters say so (default: 0). Training then
+    computes the state after them once for each configuration. If it is to standardise what they
+    give, the class has the methods ``columns`` and ``set_column_scale``, as `GlassMLP`.
+
     Raises:
         ConfigError: an argument has an invalid value; the message names it.
     """
@@ -136,6 +144,7 @@ class GlassModel(nn.Module, ABC):
         self.sent_widths: tuple[int, ...] = ()
         self.edge_width = 0
         self.n_steps = 0
+        self.fixed_steps = 0
         # Whether propensity and descriptors are the same for a rotated system; if not, training
         # permutes and reflects the axes at random.
         self.rotation_invariant = True

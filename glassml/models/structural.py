@@ -101,6 +101,7 @@ class Structural(GlassModel):
         ops.load()
         self.l_max = l_max
         self.averages = averages
+        self.fixed_steps = averages + 1
         self.shells = shells
         self.angular_shells = angular_shells
         self._add_shells(start, averaging_length)
