@@ -136,10 +136,13 @@ def test_quench(commands_run: Run) -> None:
     labelled("train.h5", range(2))
     blocks = executed("docs/howto/quench.md", "sh")
     (include,) = executed("docs/howto/quench.md", "lammps")
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     commands_run(*blocks[:2])
     for name in ("train_inherent.h5", "inherent.h5"):
         assert "inherent_energy" in Dataset(name)[0].scalars
+    Path("train_inherent.h5").unlink()
+    commands_run(blocks[3])
+    assert "inherent_voronoi_surface" in Dataset("train_inherent.h5")[0].scalars
     Path("inherent.h5").unlink()
     Path("run.lammpstrj").unlink()
     Path("cuzr.in").write_text(include)
