@@ -19,10 +19,14 @@ from glassml.data import AVERAGE, Configuration, Window, reads_window, view_of, 
 from glassml.domain import Domain, domain_of, label_range, measured
 from glassml.errors import InputError
 from glassml.graph import GraphCache, build_graph
+from glassml.models import GlassModel
 from glassml.physics import bond_displacement, label_trust
 from glassml.progress import SILENT, Progress
 from glassml.provenance import KnownConfiguration, Origins
+from glassml.training.fixed_steps import FixedSteps, set_column_scales
+from glassml.training.losses import add_places
 from glassml.training.split import ConfigurationSource, Split, check_fits, check_new_positions
+from glassml.training.stages import stages_of
 from glassml.training.statistics import LabelMoments, Statistics
 from glassml.training.train_config import DataConfig, TrainingConfig
 
@@ -47,6 +51,7 @@ class GraphDataset(TorchDataset):
         stands_for: weight of each configuration: how many it represents in an epoch.
         label_noise: parameter of the labels' weights, see `glassml.physics.label_trust`.
         is_reversed: whether these are reversed runs.
+        places: graphs hold thermal positions too, see `glassml.training.losses.add_places`.
         bonds: edges have labels too, ``bond_label`` [E, T] [length], made from the final positions
             of the runs.
     """
@@ -65,6 +70,7 @@ class GraphDataset(TorchDataset):
         label_noise: float = 0.0,
         is_reversed: bool = False,
         bonds: bool = False,
+        places: bool = False,
     ) -> None:
         self.sources = sources
         self.windows = np.array(windows, dtype=np.int64)
@@ -78,6 +84,9 @@ class GraphDataset(TorchDataset):
         self.label_noise = label_noise
         self.is_reversed = is_reversed
         self.bonds = bonds
+        self.places = places
+        self.fixed: FixedSteps | None = None
+        self.awaits_steps = False
         self._graphs: list[Data | None] | None = [None] * len(self.entries) if cache else None
 
     def __len__(self) -> int:
@@ -88,6 +97,8 @@ class GraphDataset(TorchDataset):
         if graph is None:
             source, window = self.entries[index]
             graph = self._built(self.sources[source].read(self.bonds), window)
+            if self.fixed is not None:
+                graph = self.fixed.added_to(graph)
             if self._graphs is not None:
                 self._graphs[index] = graph
         return graph
@@ -103,11 +114,11 @@ class GraphDataset(TorchDataset):
         Returns:
             The graph of its first window.
         """
-        kept = self.keeps
+        kept = self.on_disk is not None if self.awaits_steps else self.keeps
         first = int(self.windows[:source].sum())
         entries = slice(first, first + (int(self.windows[source]) if kept else 1))
         graphs = [self._built(configuration, window) for _, window in self.entries[entries]]
-        if self._graphs is not None:
+        if self._graphs is not None and not self.awaits_steps:
             self._graphs[entries] = graphs
         return graphs[0]
 
@@ -121,6 +132,8 @@ class GraphDataset(TorchDataset):
         graph.trust = torch.full((graph.num_nodes,), trust)
         graph.stands_for = torch.full((graph.num_nodes,), self.stands_for)
         graph.is_reversed = torch.full((graph.num_nodes,), self.is_reversed)
+        if self.places:
+            add_places(graph, configuration)
         if self.bonds:
             graph.bond_label = self._bond_labels(configuration, view, graph)
         return graph
@@ -158,6 +171,7 @@ class _EpochSampler(DistributedSampler):
         world: number of processes.
         rank: of this process.
         seed: of all draws.
+        epochs_before: number of epochs in the stages before.
     """
 
     def __init__(
@@ -169,8 +183,10 @@ class _EpochSampler(DistributedSampler):
         world: int,
         rank: int,
         seed: int,
+        epochs_before: int = 0,
     ) -> None:
         super().__init__(everything, num_replicas=world, rank=rank, seed=seed)
+        self.epochs_before = epochs_before
         self.windows = windows
         self.first = np.cumsum(windows) - windows
         self.n_train = n_train
@@ -180,11 +196,12 @@ class _EpochSampler(DistributedSampler):
 
     def __iter__(self) -> Iterator[int]:
         """Indices of this process, from the seed and the epoch alone."""
-        random = np.random.default_rng((self.seed, self.epoch))
+        epoch = self.epochs_before + self.epoch
+        random = np.random.default_rng((self.seed, epoch))
         n_runs = len(self.windows) - self.n_train
         drawn = self.n_train + random.permutation(n_runs)[: self.n_reversed]
         chosen = random.permutation(np.concatenate([np.arange(self.n_train), drawn]))
-        window = np.random.default_rng((self.seed, self.epoch, 1)).integers(self.windows[chosen])
+        window = np.random.default_rng((self.seed, epoch, 1)).integers(self.windows[chosen])
         indices = self.first[chosen] + window
         shared = np.resize(indices, self.total_size)  # repeats the first ones if some are missing
         return iter(shared[self.rank :: self.num_replicas].tolist())
@@ -201,10 +218,16 @@ class DataModule(pl.LightningDataModule):
         data: section ``data`` of the configuration.
         training: section ``training`` of the configuration.
         cutoff: r_c of the model [length].
+        fixed_steps: of the model; if there are any, `fix_steps` must follow `prepare`.
     """
 
     def __init__(
-        self, split: Split, data: DataConfig, training: TrainingConfig, cutoff: float
+        self,
+        split: Split,
+        data: DataConfig,
+        training: TrainingConfig,
+        cutoff: float,
+        fixed_steps: int = 0,
     ) -> None:
         super().__init__()
         self.split = split
@@ -233,6 +256,7 @@ class DataModule(pl.LightningDataModule):
                 training.label_noise,
                 is_reversed,
                 training.bond_weight > 0,
+                any(stage.loss.spatial is not None for stage in stages_of(training)),
             )
             for sources, number, stands_for, is_reversed in (
                 (split.train, windows, 1.0, False),
@@ -240,6 +264,10 @@ class DataModule(pl.LightningDataModule):
                 (split.reversed, windows, n_runs / max(self.n_reversed, 1), True),
             )
         )
+        self.has_fixed_steps = fixed_steps > 0
+        for stage in self._sets:
+            stage.awaits_steps = self.has_fixed_steps
+        self.epochs_before = 0  # in the stages before
         self.window: Window | None = None
         self.statistics: Statistics | None = None
         self.domain: Domain | None = None
@@ -262,8 +290,7 @@ class DataModule(pl.LightningDataModule):
         moments = LabelMoments(n_species)
         systems, labels = [], []
         seen: dict[str, ConfigurationSource] = {}
-        stages = (self.train_set, self.validation_set, self.reversed_set)
-        total = sum(len(stage.sources) for stage in stages)
+        total = sum(len(stage.sources) for stage in self._sets)
         for stage, index, source in progress.watch(self._all(), "reading configurations", total):
             configuration = source.read(stage.bonds)
             source.dataset.verify(configuration)
@@ -286,6 +313,26 @@ class DataModule(pl.LightningDataModule):
         self.statistics = moments.statistics(self.split)
         return self.statistics
 
+    @property
+    def _sets(self) -> tuple[GraphDataset, ...]:
+        return self.train_set, self.validation_set, self.reversed_set
+
+    def fix_steps(self, model: GlassModel, measure: bool, progress: Progress = SILENT) -> None:
+        """Take the fixed steps of a model, and give it the scales of what they give.
+
+        Args:
+            model: with the scales of its scalar inputs.
+            measure: whether to set these scales; a trained model has them.
+            progress: shows how many configurations are done.
+        """
+        for stage in self._sets:
+            stage.fixed = FixedSteps(model, self.train_set.dtype)
+            stage.awaits_steps = False
+        if measure:
+            graphs = range(len(self.train_set))
+            watched = progress.watch(graphs, "first steps of the model", len(graphs))
+            set_column_scales(model, (self.train_set[k] for k in watched))
+
     def _check_window(self, source: ConfigurationSource, configuration: Configuration) -> None:
         """Check that all averages are over the same window, which the model file states."""
         if not self._reads_window:
@@ -300,7 +347,7 @@ class DataModule(pl.LightningDataModule):
             )
 
     def _all(self) -> Iterator[tuple[GraphDataset, int, ConfigurationSource]]:
-        for stage in (self.train_set, self.validation_set, self.reversed_set):
+        for stage in self._sets:
             for index, source in enumerate(stage.sources):
                 yield stage, index, source
 
@@ -321,6 +368,7 @@ class DataModule(pl.LightningDataModule):
             world,
             rank,
             self.training.seed,
+            self.epochs_before,
         )
         # A separate generator: the loader would draw from the global one, which dropout uses too.
         return DataLoader(

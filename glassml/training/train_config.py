@@ -29,6 +29,12 @@ from pydantic import (
 from glassml.errors import ConfigError, did_you_mean, not_one_of
 from glassml.models import available, parameters_of
 from glassml.settings import apply_overrides, read_yaml, validated
+from glassml.training.loss_config import (
+    LossConfig,
+    Monitor,
+    StageConfig,
+    with_epochs_of_stages,
+)
 from glassml.training.optimisation_config import (
     EarlyStoppingConfig,
     OptimiserConfig,
@@ -189,7 +195,11 @@ class ModelConfig(BaseModel):
 class TrainingConfig(Section):
     """How the model is trained."""
 
-    epochs: PositiveInt = Field(default=100, description="passes over the training data")
+    epochs: PositiveInt = Field(
+        default=100,
+        description="passes over the training data; with `stages` the sum of theirs, which needs "
+        "not be given",
+    )
     batch_size: PositiveInt = Field(
         default=1, description="configurations per step, on each device"
     )
@@ -199,12 +209,20 @@ class TrainingConfig(Section):
     schedule: ScheduleConfig = Field(
         default_factory=ScheduleConfig, description="how the learning rate falls"
     )
+    loss: LossConfig = Field(default_factory=LossConfig, description="what is minimised")
+    stages: tuple[StageConfig, ...] = Field(
+        default=(),
+        description="stages that follow each other: each with `epochs`, and optionally `lr`, "
+        "`schedule`, `loss`, `early_stopping` and `monitor`, which replace those of this section. "
+        "Each begins with the best epoch of the one before, and with a new optimiser; the best "
+        "epoch of the last is exported. []: one stage",
+    )
     early_stopping: EarlyStoppingConfig | None = Field(
         default=None,
         description="null, or a section with `patience` (epochs) and `min_delta`; a run that stops "
         "early says so",
     )
-    monitor: Literal["pearson_mean", "pearson_all", "loss", "bond_pearson", "bond_loss"] = Field(
+    monitor: Monitor = Field(
         default="pearson_mean",
         description="validation quantity that decides which epoch is the best and when to stop "
         "early: `pearson_mean`, `pearson_all` (of the first species, averaged over times), "
@@ -273,6 +291,11 @@ class TrainingConfig(Section):
         description="number of devices, each with its own process, or `auto`: all of them",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _epochs_of_stages(cls, value: Any) -> Any:
+        return with_epochs_of_stages(value)
+
     @field_validator("devices", mode="before")
     @classmethod
     def _number_or_auto(cls, value: Any) -> Any:
@@ -297,22 +320,23 @@ class TrainConfig(Section):
 
     @model_validator(mode="after")
     def _edges_fit(self) -> TrainConfig:
-        share, monitor = self.training.bond_weight, self.training.monitor
+        share = self.training.bond_weight
         if share > 0 and self.data.reversed:
             raise ValueError(
                 f"training.bond_weight: expected 0 with data.reversed, as a reversed run says "
                 f"nothing about the mean over runs of a pair; found {share:g}"
             )
-        if share == 0 and monitor.startswith("bond"):
-            raise ValueError(
-                f"training.monitor: expected a quantity of particles, as training.bond_weight is "
-                f"0; found {monitor}"
-            )
-        if share == 1 and not monitor.startswith("bond"):
-            raise ValueError(
-                "training.monitor: expected bond_pearson or bond_loss, as training.bond_weight is "
-                f"1 and particles are not trained on; found {monitor}"
-            )
+        for monitor in (self.training.monitor, *(s.monitor for s in self.training.stages)):
+            if monitor is not None and share == 0 and monitor.startswith("bond"):
+                raise ValueError(
+                    "training.monitor: expected a quantity of particles, as training.bond_weight "
+                    f"is 0; found {monitor}"
+                )
+            if monitor is not None and share == 1 and not monitor.startswith("bond"):
+                raise ValueError(
+                    "training.monitor: expected bond_pearson or bond_loss, as training.bond_weight "
+                    f"is 1 and particles are not trained on; found {monitor}"
+                )
         return self
 
     @model_validator(mode="before")

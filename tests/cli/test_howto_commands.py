@@ -173,7 +173,7 @@ def test_training(commands_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in (1, 2):
         write_botan(Path(f"isoconfig_N100T0.44_{seed}_tc07.npz"), seed)
         write_botan(Path(f"botan_T0.44/train/isoconfig_N100T0.44_{seed}_tc07.npz"), seed)
-    (shown,) = executed("docs/howto/training.md", "yaml")
+    shown, staged = executed("docs/howto/training.md", "yaml")
     assert yaml.safe_load(shown) == {"data": {"train": SETTINGS["data"]["train"]}}
     Path("config.yaml").write_text(yaml.safe_dump(SETTINGS))
     labelled("test.h5", range(20, 24))
