@@ -195,6 +195,12 @@ def test_training(commands_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("train.h5").unlink()
     labelled("train.h5", range(4), scalars=energies)
     commands_run(override, smaller={"train": ["training.epochs=1", "output=runs/other"]})
+    plain = yaml.safe_load(staged)
+    for stage in plain["training"]["stages"]:
+        stage["epochs"] = 1
+    Path("staged.yaml").write_text(yaml.safe_dump(plain | {"model": SETTINGS["model"]}))
+    commands_run("glassml train staged.yaml")
+    assert Path("runs/staged/checkpoints/stage_1.ckpt").is_file()
 
 
 def test_adding_a_model(commands_run: Run, prepared: Path) -> None:
