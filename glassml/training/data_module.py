@@ -10,7 +10,7 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from platformdirs import user_cache_path
-from torch.utils.data import ConcatDataset, DistributedSampler, Subset
+from torch.utils.data import ConcatDataset, Subset
 from torch.utils.data import Dataset as TorchDataset
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
@@ -23,6 +23,7 @@ from glassml.models import GlassModel
 from glassml.physics import bond_displacement, label_trust
 from glassml.progress import SILENT, Progress
 from glassml.provenance import KnownConfiguration, Origins
+from glassml.training.epoch_sampler import EpochSampler
 from glassml.training.fixed_steps import FixedSteps, set_column_scales
 from glassml.training.losses import add_places
 from glassml.training.split import ConfigurationSource, Split, check_fits, check_new_positions
@@ -158,55 +159,6 @@ class GraphDataset(TorchDataset):
         return torch.from_numpy(labels).to(self.dtype)
 
 
-class _EpochSampler(DistributedSampler):
-    """Every training configuration once per epoch, and some of the reversed runs.
-
-    Of a configuration with several windows, one window is drawn.
-
-    Args:
-        everything: graphs of training configurations, then of reversed runs.
-        windows: number of graphs of each of these.
-        n_train: number of training configurations.
-        n_reversed: number of reversed runs drawn per epoch.
-        world: number of processes.
-        rank: of this process.
-        seed: of all draws.
-        epochs_before: number of epochs in the stages before.
-    """
-
-    def __init__(
-        self,
-        everything: TorchDataset,
-        windows: np.ndarray,
-        n_train: int,
-        n_reversed: int,
-        world: int,
-        rank: int,
-        seed: int,
-        epochs_before: int = 0,
-    ) -> None:
-        super().__init__(everything, num_replicas=world, rank=rank, seed=seed)
-        self.epochs_before = epochs_before
-        self.windows = windows
-        self.first = np.cumsum(windows) - windows
-        self.n_train = n_train
-        self.n_reversed = n_reversed
-        self.num_samples = math.ceil((n_train + n_reversed) / world)
-        self.total_size = self.num_samples * world
-
-    def __iter__(self) -> Iterator[int]:
-        """Indices of this process, from the seed and the epoch alone."""
-        epoch = self.epochs_before + self.epoch
-        random = np.random.default_rng((self.seed, epoch))
-        n_runs = len(self.windows) - self.n_train
-        drawn = self.n_train + random.permutation(n_runs)[: self.n_reversed]
-        chosen = random.permutation(np.concatenate([np.arange(self.n_train), drawn]))
-        window = np.random.default_rng((self.seed, epoch, 1)).integers(self.windows[chosen])
-        indices = self.first[chosen] + window
-        shared = np.resize(indices, self.total_size)  # repeats the first ones if some are missing
-        return iter(shared[self.rank :: self.num_replicas].tolist())
-
-
 class DataModule(pl.LightningDataModule):
     """Reads and checks all configurations once, then serves batches of their graphs.
 
@@ -232,36 +184,16 @@ class DataModule(pl.LightningDataModule):
         super().__init__()
         self.split = split
         self.training = training
-        dtype = getattr(torch, training.dtype)
-        on_disk = _graph_cache(data)
         n_runs = len(split.reversed)
+        self._on_disk = _graph_cache(data)
         self._reads_window = reads_window(data.positions, data.scalars)
-
-        def windows(source: ConfigurationSource) -> int:
-            several = data.positions == AVERAGE  # others belong to the first window alone
-            return min(source.n_windows, data.windows or sys.maxsize) if several else 1
-
         self.n_reversed = min(n_runs, max(1, round(data.reversed_share * len(split.train))))
         self.train_set, self.validation_set, self.reversed_set = (
-            GraphDataset(
-                sources,
-                [number(source) for source in sources],
-                cutoff,
-                data.scalars,
-                data.positions,
-                dtype,
-                data.cache,
-                on_disk,
-                stands_for,
-                training.label_noise,
-                is_reversed,
-                training.bond_weight > 0,
-                any(stage.loss.spatial is not None for stage in stages_of(training)),
-            )
-            for sources, number, stands_for, is_reversed in (
-                (split.train, windows, 1.0, False),
-                (split.validation, lambda source: 1, 1.0, False),
-                (split.reversed, windows, n_runs / max(self.n_reversed, 1), True),
+            self._graphs(sources, data, cutoff, several, stands_for, is_reversed)
+            for sources, several, stands_for, is_reversed in (
+                (split.train, True, 1.0, False),
+                (split.validation, False, 1.0, False),
+                (split.reversed, True, n_runs / max(self.n_reversed, 1), True),
             )
         )
         self.has_fixed_steps = fixed_steps > 0
@@ -273,6 +205,34 @@ class DataModule(pl.LightningDataModule):
         self.domain: Domain | None = None
         self.known: dict[ConfigurationSource, KnownConfiguration] = {}
         self.origins = Origins()
+
+    def _graphs(
+        self,
+        sources: Sequence[ConfigurationSource],
+        data: DataConfig,
+        cutoff: float,
+        several: bool,
+        stands_for: float,
+        is_reversed: bool,
+    ) -> GraphDataset:
+        """The graphs of some configurations, of ``several`` windows or of the first."""
+        several = several and data.positions == AVERAGE  # others belong to the first window alone
+        most = (data.windows or sys.maxsize) if several else 1
+        return GraphDataset(
+            sources,
+            [min(source.n_windows, most) for source in sources],
+            cutoff,
+            data.scalars,
+            data.positions,
+            getattr(torch, self.training.dtype),
+            data.cache,
+            self._on_disk,
+            stands_for,
+            self.training.label_noise,
+            is_reversed,
+            self.training.bond_weight > 0,
+            any(stage.loss.spatial is not None for stage in stages_of(self.training)),
+        )
 
     def prepare(self, progress: Progress = SILENT) -> Statistics:
         """Read and check every configuration, build its graph, and measure the labels.
@@ -360,7 +320,7 @@ class DataModule(pl.LightningDataModule):
         """Batches in an order drawn from the seed and the epoch; each process has its share."""
         world, rank = self._world()
         everything: ConcatDataset = ConcatDataset([self.train_set, self.reversed_set])
-        sampler = _EpochSampler(
+        sampler = EpochSampler(
             everything,
             np.concatenate([self.train_set.windows, self.reversed_set.windows]),
             len(self.split.train),
