@@ -8,7 +8,14 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_
 
 from glassml.training.optimisation_config import EarlyStoppingConfig, ScheduleConfig, Section
 
-__all__ = ["LossConfig", "Monitor", "SpatialConfig", "StageConfig", "with_epochs_of_stages"]
+__all__ = [
+    "LossConfig",
+    "Monitor",
+    "SpatialConfig",
+    "StageConfig",
+    "check_epochs_of_stages",
+    "with_epochs_of_stages",
+]
 
 #: Validation quantities that can decide which epoch is the best.
 Monitor = Literal["pearson_mean", "pearson_all", "loss", "bond_pearson", "bond_loss"]
@@ -98,20 +105,25 @@ class StageConfig(Section):
 
 
 def with_epochs_of_stages(training: Any) -> Any:
-    """The section ``training`` of a file, with the epochs of its stages together.
+    """The section ``training`` of a file, with the epochs of its stages together if none are given.
 
-    Raises:
-        ValueError: another number is given.
+    What is wrong with a stage, its fields say.
     """
     stages = training.get("stages") if isinstance(training, dict) else None
-    if not stages or not isinstance(stages, list | tuple):
+    if not isinstance(stages, list | tuple) or not stages or "epochs" in training:
         return training
     each = [s.get("epochs") if isinstance(s, dict) else getattr(s, "epochs", None) for s in stages]
-    if not all(isinstance(number, int) for number in each):
-        return training  # the fields of the stages say what is wrong
-    if training.get("epochs", sum(each)) != sum(each):
+    return {**training, "epochs": sum(n for n in each if isinstance(n, int)) or 1}
+
+
+def check_epochs_of_stages(stages: tuple[StageConfig, ...], epochs: int | None) -> None:
+    """Refuse a number of epochs other than that of all stages together.
+
+    Raises:
+        ValueError: it is another.
+    """
+    if stages and epochs not in (None, sum(stage.epochs for stage in stages)):
         raise ValueError(
-            f"epochs: expected {sum(each)}, the sum of those of the stages, or no value; found "
-            f"{training['epochs']}"
+            f"expected stages of {epochs} epochs together, as training.epochs says (which needs "
+            "not be given)"
         )
-    return {**training, "epochs": sum(each)}

@@ -180,7 +180,7 @@ def test_mistakes_with_stages() -> None:
         return str(caught.value)
 
     message = refused({"epochs": 10, "stages": [{"epochs": 3}, {"epochs": 4}]})
-    assert "epochs: expected 7, the sum of those of the stages, or no value; found 10" in message
+    assert "training.stages: expected stages of 10 epochs together, as training.epochs" in message
     assert "training.stages" in refused({"stages": [{"epochs": 0}]})
     assert "epoch" in refused({"stages": [{"epoch": 3}]})
     assert "increasing distances" in refused({"loss": {"spatial": {"distances": [4.0, 2.0]}}})
