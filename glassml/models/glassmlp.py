@@ -36,6 +36,7 @@ _KNOTS_PER_LENGTH = 256
 # Columns of one call of the convolution. Rows of its table then stay in the processor's cache:
 # measured, 32 columns take twice the time of 8, and 120 take six times that of 32.
 _COLUMNS_AT_ONCE = 32
+_LENGTHS = tuple(k / 2 for k in range(16))  # not in the publication; our choice
 _SMALLEST_SPREAD = 1e-5  # of a column; published
 
 
@@ -104,7 +105,7 @@ class GlassMLP(StandardisedModel):
         cutoff: float = 5.0,
         scalar_inputs: Sequence[str] = ("inherent_energy", "inherent_voronoi_surface"),
         length_unit: str = "lj",
-        averaging_lengths: Sequence[float] = tuple(k / 2 for k in range(16)),
+        averaging_lengths: Sequence[float] = _LENGTHS,
         variance_of: Sequence[str] = ("inherent_energy",),
         bottleneck: int = 2,
         width: int = 10,

@@ -55,7 +55,7 @@ def voronoi_surface(
         raise InputError("radii: expected a finite number that is not negative per particle")
     fractions = (positions @ np.linalg.inv(cell))[:, directions] % 1.0
     # Coordinates in the plane; in three dimensions a rotated frame.
-    lattice = np.linalg.qr(cell[directions].T, mode="r").T
+    lattice = np.asarray(np.linalg.qr(cell[directions].T).R).T
     spacing = (abs(np.linalg.det(lattice)) / len(positions)) ** (1 / len(lattice))
     # Every point is within half of this distance of an image of the largest particle, so no cell
     # depends on anything farther away.

@@ -65,7 +65,7 @@ def set_column_scales(model: GlassModel, graphs: Iterable[Data]) -> None:
     if not isinstance(model, _StandardisingColumns):
         return
     number = torch.zeros(model.n_species, 1, dtype=torch.float64)
-    total, square = 0.0, 0.0
+    total = square = torch.zeros(1, 1, dtype=torch.float64)
     shift: Tensor | None = None
     for graph in graphs:
         values = model.columns(graph.state).double()

@@ -96,7 +96,7 @@ class _Correlation(torch.autograd.Function):
         return result
 
     @staticmethod
-    def backward(  # type: ignore[override]
+    def backward(
         ctx: torch.autograd.function.FunctionCtx, of_result: Tensor
     ) -> tuple[Tensor, None, None, None, None, None]:
         """[R, T] to [n, T]."""

@@ -108,7 +108,7 @@ def _end(number: int, folder: Path, model: GlassModel) -> int:
         Its epoch.
     """
     kept = folder / OF_STAGE.format(number + 1)
-    if rank_zero_only.rank == 0 and not kept.is_file():
+    if getattr(rank_zero_only, "rank", 0) == 0 and not kept.is_file():
         with atomic_write(kept) as partial:
             shutil.copyfile(folder / BEST, partial)
     checkpoint = read_checkpoint(kept if kept.is_file() else folder / BEST)
