@@ -20,6 +20,9 @@ SMALLER: dict[str, list[str]] = {
         *("base.model={channels: 2, n_layers: 1}", "--jobs", "1"),
     ],
     "average": ["--samples", "3"],
+    "softness": [
+        *("--tau", "2", "--training-threshold", "0.3", "--quiet", "3", "--particles", "50"),
+    ],
     "evaluate": ["--resamples", "10"],
     "few-shot": ["--draws", "2"],
     # A build takes minutes; `make test` does it before the tests, and tests/native tests its parts.

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["harmonic", "lattice", "random_walk", "straight", "write_trajectory"]
+__all__ = [
+    "harmonic",
+    "hopping",
+    "jumping",
+    "lattice",
+    "random_walk",
+    "straight",
+    "write_trajectory",
+]
 
 BOX = 4.0
 
@@ -35,6 +43,24 @@ def random_walk(widths: np.ndarray, n_frames: int, seed: int = 0) -> np.ndarray:
     steps = rng.normal(size=(n_frames, len(widths), 3)) * widths[:, None]
     steps[0] = 0.0
     return lattice() + np.cumsum(steps, axis=0)
+
+
+def jumping(n_frames: int) -> np.ndarray:
+    """Particles that vibrate; number k < 30 jumps by 0.8 after 20 + 3 k frames: [F, N, 3]."""
+    path = np.repeat(lattice()[None], n_frames, axis=0)
+    path += np.random.default_rng(1).normal(0, 0.03, path.shape)
+    for k in range(30):
+        path[20 + 3 * k :, k, 0] += 0.8
+    return path
+
+
+def hopping(n_frames: int, wait: float, seed: int = 0) -> np.ndarray:
+    """Particles that vibrate, and jump by 0.8 and back, every ``wait`` frames on average."""
+    rng = np.random.default_rng(seed)
+    jumps = rng.random((n_frames, 64)) < 1 / wait
+    path = np.repeat(lattice()[None], n_frames, axis=0) + rng.normal(0, 0.03, (n_frames, 64, 3))
+    path[:, :, 0] += 0.8 * (np.cumsum(jumps, axis=0) % 2)
+    return path
 
 
 def write_trajectory(

@@ -34,6 +34,7 @@ _COMMANDS = {
         "train": ("glassml.cli.train", "train"),
         "export": ("glassml.cli.export", "export"),
         "import": ("glassml.cli.importing", "import_weights"),
+        "softness": ("glassml.cli.softness", "softness"),
     },
     "Use": {
         "predict": ("glassml.cli.predict", "predict"),

@@ -16,23 +16,26 @@ if TYPE_CHECKING:
 
 __all__ = ["import_weights"]
 
-_Name = Annotated[str, typer.Argument(metavar="MODEL", help="bapst or botan.", show_default=False)]
+_Name = Annotated[
+    str, typer.Argument(metavar="MODEL", help="bapst, botan or eignn.", show_default=False)
+]
 _Weights = Annotated[
     Path,
     typer.Argument(
         metavar="FILE",
         help="File of the authors' code: for bapst the table of a TensorFlow checkpoint, "
         "NAME.ckpt.index, with NAME.ckpt.data-00000-of-00001 beside it; for botan a PyTorch file "
-        "of parameters, NAME.pth.",
+        "of parameters, NAME.pth; for eignn a PyTorch checkpoint, NAME.pt.",
         show_default=False,
     ),
 ]
 _Time = Annotated[
-    float | None,
+    str | None,
     typer.Option(
-        metavar="TIME",
-        help="Time of the labels that the network was trained on. Needed unless FILE holds "
-        "published weights whose time is known.",
+        metavar="TIMES",
+        help="Time of the labels that the network was trained on; for eignn one for each of its "
+        "outputs, separated by commas. Needed unless FILE holds published weights whose time is "
+        "known.",
         show_default="that of the published weights",
     ),
 ]
@@ -48,8 +51,16 @@ _Data = Annotated[
     typer.Option(
         metavar="DATASET",
         help="Dataset of the liquid that the network was trained on. The model file then says what "
-        "it is like, and engines warn of others. May be repeated.",
+        "it is like, and engines warn of others. For eignn, which predicts in units of the "
+        "standard deviation of the labels, its labels are needed. May be repeated.",
         show_default="not described",
+    ),
+]
+_Structure = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="For eignn: the structure that it was trained with, cage or inherent.",
     ),
 ]
 _AsStart = Annotated[
@@ -69,6 +80,7 @@ def import_weights(
     species: _Species = "A,B",
     dtype: _DType = "float32",
     data: _Data = None,
+    structure: _Structure = "cage",
     as_start: _AsStart = False,
 ) -> None:
     """Write a model file with weights that the authors of a model published.
@@ -81,11 +93,13 @@ def import_weights(
     The published files of BOTAN were trained on the relative motion of neighbours alone. They
     predict no propensity. With --as-start they become the start of a training.
 
-    Examples, the network of Bapst et al. and the start of a training of BOTAN:
+    Examples, the network of Bapst et al., the start of a training of BOTAN, and EIGNN:
 
         glassml import bapst t044_s09.ckpt.index -o bapst.pt --time 0.132
         glassml import botan model1.pth -o start.ckpt --time 4120 --as-start
+        glassml import eignn t044_EIGNN_cage.pt -o eignn.pt --time 0.13,1.3 --data liquid.h5
     """
+    from glassml.data import Dataset
     from glassml.errors import ConfigError
     from glassml.importing import imported
     from glassml.training import save_trained_model
@@ -99,8 +113,10 @@ def import_weights(
         name,
         weights,
         species=tuple(part.strip() for part in species.split(",")),
-        times=None if time is None else (time,),
+        times=None if time is None else _numbers(time),
         as_start=as_start,
+        labelled=[c for file in data or [] for c in Dataset(file)] if name == "eignn" else (),
+        structure=structure,
     )
     for note in found.notes:
         say_note(note)
@@ -113,6 +129,15 @@ def import_weights(
         typer.echo(f"Cite: {citation}")
 
 
+def _numbers(text: str) -> tuple[float, ...]:
+    from glassml.errors import ConfigError
+
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigError(f"--time: expected numbers separated by commas; found {text!r}") from None
+
+
 def _write_model(found: Imported, output: Path, dtype: str, data: list[str]) -> None:
     from glassml.export import save_model
 
@@ -121,7 +146,7 @@ def _write_model(found: Imported, output: Path, dtype: str, data: list[str]) -> 
     manifest = save_model(found.model, output, dtype=dtype, training=found.training)
     typer.echo(
         f"{output}: {manifest.model}, {manifest.n_parameters} parameters, {manifest.dtype}, "
-        f"t = {manifest.times[0]:g}"
+        f"t = {', '.join(f'{time:g}' for time in manifest.times)}"
     )
     if not data:
         say_note(

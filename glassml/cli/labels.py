@@ -15,20 +15,20 @@ from glassml.cli.options import (
     directions,
 )
 from glassml.cli.output import check_absent, say_warning
+from glassml.cli.trajectory_options import (
+    FrameInterval,
+    Start,
+    Stop,
+    Timestep,
+    Trajectory,
+    Unwrap,
+)
 
 if TYPE_CHECKING:
     from glassml.data import LabelledTrajectory
 
 __all__ = ["label"]
 
-_Trajectory = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="TRAJECTORY...",
-        help="Files of one trajectory, in order; also glob patterns.",
-        show_default=False,
-    ),
-]
 _Times = Annotated[
     list[float],
     typer.Option(
@@ -38,16 +38,6 @@ _Times = Annotated[
         show_default=False,
     ),
 ]
-_Timestep = Annotated[
-    float | None,
-    typer.Option(
-        metavar="TIME", help="Length of a time step, if frames have step numbers but no times."
-    ),
-]
-_FrameInterval = Annotated[
-    float | None,
-    typer.Option(metavar="TIME", help="Time between frames, instead of what they state."),
-]
 _Spacing = Annotated[
     float | None,
     typer.Option(
@@ -56,14 +46,6 @@ _Spacing = Annotated[
         "other.",
         show_default="the longest --time",
     ),
-]
-_Start = Annotated[
-    float | None,
-    typer.Option(metavar="TIME", help="Leave out frames before this time."),
-]
-_Stop = Annotated[
-    float | None,
-    typer.Option(metavar="TIME", help="Leave out frames after this time."),
 ]
 _OneSided = Annotated[
     bool,
@@ -106,31 +88,23 @@ _Energy = Annotated[
         show_default="c_pe or potential_energy, if there is one",
     ),
 ]
-_Unwrap = Annotated[
-    str,
-    typer.Option(
-        metavar="WAY",
-        help="How periodic wrapping is undone: auto (images or unwrapped columns, else "
-        "continuity), continuity (nearest image from frame to frame), or none (not wrapped).",
-    ),
-]
 
 
 def label(
-    trajectory: _Trajectory,
+    trajectory: Trajectory,
     output: DatasetOutput,
     time: _Times,
-    timestep: _Timestep = None,
-    frame_interval: _FrameInterval = None,
+    timestep: Timestep = None,
+    frame_interval: FrameInterval = None,
     spacing: _Spacing = None,
-    start: _Start = None,
-    stop: _Stop = None,
+    start: Start = None,
+    stop: Stop = None,
     one_sided: _OneSided = False,
     average: _Average = None,
     sample_interval: _SampleInterval = None,
     windows: _Windows = 1,
     energy: _Energy = None,
-    unwrap: _Unwrap = "auto",
+    unwrap: Unwrap = "auto",
     species: SpeciesNames = None,
     length_unit: LengthUnit = None,
     pbc: PeriodicDirections = None,

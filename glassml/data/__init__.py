@@ -11,7 +11,7 @@ from glassml.data.configuration import REVERSED_FROM, Configuration
 from glassml.data.conversion import convert, find_inputs
 from glassml.data.dataset import Dataset, DatasetWriter
 from glassml.data.labelling import Clock, LabelledTrajectory, LabelOptions, label_trajectory
-from glassml.data.model_view import POSITIONS, THERMAL, view_of
+from glassml.data.model_view import POSITIONS, THERMAL, shift_names, view_of
 from glassml.data.readers import (
     FORMATS,
     Frames,
@@ -82,6 +82,7 @@ __all__ = [
     "reads_window",
     "reverse_dataset",
     "reversed_runs",
+    "shift_names",
     "shipped_names",
     "shipped_path",
     "split_dataset",

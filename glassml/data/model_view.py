@@ -10,7 +10,7 @@ from glassml.data.configuration import Configuration
 from glassml.data.windows import AVERAGE, WINDOW_SCALARS, number_of_windows, window_name
 from glassml.errors import InputError
 
-__all__ = ["POSITIONS", "THERMAL", "view_of"]
+__all__ = ["POSITIONS", "THERMAL", "shift_names", "view_of"]
 
 #: The name of a configuration's own positions.
 THERMAL = "thermal"
@@ -23,6 +23,11 @@ _OF_WINDOWS = (AVERAGE, *WINDOW_SCALARS, "potential_energy")
 
 # Which command makes a structure.
 _MADE_BY = {AVERAGE: "`glassml average`", "inherent": "`glassml quench`"}
+
+
+def shift_names(structure: str) -> tuple[str, str, str]:
+    """Names of the scalars that are the vector from a thermal position to that of a structure."""
+    return f"{structure}_shift_x", f"{structure}_shift_y", f"{structure}_shift_z"
 
 
 def view_of(
@@ -38,8 +43,10 @@ def view_of(
 
     Returns:
         The configuration with ``positions`` replaced by that structure. Each of its structures
-        adds a scalar ``<name>_displacement`` [N] [length], the distance of each particle from its
-        thermal position. Structures and final positions are left out.
+        adds scalars [N] [length]: the components ``<name>_shift_x``, ``_y`` and ``_z`` of the
+        vector from the thermal position of each particle to that in the structure, and their norm
+        ``<name>_displacement`` (of averaged positions only this). Structures and final positions
+        are left out.
 
     Raises:
         InputError: the configuration has no such structure, or no such window.
@@ -57,14 +64,16 @@ def view_of(
             f"{configuration.name}: structures: expected {positions!r}, which the model reads; "
             f"found {known}" + (f". {made_by} adds them" if made_by else "")
         )
-    displacements = {
-        f"{name}_displacement": np.linalg.norm(other - configuration.positions, axis=1)
-        for name, other in structures.items()
-    }
+    moves: dict[str, np.ndarray] = {}
+    for name, other in structures.items():
+        shift = other - configuration.positions
+        moves[f"{name}_displacement"] = np.linalg.norm(shift, axis=1)
+        if name != AVERAGE:
+            moves.update(zip(shift_names(name), shift.T, strict=True))
     return replace(
         configuration,
         positions=structures.get(positions, configuration.positions),
-        scalars={**displacements, **scalars},
+        scalars={**moves, **scalars},
         structures={},
         final_positions=None,
     )

@@ -24,9 +24,9 @@ __all__ = [
 ]
 
 #: The format version of model files that are written.
-FORMAT_VERSION: Final = 4
+FORMAT_VERSION: Final = 5
 #: The format versions that are read.
-FORMAT_VERSIONS_READ = (1, 2, 3, 4)
+FORMAT_VERSIONS_READ = (1, 2, 3, 4, 5)
 
 DType = Literal["float32", "float64"]
 Positions = Literal["thermal", "average", "inherent", "cage"]  # glassml.data.POSITIONS
@@ -116,6 +116,10 @@ class Manifest(_Entry):
             the final state.
         sent_widths: S_0..S_(n-1) [-]. The first S_k columns of the state are what an engine must
             send to other domains before step k; null, as in files of formats 1 to 3: all W_k.
+        summed_widths: T_0..T_n [-]. Before step k, and before the outputs for k = n, the method
+            ``summands`` gives T_k numbers of each particle. An engine sums them over the whole
+            system, in float64, and the method ``settle`` completes the state with the sums. null,
+            as in files of formats 1 to 4: no sums.
         edge_width: columns F that edges remember [-]: the method ``advance`` renews them. 0 if they
             have no memory.
         rotation_invariant: whether the propensity is the same for a rotated system.
@@ -128,7 +132,7 @@ class Manifest(_Entry):
     """
 
     format: Literal["glassml-model"] = "glassml-model"
-    format_version: Literal[1, 2, 3, 4] = FORMAT_VERSION
+    format_version: Literal[1, 2, 3, 4, 5] = FORMAT_VERSION
     glassml_version: str
     model: str
     hyperparameters: dict[str, Any]
@@ -143,6 +147,7 @@ class Manifest(_Entry):
     n_steps: int = Field(ge=1, le=MOST_STEPS)
     state_widths: tuple[Annotated[int, Field(ge=1, le=MOST_COLUMNS)], ...]
     sent_widths: tuple[Annotated[int, Field(ge=0, le=MOST_COLUMNS)], ...] | None = None
+    summed_widths: tuple[Annotated[int, Field(ge=0, le=MOST_COLUMNS)], ...] | None = None
     edge_width: int = Field(default=0, ge=0, le=MOST_COLUMNS)
     rotation_invariant: bool = True
     scalar_inputs: tuple[ScalarEntry, ...]
@@ -162,6 +167,11 @@ class Manifest(_Entry):
                 f"found {len(self.state_widths)}"
             )
         self._check_sent_widths()
+        if self.summed_widths is not None and len(self.summed_widths) != self.n_steps + 1:
+            raise ValueError(
+                f"summed_widths: expected {self.n_steps + 1} entries (n_steps + 1); "
+                f"found {len(self.summed_widths)}"
+            )
         if self.edge_outputs and not self.edge_width:
             raise ValueError("edge_outputs: expected none, as edge_width is 0; found some")
         if self.domain is not None and len(self.domain.composition) != len(self.species):
@@ -198,6 +208,11 @@ class Manifest(_Entry):
                     f"sent_widths: expected at most {width}, as state_widths, before step {k}; "
                     f"found {sent}"
                 )
+
+    @property
+    def sums_over_system(self) -> bool:
+        """Whether the model needs sums over all particles, so that systems cannot share a batch."""
+        return any(self.summed_widths or ())
 
     def output(self, name: str) -> OutputEntry:
         """The output of this name.
@@ -264,6 +279,7 @@ def manifest_of(
         n_steps=model.n_steps,
         state_widths=model.state_widths,
         sent_widths=model.sent_widths,
+        summed_widths=tuple(model.summed_widths),
         edge_width=model.edge_width,
         rotation_invariant=model.rotation_invariant,
         scalar_inputs=scalars,

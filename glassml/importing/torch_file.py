@@ -33,6 +33,8 @@ class TorchFile:
 
     Args:
         path: what ``torch.save(model.state_dict(), path)`` wrote.
+        entry: where the file is a checkpoint, a dictionary of several things: which of them are the
+            parameters. None: it must hold parameters alone.
 
     Attributes:
         path: as given.
@@ -42,9 +44,9 @@ class TorchFile:
         ModelFileError: the file is missing, damaged, or holds something else.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, entry: str | None = None) -> None:
         self.path = Path(path)
-        self._tensors = _tensors(self.path, _content(self.path))
+        self._tensors = _tensors(self.path, _content(self.path), entry)
         self.shapes = {name: tuple(tensor.shape) for name, tensor in self._tensors.items()}
 
     def read(self, name: str) -> np.ndarray:
@@ -77,7 +79,7 @@ def _content(path: Path) -> bytes:
         raise ModelFileError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
-def _tensors(path: Path, content: bytes) -> dict[str, Tensor]:
+def _tensors(path: Path, content: bytes, entry: str | None) -> dict[str, Tensor]:
     with open_archive(path, content, _TORCH) as archive:
         names = {name.partition("/")[2] for name in archive.namelist()}
     if "constants.pkl" in names or any(name.startswith("code/") for name in names):
@@ -90,6 +92,8 @@ def _tensors(path: Path, content: bytes) -> dict[str, Tensor]:
     except Exception as error:  # a damaged pickle can raise nearly anything
         # Not torch's text: it advises to load the file with all code that is in it.
         raise _other(path, f"a file that torch refuses ({type(error).__name__})") from None
+    if isinstance(loaded, dict) and isinstance(loaded.get(entry), dict):
+        loaded = loaded[entry]
     if not isinstance(loaded, dict):
         raise _other(path, type(loaded).__name__)
     for name, value in loaded.items():

@@ -41,13 +41,17 @@ class Weights:
 
     Attributes:
         hyperparameters: of the model that they are for, as far as the shapes tell.
-        parameters: by the names in the model: weights [outputs, inputs] and biases [outputs].
+        parameters: by the names in the model: weights [outputs, inputs] and biases [outputs], and
+            the statistics of batch norms.
         files: where they were read.
+        n_standardised: number of times at which the network predicts in units of the standard
+            deviation of the labels; 0: it predicts lengths, at one time.
     """
 
     hyperparameters: dict[str, int]
     parameters: dict[str, Tensor]
     files: tuple[Path, ...]
+    n_standardised: int = 0
 
 
 @dataclass(frozen=True)

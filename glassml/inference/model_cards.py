@@ -17,7 +17,7 @@ from glassml.files import atomic_write, sha256_of
 from glassml.models.contract import KNOWN_SCALARS
 from glassml.physics.units import length_name
 from glassml.pretrained import card_path, pretrained_names
-from glassml.provenance import ImportedWeights, TrainingRecord
+from glassml.provenance import Hyperplane, ImportedWeights, TrainingRecord
 
 __all__ = [
     "CARD_SECTIONS",
@@ -198,6 +198,8 @@ def _training_rows(record: TrainingRecord) -> Rows:
         yield from _imported_rows(record.imported)
     untrained = _joined([f"`{name}`" for name in record.untrained_outputs])
     yield "not trained", f"{untrained}: values mean nothing" if untrained else ""
+    for plane in record.hyperplanes:
+        yield f"hyperplane of {plane.species}", _shown_hyperplane(plane)
     yield "trained on", _trained_on(record)
     yield "validated on", _validated_on(record)
     for file in record.data_files:
@@ -212,6 +214,14 @@ def _training_rows(record: TrainingRecord) -> Rows:
         statistic = score.statistic.capitalize()
         yield f"{statistic} `{score.kind}`, {score.species}, t = {score.time:g}", str(score)
     yield "measured on", accuracy.protocol
+
+
+def _shown_hyperplane(plane: Hyperplane) -> str:
+    accuracy = f"{plane.accuracy:.3f} ± {plane.accuracy_error:.3f}"
+    return (
+        f"fitted to {plane.particles} particles; {accuracy} of those in {plane.parts} parts of the "
+        "trajectory, each left out in turn, are on the right side"
+    )
 
 
 def _imported_rows(weights: ImportedWeights) -> Rows:

@@ -135,7 +135,9 @@ class Predictor:
                 of_edges = name in (entry.name for entry in self.manifest.edge_outputs)
                 hint = ". It is for pairs: use Predictor.predict_edges" if of_edges else ""
                 raise InputError(f"quantity: {self.path.name}: {not_one_of(name, known)}{hint}")
-        for name in set(outputs) & self._untrained:
+        for name in sorted(self._untrained):
+            if name.partition(" of ")[0] not in outputs:
+                continue
             warnings.warn(
                 f"{self.path.name}: {name}: not trained, so its values mean nothing",
                 ModelFileWarning,
@@ -151,8 +153,7 @@ class Predictor:
         if self._watch is not None:
             for configuration, system in zip(configurations, self.measured, strict=True):
                 self._watch.see(configuration.name, system)
-        batch = collate(graphs).to(self.device)
-        values = self._evaluate(batch, outputs)
+        values = self._evaluate_all(graphs, outputs)
         ends = np.cumsum([c.n_particles for c in configurations])[:-1]
         parts = {name: np.split(array, ends) for name, array in values.items()}
         results = [{name: parts[name][k] for name in outputs} for k in range(len(configurations))]
@@ -192,6 +193,13 @@ class Predictor:
         self._check_finite(configuration, values, "edges")
         sender, receiver = graph.edge_index.numpy()
         return EdgePrediction(sender, receiver, graph.edge_vector.numpy(), values)
+
+    def _evaluate_all(self, graphs: list[Data], outputs: Sequence[str]) -> dict[str, np.ndarray]:
+        """Outputs for all particles of all graphs: [N, columns]."""
+        alone = self.manifest.sums_over_system
+        batches = [[graph] for graph in graphs] if alone else [graphs]
+        parts = [self._evaluate(collate(batch).to(self.device), outputs) for batch in batches]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _evaluate(
         self, batch: Batch, outputs: Sequence[str], edge_outputs: Sequence[str] = ()

@@ -7,6 +7,7 @@ from glassml.models.bapst import Bapst
 from glassml.models.botan import Botan
 from glassml.models.committee import Committee
 from glassml.models.contract import GlassModel, Output, Redecoded, ScalarInput
+from glassml.models.eignn import Eignn, shift_inputs
 from glassml.models.glassmlp import GlassMLP
 from glassml.models.lengths import REFERENCE_SPACING
 from glassml.models.registry import (
@@ -17,8 +18,10 @@ from glassml.models.registry import (
     parameters_of,
     rebuild,
     register,
+    trained_by,
 )
 from glassml.models.se3gnn import SE3GNN
+from glassml.models.softness import Softness
 from glassml.models.structural import Structural
 
 __all__ = [
@@ -28,11 +31,13 @@ __all__ = [
     "Bapst",
     "Botan",
     "Committee",
+    "Eignn",
     "GlassMLP",
     "GlassModel",
     "Output",
     "Redecoded",
     "ScalarInput",
+    "Softness",
     "Structural",
     "available",
     "build",
@@ -41,4 +46,6 @@ __all__ = [
     "parameters_of",
     "rebuild",
     "register",
+    "shift_inputs",
+    "trained_by",
 ]

@@ -80,6 +80,7 @@ class Committee(GlassModel):
             outputs=(*self._own_outputs(), *_joined_outputs(members)),
             citations=list(dict.fromkeys(text for m in members for text in m.citations)),
             edge_width=3 + memory if memory else 0,
+            summed_widths=[sum(m.summed[k] for m in self.seats) for k in range(self.depth + 1)],
         )
 
     def _place(
@@ -163,6 +164,23 @@ class Committee(GlassModel):
             edges = torch.cat(memories, dim=1)
         return torch.cat(parts, dim=1), edges
 
+    @torch.jit.export
+    def summands(self, k: int, state: Tensor) -> Tensor:
+        """Those of the members that have begun, side by side: [n, T_k]."""
+        parts = []
+        for seat in self.seats:
+            parts.append(seat.summands(k, state))
+        return torch.cat(parts, dim=1)
+
+    @torch.jit.export
+    def settle(self, k: int, state: Tensor, sums: Tensor) -> Tensor:
+        """The members' states, each completed by its own sums: [n, W_k]."""
+        parts, first = [], 0
+        for seat in self.seats:
+            parts.append(seat.settle(k, state, sums[first : first + seat.summed[k]]))
+            first += seat.summed[k]
+        return torch.cat(parts, dim=1)
+
     def each(self, state: Tensor) -> Tensor:
         """The members' propensities: [n, M, T]."""
         parts = []
@@ -244,6 +262,8 @@ class _Seat(nn.Module):
         self.share = share
         self.delay = depth - model.n_steps
         self.widths = [model.state_widths[max(k - self.delay, 0)] for k in range(depth + 1)]
+        # Before a member begins its first state waits, and is not completed yet.
+        self.summed = [0] * self.delay + model.summed_widths
         self.starts = list(starts)
         self.first_memory = first_memory
         self.edge_width = model.edge_width
@@ -282,6 +302,18 @@ class _Seat(nn.Module):
         if not self.sees_all:
             memory = memory.new_zeros(n_edges, self.edge_width).index_add(0, kept, memory)
         return state, memory
+
+    def summands(self, k: int, state: Tensor) -> Tensor:
+        """What is summed of the member's state before the committee's step k: [n, T]."""
+        if self.summed[k] == 0:
+            return state[:, :0]
+        return self.model.summands(k - self.delay, self.own(k, state))
+
+    def settle(self, k: int, state: Tensor, sums: Tensor) -> Tensor:
+        """The member's state before the committee's step k, completed by its sums."""
+        if self.summed[k] == 0:
+            return self.own(k, state)
+        return self.model.settle(k - self.delay, self.own(k, state), sums)
 
     def descriptors(self, state: Tensor) -> Tensor:
         """The member's descriptors; [n, 0] if it has none."""

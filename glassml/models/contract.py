@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from glassml.data import THERMAL, Window
+from glassml.data import THERMAL, Window, shift_names
 from glassml.domain import Domain
 from glassml.errors import ConfigError, not_one_of
 from glassml.models.limits import LARGEST_CUTOFF
@@ -39,6 +39,10 @@ KNOWN_SCALARS = {
     "vibration": ("rms distance from its averaged position in the window", "[length]"),
     "cage_displacement": ("distance from its thermal position to its cage centre", "[length]"),
 }
+for _structure, _place in (("inherent", "inherent position"), ("cage", "cage centre")):
+    for _axis, _name in zip("xyz", shift_names(_structure), strict=True):
+        _meaning = f"{_axis} component of the vector from its thermal position to its {_place}"
+        KNOWN_SCALARS[_name] = (_meaning, "[length]")
 
 
 @dataclass(frozen=True)
@@ -102,17 +106,21 @@ class GlassModel(nn.Module, ABC):
         length_unit: unit of length, "lj" or another of `glassml.physics.units.LENGTH_UNITS`.
 
     The class attribute ``lengths`` names the arguments that are lengths. Their defaults are those
-    of the Kob-Andersen liquid (see `glassml.models.lengths`).
+    of the Kob-Andersen liquid (see `glassml.models.lengths`). ``trained_by`` names the command that
+    trains the model.
 
     Subclasses declare ``state_widths`` (widths W_0..W_n of the node state before each step and
     after the last) and ``outputs``, and implement ``embed``, ``embed_edges``, ``step`` and one
     method for each output, each with the decorator `torch.jit.export`. Shapes: n nodes, E edges
     sorted by receiver; the receivers are the first ``len(first_edge) - 1`` rows of the state.
 
-    Two declarations are optional. ``sent_widths``: only the first S_k columns of the state are read
-    of senders in step k, so only these travel to other domains (default: all W_k). ``edge_width``:
-    the edges have a memory of F columns, which the steps renew; then the class implements
-    ``advance`` in place of ``step``, and may have ``edge_outputs``.
+    Three declarations are optional. ``sent_widths``: only the first S_k columns of the state are
+    read of senders in step k, so only these travel to other domains (default: all W_k).
+    ``edge_width``: the edges have a memory of F columns, which the steps renew; then the class
+    implements ``advance`` in place of ``step``, and may have ``edge_outputs``. ``summed_widths``:
+    before step k (k = n_steps: before the outputs) T_k numbers of each particle are summed over the
+    whole system; then the class implements ``summands`` and ``settle``. Each of these sums is one
+    reduction over all domains.
 
     Models whose first ``fixed_steps`` steps have no parameters say so (default: 0). Training then
     computes the state after them once for each configuration. If it is to standardise what they
@@ -123,6 +131,7 @@ class GlassModel(nn.Module, ABC):
     """
 
     lengths: ClassVar[tuple[str, ...]] = ("cutoff",)
+    trained_by: ClassVar[str] = "glassml train"
 
     def __init__(
         self,
@@ -142,6 +151,8 @@ class GlassModel(nn.Module, ABC):
         self.edge_outputs: tuple[Output, ...] = ()
         self.state_widths: tuple[int, ...] = ()
         self.sent_widths: tuple[int, ...] = ()
+        self.summed_widths: list[int] = []  # a list, which TorchScript can index
+        self.sums_over_system = False  # if so, systems cannot share a batch
         self.edge_width = 0
         self.n_steps = 0
         self.fixed_steps = 0
@@ -197,6 +208,7 @@ class GlassModel(nn.Module, ABC):
         sent_widths: Sequence[int] | None = None,
         edge_width: int = 0,
         edge_outputs: Sequence[Output] = (),
+        summed_widths: Sequence[int] | None = None,
     ) -> None:
         """Called once by a subclass: widths of state and edges, outputs, what to cite."""
         if type(self).step is GlassModel.step and type(self).advance is GlassModel.advance:
@@ -204,6 +216,8 @@ class GlassModel(nn.Module, ABC):
         self.state_widths = tuple(state_widths)
         self.n_steps = len(self.state_widths) - 1
         self.sent_widths = tuple(self.state_widths[:-1] if sent_widths is None else sent_widths)
+        self.summed_widths = list(summed_widths or [0] * (self.n_steps + 1))
+        self.sums_over_system = any(self.summed_widths)
         self.edge_width = edge_width
         self.outputs = tuple(outputs)
         self.edge_outputs = tuple(edge_outputs)
@@ -300,6 +314,27 @@ class GlassModel(nn.Module, ABC):
         """
         return self.step(k, state, edges, sender, first_edge), edges
 
+    @torch.jit.export
+    def summands(self, k: int, state: Tensor) -> Tensor:
+        """What is summed over all particles of the system before step k: [n, T_k].
+
+        Args:
+            k: number of the step; n_steps for sums before the outputs.
+            state: [n, W_k].
+        """
+        return state[:, :0]
+
+    @torch.jit.export
+    def settle(self, k: int, state: Tensor, sums: Tensor) -> Tensor:
+        """The state [n, W_k] before step k, completed by the sums over the system.
+
+        Args:
+            k: as for `summands`.
+            state: [n, W_k].
+            sums: float64 [T_k] of `summands`, over the particles of all domains.
+        """
+        return state
+
     @abstractmethod
     def propensity(self, state: Tensor) -> Tensor:
         """Final state [n, W_n] to the propensity [n, T] [length]."""
@@ -335,7 +370,7 @@ class GlassModel(nn.Module, ABC):
     ) -> tuple[Tensor, Tensor]:
         """`encode`, with the edges after the last step, of which ``edge_outputs`` are made.
 
-        Arguments as for `encode`.
+        Arguments as for `encode`. For a model with ``summed_widths`` they must be of one system.
 
         Returns:
             The final state [n, W_n] and the edges [E, F].
@@ -343,8 +378,16 @@ class GlassModel(nn.Module, ABC):
         state = self.embed(species, scalars)
         edges = self.embed_edges(edge_vector)
         for k in range(self.n_steps):
+            state = self._settled(k, state)
             state, edges = self.advance(k, state, edges, sender, first_edge)
-        return state, edges
+        return self._settled(self.n_steps, state), edges
+
+    def _settled(self, k: int, state: Tensor) -> Tensor:
+        if self.summed_widths[k] == 0:
+            return state
+        # In float64, so that the sums do not depend on how many domains are added up.
+        sums = self.summands(k, state).to(torch.float64).sum(dim=0)
+        return self.settle(k, state, sums)
 
     def forward(
         self,

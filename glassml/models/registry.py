@@ -32,6 +32,7 @@ __all__ = [
     "parameters_of",
     "rebuild",
     "register",
+    "trained_by",
 ]
 
 # name -> (class, default hyperparameters of the preset)
@@ -89,6 +90,15 @@ def lengths_of(name: str) -> tuple[str, ...]:
         ConfigError: no model has this name.
     """
     return _find(name)[0].lengths
+
+
+def trained_by(name: str) -> str:
+    """The command that trains a named model.
+
+    Raises:
+        ConfigError: no model has this name.
+    """
+    return _find(name)[0].trained_by
 
 
 def material_lengths(name: str, spacing: float) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Building blocks: layouts, radial networks, the convolution layer, norms, gates, perceptrons."""
+"""Building blocks: layouts, radial networks, convolutions, norms, gates, structure functions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from glassml.nn.gate import Gate, NoGate
 from glassml.nn.layout import channel_irreps, invariants, to_irreps_order
 from glassml.nn.mlp import Perceptron
 from glassml.nn.radial import RadialBasis, RadialNetwork, TableKnots
+from glassml.nn.structure_functions import StructureFunctions
 
 __all__ = [
     "EquivariantBatchNorm",
@@ -17,6 +18,7 @@ __all__ = [
     "Perceptron",
     "RadialBasis",
     "RadialNetwork",
+    "StructureFunctions",
     "TableKnots",
     "channel_irreps",
     "invariants",

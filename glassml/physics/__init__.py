@@ -12,6 +12,7 @@ from glassml.physics.four_point import FourPoint, PairSums, chi4, mobility
 from glassml.physics.neighbours import Neighbours, find_neighbours
 from glassml.physics.pairs import first_peak, pair_distribution
 from glassml.physics.propensity import isoconfigurational_averages, label_trust, noise_ceiling
+from glassml.physics.rearrangements import HopFunction, Jumps, Rearrangements
 from glassml.physics.relative_motion import bond_displacement
 from glassml.physics.relaxation import (
     ballistic_displacement,
@@ -25,9 +26,12 @@ from glassml.physics.voronoi import voronoi_surface
 __all__ = [
     "AveragedPositions",
     "FourPoint",
+    "HopFunction",
+    "Jumps",
     "Neighbours",
     "PairSums",
     "PositionAverage",
+    "Rearrangements",
     "ballistic_displacement",
     "bond_displacement",
     "chi4",

@@ -8,6 +8,7 @@ from glassml.provenance.migration import migrated_training
 from glassml.provenance.origin import Origins
 from glassml.provenance.parts import (
     DataFile,
+    Hyperplane,
     ImportedWeights,
     KnownConfiguration,
     Part,
@@ -23,6 +24,7 @@ from glassml.provenance.record import NetworkRecord, TrainingRecord
 __all__ = [
     "Accuracy",
     "DataFile",
+    "Hyperplane",
     "ImportedWeights",
     "KnownConfiguration",
     "NetworkRecord",

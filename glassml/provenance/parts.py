@@ -20,6 +20,7 @@ from glassml.scores import Score
 
 __all__ = [
     "DataFile",
+    "Hyperplane",
     "ImportedWeights",
     "KnownConfiguration",
     "Part",
@@ -201,6 +202,27 @@ class RidgeFit(Part):
     penalties: tuple[tuple[float, ...], ...]
     chosen_by: str | None = None
     label_noise: float = Field(default=0.0, ge=0)
+
+
+class Hyperplane(Part):
+    """The hyperplane between soft and hard particles of one species.
+
+    Attributes:
+        species: name of the species.
+        particles: number of particles that it was fitted to, half of them soft.
+        penalty: C of the support vector machine [-].
+        accuracy: fraction of particles on the right side, in parts of the trajectory that were left
+            out of the fit [-].
+        accuracy_error: its standard error over these parts [-].
+        parts: number of parts.
+    """
+
+    species: str
+    particles: int = Field(ge=2)
+    penalty: float = Field(gt=0)
+    accuracy: float = Field(ge=0, le=1)
+    accuracy_error: float = Field(ge=0)
+    parts: int = Field(ge=2)
 
 
 class WeightFile(Part):

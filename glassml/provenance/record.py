@@ -11,6 +11,7 @@ from glassml.data import Dataset
 from glassml.provenance.accuracy import Accuracy
 from glassml.provenance.parts import (
     DataFile,
+    Hyperplane,
     ImportedWeights,
     KnownConfiguration,
     Part,
@@ -49,7 +50,9 @@ class TrainingRecord(Part):
             later versions may have other settings, so programs should not rely on them.
         ridge: the fit of linear decoders, None if they were trained.
         imported: parameters that another program trained; None if glassml did.
-        untrained: outputs that were not trained, whose values mean nothing.
+        hyperplanes: what divides soft from hard particles, for models of softness.
+        untrained: outputs that were not trained, whose values mean nothing; "OUTPUT of SPECIES" if
+            it was not trained for one species alone.
         versions: package -> its version.
         epoch: the epoch that was kept, counted from 1; None if there were none.
         accuracy: scores that were measured after the training, None if there are none.
@@ -68,6 +71,7 @@ class TrainingRecord(Part):
     recipe: dict[str, Any] = Field(default={})
     ridge: RidgeFit | None = None
     imported: ImportedWeights | None = None
+    hyperplanes: tuple[Hyperplane, ...] = ()
     untrained: tuple[str, ...] = ()
     versions: dict[str, str] = Field(default={})
     epoch: int | None = Field(default=None, ge=0)

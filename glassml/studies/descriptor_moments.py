@@ -164,7 +164,10 @@ def read_descriptor_moments(
         raise ValueError("times: expected none together with reversed_runs")
     check_decoder(predictor.path)
     times, used = _used_times(dataset, times)
-    found = [column_of(time, predictor.manifest.times) for time in times]
+    own_times = predictor.manifest.times
+    if "propensity" in predictor.manifest.training.untrained_outputs:
+        own_times = ()  # its predictions mean nothing
+    found = [column_of(time, own_times) for time in times]
     known = [k for k, column in enumerate(found) if column is not None]
     columns = [column for column in found if column is not None]
     species = predictor.manifest.species
@@ -172,7 +175,8 @@ def read_descriptor_moments(
     systems: list[Measured] = []
     ranges = []
 
-    predict = partial(predict_windows, predictor, outputs=("descriptors", "propensity"))
+    read = ("descriptors", "propensity") if known else ("descriptors",)
+    predict = partial(predict_windows, predictor, outputs=read)
     for configuration, (windows,) in predict_each(dataset, [predict], progress):
         systems += predictor.measured  # in the last of its windows, which are all alike
         labels = np.asarray(configuration.propensity)[:, used]
@@ -182,7 +186,7 @@ def read_descriptor_moments(
         weights.append(label_trust(configuration.n_runs, label_noise))
         starts.append(configuration.positions_sha256)
         descriptors = [found["descriptors"] for found in windows]
-        predicted = [found["propensity"][:, columns] for found in windows]
+        predicted = [found[read[-1]][:, columns] for found in windows]
         slabs.append(
             tuple(
                 tuple(_over_windows(descriptors, labels, m & at) for m in masks)

@@ -279,6 +279,9 @@ def _record(
         reversed_runs=runs,
         origin=origins.summary(),
         ridge=fit,
+        untrained=tuple(
+            name for name in manifest.training.untrained_outputs if name != "propensity"
+        ),
         versions={"glassml": glassml.__version__},
         accuracy=Accuracy.cross_validated(fit.chosen_by, measured),
         network=NetworkRecord(

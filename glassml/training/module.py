@@ -14,7 +14,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from glassml.errors import ConfigError, GlassMLError
-from glassml.graph import first_edge
+from glassml.graph import collate, first_edge
 from glassml.models import GlassModel
 from glassml.provenance import TrainingRecord
 from glassml.training.augmentation import turned_edges
@@ -130,6 +130,9 @@ class PropensityModule(pl.LightningModule):
         """
         if "state" in batch:
             return self.model.propensity(self._last_state(batch)), None
+        if self.model.sums_over_system and batch.num_graphs > 1:
+            parts = [self.predict(collate([graph])) for graph in batch.to_data_list()]
+            return torch.cat([part[0] for part in parts]), _joined([part[1] for part in parts])
         sender, receiver = batch.edge_index
         vectors = turned_edges(batch) if self.training and self.turns else batch.edge_vector
         system = batch.species, batch.scalars, vectors, sender, first_edge(receiver, len(batch.y))
@@ -327,6 +330,11 @@ class PropensityModule(pl.LightningModule):
             "epochs_before": self.epochs_before,
             "metrics": finite,
         }
+
+
+def _joined(parts: list[Tensor | None]) -> Tensor | None:
+    found = [part for part in parts if part is not None]
+    return torch.cat(found) if found else None
 
 
 def species_weights(species: tuple[str, ...], given: Mapping[str, float] | None) -> list[float]:

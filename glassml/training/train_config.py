@@ -28,7 +28,7 @@ from pydantic import (
 )
 
 from glassml.errors import ConfigError, did_you_mean, not_one_of
-from glassml.models import available, parameters_of
+from glassml.models import available, parameters_of, trained_by
 from glassml.settings import apply_overrides, read_yaml, validated
 from glassml.training.accepted import (
     cache_folder,
@@ -65,6 +65,7 @@ __all__ = [
 
 # Arguments of every model that the data determine, so a configuration cannot set them.
 FROM_DATA = ("species", "times", "scalar_inputs", "length_unit")
+_COMMAND = "glassml train"
 
 
 class DataConfig(Section):
@@ -364,6 +365,11 @@ def _check_model(config: TrainConfig, source: str) -> None:
     name, given = config.model.name, config.model.hyperparameters
     if name not in available():
         raise ConfigError(f"{source}: model.name: {not_one_of(name, available())}")
+    if trained_by(name) != _COMMAND:
+        raise ConfigError(
+            f"{source}: model.name: expected a model that `{_COMMAND}` trains; found {name!r}, "
+            f"which `{trained_by(name)}` trains"
+        )
     known = [key for key in parameters_of(name) if key not in FROM_DATA]
     for key in given:
         if key in FROM_DATA:

@@ -157,7 +157,7 @@ std::string ConfigurationCopy::settings() const {
 void ConfigurationCopy::create() {
   if (lammps_create_atoms == nullptr)
     error->all(FLERR,
-               "fix {} glassml: positions inherent: expected a LAMMPS with its library interface; "
+               "fix {} glassml: inherent structure: expected a LAMMPS with its library interface; "
                "found a program without the function lammps_create_atoms. Use another LAMMPS",
                owner_);
   release();
@@ -200,7 +200,7 @@ void ConfigurationCopy::copy_pair() {
     for (int j = i; j <= atom->ntypes; j++)
       if (force->pair->setflag[i][j] && (!copied.setflag || !copied.setflag[i][j]))
         error->all(FLERR,
-                   "fix {} glassml: positions inherent: expected a pair style that writes its "
+                   "fix {} glassml: inherent structure: expected a pair style that writes its "
                    "coefficients into restart files; found {}, which does not",
                    owner_, force->pair_style);
   stale_ = false;
@@ -246,7 +246,7 @@ void ConfigurationCopy::take_atoms() {
   if (missing > 0)
     error->all(
         FLERR,
-        "fix {} glassml: positions inherent: expected a copy of all atoms; found that LAMMPS made "
+        "fix {} glassml: inherent structure: expected a copy of all atoms; found that LAMMPS made "
         "none",
         owner_);
   int* const rank = copied.ivector[custom(kRank)];
@@ -287,7 +287,7 @@ void ConfigurationCopy::guarded(const std::function<void()>& call) {
   broken_ = true;
   std::replace(failure.begin(), failure.end(), '\n', ' ');
   const std::string text = fmt::format(
-      "fix {} glassml: positions inherent: expected a configuration and a pair style that a second "
+      "fix {} glassml: inherent structure: expected a configuration and a pair style that a second "
       "LAMMPS can minimise; found: {}",
       owner_, failure);
   if (alone) error->one(FLERR, text);

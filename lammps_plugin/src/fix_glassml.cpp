@@ -211,9 +211,16 @@ void FixGlassML::select_outputs() {
 
 void FixGlassML::create_inputs() {
   const Manifest& manifest = model_->manifest();
-  const bool inherent = options_.positions == glassml::Positions::kInherent;
+  const bool inherent = options_.inherent;
   scalars_ = std::make_unique<ScalarSources>(lmp, id, options_.model_file, manifest,
                                              options_.scalars, inherent);
+  at_inherent_ = options_.positions == glassml::Positions::kInherent;
+  if (inherent && !at_inherent_ && !scalars_->reads_inherent())
+    error->all(FLERR,
+               "fix {} glassml: keyword structure: expected a model that reads scalars of inherent "
+               "structures, such as inherent_energy; found model {} ({}), which reads none. Leave "
+               "it out",
+               id, options_.model_file, manifest.model);
   averaged_ = glassml::reads_average(options_, manifest);
   const bool averages_energy = scalars_->reads_average_energy();
   if (averages_energy || inherent || scalars_->reads_energy())
@@ -321,7 +328,7 @@ void FixGlassML::check_positions() {
   const bool moving =
       update->nsteps > 0 &&
       std::any_of(fixes.begin(), fixes.end(), [](const Fix* f) { return f->time_integrate; });
-  if (warning.empty() && moving && !inherent_ && manifest.positions != kThermal &&
+  if (warning.empty() && moving && !at_inherent_ && manifest.positions != kThermal &&
       manifest.positions != kAverage)
     warning = fmt::format(
         "reads {} positions, but is evaluated while the atoms move: its values "
@@ -374,10 +381,11 @@ void FixGlassML::describe() const {
                         glassml::window_text(options_, manifest));
   if (inherent_)
     text += fmt::format(
-        "  positions: inherent, each evaluation minimises a copy (force tolerance {:g}, at most {} "
+        "  {}: inherent, each evaluation minimises a copy (force tolerance {:g}, at most {} "
         "iterations)\n",
-        inherent_->force_tolerance(), options_.max_iterations);
-  else if (!averaged_ && manifest.positions != kThermal)
+        at_inherent_ ? "positions" : "structure", inherent_->force_tolerance(),
+        options_.max_iterations);
+  if (!at_inherent_ && !averaged_ && manifest.positions != kThermal)
     text += fmt::format("  positions: {}; the positions of the atoms are used unchanged{}\n",
                         manifest.positions,
                         manifest.positions == kInherent ? " (see 'positions inherent')" : "");
@@ -540,6 +548,7 @@ void FixGlassML::evaluate() {
   attempt([this] { begin_evaluation(); });
   count_structure(!failure.empty());
   for (int k = 0; k < model_->manifest().n_steps; k++) {
+    settle(k, attempt);
     const std::size_t row_bytes = model_->row_bytes(k);
     states_.resize(halo_.sent().size() * row_bytes);
     attempt([this, k] {
@@ -550,6 +559,7 @@ void FixGlassML::evaluate() {
     attempt([&] { model_->unpack(halo_.received(), received.data()); });
     attempt([this, k] { model_->step(k); });
   }
+  settle(model_->manifest().n_steps, attempt);
   has_values_ = false;
   attempt([this] { store(model_->outputs(outputs_.from_model)); });
   if (options_.edges) {
@@ -559,6 +569,18 @@ void FixGlassML::evaluate() {
   }
   reduce(failure);
   if (sampler_) sampler_->hold();
+}
+
+/// Gives the model its sums over all atoms before step k. Collective.
+/// @param attempt runs a part that may fail
+template <typename Attempt>
+void FixGlassML::settle(int k, Attempt&& attempt) {
+  const std::size_t n = model_->n_sums(k);
+  if (n == 0) return;
+  std::vector<double> mine(n, 0.0), all(n);
+  attempt([&] { mine = model_->sums(k); });
+  MPI_Allreduce(mine.data(), all.data(), static_cast<int>(n), MPI_DOUBLE, MPI_SUM, world);
+  attempt([&] { model_->settle(k, all); });
 }
 
 /// Energies are tallied only on steps that were announced.
@@ -581,7 +603,7 @@ void FixGlassML::minimise() {
 void FixGlassML::collect_positions() {
   const double* x = atom->nlocal > 0 ? atom->x[0] : nullptr;
   positions_.assign(x, x + 3 * static_cast<std::size_t>(atom->nlocal));
-  if (inherent_) positions_ = inherent_->positions();
+  if (at_inherent_) positions_ = inherent_->positions();
   for (int i = 0; averaged_ && i < atom->nlocal; i++) {
     const auto shift = sampler_->window().shift(i);
     for (int d = 0; d < 3; d++) positions_[3 * static_cast<std::size_t>(i) + d] += shift[d];

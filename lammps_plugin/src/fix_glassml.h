@@ -76,6 +76,8 @@ class FixGlassML : public Fix {
 
   // evaluation
   void evaluate();
+  template <typename Attempt>
+  void settle(int k, Attempt&& attempt);
   void minimise();
   void collect_positions();
   void exchange_positions();
@@ -104,9 +106,10 @@ class FixGlassML : public Fix {
   std::vector<std::int64_t> species_of_type_;    // [ntypes + 1]
   std::unique_ptr<AtomEnergy> energy_;           // nullptr if the fix needs no energies
   std::unique_ptr<WindowSampler> sampler_;       // nullptr if the model reads no averages
-  std::unique_ptr<InherentPositions> inherent_;  // nullptr if the positions are others
+  std::unique_ptr<InherentPositions> inherent_;  // nullptr if the model reads none
   std::unique_ptr<ScalarSources> scalars_;
-  bool averaged_ = false;  // the model is evaluated at averaged positions
+  bool at_inherent_ = false;  // the model is evaluated at inherent positions
+  bool averaged_ = false;     // the model is evaluated at averaged positions
   glassml::OutputColumns outputs_;
   int n_columns_ = 0;       // per-atom values
   double threshold_ = 0.0;  // propensity above which an atom counts as mobile; 0: there is none

@@ -41,8 +41,8 @@ InherentPositions::InherentPositions(LAMMPS* lmp, const std::string& fix, double
   if (force_tolerance_ > 0.0) return;
   if (kWithoutDefault.contains(update->unit_style))
     error->all(FLERR,
-               "fix {} glassml: positions inherent: expected ftol, which has no default in 'units "
-               "{}'; found none. Give 'positions inherent ftol'",
+               "fix {} glassml: inherent structure: expected ftol, which has no default in 'units "
+               "{}'; found none. Give ftol after the word inherent",
                owner_, update->unit_style);
   force_tolerance_ = kForceTolerance;
 }
@@ -56,7 +56,7 @@ void InherentPositions::init() {
 
 void InherentPositions::check_interactions() const {
   const auto refuse = [this](const std::string& expected, const std::string& found) {
-    error->all(FLERR, "fix {} glassml: positions inherent: expected {}; found {}", owner_, expected,
+    error->all(FLERR, "fix {} glassml: inherent structure: expected {}; found {}", owner_, expected,
                found);
   };
   if (force->pair == nullptr) refuse("a pair style, whose energy is minimised", "none");
@@ -81,7 +81,7 @@ void InherentPositions::warn_of_fixes() {
     if (!warned_.insert(fix->id).second) continue;
     if (comm->me == 0)
       error->warning(FLERR,
-                     "fix {} glassml: positions inherent: expected forces of the pair style alone; "
+                     "fix {} glassml: inherent structure: expected forces of the pair style alone; "
                      "found fix {} of style {}, which is left out of the minimisation",
                      owner_, fix->id, fix->style);
   }
@@ -111,7 +111,7 @@ void InherentPositions::warn_of_constraints() {
   warned_of_constraints_ = true;
   if (comm->me == 0)
     error->warning(FLERR,
-                   "fix {} glassml: positions inherent: expected atoms that move freely; found {}: "
+                   "fix {} glassml: inherent structure: expected atoms that move freely; found {}: "
                    "in the minimisation all atoms move without constraints",
                    owner_, found);
 }
@@ -119,7 +119,7 @@ void InherentPositions::warn_of_constraints() {
 void InherentPositions::minimise(std::span<const double> energies) {
   if (neighbor->exclude)
     error->all(FLERR,
-               "fix {} glassml: positions inherent: expected interactions of all pairs; found "
+               "fix {} glassml: inherent structure: expected interactions of all pairs; found "
                "'neigh_modify exclude'",
                owner_);
   const ConfigurationCopy::End end = copy_.minimise(force_tolerance_, max_iterations_);
@@ -146,7 +146,7 @@ void InherentPositions::check_copy(std::span<const double> energies) const {
   if (largest[0] <= kSameEnergy * largest[1]) return;
   error->all(
       FLERR,
-      "fix {} glassml: positions inherent: expected the energies of the simulation in a copy "
+      "fix {} glassml: inherent structure: expected the energies of the simulation in a copy "
       "of its configuration; found energies of atoms that differ by up to {:.3g}: pair style "
       "{} cannot be copied, or a fix changes it or adds to the energies during the run",
       owner_, largest[0], force->pair_style);
@@ -172,9 +172,14 @@ void InherentPositions::report(const ConfigurationCopy::End& end) {
 }
 
 double InherentPositions::displacement(int i) const {
+  const auto vector = shift(i);
+  return std::hypot(vector[0], vector[1], vector[2]);
+}
+
+std::array<double, 3> InherentPositions::shift(int i) const {
   const double* const x = atom->x[i];
   const double* const y = &positions_[3 * static_cast<std::size_t>(i)];
-  return std::hypot(y[0] - x[0], y[1] - x[1], y[2] - x[2]);
+  return {y[0] - x[0], y[1] - x[1], y[2] - x[2]};
 }
 
 double InherentPositions::memory_usage() const {

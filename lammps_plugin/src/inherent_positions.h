@@ -34,6 +34,7 @@ class InherentPositions : protected Pointers {
 
   double energy(int i) const { return energies_[i]; }  ///< at the minimum
   double displacement(int i) const;                    ///< distance from the atom to its minimum
+  std::array<double, 3> shift(int i) const;            ///< vector from the atom to its minimum
 
   double force_tolerance() const { return force_tolerance_; }  ///< [energy / length]
 

@@ -21,7 +21,7 @@ using Json = nlohmann_lmp::json;
 
 // Version 2 changed only the object `training`, which is not read here. Version 3 added `domain`,
 // version 4 the memory of edges and `sent_widths`.
-constexpr std::array<std::int64_t, 4> kFormatVersions = {1, 2, 3, 4};
+constexpr std::array<std::int64_t, 5> kFormatVersions = {1, 2, 3, 4, 5};
 
 constexpr int kDeepest = 20;  // lists in lists
 // Far above what any model needs, far below what torch, MPI or memory cannot take.
@@ -200,6 +200,16 @@ void read_state_widths(const Reader& reader, Manifest& manifest) {
                   std::to_string(manifest.sent_widths[k]) + " before step " + std::to_string(k));
 }
 
+void read_summed_widths(const Reader& reader, Manifest& manifest) {
+  manifest.summed_widths.assign(manifest.state_widths.size(), 0);
+  if (!reader.has("summed_widths")) return;
+  manifest.summed_widths = widths(reader, "summed_widths", 0);
+  if (manifest.summed_widths.size() != manifest.state_widths.size())
+    reader.fail("summed_widths",
+                std::to_string(manifest.state_widths.size()) + " entries (n_steps + 1)",
+                std::to_string(manifest.summed_widths.size()));
+}
+
 void read_window(const Reader& reader, Manifest& manifest) {
   if (!reader.has("window")) {
     if (manifest.positions == "average")
@@ -328,6 +338,7 @@ Manifest parse_manifest(const std::string& text, const std::string& file) {
   if (manifest.dtype != "float32" && manifest.dtype != "float64")
     reader.fail("dtype", "float32 or float64", "'" + manifest.dtype + "'");
   read_state_widths(reader, manifest);
+  read_summed_widths(reader, manifest);
   for (const Json& value : reader.list("scalar_inputs")) {
     const Reader entry(value, where + ", scalar_inputs");
     manifest.scalar_inputs.push_back({entry.text("name"), entry.text("dimension")});

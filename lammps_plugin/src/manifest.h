@@ -56,14 +56,15 @@ struct Manifest {
   std::vector<std::string> species;
   double cutoff = 0.0;  ///< [length]
   std::string length_unit;
-  std::string positions = "thermal";       ///< or "average", "inherent", "cage"
-  std::optional<WindowEntry> window;       ///< of averaged positions or scalars
-  std::optional<DomainEntry> domain;       ///< of the training data, if it is known
-  std::string dtype;                       ///< "float32" or "float64"
-  int n_steps = 0;                         ///< message-passing steps
-  std::vector<std::int64_t> state_widths;  ///< [n_steps + 1] columns of the node state
-  std::vector<std::int64_t> sent_widths;   ///< [n_steps] how many of them other domains read
-  std::int64_t edge_width = 0;             ///< columns that edges remember; 0: they have no memory
+  std::string positions = "thermal";        ///< or "average", "inherent", "cage"
+  std::optional<WindowEntry> window;        ///< of averaged positions or scalars
+  std::optional<DomainEntry> domain;        ///< of the training data, if it is known
+  std::string dtype;                        ///< "float32" or "float64"
+  int n_steps = 0;                          ///< message-passing steps
+  std::vector<std::int64_t> state_widths;   ///< [n_steps + 1] columns of the node state
+  std::vector<std::int64_t> sent_widths;    ///< [n_steps] how many of them other domains read
+  std::vector<std::int64_t> summed_widths;  ///< [n_steps + 1] columns that are summed over all
+  std::int64_t edge_width = 0;              ///< columns that edges remember; 0: they have no memory
   std::vector<ScalarEntry> scalar_inputs;
   std::vector<OutputEntry> outputs;       ///< of particles
   std::vector<OutputEntry> edge_outputs;  ///< of edges

@@ -5,6 +5,7 @@
 #include <torch/cuda.h>
 #include <torch/script.h>
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 #include <utility>
@@ -91,6 +92,9 @@ void check_methods(const torch::jit::Module& module, const Manifest& manifest,
                    const std::string& file) {
   std::vector<std::string> methods = {"embed", "embed_edges"};
   methods.push_back(manifest.edge_width > 0 ? "advance" : "step");
+  const auto& sums = manifest.summed_widths;
+  if (std::any_of(sums.begin(), sums.end(), [](std::int64_t width) { return width > 0; }))
+    methods.insert(methods.end(), {"summands", "settle"});
   for (const OutputEntry& output : manifest.outputs) methods.push_back(output.name);
   for (const OutputEntry& output : manifest.edge_outputs) methods.push_back(output.name);
   for (const std::string& method : methods)
@@ -287,6 +291,28 @@ void ModelRunner::embed_edges(const Edges& edges) {
     const Tensor vectors = copied(vector, {n_edges, 3}, s.type).to(s.device);
     s.edges = guarded("model '" + s.manifest.model + "', method embed_edges",
                       [&] { return s.module.get_method("embed_edges")({vectors}).toTensor(); });
+  });
+}
+
+std::size_t ModelRunner::n_sums(int k) const { return state_->manifest.summed_widths.at(k); }
+
+std::vector<double> ModelRunner::sums(int k) {
+  State& s = *state_;
+  return s.run([&] {
+    const std::int64_t columns = s.manifest.summed_widths.at(k);
+    const auto arguments = [&]() -> std::vector<c10::IValue> { return {k, s.local}; };
+    const Tensor summands = s.call("summands", arguments, columns);
+    return State::numbers({summands.to(torch::kFloat64).sum(0, /*keepdim=*/true)});
+  });
+}
+
+void ModelRunner::settle(int k, std::span<const double> sums) {
+  State& s = *state_;
+  s.run([&] {
+    const auto columns = static_cast<std::int64_t>(sums.size());
+    const Tensor all = copied(sums, {columns}, torch::kFloat64).to(s.device);
+    const auto arguments = [&]() -> std::vector<c10::IValue> { return {k, s.local, all}; };
+    s.local = s.call("settle", arguments, s.manifest.state_widths.at(k));
   });
 }
 

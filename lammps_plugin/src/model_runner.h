@@ -48,6 +48,17 @@ class ModelRunner {
   /// @param edges from EdgeFinder; senders are rows of a state that has n_all rows
   void embed_edges(const Edges& edges);
 
+  /// @returns how many numbers are summed over the whole system before step k; for k = n_steps
+  /// before the outputs
+  std::size_t n_sums(int k) const;
+
+  /// @returns [n_sums(k)] sums over the own particles
+  std::vector<double> sums(int k);
+
+  /// Completes the state of the own particles.
+  /// @param sums [n_sums(k)] over the particles of all domains
+  void settle(int k, std::span<const double> sums);
+
   /// Prepares the state of all rows before step k. Beyond the own rows, the step may read only rows
   /// that were unpacked, and of these only the columns that are sent.
   void open_state(int k, std::int64_t n_all);

@@ -10,12 +10,12 @@ namespace glassml {
 
 namespace {
 
-constexpr std::array<const char*, 10> kKeywords = {"output",    "scalar", "device",    "threads",
-                                                   "positions", "smooth", "threshold", "chi4",
-                                                   "edges",     "trust"};
+constexpr std::array<const char*, 11> kKeywords = {"output",    "scalar",    "device", "threads",
+                                                   "positions", "structure", "smooth", "threshold",
+                                                   "chi4",      "edges",     "trust"};
 constexpr const char* kKnown =
-    "known keywords: output, scalar, device, threads, positions, smooth, threshold, chi4, edges, "
-    "trust";
+    "known keywords: output, scalar, device, threads, positions, structure, smooth, threshold, "
+    "chi4, edges, trust";
 
 bool is_keyword(const std::string& word) {
   return std::find(kKeywords.begin(), kKeywords.end(), word) != kKeywords.end();
@@ -52,6 +52,26 @@ std::string joined(const std::vector<std::string>& words) {
   return result;
 }
 
+/// The words "inherent [ftol maxiter]".
+void apply_inherent(Options& options, const std::string& place,
+                    const std::vector<std::string>& values) {
+  if (options.inherent)
+    throw std::runtime_error(
+        place +
+        ": expected 'positions inherent' or 'structure inherent', once; found a second one");
+  options.inherent = true;
+  if (values.size() > 1)
+    options.force_tolerance = positive_number(place + ": ftol", "force", values[1]);
+  if (values.size() > 2) options.max_iterations = positive_integer(place + ": maxiter", values[2]);
+}
+
+void apply_structure(Options& options, const std::vector<std::string>& values) {
+  if (values[0] != "inherent" || values.size() > 3)
+    throw std::runtime_error("keyword structure: expected 'inherent [ftol maxiter]'; found '" +
+                             joined(values) + "' (" + kKnown + ")");
+  apply_inherent(options, "keyword structure", values);
+}
+
 void apply_positions(Options& options, const std::vector<std::string>& values) {
   if (options.positions != Positions::kModel)
     throw std::runtime_error("keyword positions: expected it once; found it twice");
@@ -63,10 +83,7 @@ void apply_positions(Options& options, const std::vector<std::string>& values) {
     options.n_samples = positive_integer("keyword positions: Nrepeat", values[2]);
   } else if (values[0] == "inherent" && values.size() <= 3) {
     options.positions = Positions::kInherent;
-    if (values.size() > 1)
-      options.force_tolerance = positive_number("keyword positions: ftol", "force", values[1]);
-    if (values.size() > 2)
-      options.max_iterations = positive_integer("keyword positions: maxiter", values[2]);
+    apply_inherent(options, "keyword positions", values);
   } else {
     throw std::runtime_error(
         "keyword positions: expected 'thermal', 'inherent [ftol maxiter]' or 'average Nsample "
@@ -84,7 +101,7 @@ std::vector<std::string> values_after(const std::vector<std::string>& words, std
 void apply(Options& options, const std::string& keyword, const std::vector<std::string>& values) {
   if (values.empty())
     throw std::runtime_error("keyword " + keyword + ": expected a value; found none");
-  const bool one = keyword != "output" && keyword != "positions";
+  const bool one = keyword != "output" && keyword != "positions" && keyword != "structure";
   if (one && values.size() > 1)
     throw std::runtime_error("keyword " + keyword + ": expected one value; found also '" +
                              values[1] + "' (" + kKnown + ")");
@@ -95,6 +112,8 @@ void apply(Options& options, const std::string& keyword, const std::vector<std::
     options.scalars.push_back(values[0]);
   } else if (keyword == "positions") {
     apply_positions(options, values);
+  } else if (keyword == "structure") {
+    apply_structure(options, values);
   } else if (keyword == "device") {
     options.device = values[0];
   } else if (keyword == "smooth") {

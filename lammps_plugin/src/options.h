@@ -20,8 +20,9 @@ struct Options {
   std::vector<std::string> outputs = {"propensity"};
   std::vector<std::string> scalars;  ///< c_ID, c_ID[i], f_ID, f_ID[i] or v_name
   Positions positions = Positions::kModel;
-  int sample_every = 0;  ///< steps between two samples of averaged positions; 0: as the model says
-  int n_samples = 0;     ///< in a window; 0: as the model says
+  int sample_every = 0;   ///< steps between two samples of averaged positions; 0: as the model says
+  int n_samples = 0;      ///< in a window; 0: as the model says
+  bool inherent = false;  ///< find the inherent structures, for positions or scalar inputs
   double force_tolerance = 0.0;  ///< of inherent structures [energy / length]; 0: not given
   int max_iterations = 100000;   ///< of a minimisation, as in glassml/simulation/inherent.py
   std::string device = "auto";

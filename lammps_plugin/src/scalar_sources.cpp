@@ -45,8 +45,14 @@ ScalarSources::Kind ScalarSources::known_kind(const std::string& name, const Man
       {"average_displacement", Kind::kDisplacement}};
   const auto average = kAverages.find(name);
   if (average != kAverages.end() && manifest.window) return average->second;
-  if (inherent && name == "inherent_energy") return Kind::kInherentEnergy;
-  if (inherent && name == "inherent_displacement") return Kind::kInherentDisplacement;
+  static const std::map<std::string, Kind> kOfInherent = {
+      {"inherent_energy", Kind::kInherentEnergy},
+      {"inherent_displacement", Kind::kInherentDisplacement},
+      {"inherent_shift_x", Kind::kInherentShiftX},
+      {"inherent_shift_y", Kind::kInherentShiftY},
+      {"inherent_shift_z", Kind::kInherentShiftZ}};
+  const auto found = kOfInherent.find(name);
+  if (inherent && found != kOfInherent.end()) return found->second;
   const bool moving =
       inherent || manifest.positions == "thermal" || manifest.positions == "average";
   return name == "potential_energy" && moving ? Kind::kEnergy : Kind::kGiven;
@@ -62,7 +68,7 @@ void ScalarSources::refuse_number(const std::string& model, const Manifest& mani
                "fix {} glassml: expected no keyword scalar, as model {} takes no scalar inputs; "
                "found {}. Remove {}",
                owner_, model, found, given.size() == 1 ? "it" : "them");
-  std::string needed, known;
+  std::string needed, known, hint;
   std::size_t n_needed = 0;
   for (std::size_t k = 0; k < scalars_.size(); k++) {
     const bool own = scalars_[k].kind != Kind::kGiven;
@@ -70,20 +76,22 @@ void ScalarSources::refuse_number(const std::string& model, const Manifest& mani
     list += (list.empty() ? "" : ", ") + scalars_[k].name;
     if (!own) list += " " + manifest.scalar_inputs[k].dimension;
     if (!own) n_needed++;
+    if (!own && scalars_[k].name.starts_with("inherent_"))
+      hint = ". With 'structure inherent' the fix finds those of inherent structures itself";
   }
   if (known.empty())
     error->all(FLERR,
                "fix {} glassml: expected {} keyword(s) scalar, one for each scalar input of model "
                "{} ({}); found {}. Give 'scalar c_ID', 'scalar f_ID' or 'scalar v_name' for each, "
-               "in this order",
-               owner_, n_needed, model, needed, given.size());
+               "in this order{}",
+               owner_, n_needed, model, needed, given.size(), hint);
   const std::string number = n_needed == 0 ? "no" : std::to_string(n_needed);
   error->all(
       FLERR,
       "fix {} glassml: expected {} keyword scalar{}, as the fix knows {} itself, or {} of them, "
-      "one for each scalar input of model {}; found {}",
+      "one for each scalar input of model {}; found {}{}",
       owner_, number, needed.empty() ? "" : ", for " + needed, known, scalars_.size(), model,
-      given.size());
+      given.size(), hint);
 }
 
 bool ScalarSources::reads(Kind kind) const {
@@ -98,6 +106,12 @@ bool ScalarSources::reads_average_energy() const { return reads(Kind::kAverageEn
 
 bool ScalarSources::reads_window() const {
   return reads_average_energy() || reads(Kind::kVibration) || reads(Kind::kDisplacement);
+}
+
+bool ScalarSources::reads_inherent() const {
+  for (const Scalar& scalar : scalars_)
+    if (scalar.kind >= Kind::kInherentEnergy) return true;
+  return false;
 }
 
 void ScalarSources::init(int nevery) {
@@ -148,6 +162,14 @@ const std::vector<double>& ScalarSources::collect(bigint next, AtomEnergy* energ
           break;
         case Kind::kInherentDisplacement:
           value = inherent->displacement(i);
+          break;
+        case Kind::kInherentShiftX:
+        case Kind::kInherentShiftY:
+        case Kind::kInherentShiftZ: {
+          const int axis =
+              static_cast<int>(scalars_[column].kind) - static_cast<int>(Kind::kInherentShiftX);
+          value = inherent->shift(i)[axis];
+        }
       }
     }
   return values_;
@@ -171,10 +193,11 @@ std::string ScalarSources::source(int scalar) const {
       return scalars_[scalar].input->source();
     case Kind::kEnergy:
       return "energy of each atom (pe/atom)";
-    case Kind::kInherentEnergy:
-    case Kind::kInherentDisplacement:
-      return "inherent structure";
-    default:
+    case Kind::kAverageEnergy:
+    case Kind::kVibration:
+    case Kind::kDisplacement:
       return "average over the window";
+    default:
+      return "inherent structure";
   }
 }

@@ -35,6 +35,7 @@ class ScalarSources : protected Pointers {
   bool reads_energy() const;          ///< the fix must know the present energies
   bool reads_window() const;          ///< the fix must know averages
   bool reads_average_energy() const;  ///< the fix must know averages of the energies
+  bool reads_inherent() const;        ///< the fix must know the inherent structure
 
   /// Finds the sources and checks them; called before every run.
   /// @param nevery number of steps after which values are needed again
@@ -69,7 +70,10 @@ class ScalarSources : protected Pointers {
     kVibration,
     kDisplacement,
     kInherentEnergy,
-    kInherentDisplacement
+    kInherentDisplacement,
+    kInherentShiftX,
+    kInherentShiftY,
+    kInherentShiftZ
   };
 
   struct Scalar {

@@ -103,6 +103,11 @@ void print_rows(const std::vector<double>& values, std::int64_t n_rows) {
   }
 }
 
+/// All particles are in this process.
+void settle(glassml::ModelRunner& runner, int k) {
+  if (runner.n_sums(k) > 0) runner.settle(k, runner.sums(k));
+}
+
 void run(glassml::ModelRunner& runner, const Particles& particles,
          const std::vector<std::string>& outputs) {
   const glassml::Manifest& manifest = runner.manifest();
@@ -112,10 +117,12 @@ void run(glassml::ModelRunner& runner, const Particles& particles,
   runner.embed(particles.species, particles.scalars);
   runner.embed_edges(edges);
   for (int k = 0; k < manifest.n_steps; k++) {
+    settle(runner, k);
     runner.open_state(k, particles.n_all);
     exchange(runner, k, particles);
     runner.step(k);
   }
+  settle(runner, manifest.n_steps);
   print_rows(runner.outputs(outputs), particles.n_local);
 }
 

@@ -12,7 +12,7 @@ import pytest
 from pages import REPOSITORY, command_lines
 from small_commands import SMALLER
 from systems import liquid, moved, write_dump
-from trajectories import random_walk, write_trajectory
+from trajectories import hopping, random_walk, write_trajectory
 from weight_files import write_bapst, write_botan
 
 import glassml.data.shipped
@@ -52,6 +52,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dump = (folder / "run.lammpstrj").read_text()
     (folder / "dump.lammpstrj").write_text(dump.replace("c_pe", "f_ml[1]"))
     write_trajectory(folder / "long.lammpstrj", random_walk(np.full(64, 0.1), 9))
+    write_trajectory(folder / "run.dump.gz", hopping(200, 30), images=True)
     for name, seeds in (("one", (1, 2)), ("two", (3, 4)), ("runs", (5, 6))):
         with DatasetWriter(folder / f"{name}.h5") as writer:
             for seed in seeds:

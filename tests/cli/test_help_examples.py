@@ -28,6 +28,7 @@ WRITTEN = {
     "train": ["runs/first/checkpoints/best.ckpt"],
     "export": ["model.pt", "committee.pt"],
     "import": ["bapst.pt", "start.ckpt"],
+    "softness": ["softness.pt"],
     "predict": ["run.extxyz", "predicted.extxyz", "mean.extxyz"],
     "plot": ["map.png", "labels.png", "dump.png", "movie.gif", "movie.mp4"],
     "models card": ["model.md"],
@@ -90,8 +91,8 @@ def test_commands_are_grouped_by_what_people_do(glassml: Callable[..., Any]) -> 
     assert panels == ["Options", "Make data", "Train", "Use", "Study", "Install"]
     shown = re.findall(r"^│ ([a-z][a-z-]*) ", text, re.MULTILINE)
     assert shown == [
-        *("simulate", "quench", "average", "data", "train", "export", "import", "predict", "plot"),
-        *("info", "models"),
+        *("simulate", "quench", "average", "data", "train", "export", "import", "softness"),
+        *("predict", "plot", "info", "models"),
         *("evaluate", "transfer", "refit", "few-shot", "sweep", "build", "doctor"),
     ]
 
@@ -110,7 +111,7 @@ def options() -> dict[str, dict[str, Any]]:
 def test_output_is_a_path_in_every_command() -> None:
     long, short = options()["--output"], options()["-o"]
     assert set(long) == set(short)
-    assert len(long) == 14
+    assert len(long) == 15
     for parameter in long.values():
         assert parameter.metavar in {"DATASET.h5", "MODEL.pt", "FILE.extxyz", "FOLDER", "PICTURE"}
     assert "--out" not in options()

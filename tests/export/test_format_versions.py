@@ -191,7 +191,7 @@ def test_a_manifest_is_rewritten_in_place(tmp_path: Path) -> None:
     assert before.format_version == 1
     returned = rewrite_manifest(path, path)
     assert read_manifest(path) == returned
-    assert returned == before.model_copy(update={"format_version": 4})
+    assert returned == before.model_copy(update={"format_version": 5})
     training = TrainingRecord(epoch=3)
     rewrite_manifest(path, tmp_path / "other.pt", training=training)
     assert read_manifest(tmp_path / "other.pt").training == training
@@ -210,8 +210,8 @@ def with_manifest(path: Path, change: dict[str, Any]) -> Path:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 5}, "expected 1, 2, 3 and 4, which this glassml knows; found 5"),
-        ({"format_version": 0}, "expected 1, 2, 3 and 4, which this glassml knows; found 0"),
+        ({"format_version": 6}, "expected 1, 2, 3, 4 and 5, which this glassml knows; found 6"),
+        ({"format_version": 0}, "expected 1, 2, 3, 4 and 5, which this glassml knows; found 0"),
         (
             {"format_version": 1, "training": {"epoch": "last", "colour": "red"}},
             "manifest.json: field 'training.epoch': expected a whole number; found 'last'",

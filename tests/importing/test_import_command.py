@@ -134,7 +134,7 @@ def test_weights_that_predict_no_propensity(glassml: Command, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["bappst", "net.ckpt.index"], "model: expected one of bapst, botan; found 'bappst'"),
+        (["bappst", "net.ckpt.index"], "model: expected one of bapst, botan, eignn; found"),
         (["bapst", "no.ckpt.index"], "no.ckpt.index: expected the table of a TensorFlow check"),
         (["botan", "no.pth"], "no.pth: expected parameters written by torch.save; found no such"),
         (["bapst", "alone.ckpt.index"], "alone.ckpt.data-00000-of-00001: expected the numbers"),

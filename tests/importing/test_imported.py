@@ -228,7 +228,7 @@ def test_other_networks_are_not_taken_for_botan(tmp_path: Path, name: str):
 def test_arguments(tmp_path: Path):
     file = write_botan(tmp_path / "net.pth")
     for arguments, words in (
-        (("se3gnn-v2", file), r"model: expected one of bapst, botan; found 'se3gnn-v2'"),
+        (("se3gnn-v2", file), r"model: expected one of bapst, botan, eignn; found 'se3gnn-v2'"),
         (("bottan", file), r"found 'bottan' \(did you mean 'botan'\?\)"),
         (("botan", file), r"net\.pth: time: expected the time .*; found none\. Give it \(--time\)"),
     ):

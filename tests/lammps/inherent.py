@@ -55,7 +55,7 @@ def telling_model(folder: Path, scalar: str) -> Path:
     return folder / f"{scalar}.pt"
 
 
-def quenched(snapshot: Snapshot, like: Configuration) -> Configuration:
+def quenched(snapshot: Snapshot, like: Configuration, force: float = FORCE) -> Configuration:
     """What `glassml quench` makes of a snapshot."""
     now = Configuration(
         positions=snapshot.positions,
@@ -63,4 +63,4 @@ def quenched(snapshot: Snapshot, like: Configuration) -> Configuration:
         species=snapshot.columns["type"].astype(int) - 1,
         species_names=like.species_names,
     )
-    return quench(now, kob_andersen(), force_tolerance=FORCE)
+    return quench(now, kob_andersen(), force_tolerance=force)

@@ -9,7 +9,7 @@ from inherent import MOVE, SCALARS, inherent_model
 from model_files import rewritten
 from systems import liquid
 
-PREFIX = "fix g glassml: positions inherent: expected"
+PREFIX = "fix g glassml: inherent structure: expected"
 
 
 def words(text: str) -> str:
@@ -117,7 +117,7 @@ def test_a_fix_that_acts_on_the_forces_warns(bench) -> None:
     script += "variable never equal 0\nfix stop all halt 1 v_never > 1\n"
     text = words(bench.run(script + command(model) + "run 10\nrun 10\n").stdout)
     warning = "expected forces of the pair style alone; found fix push of style addforce"
-    assert text.count(f"fix g glassml: positions inherent: {warning}") == 1
+    assert text.count(f"fix g glassml: inherent structure: {warning}") == 1
     assert text.count("is left out of the minimisation") == 1
 
 
@@ -133,7 +133,7 @@ def test_atoms_that_the_run_does_not_move_freely_warn(bench, fix: str, found: st
     script = bench.start(liquid(120)) + MOVE + "unfix move\ngroup wall id 1:20\n"
     script += "group free subtract all wall\nfix move free nve\n" + fix
     text = words(bench.run(script + command(model) + "run 1\nrun 1\n", ranks=2).stdout)
-    warning = f"positions inherent: expected atoms that move freely; found {found}: in the "
+    warning = f"inherent structure: expected atoms that move freely; found {found}: in the "
     assert text.count(f"WARNING: fix g glassml: {warning}minimisation all atoms move") == 1
 
 

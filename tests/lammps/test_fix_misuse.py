@@ -98,8 +98,8 @@ def test_torchscript_file_of_another_program(bench, models):
     [
         (
             {"format_version": 7},
-            "other.pt: manifest.json: field 'format_version': expected 1 or 2 or 3 or 4, which "
-            "this plugin reads; found 7. Install a newer glassml and run 'glassml build'",
+            "other.pt: manifest.json: field 'format_version': expected 1 or 2 or 3 or 4 or 5, "
+            "which this plugin reads; found 7. Install a newer glassml and run 'glassml build'",
         ),
         (
             {"format": "recipe"},

@@ -163,9 +163,9 @@ def test_positions_that_are_not_finite(drive, models, bad):
         ("format_version", "1", "field 'format_version': expected an integer; found \"1\""),
         (
             "format_version",
-            5,
-            "expected 1 or 2 or 3 or 4, which this plugin reads; found 5. Install a newer glassml "
-            "and run 'glassml build'",
+            6,
+            "expected 1 or 2 or 3 or 4 or 5, which this plugin reads; found 6. Install a newer "
+            "glassml and run 'glassml build'",
         ),
         ("format_version", 0, "plugin reads; found 0. Export the model again"),
     ],

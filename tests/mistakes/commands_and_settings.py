@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 from mistakes.place import Place, Section
+from trajectories import random_walk, write_trajectory
 
 mistake = Section("Commands and settings")
 
@@ -76,6 +78,18 @@ def no_equals(at: Place) -> str:
 @mistake("The name of a network is misspelt")
 def misspelt_network(at: Place) -> str:
     return train(at, "model.name=se3gnn-v")
+
+
+@mistake("Softness is to be trained on labels")
+def softness_from_labels(at: Place) -> str:
+    return train(at, "model.name=softness")
+
+
+@mistake("Softness is learnt from a trajectory that is too short")
+def short_trajectory(at: Place) -> str:
+    write_trajectory(at.folder / "run.dump", random_walk(np.full(64, 0.1), 9))
+    options = ("--frame-interval", "0.5", "--species", "A,B", "-o", "softness.pt")
+    return at.refused("softness", "run.dump", *options)
 
 
 @mistake("A hyperparameter of the network is misspelt")

@@ -436,5 +436,5 @@ def test_hyperparameters_are_kept_as_plain_values() -> None:
 
 
 def test_unknown_model_names_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="expected one of analytic, bapst, botan, glassmlp"):
+    with pytest.raises(ConfigError, match="expected one of analytic, bapst, botan, eignn"):
         build("se3gnn-v3")

@@ -52,14 +52,21 @@ class TrajectoryReader:
         self._numbers = np.cumsum([not entry.repeats for entry in schedule.entries]) - 1
         self.unwrapping = ""
 
-    def read(self, needed: Collection[int], progress: Progress) -> Iterator[Followed]:
+    def read(
+        self, needed: Collection[int], progress: Progress, stage: str = "labelling"
+    ) -> Iterator[Followed]:
         """The frames with these numbers, and others between them.
+
+        Args:
+            needed: numbers of frames that do not repeat.
+            progress: of the frames.
+            stage: what they are read for, for people.
 
         Raises:
             InputError: a frame cannot be read or followed.
         """
         entries = self._schedule.entries
-        with progress.stage("labelling", len(entries)) as advance:
+        with progress.stage(stage, len(entries)) as advance:
             done = -1
             for k, name, atoms in self._chosen(needed):
                 if entries[k].repeats:
