@@ -135,7 +135,7 @@ def training_table() -> str:
     def published(name: str, field: FieldInfo) -> str:
         value: Any = recipe
         for part in name.split("."):
-            if value is None:  # the recipe leaves out this section
+            if value is None or isinstance(value, tuple):  # the recipe leaves out this section
                 return ""
             value = getattr(value, part)
         text = value_text(value)

@@ -38,6 +38,22 @@ _Tolerance = Annotated[
     ),
 ]
 _Iterations = Annotated[int, typer.Option(metavar="N", help="Largest number of steps of FIRE.")]
+_Voronoi = Annotated[
+    bool,
+    typer.Option(
+        help="Also the surface of each particle's radical Voronoi cell in its inherent structure, "
+        "an input of the model glassmlp."
+    ),
+]
+_Radii = Annotated[
+    str | None,
+    typer.Option(
+        metavar="R,R",
+        help="For --voronoi: radii of the species, in their order.",
+        show_default="half of sigma_aa for --system, half of the diameters if particles have some, "
+        "equal radii for others",
+    ),
+]
 
 
 def quench(
@@ -52,6 +68,8 @@ def quench(
     pbc: PeriodicDirections = None,
     force_tolerance: _Tolerance = None,
     max_iterations: _Iterations = 100_000,
+    voronoi: _Voronoi = False,
+    radii: _Radii = None,
     jobs: Annotated[int | None, jobs_option("Quenches", "all cores")] = None,
     file_format: FileFormat = "auto",
     overwrite: Overwrite = False,
@@ -86,6 +104,8 @@ def quench(
             options=options,
             force_tolerance=force_tolerance,
             max_iterations=max_iterations,
+            voronoi=voronoi,
+            radii=_numbers(radii, voronoi),
             jobs=jobs,
             progress=TerminalProgress(),
         )
@@ -94,3 +114,12 @@ def quench(
         + (f" ({report.resumed} from an earlier run)" if report.resumed else "")
         + f", largest force {report.largest_force:.3g}"
     )
+
+
+def _numbers(radii: str | None, voronoi: bool) -> list[float] | None:
+    from glassml.cli.options import numbers
+    from glassml.errors import InputError
+
+    if radii is not None and not voronoi:
+        raise InputError("--radii: expected --voronoi, which they are for; found none")
+    return None if radii is None else numbers(radii, "--radii", float)

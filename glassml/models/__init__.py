@@ -11,6 +11,7 @@ from glassml.models.committee import Committee
 from glassml.models.contract import GlassModel, Output, Redecoded, ScalarInput
 from glassml.models.eignn import Eignn, shift_inputs
 from glassml.models.geo_gnn import GeoGNN
+from glassml.models.glassmlp import GlassMLP
 from glassml.models.lengths import REFERENCE_SPACING
 from glassml.models.registry import (
     available,
@@ -38,6 +39,7 @@ __all__ = [
     "Committee",
     "Eignn",
     "GeoGNN",
+    "GlassMLP",
     "GlassModel",
     "Output",
     "Redecoded",

@@ -30,6 +30,10 @@ KNOWN_SCALARS = {
     "potential_energy": ("potential energy of the particle, sum over j of V(r_ij)/2", "[energy]"),
     "inherent_energy": ("its potential energy in the inherent structure", "[energy]"),
     "inherent_displacement": ("distance from its thermal to its inherent position", "[length]"),
+    "inherent_voronoi_surface": (
+        "surface of its radical Voronoi cell in the inherent structure (2D: perimeter, [length])",
+        "[length^2]",
+    ),
     "average_energy": ("mean of its potential energy over the window", "[energy]"),
     "average_displacement": ("distance from its thermal to its averaged position", "[length]"),
     "vibration": ("rms distance from its averaged position in the window", "[length]"),
@@ -119,6 +123,10 @@ class GlassModel(nn.Module, ABC):
     whole system; then the class implements ``summands`` and ``settle``. Each of these sums is one
     reduction over all domains.
 
+    Models whose first ``fixed_steps`` steps have no parameters say so (default: 0). Training then
+    computes the state after them once for each configuration. If it is to standardise what they
+    give, the class has the methods ``columns`` and ``set_column_scale``, as `GlassMLP`.
+
     Raises:
         ConfigError: an argument has an invalid value; the message names it.
     """
@@ -149,6 +157,7 @@ class GlassModel(nn.Module, ABC):
         self.sums_over_system = False  # if so, systems cannot share a batch
         self.edge_width = 0
         self.n_steps = 0
+        self.fixed_steps = 0
         # Whether propensity and descriptors are the same for a rotated system; if not, training
         # permutes and reflects the axes at random.
         self.rotation_invariant = True

@@ -45,6 +45,7 @@ class DescriptorModel(GlassModel):
             n_read: how many of the scalar inputs, the first ones, each step reads of the senders.
         """
         self.averages = averages
+        self.fixed_steps = averages + 1
         self.n_read = n_read
         self.n_descriptors = len(names)
         columns = tuple(f"{name}_average={k}" for k in range(averages + 1) for name in names)

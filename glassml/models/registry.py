@@ -111,8 +111,10 @@ def trained_by(name: str) -> str:
     return _find(name)[0].trained_by
 
 
-def material_lengths(name: str, spacing: float) -> dict[str, float]:
+def material_lengths(name: str, spacing: float) -> dict[str, Any]:
     """The default lengths of a named model for a material: hyperparameter -> [length].
+
+    A hyperparameter may also be several lengths.
 
     Args:
         name: one of `available`.
@@ -123,7 +125,13 @@ def material_lengths(name: str, spacing: float) -> dict[str, float]:
         ConfigError: no model has this name.
     """
     defaults = parameters_of(name)
-    return {length: scaled_to(spacing, defaults[length]) for length in lengths_of(name)}
+    return {length: _scaled(spacing, defaults[length]) for length in lengths_of(name)}
+
+
+def _scaled(spacing: float, lengths: Any) -> Any:
+    if isinstance(lengths, Sequence):
+        return tuple(scaled_to(spacing, length) for length in lengths)
+    return scaled_to(spacing, lengths)
 
 
 def build(name: str, **hyperparameters: Any) -> GlassModel:

@@ -21,6 +21,7 @@ from glassml.physics.relaxation import (
 )
 from glassml.physics.sizes import effective_diameters
 from glassml.physics.times import column_of, same_time, same_times
+from glassml.physics.voronoi import voronoi_surface
 
 __all__ = [
     "AveragedPositions",
@@ -48,4 +49,5 @@ __all__ = [
     "same_time",
     "same_times",
     "self_intermediate_scattering",
+    "voronoi_surface",
 ]

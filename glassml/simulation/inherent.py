@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 from glassml.data import Configuration
 from glassml.errors import InputError, SimulationError
 from glassml.simulation import scales
+from glassml.simulation.cell_surfaces import checked_radii, with_surface
 from glassml.simulation.exchange import (
     dump_commands,
     read_snapshot,
@@ -59,6 +61,8 @@ def quench(
     *,
     force_tolerance: float | None = None,
     max_iterations: int = MAX_ITERATIONS,
+    voronoi: bool = False,
+    radii: Sequence[float] | None = None,
 ) -> Configuration:
     """Find the inherent structure of a configuration, and the energies before and after.
 
@@ -69,6 +73,10 @@ def quench(
             Default: see `glassml.simulation.scales.force_tolerance`; 1e-8 for Lennard-Jones
             liquids.
         max_iterations: largest number of iterations of FIRE.
+        voronoi: add the scalar ``inherent_voronoi_surface`` [N] [length^2] too, the surface of each
+            particle's radical Voronoi cell (see `glassml.physics.voronoi_surface`).
+        radii: of the species, for these cells [length]. Default: half of sigma_aa in the built-in
+            mixtures, equal ones in other liquids. Particles with diameters have half of these.
 
     Returns:
         The configuration with ``structures["inherent"]`` [N, 3] [length] (not wrapped: the
@@ -85,6 +93,7 @@ def quench(
     if force_tolerance is None:
         force_tolerance = scales.force_tolerance(system, configuration.number_density)
     _check(force_tolerance, max_iterations)
+    cells = checked_radii(radii, system) if voronoi else None
     path, before, after, iterations = _run(configuration, system, force_tolerance, max_iterations)
     largest = float(np.linalg.norm(_vectors(after, "fx", "fy", "fz"), axis=1).max())
     if not largest <= force_tolerance:
@@ -93,7 +102,7 @@ def quench(
             f"{largest:.3g} after {iterations} iterations of FIRE. Allow more iterations or a "
             "larger force; a potential whose forces jump at the cutoff may have no such minimum"
         )
-    return replace(
+    done = replace(
         configuration,
         structures={**configuration.structures, "inherent": configuration.positions + path},
         scalars={
@@ -110,6 +119,7 @@ def quench(
             "quench_lammps": find_lammps().version,
         },
     )
+    return done if cells is None else with_surface(done, cells)
 
 
 _Columns = dict[str, np.ndarray]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from glassml.data import Configuration, ReadOptions
 from glassml.data.storage import content_hash
 from glassml.progress import SILENT, Progress
 from glassml.simulation import scales
+from glassml.simulation.cell_surfaces import checked_radii
 from glassml.simulation.each_configuration import (
     RESULT,
     EachConfiguration,
@@ -51,11 +53,13 @@ class _Settings:
         system: the interactions.
         force_tolerance: see `glassml.simulation.quench`; None: that of each configuration.
         max_iterations: see `glassml.simulation.quench`.
+        radii: of the species, for their radical Voronoi cells; None without these cells.
     """
 
     system: System
     force_tolerance: float | None
     max_iterations: int
+    radii: tuple[float, ...] | None = None
 
     def facts(self) -> dict[str, Any]:
         """The settings as plain values, for the dataset's description."""
@@ -64,6 +68,8 @@ class _Settings:
             "timestep": self.system.timestep,
             "force_tolerance": self.force_tolerance,
             "max_iterations": self.max_iterations,
+            # Absent without cells, so that earlier results are found again.
+            **({} if self.radii is None else {"voronoi_radii": list(self.radii)}),
             "lammps": find_lammps().version,
         }
 
@@ -91,6 +97,8 @@ def _quench(task: Task, folder: Path) -> None:
         settings.system,
         force_tolerance=settings.force_tolerance,
         max_iterations=settings.max_iterations,
+        voronoi=settings.radii is not None,
+        radii=settings.radii,
     )
     write_result(folder, done)
 
@@ -104,6 +112,8 @@ def quench_file(
     options: ReadOptions | None = None,
     force_tolerance: float | None = None,
     max_iterations: int = MAX_ITERATIONS,
+    voronoi: bool = False,
+    radii: Sequence[float] | None = None,
     jobs: int | None = None,
     progress: Progress = SILENT,
 ) -> QuenchReport:
@@ -121,6 +131,8 @@ def quench_file(
         force_tolerance: see `glassml.simulation.quench`. Default: that of each configuration,
             which its provenance records.
         max_iterations: see `glassml.simulation.quench`.
+        voronoi: see `glassml.simulation.quench`.
+        radii: see `glassml.simulation.quench`.
         jobs: number of LAMMPS processes at a time. Default: one per core.
         progress: shows how many configurations are done.
 
@@ -128,7 +140,8 @@ def quench_file(
         InputError: the file cannot be read, or does not fit the system.
         SimulationError: a quench fails or does not converge.
     """
-    settings = _Settings(system, force_tolerance, max_iterations)
+    cells = checked_radii(radii, system) if voronoi else None
+    settings = _Settings(system, force_tolerance, max_iterations, cells)
     forces = [0.0]
     written, resumed = write_each(
         source,

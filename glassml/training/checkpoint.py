@@ -26,6 +26,7 @@ from glassml.provenance import TrainingRecord, first_problem, migrated_training
 __all__ = [
     "BEST",
     "LAST",
+    "OF_STAGE",
     "AtomicCheckpointIO",
     "TrainedModel",
     "described",
@@ -40,6 +41,7 @@ FORMAT_VERSION = 2
 FORMAT_VERSIONS_READ = (1, 2)
 BEST = "checkpoints/best.ckpt"
 LAST = "checkpoints/last.ckpt"
+OF_STAGE = "checkpoints/stage_{}.ckpt"  # the best epoch of an earlier stage, counted from 1
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

@@ -58,7 +58,7 @@ def _draw_loss(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
         loss = [row.get(f"{stage}/loss", math.nan) for row in rows]
         marker = point_marker(len(rows))
         axes.plot(epochs, loss, color=series_colour(0), marker=marker, ms=3, label=stage, **style)
-    axes.set(ylabel="loss", title="mean squared error, summed over times")
+    axes.set(ylabel="loss", title="summed over times")
     axes.legend()
 
 

@@ -10,7 +10,7 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from platformdirs import user_cache_path
-from torch.utils.data import ConcatDataset, DistributedSampler, Subset
+from torch.utils.data import ConcatDataset, Subset
 from torch.utils.data import Dataset as TorchDataset
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
@@ -19,10 +19,15 @@ from glassml.data import AVERAGE, Configuration, Window, reads_window, view_of, 
 from glassml.domain import Domain, domain_of, label_range, measured
 from glassml.errors import InputError
 from glassml.graph import GraphCache, build_graph
+from glassml.models import GlassModel
 from glassml.physics import bond_displacement, label_trust
 from glassml.progress import SILENT, Progress
 from glassml.provenance import KnownConfiguration, Origins
+from glassml.training.epoch_sampler import EpochSampler
+from glassml.training.fixed_steps import FixedSteps, set_column_scales
+from glassml.training.losses import add_places
 from glassml.training.split import ConfigurationSource, Split, check_fits, check_new_positions
+from glassml.training.stages import stages_of
 from glassml.training.statistics import LabelMoments, Statistics
 from glassml.training.train_config import DataConfig, TrainingConfig
 
@@ -47,6 +52,7 @@ class GraphDataset(TorchDataset):
         stands_for: weight of each configuration: how many it represents in an epoch.
         label_noise: parameter of the labels' weights, see `glassml.physics.label_trust`.
         is_reversed: whether these are reversed runs.
+        places: graphs hold thermal positions too, see `glassml.training.losses.add_places`.
         bonds: edges have labels too, ``bond_label`` [E, T] [length], made from the final positions
             of the runs.
     """
@@ -65,6 +71,7 @@ class GraphDataset(TorchDataset):
         label_noise: float = 0.0,
         is_reversed: bool = False,
         bonds: bool = False,
+        places: bool = False,
     ) -> None:
         self.sources = sources
         self.windows = np.array(windows, dtype=np.int64)
@@ -78,6 +85,9 @@ class GraphDataset(TorchDataset):
         self.label_noise = label_noise
         self.is_reversed = is_reversed
         self.bonds = bonds
+        self.places = places
+        self.fixed: FixedSteps | None = None
+        self.awaits_steps = False
         self._graphs: list[Data | None] | None = [None] * len(self.entries) if cache else None
 
     def __len__(self) -> int:
@@ -88,6 +98,8 @@ class GraphDataset(TorchDataset):
         if graph is None:
             source, window = self.entries[index]
             graph = self._built(self.sources[source].read(self.bonds), window)
+            if self.fixed is not None:
+                graph = self.fixed.added_to(graph)
             if self._graphs is not None:
                 self._graphs[index] = graph
         return graph
@@ -103,11 +115,11 @@ class GraphDataset(TorchDataset):
         Returns:
             The graph of its first window.
         """
-        kept = self.keeps
+        kept = self.on_disk is not None if self.awaits_steps else self.keeps
         first = int(self.windows[:source].sum())
         entries = slice(first, first + (int(self.windows[source]) if kept else 1))
         graphs = [self._built(configuration, window) for _, window in self.entries[entries]]
-        if self._graphs is not None:
+        if self._graphs is not None and not self.awaits_steps:
             self._graphs[entries] = graphs
         return graphs[0]
 
@@ -121,6 +133,8 @@ class GraphDataset(TorchDataset):
         graph.trust = torch.full((graph.num_nodes,), trust)
         graph.stands_for = torch.full((graph.num_nodes,), self.stands_for)
         graph.is_reversed = torch.full((graph.num_nodes,), self.is_reversed)
+        if self.places:
+            add_places(graph, configuration)
         if self.bonds:
             graph.bond_label = self._bond_labels(configuration, view, graph)
         return graph
@@ -145,51 +159,6 @@ class GraphDataset(TorchDataset):
         return torch.from_numpy(labels).to(self.dtype)
 
 
-class _EpochSampler(DistributedSampler):
-    """Every training configuration once per epoch, and some of the reversed runs.
-
-    Of a configuration with several windows, one window is drawn.
-
-    Args:
-        everything: graphs of training configurations, then of reversed runs.
-        windows: number of graphs of each of these.
-        n_train: number of training configurations.
-        n_reversed: number of reversed runs drawn per epoch.
-        world: number of processes.
-        rank: of this process.
-        seed: of all draws.
-    """
-
-    def __init__(
-        self,
-        everything: TorchDataset,
-        windows: np.ndarray,
-        n_train: int,
-        n_reversed: int,
-        world: int,
-        rank: int,
-        seed: int,
-    ) -> None:
-        super().__init__(everything, num_replicas=world, rank=rank, seed=seed)
-        self.windows = windows
-        self.first = np.cumsum(windows) - windows
-        self.n_train = n_train
-        self.n_reversed = n_reversed
-        self.num_samples = math.ceil((n_train + n_reversed) / world)
-        self.total_size = self.num_samples * world
-
-    def __iter__(self) -> Iterator[int]:
-        """Indices of this process, from the seed and the epoch alone."""
-        random = np.random.default_rng((self.seed, self.epoch))
-        n_runs = len(self.windows) - self.n_train
-        drawn = self.n_train + random.permutation(n_runs)[: self.n_reversed]
-        chosen = random.permutation(np.concatenate([np.arange(self.n_train), drawn]))
-        window = np.random.default_rng((self.seed, self.epoch, 1)).integers(self.windows[chosen])
-        indices = self.first[chosen] + window
-        shared = np.resize(indices, self.total_size)  # repeats the first ones if some are missing
-        return iter(shared[self.rank :: self.num_replicas].tolist())
-
-
 class DataModule(pl.LightningDataModule):
     """Reads and checks all configurations once, then serves batches of their graphs.
 
@@ -201,50 +170,69 @@ class DataModule(pl.LightningDataModule):
         data: section ``data`` of the configuration.
         training: section ``training`` of the configuration.
         cutoff: r_c of the model [length].
+        fixed_steps: of the model; if there are any, `fix_steps` must follow `prepare`.
     """
 
     def __init__(
-        self, split: Split, data: DataConfig, training: TrainingConfig, cutoff: float
+        self,
+        split: Split,
+        data: DataConfig,
+        training: TrainingConfig,
+        cutoff: float,
+        fixed_steps: int = 0,
     ) -> None:
         super().__init__()
         self.split = split
         self.training = training
-        dtype = getattr(torch, training.dtype)
-        on_disk = _graph_cache(data)
         n_runs = len(split.reversed)
+        self._on_disk = _graph_cache(data)
         self._reads_window = reads_window(data.positions, data.scalars)
-
-        def windows(source: ConfigurationSource) -> int:
-            several = data.positions == AVERAGE  # others belong to the first window alone
-            return min(source.n_windows, data.windows or sys.maxsize) if several else 1
-
         self.n_reversed = min(n_runs, max(1, round(data.reversed_share * len(split.train))))
         self.train_set, self.validation_set, self.reversed_set = (
-            GraphDataset(
-                sources,
-                [number(source) for source in sources],
-                cutoff,
-                data.scalars,
-                data.positions,
-                dtype,
-                data.cache,
-                on_disk,
-                stands_for,
-                training.label_noise,
-                is_reversed,
-                training.bond_weight > 0,
-            )
-            for sources, number, stands_for, is_reversed in (
-                (split.train, windows, 1.0, False),
-                (split.validation, lambda source: 1, 1.0, False),
-                (split.reversed, windows, n_runs / max(self.n_reversed, 1), True),
+            self._graphs(sources, data, cutoff, several, stands_for, is_reversed)
+            for sources, several, stands_for, is_reversed in (
+                (split.train, True, 1.0, False),
+                (split.validation, False, 1.0, False),
+                (split.reversed, True, n_runs / max(self.n_reversed, 1), True),
             )
         )
+        self.has_fixed_steps = fixed_steps > 0
+        for stage in self._sets:
+            stage.awaits_steps = self.has_fixed_steps
+        self.epochs_before = 0  # in the stages before
         self.window: Window | None = None
         self.statistics: Statistics | None = None
         self.domain: Domain | None = None
         self.known: dict[ConfigurationSource, KnownConfiguration] = {}
         self.origins = Origins()
+
+    def _graphs(
+        self,
+        sources: Sequence[ConfigurationSource],
+        data: DataConfig,
+        cutoff: float,
+        several: bool,
+        stands_for: float,
+        is_reversed: bool,
+    ) -> GraphDataset:
+        """The graphs of some configurations, of ``several`` windows or of the first."""
+        several = several and data.positions == AVERAGE  # others belong to the first window alone
+        most = (data.windows or sys.maxsize) if several else 1
+        return GraphDataset(
+            sources,
+            [min(source.n_windows, most) for source in sources],
+            cutoff,
+            data.scalars,
+            data.positions,
+            getattr(torch, self.training.dtype),
+            data.cache,
+            self._on_disk,
+            stands_for,
+            self.training.label_noise,
+            is_reversed,
+            self.training.bond_weight > 0,
+            any(stage.loss.spatial is not None for stage in stages_of(self.training)),
+        )
 
     def prepare(self, progress: Progress = SILENT) -> Statistics:
         """Read and check every configuration, build its graph, and measure the labels.
@@ -262,8 +250,7 @@ class DataModule(pl.LightningDataModule):
         moments = LabelMoments(n_species)
         systems, labels = [], []
         seen: dict[str, ConfigurationSource] = {}
-        stages = (self.train_set, self.validation_set, self.reversed_set)
-        total = sum(len(stage.sources) for stage in stages)
+        total = sum(len(stage.sources) for stage in self._sets)
         for stage, index, source in progress.watch(self._all(), "reading configurations", total):
             configuration = source.read(stage.bonds)
             source.dataset.verify(configuration)
@@ -286,6 +273,26 @@ class DataModule(pl.LightningDataModule):
         self.statistics = moments.statistics(self.split)
         return self.statistics
 
+    @property
+    def _sets(self) -> tuple[GraphDataset, ...]:
+        return self.train_set, self.validation_set, self.reversed_set
+
+    def fix_steps(self, model: GlassModel, measure: bool, progress: Progress = SILENT) -> None:
+        """Take the fixed steps of a model, and give it the scales of what they give.
+
+        Args:
+            model: with the scales of its scalar inputs.
+            measure: whether to set these scales; a trained model has them.
+            progress: shows how many configurations are done.
+        """
+        for stage in self._sets:
+            stage.fixed = FixedSteps(model, self.train_set.dtype)
+            stage.awaits_steps = False
+        if measure:
+            graphs = range(len(self.train_set))
+            watched = progress.watch(graphs, "first steps of the model", len(graphs))
+            set_column_scales(model, (self.train_set[k] for k in watched))
+
     def _check_window(self, source: ConfigurationSource, configuration: Configuration) -> None:
         """Check that all averages are over the same window, which the model file states."""
         if not self._reads_window:
@@ -300,7 +307,7 @@ class DataModule(pl.LightningDataModule):
             )
 
     def _all(self) -> Iterator[tuple[GraphDataset, int, ConfigurationSource]]:
-        for stage in (self.train_set, self.validation_set, self.reversed_set):
+        for stage in self._sets:
             for index, source in enumerate(stage.sources):
                 yield stage, index, source
 
@@ -313,7 +320,7 @@ class DataModule(pl.LightningDataModule):
         """Batches in an order drawn from the seed and the epoch; each process has its share."""
         world, rank = self._world()
         everything: ConcatDataset = ConcatDataset([self.train_set, self.reversed_set])
-        sampler = _EpochSampler(
+        sampler = EpochSampler(
             everything,
             np.concatenate([self.train_set.windows, self.reversed_set.windows]),
             len(self.split.train),
@@ -321,6 +328,7 @@ class DataModule(pl.LightningDataModule):
             world,
             rank,
             self.training.seed,
+            self.epochs_before,
         )
         # A separate generator: the loader would draw from the global one, which dropout uses too.
         return DataLoader(

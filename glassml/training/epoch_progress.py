@@ -29,10 +29,14 @@ class EpochProgress(ProgressBar):
         progress: shows the stages and lines; processes other than the first show nothing.
         species: the species whose coefficients are shown.
         times: times [time] of the labels.
+        stage: which one begins each line, such as "stage 1/2, "; the time left is its own.
     """
 
-    def __init__(self, progress: Progress, species: str, times: Sequence[float]) -> None:
+    def __init__(
+        self, progress: Progress, species: str, times: Sequence[float], stage: str = ""
+    ) -> None:
         super().__init__()
+        self.stage = stage
         self.progress = progress
         self.names = [metric_name("validation", "mean", species, time) for time in times]
         self.heading = (
@@ -55,7 +59,7 @@ class EpochProgress(ProgressBar):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin the stage of this epoch."""
-        what = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        what = f"{self.stage}epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
         stage = self.progress.stage(what, self.total_train_batches)
         self._advance = self._open.enter_context(stage)
 
@@ -82,7 +86,7 @@ class EpochProgress(ProgressBar):
         self._last_epoch = f"  Pearson {pearson}"
         width = len(str(trainer.max_epochs))
         self.progress.say(
-            f"epoch {trainer.current_epoch + 1:{width}}/{trainer.max_epochs}  "
+            f"{self.stage}epoch {trainer.current_epoch + 1:{width}}/{trainer.max_epochs}  "
             f"loss {float(values['train/loss']):.4f}  "
             f"validation {float(values['validation/loss']):.4f}  Pearson {pearson}  "
             f"left {duration(self._time_left(trainer))}"

@@ -37,6 +37,7 @@ class History(Callback):
         species: names of the species.
         times: times [time] of the labels.
         time_unit: how their unit is written; "" if it has none, or it is unknown.
+        has_stages: rows have a column for the stage of the training.
 
     Attributes:
         rows: one mapping per epoch, from the names of the metrics to their values.
@@ -48,7 +49,9 @@ class History(Callback):
         species: Sequence[str],
         times: Sequence[float],
         time_unit: str = "",
+        has_stages: bool = False,
     ) -> None:
+        self.has_stages = has_stages
         self.folder = folder
         self.species = tuple(species)
         self.times = tuple(times)
@@ -65,8 +68,10 @@ class History(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Add this epoch's row."""
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        stage, before = getattr(pl_module, "stage", 0), getattr(pl_module, "epochs_before", 0)
         row = {
-            "epoch": trainer.current_epoch + 1,
+            "epoch": before + trainer.current_epoch + 1,
+            **({"stage": stage + 1} if self.has_stages else {}),
             "seconds": round(time.monotonic() - self._started, 3),
             "learning_rate": self._learning_rate,
         }

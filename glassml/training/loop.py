@@ -20,6 +20,7 @@ from glassml.training.checkpoint import BEST, LAST, AtomicCheckpointIO, saver
 from glassml.training.data_module import DataModule
 from glassml.training.devices import Devices
 from glassml.training.module import PropensityModule
+from glassml.training.stages import epochs_before
 from glassml.training.train_config import TrainingConfig
 
 __all__ = ["early_stopping", "fit", "is_finished", "savers", "stopped_early", "weight_averaging"]
@@ -100,20 +101,24 @@ def savers(training: TrainingConfig, folder: Path) -> list[Callback]:
 
 
 def is_finished(training: TrainingConfig, checkpoint: dict[str, Any]) -> bool:
-    """Whether the run of a checkpoint has ended, early or not."""
-    done = checkpoint["glassml"]["epoch"] >= training.epochs
-    return done or stopped_early(training, checkpoint)
+    """Whether the stage of a checkpoint, which has these settings, has ended, early or not."""
+    return _done(checkpoint) >= training.epochs or stopped_early(training, checkpoint)
 
 
 def stopped_early(training: TrainingConfig, checkpoint: dict[str, Any]) -> bool:
-    """Whether early stopping has ended the run of a checkpoint before its last epoch."""
-    if checkpoint["glassml"]["epoch"] >= training.epochs:
+    """Whether early stopping has ended the stage of a checkpoint before its last epoch."""
+    if _done(checkpoint) >= training.epochs:
         return False
     states = checkpoint["callbacks"]
     return any(
         states.get(stop.state_key, {}).get("wait_count", 0) >= stop.patience
         for stop in early_stopping(training)
     )
+
+
+def _done(checkpoint: dict[str, Any]) -> int:
+    """Number of epochs in the stage of a checkpoint."""
+    return int(checkpoint["glassml"]["epoch"]) - epochs_before(checkpoint)
 
 
 def _trainer(

@@ -18,43 +18,16 @@ from glassml.graph import collate, first_edge
 from glassml.models import GlassModel
 from glassml.provenance import TrainingRecord
 from glassml.training.augmentation import turned_edges
+from glassml.training.losses import SpatialLoss, propensity_loss
 from glassml.training.pearson_metric import PropensityPearson, named_coefficients
 from glassml.training.run_record import with_results
+from glassml.training.statistics import Statistics
 from glassml.training.train_config import TrainingConfig
 
-__all__ = ["PropensityModule", "propensity_loss"]
+__all__ = ["PropensityModule"]
 
 _SHELL = 0.675  # of the cutoff: the first shell of neighbours
 _OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-
-
-def propensity_loss(
-    prediction: Tensor,
-    label: Tensor,
-    scale: Tensor,
-    weight: Tensor,
-    trust: Tensor | None = None,
-) -> Tensor:
-    """Sum over times of the mean squared error per time, in units of ``scale``.
-
-    Pezzicoli et al., SciPost Phys. 16, 136 (2024), figure 10; all species contribute.
-
-    Args:
-        prediction: [n, T] [length].
-        label: [n, T] [length].
-        scale: [n, T] [length], the unit of each error.
-        weight: [n] [-], of each particle in the mean.
-        trust: [n] [-], factors of the errors that do not enter the denominator of the mean, so
-            that a batch of noisy labels counts for less than another; None for 1.
-
-    Returns:
-        A scalar [-].
-    """
-    error = ((prediction - label) / scale).square()
-    total = weight.sum().clamp_min(torch.finfo(weight.dtype).tiny)
-    if trust is not None:
-        weight = weight * trust
-    return (weight.unsqueeze(1) * error).sum() / total
 
 
 def bond_pearson(bonds: Tensor, batch: Data, cutoff: float) -> Tensor:
@@ -94,6 +67,7 @@ class PropensityModule(pl.LightningModule):
         bond_scale: float [T] [length], the same for bond displacements.
         about: plain values kept in every checkpoint under ``glassml``, for resuming and export.
         record: the training record, as far as it is known before the first epoch.
+        statistics: of the labels, which losses of correlations in space need.
     """
 
     scale: Tensor
@@ -108,10 +82,12 @@ class PropensityModule(pl.LightningModule):
         bond_scale: Tensor,
         about: Mapping[str, Any],
         record: TrainingRecord,
+        statistics: Statistics | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.settings = settings
+        self.statistics = statistics
         self.about = dict(about)
         self.record = record
         wanted = settings.augmentation or ("none" if model.rotation_invariant else "axes")
@@ -123,6 +99,27 @@ class PropensityModule(pl.LightningModule):
         shape = (len(model.species), len(model.times))
         self.train_pearson = PropensityPearson(*shape)
         self.validation_pearson = PropensityPearson(*shape)
+        self.begin_stage(0, settings, 0)
+
+    def begin_stage(self, number: int, settings: TrainingConfig, epochs_before: int) -> None:
+        """Take the settings of a stage.
+
+        Args:
+            number: from 0.
+            settings: of this stage.
+            epochs_before: number of epochs in all stages before.
+        """
+        self.stage, self.settings, self.epochs_before = number, settings, epochs_before
+        self.spatial: SpatialLoss | None = None
+        if settings.loss.spatial is not None:
+            assert self.statistics is not None, "a loss of correlations needs them"
+            labels = self.statistics.mean, self.statistics.scale
+            self.spatial = SpatialLoss(settings.loss.spatial, *labels, self.weight)
+
+    @property
+    def epoch(self) -> int:
+        """Number of the present epoch, from 0, counted through all stages."""
+        return self.epochs_before + self.current_epoch
 
     def predict(self, batch: Data) -> tuple[Tensor, Tensor | None]:
         """Predictions for a batch of graphs, in training with random axes if these are asked for.
@@ -131,6 +128,8 @@ class PropensityModule(pl.LightningModule):
             The propensity [n, T] of every particle and, where edges have labels, the bond
             displacement [E, T] of every edge [length].
         """
+        if "state" in batch:
+            return self.model.propensity(self._last_state(batch)), None
         if self.model.sums_over_system and batch.num_graphs > 1:
             parts = [self.predict(collate([graph])) for graph in batch.to_data_list()]
             return torch.cat([part[0] for part in parts]), _joined([part[1] for part in parts])
@@ -142,6 +141,19 @@ class PropensityModule(pl.LightningModule):
         state, edges = self.model.encode_all(*system)
         bonds = cast(Callable[[Tensor], Tensor], self.model.bond_displacement)
         return self.model.propensity(state), bonds(edges)
+
+    def _last_state(self, batch: Data) -> Tensor:
+        """The last state of a batch whose fixed steps are done."""
+        state, model = cast(Tensor, batch.state), self.model
+        if model.fixed_steps < model.n_steps:
+            sender, receiver = batch.edge_index
+            edges, pointer = (
+                model.embed_edges(batch.edge_vector),
+                first_edge(receiver, len(batch.y)),
+            )
+            for k in range(model.fixed_steps, model.n_steps):
+                state = model.step(k, state, edges, sender, pointer)
+        return state
 
     def training_step(self, batch: Data, batch_idx: int) -> dict[str, Tensor]:
         """The loss of a batch, which is minimised, and the error that is shown for it.
@@ -156,7 +168,8 @@ class PropensityModule(pl.LightningModule):
         """
         prediction, bonds = self.predict(batch)
         trust = batch.trust * batch.stands_for
-        loss = self._loss(prediction, batch, trust)
+        terms = None if self.spatial is None else self.spatial.of_configurations(prediction, batch)
+        loss = self._loss(prediction, batch, terms, trust)
         if bonds is not None:
             share = self.settings.bond_weight
             loss = (1 - share) * loss + share * self._bond_loss(bonds, batch, trust)
@@ -164,7 +177,8 @@ class PropensityModule(pl.LightningModule):
         self.train_pearson.update(prediction.detach(), batch.y, batch.species, batch.batch)
         self._log("train/weighted_loss", loss.detach(), batch.num_nodes)
         weight = self.weight[batch.species] * ~batch.is_reversed
-        error = self._loss(prediction.detach(), batch, weight=weight)
+        terms = None if terms is None else terms.detach()
+        error = self._loss(prediction.detach(), batch, terms, weight=weight)
         number = int((~batch.is_reversed).sum())
         self._log("train/loss", error, number)
         return {"loss": loss, "error": error if number else torch.full_like(error, math.nan)}
@@ -172,7 +186,8 @@ class PropensityModule(pl.LightningModule):
     def validation_step(self, batch: Data, batch_idx: int) -> None:
         """Loss and metrics of a batch, with running batch statistics and without dropout."""
         prediction, bonds = self.predict(batch)
-        loss = self._loss(prediction, batch)
+        terms = None if self.spatial is None else self.spatial.of_configurations(prediction, batch)
+        loss = self._loss(prediction, batch, terms)
         self._check(loss, "validation")
         self.validation_pearson.update(prediction, batch.y, batch.species, batch.batch)
         self._log("validation/loss", loss, batch.num_nodes)
@@ -194,18 +209,29 @@ class PropensityModule(pl.LightningModule):
         self,
         prediction: Tensor,
         batch: Data,
+        terms: Tensor | None,
         trust: Tensor | None = None,
         weight: Tensor | None = None,
     ) -> Tensor:
+        """The errors of particles, and the terms of configurations [number], if there are any.
+
+        A configuration counts by the weight of its particles, and by the trust in their labels.
+        """
         if weight is None:
             weight = self.weight[batch.species]
-        return propensity_loss(prediction, batch.y, self.scale[batch.species], weight, trust)
+        name, scale = self.settings.loss.name, self.scale[batch.species]
+        loss = propensity_loss(prediction, batch.y, scale, weight, trust, name)
+        if terms is None:
+            return loss
+        share = weight if trust is None else weight * trust
+        total = weight.sum().clamp_min(torch.finfo(weight.dtype).tiny)
+        return loss + (share * terms[batch.batch]).sum() / total
 
     def _check(self, loss: Tensor, stage: str) -> None:
         if not loss.isfinite():
             raise GlassMLError(
                 f"loss of {stage}: expected a finite number; found {loss.item()} in epoch "
-                f"{self.current_epoch + 1}. Lower training.optimiser.lr or set "
+                f"{self.epoch + 1}. Lower training.optimiser.lr or set "
                 "training.gradient_clip (for example 1.0), and look for outliers among the labels "
                 "with `glassml data info`"
             )
@@ -231,7 +257,7 @@ class PropensityModule(pl.LightningModule):
         Dropout then does not depend on what was drawn before, so a resumed run repeats exactly
         what an uninterrupted one does.
         """
-        key = (self.settings.seed, self.current_epoch, self.global_rank)
+        key = (self.settings.seed, self.epoch, self.global_rank)
         torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
 
     def on_validation_epoch_start(self) -> None:
@@ -294,12 +320,14 @@ class PropensityModule(pl.LightningModule):
         """Add the record, so that a checkpoint can be resumed and exported by itself."""
         metrics = {k: float(v) for k, v in self.trainer.callback_metrics.items()}
         finite = {k: v for k, v in sorted(metrics.items()) if math.isfinite(v)}
-        epoch = self.current_epoch + 1
+        epoch = self.epoch + 1
         record = with_results(self.record, epoch, finite, self.model.species, self.model.times)
         checkpoint["glassml"] = {
             **self.about,
             "training": record.model_dump(mode="json"),
             "epoch": epoch,
+            "stage": self.stage,
+            "epochs_before": self.epochs_before,
             "metrics": finite,
         }
 

@@ -30,7 +30,6 @@ from glassml.provenance import NetworkRecord, TrainingRecord
 from glassml.training.checkpoint import BEST, LAST, described, read_checkpoint
 from glassml.training.data_module import DataModule
 from glassml.training.devices import check_batch_size, choose_devices
-from glassml.training.epoch_progress import EpochProgress
 from glassml.training.folder import (
     check_new,
     opened,
@@ -39,18 +38,13 @@ from glassml.training.folder import (
     write_folder,
 )
 from glassml.training.history import History, overfitting_note
-from glassml.training.loop import (
-    early_stopping,
-    fit,
-    is_finished,
-    savers,
-    stopped_early,
-    weight_averaging,
-)
+from glassml.training.loop import is_finished, stopped_early
 from glassml.training.module import PropensityModule
 from glassml.training.run_record import RunData, run_record
 from glassml.training.scaling import set_scales
 from glassml.training.split import Split, open_split
+from glassml.training.stage_loop import Resumed, load_parameters, train_stages
+from glassml.training.stages import epochs_before, stage_of, stages_of, with_loss_lengths
 from glassml.training.starting import start_from
 from glassml.training.train_config import ModelConfig, TrainConfig, TrainingConfig
 
@@ -132,8 +126,9 @@ def _run(
     first_process = _is_first_process()
     checkpoint = read_checkpoint(last) if last else None
     done = checkpoint["glassml"]["epoch"] if checkpoint else 0
-    if checkpoint and is_finished(config.training, checkpoint):
-        if not stopped_early(config.training, checkpoint):
+    stages, at = stages_of(config.training), stage_of(checkpoint)
+    if checkpoint and at == len(stages) - 1 and is_finished(stages[at], checkpoint):
+        if not stopped_early(stages[at], checkpoint):
             progress.say(f"{folder}: all {done} epochs are done")
         return _result(folder, done, config.training, progress)
     config = _with_absolute_paths(config)
@@ -144,26 +139,30 @@ def _run(
     # A resumed run also builds the model here, and loads its parameters later.
     pl.seed_everything(config.training.seed, verbose=False)
     model = _model(config, split)
-    data = DataModule(split, config.data, config.training, model.cutoff)
+    # With random axes, nothing about edges is fixed.
+    turned = config.training.augmentation == "axes" or not model.rotation_invariant
+    fixed_steps = 0 if turned else model.fixed_steps
+    data = DataModule(split, config.data, config.training, model.cutoff, fixed_steps)
     if checkpoint:
-        _check_steps(config.training, data.steps_per_epoch(devices.total), checkpoint)
+        _check_steps(stages[at], data.steps_per_epoch(devices.total), checkpoint)
     module = _module(config, model, data, progress, checkpoint)
     with writing or nullcontext():
         if first_process:
             write_folder(folder, config, RunData.of(split), done)
         history = History(
-            folder if first_process else None, split.species, split.times, split.time_unit
+            folder if first_process else None,
+            split.species,
+            split.times,
+            split.time_unit,
+            len(stages) > 1,
         )
-        callbacks = [
-            EpochProgress(progress, split.species[0], split.times),
-            history,
-            *weight_averaging(config.training),
-            *early_stopping(config.training),
-            *savers(config.training, folder),
-        ]
         _introduce(progress, config, folder, model, split, done)
-        fit(module, data, folder, devices, callbacks, last)
-    if (note := overfitting_note(history.rows)) is not None:
+        resumed = Resumed(last, checkpoint) if last and checkpoint else None
+        train_stages(
+            config.training, module, data, split, folder, devices, history, progress, resumed
+        )
+    latest = [row for row in history.rows if row.get("stage", len(stages)) == len(stages)]
+    if (note := overfitting_note(latest)) is not None:
         progress.say(note)
     return _result(folder, len(history.rows), config.training, progress)
 
@@ -175,8 +174,15 @@ def _is_first_process() -> bool:
 def _with_lengths(
     config: TrainConfig, split: Split, checkpoint: dict[str, Any] | None
 ) -> TrainConfig:
-    """The configuration with the lengths of the model that it leaves open, for this material."""
+    """The configuration with the lengths of model and loss that it leaves open, for this material.
+
+    Those of a loss are the same when the run is resumed, as they are written into the folder.
+    """
     name, given = config.model.name, config.model.hyperparameters
+    if any(stage.loss.spatial is not None for stage in stages_of(config.training)):
+        spacing = _spacing(split, name, given.get("cutoff"))
+        training = with_loss_lengths(config.training, spacing)
+        config = config.model_copy(update={"training": training})
     lengths = [length for length in lengths_of(name) if length not in given]
     if not lengths:
         return config
@@ -246,11 +252,18 @@ def _module(
     scales = set_scales(config, model, statistics)
     dtype = getattr(torch, config.training.dtype)
     network = _network_before(config.training, model, checkpoint)
+    if checkpoint:  # its scales, which may be those of another training
+        load_parameters(model, checkpoint)
+    if data.has_fixed_steps:
+        new = checkpoint is None and config.training.start_from is None
+        data.fix_steps(model, measure=new, progress=progress)
     record = run_record(config, data, versions()).model_copy(
         update={"network": network, "untrained": _untrained(config.training, model)}
     )
     scale, bond_scale = (values.to(dtype) for values in scales)
-    return PropensityModule(model, config.training, scale, bond_scale, described(model), record)
+    return PropensityModule(
+        model, config.training, scale, bond_scale, described(model), record, statistics
+    )
 
 
 def _untrained(training: TrainingConfig, model: GlassModel) -> tuple[str, ...]:
@@ -280,7 +293,8 @@ def _check_steps(training: TrainingConfig, steps: int, checkpoint: dict[str, Any
     Raises:
         ConfigError: the run was started with another number of steps per epoch.
     """
-    done, before = checkpoint["glassml"]["epoch"], checkpoint["global_step"]
+    done = checkpoint["glassml"]["epoch"] - epochs_before(checkpoint)
+    before = checkpoint["global_step"]
     if training.schedule.name == "cosine" and before != done * steps:
         raise ConfigError(
             f"training.devices: expected {before // done} steps per epoch, with which the cosine "
@@ -306,6 +320,7 @@ def _introduce(
         f"{len(split.times)} time(s)",
         f"model          {model.name}, {parameters} parameters, {_cutoff(model)}",
         f"training       {config.training.epochs} epochs"
+        + (f" in {len(config.training.stages)} stages" if config.training.stages else "")
         + (f", resumed after epoch {done}" if done else ""),
     )
     for line in lines:
@@ -344,9 +359,10 @@ def _with_absolute_paths(config: TrainConfig) -> TrainConfig:
 
 
 def _result(folder: Path, epochs: int, training: TrainingConfig, progress: Progress) -> RunResult:
-    if training.early_stopping and stopped_early(training, read_checkpoint(folder / LAST)):
-        patience = training.early_stopping.patience
-        progress.say(f"stopped early: {training.monitor} did not improve for {patience} epoch(s)")
+    stage = stages_of(training)[-1]
+    if stage.early_stopping and stopped_early(stage, read_checkpoint(folder / LAST)):
+        patience = stage.early_stopping.patience
+        progress.say(f"stopped early: {stage.monitor} did not improve for {patience} epoch(s)")
     record = read_checkpoint(folder / BEST)["glassml"]
     result = RunResult(folder, epochs, record["epoch"], record["metrics"])
     loss, pearson = (

@@ -22,6 +22,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -29,6 +30,20 @@ from pydantic import (
 from glassml.errors import ConfigError, did_you_mean, not_one_of
 from glassml.models import available, parameters_of, trained_by
 from glassml.settings import apply_overrides, read_yaml, validated
+from glassml.training.accepted import (
+    cache_folder,
+    listed,
+    optional_paths,
+    paths,
+    validation_side,
+)
+from glassml.training.loss_config import (
+    LossConfig,
+    Monitor,
+    StageConfig,
+    check_epochs_of_stages,
+    with_epochs_of_stages,
+)
 from glassml.training.optimisation_config import (
     EarlyStoppingConfig,
     OptimiserConfig,
@@ -53,49 +68,14 @@ FROM_DATA = ("species", "times", "scalar_inputs", "length_unit")
 _COMMAND = "glassml train"
 
 
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str | Path) else value
-
-
-def _paths(value: Any) -> Any:
-    paths = _listed(value)
-    if not isinstance(paths, list | tuple) or not paths:
-        raise ValueError("expected the path of an HDF5 dataset, or a list of paths")
-    return paths
-
-
-def _optional_paths(value: Any) -> Any:
-    return () if value in (None, (), []) else _paths(value)
-
-
-def _validation(value: Any) -> Any:
-    # A union would give one message per member; this gives a single one.
-    if isinstance(value, float) and 0 < value < 1:
-        return value
-    if isinstance(value, str | Path) and str(value):
-        return str(value)
-    if isinstance(value, list | tuple) and value and all(isinstance(v, str) for v in value):
-        return tuple(value)
-    raise ValueError(
-        "expected the path of an HDF5 dataset, a fraction of the training configurations between "
-        "0 and 1, or a list of names of configurations of data.train"
-    )
-
-
-def _cache_folder(value: Any) -> Any:
-    if value is None or (isinstance(value, str | Path) and str(value)):
-        return None if value is None else str(value)
-    raise ValueError("expected a folder, auto or null")
-
-
 class DataConfig(Section):
     """Labelled configurations to train on, and those to validate the model on."""
 
-    train: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = Field(
+    train: Annotated[tuple[Path, ...], BeforeValidator(paths)] = Field(
         description="path of an HDF5 dataset, the name of one that ships with glassml "
         "(`kob_andersen_T0.64`), or a list of these"
     )
-    validation: Annotated[float | str | tuple[str, ...], BeforeValidator(_validation)] = Field(
+    validation: Annotated[float | str | tuple[str, ...], BeforeValidator(validation_side)] = Field(
         default=0.2,
         description="path of another HDF5 dataset; a fraction of the training configurations, "
         "drawn at random; or a list of names of training configurations (after conversion, the "
@@ -106,7 +86,7 @@ class DataConfig(Section):
         description="seed of the random choice when `data.validation` is a fraction; separate "
         "from `training.seed`, so that several seeds share one split",
     )
-    exclude: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+    exclude: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
         default=(),
         description="names of configurations of `data.train` to leave out, before a fraction is "
         "drawn for validation",
@@ -123,7 +103,7 @@ class DataConfig(Section):
         description="with averaged positions: how many windows of each training configuration are "
         "used, of which one is drawn for every epoch; null: all. Validation reads the first window",
     )
-    reversed: Annotated[tuple[Path, ...], BeforeValidator(_optional_paths)] = Field(
+    reversed: Annotated[tuple[Path, ...], BeforeValidator(optional_paths)] = Field(
         default=(),
         description="datasets of `glassml data reverse`; runs that started from a configuration "
         "that is not trained on are left out",
@@ -133,7 +113,7 @@ class DataConfig(Section):
         description="reversed runs per training configuration in an epoch, drawn anew for every "
         "epoch; each has the weight of all reversed runs divided by the number drawn",
     )
-    scalars: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+    scalars: Annotated[tuple[str, ...], BeforeValidator(listed)] = Field(
         default=(),
         description="per-particle scalars that the model reads: scalars of the dataset, or "
         "`inherent_displacement` and `cage_displacement`, the distance of a particle from its "
@@ -146,7 +126,7 @@ class DataConfig(Section):
         description="keep all graphs in memory (in float32 about 1 kB per particle with 40 "
         "neighbours) instead of reading a configuration whenever it is needed",
     )
-    graph_cache: Annotated[str | None, BeforeValidator(_cache_folder)] = Field(
+    graph_cache: Annotated[str | None, BeforeValidator(cache_folder)] = Field(
         default="auto",
         description="folder that keeps the edges of graphs for later epochs and runs; `auto`: "
         "`glassml/graphs` in the user's cache folder (`$XDG_CACHE_HOME` or `~/.cache`); null: none",
@@ -190,7 +170,11 @@ class ModelConfig(BaseModel):
 class TrainingConfig(Section):
     """How the model is trained."""
 
-    epochs: PositiveInt = Field(default=100, description="passes over the training data")
+    epochs: PositiveInt = Field(
+        default=100,
+        description="passes over the training data; with `stages` the sum of theirs, which needs "
+        "not be given",
+    )
     batch_size: PositiveInt = Field(
         default=1, description="configurations per step, on each device"
     )
@@ -200,12 +184,20 @@ class TrainingConfig(Section):
     schedule: ScheduleConfig = Field(
         default_factory=ScheduleConfig, description="how the learning rate falls"
     )
+    loss: LossConfig = Field(default_factory=LossConfig, description="what is minimised")
+    stages: tuple[StageConfig, ...] = Field(
+        default=(),
+        description="stages that follow each other: each with `epochs`, and optionally `lr`, "
+        "`schedule`, `loss`, `early_stopping` and `monitor`, which replace those of this section. "
+        "Each begins with the best epoch of the one before, and with a new optimiser; the best "
+        "epoch of the last is exported. []: one stage",
+    )
     early_stopping: EarlyStoppingConfig | None = Field(
         default=None,
         description="null, or a section with `patience` (epochs) and `min_delta`; a run that stops "
         "early says so",
     )
-    monitor: Literal["pearson_mean", "pearson_all", "loss", "bond_pearson", "bond_loss"] = Field(
+    monitor: Monitor = Field(
         default="pearson_mean",
         description="validation quantity that decides which epoch is the best and when to stop "
         "early: `pearson_mean`, `pearson_all` (of the first species, averaged over times), "
@@ -274,6 +266,17 @@ class TrainingConfig(Section):
         description="number of devices, each with its own process, or `auto`: all of them",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _epochs_of_stages(cls, value: Any) -> Any:
+        return with_epochs_of_stages(value)
+
+    @field_validator("stages")
+    @classmethod
+    def _same_epochs(cls, value: Any, info: ValidationInfo) -> Any:
+        check_epochs_of_stages(value, info.data.get("epochs"))
+        return value
+
     @field_validator("devices", mode="before")
     @classmethod
     def _number_or_auto(cls, value: Any) -> Any:
@@ -298,22 +301,23 @@ class TrainConfig(Section):
 
     @model_validator(mode="after")
     def _edges_fit(self) -> TrainConfig:
-        share, monitor = self.training.bond_weight, self.training.monitor
+        share = self.training.bond_weight
         if share > 0 and self.data.reversed:
             raise ValueError(
                 f"training.bond_weight: expected 0 with data.reversed, as a reversed run says "
                 f"nothing about the mean over runs of a pair; found {share:g}"
             )
-        if share == 0 and monitor.startswith("bond"):
-            raise ValueError(
-                f"training.monitor: expected a quantity of particles, as training.bond_weight is "
-                f"0; found {monitor}"
-            )
-        if share == 1 and not monitor.startswith("bond"):
-            raise ValueError(
-                "training.monitor: expected bond_pearson or bond_loss, as training.bond_weight is "
-                f"1 and particles are not trained on; found {monitor}"
-            )
+        for monitor in (self.training.monitor, *(s.monitor for s in self.training.stages)):
+            if monitor is not None and share == 0 and monitor.startswith("bond"):
+                raise ValueError(
+                    "training.monitor: expected a quantity of particles, as training.bond_weight "
+                    f"is 0; found {monitor}"
+                )
+            if monitor is not None and share == 1 and not monitor.startswith("bond"):
+                raise ValueError(
+                    "training.monitor: expected bond_pearson or bond_loss, as training.bond_weight "
+                    f"is 1 and particles are not trained on; found {monitor}"
+                )
         return self
 
     @model_validator(mode="before")

@@ -136,10 +136,13 @@ def test_quench(commands_run: Run) -> None:
     labelled("train.h5", range(2))
     blocks = executed("docs/howto/quench.md", "sh")
     (include,) = executed("docs/howto/quench.md", "lammps")
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     commands_run(*blocks[:2])
     for name in ("train_inherent.h5", "inherent.h5"):
         assert "inherent_energy" in Dataset(name)[0].scalars
+    Path("train_inherent.h5").unlink()
+    commands_run(blocks[3])
+    assert "inherent_voronoi_surface" in Dataset("train_inherent.h5")[0].scalars
     Path("inherent.h5").unlink()
     Path("run.lammpstrj").unlink()
     Path("cuzr.in").write_text(include)
@@ -170,7 +173,7 @@ def test_training(commands_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in (1, 2):
         write_botan(Path(f"isoconfig_N100T0.44_{seed}_tc07.npz"), seed)
         write_botan(Path(f"botan_T0.44/train/isoconfig_N100T0.44_{seed}_tc07.npz"), seed)
-    (shown,) = executed("docs/howto/training.md", "yaml")
+    shown, staged = executed("docs/howto/training.md", "yaml")
     assert yaml.safe_load(shown) == {"data": {"train": SETTINGS["data"]["train"]}}
     Path("config.yaml").write_text(yaml.safe_dump(SETTINGS))
     labelled("test.h5", range(20, 24))
@@ -192,6 +195,12 @@ def test_training(commands_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("train.h5").unlink()
     labelled("train.h5", range(4), scalars=energies)
     commands_run(override, smaller={"train": ["training.epochs=1", "output=runs/other"]})
+    plain = yaml.safe_load(staged)
+    for stage in plain["training"]["stages"]:
+        stage["epochs"] = 1
+    Path("staged.yaml").write_text(yaml.safe_dump(plain | {"model": SETTINGS["model"]}))
+    commands_run("glassml train staged.yaml", smaller={"train": []})
+    assert Path("runs/staged/checkpoints/stage_1.ckpt").is_file()
 
 
 def test_adding_a_model(commands_run: Run, prepared: Path) -> None:

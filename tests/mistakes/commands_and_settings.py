@@ -97,6 +97,11 @@ def misspelt_hyperparameter(at: Place) -> str:
     return train(at, "model.chanels=4")
 
 
+@mistake("The number of epochs is not that of the stages")
+def epochs_of_stages(at: Place) -> str:
+    return train(at, "training.epochs=5", "training.stages=[{epochs: 3}, {epochs: 4}]")
+
+
 @mistake("The name of a liquid is misspelt")
 def misspelt_liquid(at: Place) -> str:
     return simulate(at, "system.name=kob-anderson")

@@ -38,6 +38,11 @@ def run_exists(at: Place) -> str:
     return at.refused(*train(at))
 
 
+@mistake("`glassmlp` is trained without its scalars")
+def no_scalars(at: Place) -> str:
+    return at.refused(*train(at), "model={name: glassmlp}")
+
+
 @mistake("A run is resumed with another network")
 def resumed_differently(at: Place) -> str:
     return at.refused("train", "--resume", trained(at), "model.channels=4")

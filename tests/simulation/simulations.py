@@ -22,6 +22,7 @@ LIQUID = {
     "cooling": {"melt_time": 1.0, "time": 1.0},
     "equilibration": {"budget": 200.0},
     "ensemble": {"runs": 2, "times": [0.01, 0.1, "1 tau_alpha"], "keep_final_positions": True},
+    "quench": {"voronoi": True},
     "cage": {"steps": 500},
     "segment": 1500,
     "seed": 5,

@@ -117,6 +117,14 @@ def test_what_is_needed_is_asked_for(field: str, tmp_path):
         load_simulate_config(file)
 
 
+def test_radii_are_those_of_the_species(tmp_path):
+    assert liquid_of(liquid_config(tmp_path)).voronoi_radii == (0.5, 0.44)
+    assert liquid_of(liquid_config(tmp_path, "quench.voronoi=false")).voronoi_radii is None
+    assert liquid_of(liquid_config(tmp_path, "quench.radii=[1, 2]")).voronoi_radii == (1.0, 2.0)
+    with pytest.raises(ConfigError, match=r"^quench\.radii: expected a radius .* found 0\.5$"):
+        liquid_of(liquid_config(tmp_path, "quench.radii=[0.5]"))
+
+
 def test_include_file_is_looked_for_beside_the_configuration(tmp_path):
     file = tmp_path / "c.yaml"
     file.write_text(yaml.safe_dump({**LIQUID, "system": {"include": "own.lammps"}}))

@@ -14,7 +14,7 @@ from simulation.simulations import LIQUID, liquid_config
 
 from glassml.analysis import simulation_figure
 from glassml.data import Configuration, Dataset
-from glassml.physics import ballistic_displacement
+from glassml.physics import ballistic_displacement, voronoi_surface
 from glassml.plotting import save_figure
 from glassml.simulation import find_lammps, kob_andersen
 from glassml.simulation.exchange import read_snapshot
@@ -105,6 +105,9 @@ def test_energies_and_inherent_structures(simulated, configurations):
         assert c.provenance["quench_largest_force"] <= 1e-8
         moved = np.linalg.norm(c.structures["inherent"] - c.positions, axis=1)
         assert 0.05 < moved.mean() < 0.5
+        radii = np.where(c.species == 0, 0.5, 0.44)
+        surface = voronoi_surface(c.structures["inherent"], c.cell, c.pbc, radii)
+        np.testing.assert_array_equal(c.scalars["inherent_voronoi_surface"], surface)
 
 
 def test_cage_centres_are_near_the_positions(configurations):

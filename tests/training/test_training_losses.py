@@ -18,7 +18,8 @@ from tiny_dataset import RUNS, labelled, write_dataset, write_runs
 from glassml.training import parse_config, train
 from glassml.training.checkpoint import LAST, read_checkpoint
 from glassml.training.epoch_progress import EpochProgress
-from glassml.training.module import PropensityModule, propensity_loss
+from glassml.training.losses import propensity_loss
+from glassml.training.module import PropensityModule
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from glassml.analysis import pearson_all, pearson_mean
-from glassml.training.module import propensity_loss
+from glassml.training.losses import propensity_loss
 from glassml.training.pearson_metric import PropensityPearson, named_coefficients
 
 _EXACT = 1e-10

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from glassml.data import Configuration
 from glassml.errors import ConfigError, InputError, did_you_mean
 from glassml.simulation import scales
+from glassml.simulation.cell_surfaces import checked_radii
 from glassml.simulation.lammps import LammpsProgram
 from glassml.simulation.lammps_program import default_program, own_program
 from glassml.simulation.pipeline.given import check_given, counts_of, read_given, stated
@@ -93,6 +94,21 @@ class Liquid:
         """The force at which a quench has converged [energy / length]."""
         given = None if self.config.quench is None else self.config.quench.force_tolerance
         return given or scales.force_tolerance(self.system, self.density)
+
+    @property
+    def voronoi_radii(self) -> tuple[float, ...] | None:
+        """Radii of the species in radical Voronoi cells [length]; None without these cells.
+
+        Raises:
+            ConfigError: there is not one for each species.
+        """
+        quench = self.config.quench
+        if quench is None or not quench.voronoi:
+            return None
+        try:
+            return checked_radii(quench.radii, self.system)
+        except InputError as error:
+            raise ConfigError(f"quench.{error}") from None
 
     @property
     def cage_radius(self) -> float:
@@ -219,6 +235,7 @@ def liquid_of(config: SimulateConfig, folder: Path = Path()) -> Liquid:
         ensemble_steps(config.ensemble, timestep, None)  # report a mistake before hours of work
     _check_replicas(liquid)
     _check_tau(liquid)
+    _ = liquid.voronoi_radii  # report a mistake before hours of work
     return liquid
 
 

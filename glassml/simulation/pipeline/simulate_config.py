@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BeforeValidator,
     Field,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -105,6 +106,17 @@ class QuenchConfig(Section):
         "[energy / length]. null: 1e-8 for the Kob-Andersen mixtures, otherwise "
         "1e-8 (rho / 1.2)^(1/3) energy / length, in two dimensions 1e-8 (rho / 1.192)^(1/2), to "
         "one digit; the energy is the unit of energy for units lj, and 0.1 eV for others",
+    )
+    voronoi: bool = Field(
+        default=False,
+        description="also write `inherent_voronoi_surface`, the surface of each particle's radical "
+        "Voronoi cell in its inherent structure, an input of the model `glassmlp`",
+    )
+    radii: tuple[NonNegativeFloat, ...] | None = Field(
+        default=None,
+        description="with `voronoi`: radii of the species [length]. null: half of sigma_aa for "
+        "built-in mixtures, half of the diameters of polydisperse particles, equal radii for "
+        "others",
     )
 
 

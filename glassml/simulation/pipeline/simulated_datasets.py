@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from glassml.data import Configuration, DatasetWriter, Window
+from glassml.simulation.cell_surfaces import with_surface
 from glassml.simulation.exchange import frame_of
 from glassml.simulation.pipeline.average_tasks import with_averages
 from glassml.simulation.pipeline.campaign import Campaign, Labelled
@@ -219,6 +220,8 @@ def _configuration(campaign: Campaign, labelled: Labelled, store: Store) -> Conf
         provenance=provenance,
         **fields,
     )
+    if liquid.voronoi_radii is not None:
+        configuration = with_surface(configuration, liquid.voronoi_radii)
     return _with_windows(configuration, campaign, labelled, store)
 
 
