@@ -43,6 +43,7 @@ __all__ = [
 _CHANGEABLE = (
     "training.epochs",
     "training.early_stopping",
+    "training.time_limit",
     "training.accelerator",
     "training.devices",
     "data.cache",

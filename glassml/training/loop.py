@@ -17,6 +17,7 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from glassml.training.allocator import keep_freed_memory
 from glassml.training.checkpoint import BEST, LAST, AtomicCheckpointIO, saver
+from glassml.training.clock import out_of_time
 from glassml.training.data_module import DataModule
 from glassml.training.devices import Devices
 from glassml.training.module import PropensityModule
@@ -41,7 +42,7 @@ def fit(
     callbacks: list[Callback],
     last: Path | None,
 ) -> None:
-    """Train until all epochs are done, or until early stopping ends the run.
+    """Train until all epochs are done, or until early stopping or the time limit ends the run.
 
     Args:
         module: the model in training.
@@ -102,7 +103,7 @@ def savers(training: TrainingConfig, folder: Path) -> list[Callback]:
 def is_finished(training: TrainingConfig, checkpoint: dict[str, Any]) -> bool:
     """Whether the run of a checkpoint has ended, early or not."""
     done = checkpoint["glassml"]["epoch"] >= training.epochs
-    return done or stopped_early(training, checkpoint)
+    return done or stopped_early(training, checkpoint) or out_of_time(training, checkpoint)
 
 
 def stopped_early(training: TrainingConfig, checkpoint: dict[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
@@ -28,6 +28,7 @@ from glassml.physics.units import after_length
 from glassml.progress import SILENT, Progress
 from glassml.provenance import NetworkRecord, TrainingRecord
 from glassml.training.checkpoint import BEST, LAST, described, read_checkpoint
+from glassml.training.clock import Clock, out_of_time, trained_for
 from glassml.training.data_module import DataModule
 from glassml.training.devices import check_batch_size, choose_devices
 from glassml.training.epoch_progress import EpochProgress
@@ -54,7 +55,10 @@ from glassml.training.split import Split, open_split
 from glassml.training.starting import start_from
 from glassml.training.train_config import ModelConfig, TrainConfig, TrainingConfig
 
-__all__ = ["RunResult", "resume", "train"]
+__all__ = ["Ending", "RunResult", "resume", "train"]
+
+#: What may end a run.
+Ending = Literal["the last epoch", "early stopping", "the time limit"]
 
 _FOR_SPACING = 32  # configurations that the mean spacing is taken from; lengths have three digits
 
@@ -68,12 +72,18 @@ class RunResult:
         epochs: number of epochs done, those of earlier starts included.
         best_epoch: the epoch of the best checkpoint.
         metrics: metrics of that epoch.
+        ended_by: what ended it.
+        seconds: time of all epochs, with their validation [s].
+        processor_seconds: time that the process computed for them, in all its threads [s].
     """
 
     folder: Path
     epochs: int
     best_epoch: int
     metrics: dict[str, float]
+    ended_by: Ending = "the last epoch"
+    seconds: float = 0.0
+    processor_seconds: float = 0.0
 
 
 def train(config: TrainConfig, progress: Progress = SILENT) -> RunResult:
@@ -133,7 +143,7 @@ def _run(
     checkpoint = read_checkpoint(last) if last else None
     done = checkpoint["glassml"]["epoch"] if checkpoint else 0
     if checkpoint and is_finished(config.training, checkpoint):
-        if not stopped_early(config.training, checkpoint):
+        if _ending(config.training, checkpoint) == "the last epoch":
             progress.say(f"{folder}: all {done} epochs are done")
         return _result(folder, done, config.training, progress)
     config = _with_absolute_paths(config)
@@ -159,6 +169,7 @@ def _run(
             history,
             *weight_averaging(config.training),
             *early_stopping(config.training),
+            Clock(config.training.time_limit),
             *savers(config.training, folder),
         ]
         _introduce(progress, config, folder, model, split, done)
@@ -344,11 +355,21 @@ def _with_absolute_paths(config: TrainConfig) -> TrainConfig:
 
 
 def _result(folder: Path, epochs: int, training: TrainingConfig, progress: Progress) -> RunResult:
-    if training.early_stopping and stopped_early(training, read_checkpoint(folder / LAST)):
+    last = read_checkpoint(folder / LAST)
+    ending = _ending(training, last)
+    if training.early_stopping and ending == "early stopping":
         patience = training.early_stopping.patience
         progress.say(f"stopped early: {training.monitor} did not improve for {patience} epoch(s)")
+    seconds, processor_seconds = trained_for(last)
+    if ending == "the time limit":
+        progress.say(
+            f"stopped after {seconds:.1f} s: another epoch would exceed training.time_limit "
+            f"({training.time_limit:g} s)"
+        )
     record = read_checkpoint(folder / BEST)["glassml"]
-    result = RunResult(folder, epochs, record["epoch"], record["metrics"])
+    result = RunResult(
+        folder, epochs, record["epoch"], record["metrics"], ending, seconds, processor_seconds
+    )
     loss, pearson = (
         result.metrics.get(f"validation/{name}", math.nan) for name in ("loss", "pearson_mean")
     )
@@ -358,3 +379,10 @@ def _result(folder: Path, epochs: int, training: TrainingConfig, progress: Progr
     )
     progress.say(f"export it with: glassml export {folder} -o model.pt")
     return result
+
+
+def _ending(training: TrainingConfig, checkpoint: dict[str, Any]) -> Ending:
+    """What ended the run of its last checkpoint."""
+    if stopped_early(training, checkpoint):
+        return "early stopping"
+    return "the time limit" if out_of_time(training, checkpoint) else "the last epoch"

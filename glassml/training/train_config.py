@@ -204,6 +204,12 @@ class TrainingConfig(Section):
         description="null, or a section with `patience` (epochs) and `min_delta`; a run that stops "
         "early says so",
     )
+    time_limit: PositiveFloat | None = Field(
+        default=None,
+        description="largest time of all epochs together [s], also over interruptions: the run "
+        "ends before an epoch that would exceed it, after one epoch at least; null: no limit. A "
+        "learning rate that falls as a cosine has not reached 0 then",
+    )
     monitor: Literal["pearson_mean", "pearson_all", "loss", "bond_pearson", "bond_loss"] = Field(
         default="pearson_mean",
         description="validation quantity that decides which epoch is the best and when to stop "
