@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -21,22 +22,29 @@ class Clock(Callback):
 
     Args:
         limit: largest time of all epochs together [s]; None: no limit.
+        processor_limit: the same for the processor time [s].
 
     Attributes:
         seconds: time of the finished epochs [s].
         processor_seconds: time that this process computed for them, in all its threads [s].
         longest: time of the longest epoch [s].
+        longest_processor: largest processor time of an epoch [s].
     """
 
-    def __init__(self, limit: float | None) -> None:
-        self.limit = limit
-        self.seconds = self.processor_seconds = self.longest = 0.0
+    def __init__(self, limit: float | None, processor_limit: float | None) -> None:
+        self.limit, self.processor_limit = limit, processor_limit
+        self.seconds = self.processor_seconds = self.longest = self.longest_processor = 0.0
         self._begun = 0.0, 0.0
 
     @property
     def is_over(self) -> bool:
-        """Whether another epoch would exceed the limit."""
-        return self.limit is not None and self.seconds + self.longest > self.limit
+        """Whether another epoch would exceed a limit."""
+        limit = math.inf if self.limit is None else self.limit
+        processor_limit = math.inf if self.processor_limit is None else self.processor_limit
+        return (
+            self.seconds + self.longest > limit
+            or self.processor_seconds + self.longest_processor > processor_limit
+        )
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
@@ -45,9 +53,11 @@ class Clock(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Add this epoch, and end the run if its time is over."""
         took = time.monotonic() - self._begun[0]
+        computed = time.process_time() - self._begun[1]
         self.seconds += took
-        self.processor_seconds += time.process_time() - self._begun[1]
+        self.processor_seconds += computed
         self.longest = max(self.longest, took)
+        self.longest_processor = max(self.longest_processor, computed)
         if trainer.strategy.reduce_boolean_decision(self.is_over, all=False):
             trainer.should_stop = True
 
@@ -57,6 +67,7 @@ class Clock(Callback):
             "seconds": self.seconds,
             "processor_seconds": self.processor_seconds,
             "longest": self.longest,
+            "longest_processor": self.longest_processor,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -64,22 +75,24 @@ class Clock(Callback):
         self.seconds = state_dict["seconds"]
         self.processor_seconds = state_dict["processor_seconds"]
         self.longest = state_dict["longest"]
+        self.longest_processor = state_dict["longest_processor"]
 
 
 def trained_for(checkpoint: dict[str, Any]) -> tuple[float, float]:
     """Time and processor time [s] of the epochs behind a checkpoint; 0 if it does not say."""
-    clock = _clock(None, checkpoint)
+    clock = _clock(None, None, checkpoint)
     return clock.seconds, clock.processor_seconds
 
 
 def out_of_time(training: TrainingConfig, checkpoint: dict[str, Any]) -> bool:
     """Whether the time limit has ended the run of a checkpoint before its last epoch."""
     ended = checkpoint["glassml"]["epoch"] >= training.epochs
-    return not ended and _clock(training.time_limit, checkpoint).is_over
+    clock = _clock(training.time_limit, training.processor_limit, checkpoint)
+    return clock.is_over and not ended
 
 
-def _clock(limit: float | None, checkpoint: dict[str, Any]) -> Clock:
-    clock = Clock(limit)
+def _clock(limit: float | None, processor_limit: float | None, checkpoint: dict[str, Any]) -> Clock:
+    clock = Clock(limit, processor_limit)
     state = checkpoint["callbacks"].get(clock.state_key)
     if state is not None:  # absent in checkpoints of older versions
         clock.load_state_dict(state)

@@ -44,6 +44,7 @@ _CHANGEABLE = (
     "training.epochs",
     "training.early_stopping",
     "training.time_limit",
+    "training.processor_limit",
     "training.accelerator",
     "training.devices",
     "data.cache",

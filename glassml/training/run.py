@@ -169,7 +169,7 @@ def _run(
             history,
             *weight_averaging(config.training),
             *early_stopping(config.training),
-            Clock(config.training.time_limit),
+            Clock(config.training.time_limit, config.training.processor_limit),
             *savers(config.training, folder),
         ]
         _introduce(progress, config, folder, model, split, done)
@@ -363,8 +363,8 @@ def _result(folder: Path, epochs: int, training: TrainingConfig, progress: Progr
     seconds, processor_seconds = trained_for(last)
     if ending == "the time limit":
         progress.say(
-            f"stopped after {seconds:.1f} s: another epoch would exceed training.time_limit "
-            f"({training.time_limit:g} s)"
+            f"stopped after {seconds:.1f} s ({processor_seconds:.1f} s of the processor): another "
+            "epoch would exceed training.time_limit or training.processor_limit"
         )
     record = read_checkpoint(folder / BEST)["glassml"]
     result = RunResult(

@@ -210,6 +210,11 @@ class TrainingConfig(Section):
         "ends before an epoch that would exceed it, after one epoch at least; null: no limit. A "
         "learning rate that falls as a cosine has not reached 0 then",
     )
+    processor_limit: PositiveFloat | None = Field(
+        default=None,
+        description="the same for the time that the process computes in all its threads [s], which "
+        "depends less on what else runs on the machine",
+    )
     monitor: Literal["pearson_mean", "pearson_all", "loss", "bond_pearson", "bond_loss"] = Field(
         default="pearson_mean",
         description="validation quantity that decides which epoch is the best and when to stop "
