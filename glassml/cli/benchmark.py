@@ -172,7 +172,7 @@ def run(
     if any(output.glob(f"results/{found.name}/*/*.json")):
         results = read_results([output])
         _show(found, results)
-        _write_page([found], results, output)
+        _write_page(_with_results([found], results), results, output)
     for what, why in failures.items():
         typer.echo(f"failed: {what}: {why}", err=True)
     if failures:
@@ -206,14 +206,13 @@ def table(
 
         glassml benchmark table examples/benchmark/results -o page
     """
-    from glassml.studies.benchmark import load_task, read_results, shipped_tasks
+    from glassml.studies.benchmark import load_task, read_results
     from glassml.studies.benchmark.tables import benchmark_rows
     from glassml.tables import write_csv, write_json
 
     check_tables(tables)
     results = read_results(folders)
-    known = [load_task(name) for name in (*shipped_tasks(), *(task_file or []))]
-    shown = [task for task in known if any(result.task == task.name for result in results)]
+    shown = _with_results([load_task(name) for name in task_file or []], results)
     unknown = {result.task for result in results} - {task.name for task in shown}
     for name in sorted(unknown):
         say_note(f"results of the task {name} are left out: give its file with --task")
@@ -227,6 +226,16 @@ def table(
     write_tables(
         tables, csv=lambda path: write_csv(rows, path), json=lambda path: write_json(rows, path)
     )
+
+
+def _with_results(
+    tasks: Sequence[BenchmarkTask], results: Sequence[FoldResult]
+) -> list[BenchmarkTask]:
+    """These tasks and those that come with glassml, as far as they have results."""
+    from glassml.studies.benchmark import load_task, shipped_tasks
+
+    known = {task.name: task for task in (*tasks, *map(load_task, shipped_tasks()))}
+    return [task for name, task in known.items() if any(r.task == name for r in results)]
 
 
 def _describe(task: BenchmarkTask) -> None:

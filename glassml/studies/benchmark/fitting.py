@@ -154,7 +154,7 @@ def _run(folder: Path, config: TrainConfig, limit: float, stage: int) -> RunResu
 def _refitted(job: Job, folder: Path) -> Fit:
     """Fit decoders to the training and validation configurations; no epoch needs choosing."""
     recipe = job.entry.refit
-    assert recipe is not None, "the caller has checked"
+    assert recipe is not None, "checked by the caller"
     names = (*job.split.train, *job.split.validation)
     subset = folder / "fold.h5"
     source = Dataset(job.data)
@@ -181,7 +181,7 @@ def _refitted(job: Job, folder: Path) -> Fit:
 
 def _stage_config(job: Job, stage: int) -> TrainConfig:
     """The configuration of a stage of a recipe for the fold, without its folder."""
-    assert job.entry.train is not None, "the caller has checked"
+    assert job.entry.train is not None, "checked by the caller"
     values = job.entry.train[stage]
     split = job.split
     data = {

@@ -105,11 +105,13 @@ class TransferScores(_Part):
         dataset: its name in the task.
         time: the time of the predictions [time].
         scores: at the time of the labels [time].
+        problem: why there are none, such as positions that the other dataset lacks.
     """
 
     dataset: str
     time: float
-    scores: tuple[Score, ...]
+    scores: tuple[Score, ...] = ()
+    problem: str = ""
 
 
 class FoldResult(_Part):
@@ -210,8 +212,18 @@ class EntryResult:
             time: time of its labels [time].
             kind: see `score`.
         """
-        found = [t.scores for fold in self.folds for t in fold.transfer if t.dataset == dataset]
+        found = [
+            t.scores
+            for fold in self.folds
+            for t in fold.transfer
+            if t.dataset == dataset and not t.problem
+        ]
         return _mean_score(found, species, time, kind)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why there are no scores on other datasets."""
+        return _distinct(t.problem for fold in self.folds for t in fold.transfer if t.problem)
 
     @property
     def seconds(self) -> float:

@@ -243,21 +243,45 @@ def _transfer(job: ScoreJob, model: Path, manifest: Manifest | None) -> tuple[Tr
         return ()
     result = []
     for test in job.task.transfer:
-        if test.dataset not in job.datasets:
+        times = [pair for pair in test.times if column_of(pair[0], manifest.times) is not None]
+        if test.dataset not in job.datasets or not times:
             continue
         dataset = Dataset(job.datasets[test.dataset])
-        if manifest.training.seen(dataset):
-            continue  # no transfer: it was trained there too
-        predictor = Predictor(model, "cpu", check_domain=False)
-        configurations = list(dataset)
-        values = [predictor.predict([c])[0]["propensity"] for c in configurations]
-        for time, other in test.times:
-            column = column_of(time, manifest.times)
-            if column is None:
-                continue
-            found = _at_one_time(job, configurations, [v[:, column] for v in values], other)
-            result.append(TransferScores(dataset=test.dataset, time=time, scores=found))
+        try:
+            result += _transferred(job, model, test.dataset, dataset, times)
+        except InputError as error:
+            problem = str(error).replace(str(dataset.path), test.dataset)
+            result.append(TransferScores(dataset=test.dataset, time=times[0][0], problem=problem))
     return tuple(result)
+
+
+def _transferred(
+    job: ScoreJob,
+    model: Path,
+    name: str,
+    dataset: Dataset,
+    times: Sequence[tuple[float, float]],
+) -> list[TransferScores]:
+    """Scores on one other dataset.
+
+    Raises:
+        InputError: the model has seen it, or it lacks what the model reads.
+    """
+    predictor = Predictor(model, "cpu", check_domain=False)
+    seen = predictor.manifest.training.seen(dataset)
+    if seen:
+        raise InputError(
+            f"{name}: expected data that the model has not seen; found that it was trained or "
+            f"validated on {len(seen)} of {len(dataset)} configurations"
+        )
+    configurations = list(dataset)
+    values = [predictor.predict([c])[0]["propensity"] for c in configurations]
+    result = []
+    for time, other in times:
+        column = column_of(time, predictor.manifest.times)
+        found = _at_one_time(job, configurations, [v[:, column] for v in values], other)
+        result.append(TransferScores(dataset=name, time=time, scores=found))
+    return result
 
 
 def _at_one_time(

@@ -11,7 +11,7 @@ import h5py
 
 from glassml.data import Dataset, ReadOptions, convert, dataset_path, find_inputs
 from glassml.errors import InputError, not_one_of
-from glassml.physics import same_times
+from glassml.physics import column_of, same_times
 from glassml.progress import SILENT, Progress
 from glassml.studies.benchmark.task_file import BenchmarkTask
 
@@ -92,6 +92,7 @@ def open_task(
     for name, dataset in datasets.items():
         _check_positions(task, name, dataset)
     _check_labels(task, datasets[task.data])
+    _check_transfer(task, datasets)
     splits = tuple(_split(task, k, datasets[task.data]) for k in range(len(task.folds)))
     return OpenTask(task, datasets, splits)
 
@@ -144,6 +145,20 @@ def _check_labels(task: BenchmarkTask, dataset: Dataset) -> None:
                 f"{dataset.path}: species: expected {', '.join(task.species)}; found "
                 f"{', '.join(dataset.species_names)}"
             )
+
+
+def _check_transfer(task: BenchmarkTask, datasets: Mapping[str, Dataset]) -> None:
+    for test in task.transfer:
+        if test.dataset not in datasets:
+            continue
+        dataset = datasets[test.dataset]
+        known = dataset.common_times().tolist()
+        for _, time in test.times:
+            if column_of(time, known) is None:
+                raise InputError(
+                    f"{dataset.path}: times: expected labels at t = {time:g}, with which the task "
+                    f"{task.name} compares predictions; found {_shown(known)}"
+                )
 
 
 def _split(task: BenchmarkTask, index: int, dataset: Dataset) -> Split:
