@@ -9,7 +9,6 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from glassml.progress import duration
 from glassml.scores import KINDS, Score, error_kinds
 from glassml.studies.benchmark.results import EntryResult, FoldResult, entries_of
 from glassml.studies.benchmark.task_file import BenchmarkTask, TransferTest
@@ -54,12 +53,14 @@ def transfer_names(task: BenchmarkTask, entries: Sequence[EntryResult]) -> list[
 
 
 def shown_seconds(seconds: float) -> str:
-    """A time for people: 0.21 s, 12 s, 0:05:03."""
+    """A time for people: 0.21 s, 12 s, 4.8 min, 1.5 h."""
     if math.isnan(seconds):
         return _MISSING
+    if seconds < 10:
+        return f"{seconds:.2g} s"
     if seconds < 60:
-        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
-    return duration(seconds)
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.2g} min" if seconds < 3600 else f"{seconds / 3600:.2g} h"
 
 
 def shown_memory(peak_bytes: float) -> str:
@@ -71,10 +72,12 @@ def shown_memory(peak_bytes: float) -> str:
 
 
 def benchmark_table(task: BenchmarkTask, results: Sequence[FoldResult]) -> Table:
-    """The table for the terminal."""
+    """The table for the terminal, without the memory, for which 80 columns have no room."""
     table = Table(title=f"{task.name}: {_headline(task)}", caption=caption(task, results),
-                  box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)  # fmt: skip
-    head, *rows = _cells(task, results)
+                  box=SIMPLE_HEAD, padding=0, pad_edge=False)  # fmt: skip
+    cells = _cells(task, results)
+    left_out = cells[0].index("memory")
+    head, *rows = ((*row[:left_out], *row[left_out + 1 :]) for row in cells)
     for k, heading in enumerate(head):
         # Numbers are never broken, so headings are: all columns fit into a terminal of 80.
         shown = _BROKEN.get(heading, heading.replace(" ", "\n"))
@@ -141,7 +144,7 @@ def caption(task: BenchmarkTask, results: Sequence[FoldResult], *, brackets: boo
         notes.append(
             f"Training: processor time of a fold, at most {given} per thread; * stopped by this"
         )
-    notes.append("Prediction: of one configuration, and the memory that it takes")
+    notes.append("Prediction, memory: of one configuration")
     for test in task.transfer:
         if test.dataset in transfer_names(task, entries):
             pairs = ", ".join(f"t = {a:g} for labels at t = {b:g}" for a, b in test.times[:1])

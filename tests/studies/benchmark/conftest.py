@@ -15,12 +15,6 @@ from glassml.data import Dataset
 from glassml.studies.benchmark import BenchmarkTask, Entry, OpenTask, load_entry, open_task
 from glassml.studies.benchmark.results import Cost
 
-TRAINING = {
-    "model": {"name": "se3gnn-v2", "l_max": 1, "channels": 2, "n_layers": 1},
-    "training": {"epochs": 2, "optimiser": {"lr": 1e-2}, "accelerator": "cpu"},
-    "data": {"graph_cache": None},
-}
-
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:

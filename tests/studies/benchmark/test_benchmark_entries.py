@@ -8,25 +8,40 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmark.conftest import TRAINING
+from studies.benchmark.tiny_recipe import TRAINING
 
 from glassml.errors import ConfigError
-from glassml.studies.benchmark import Entry, OpenTask, load_entry, run_benchmark
+from glassml.simulation.pipeline import load_simulate_config
+from glassml.studies.benchmark import (
+    Entry,
+    OpenTask,
+    load_entry,
+    load_task,
+    run_benchmark,
+)
 
 TESTED = ("sample_4", "sample_5")
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
-@pytest.mark.parametrize(
-    "path", sorted((REPOSITORY / "examples/benchmark").glob("*.yaml")), ids=str
-)
+RECIPES = sorted((REPOSITORY / "examples/benchmark").glob("*.yaml"))
+DATA = REPOSITORY / "examples/benchmark/own_temperatures.yaml"  # a recipe of `glassml simulate`
+
+
+@pytest.mark.parametrize("path", [p for p in RECIPES if p != DATA], ids=lambda path: path.stem)
 def test_recipes_in_the_examples_are_entries(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    if "ensemble:" in text:
-        pytest.skip("a recipe of `glassml simulate`")
     entry = load_entry(str(path))
     assert entry.name == path.stem
     assert entry.way in ("train", "refit")
+
+
+def test_the_recipe_of_the_data_makes_those_of_the_task() -> None:
+    config = load_simulate_config(DATA)
+    task = load_task("own_temperatures")
+    assert [f"T{temperature:g}" for temperature in config.temperatures] == list(task.datasets)
+    assert isinstance(config.ensemble.times, tuple)
+    assert tuple(time.value for time in config.ensemble.times) == task.times
+    assert config.configurations == len({c for fold in task.folds for c in fold.test})
 
 
 def test_a_model_of_the_registry_is_an_entry() -> None:

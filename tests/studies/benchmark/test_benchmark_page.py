@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from benchmark.conftest import TRAINING
+from studies.benchmark.tiny_recipe import TRAINING
 
 from glassml.errors import InputError
 from glassml.scores import Score
@@ -72,11 +72,11 @@ def test_the_table_has_means_and_costs(task, results) -> None:
     lines = markdown_table(task, results).splitlines()
     assert lines[0].startswith("| entry | reads | folds | mean | all | parameters | training |")
     assert lines[2] == (
-        "| better | cage + energy | 2/2 | 0.70(14) | 0.70(14) | 321 | 0:01:10* | 0.25 s | 3.0 MB |"
+        "| better | cage + energy | 2/2 | 0.70(14) | 0.70(14) | 321 | 1.2 min* | 0.25 s | 3.0 MB |"
     )
     assert lines[3].startswith("| worse | cage + energy | 2/2 | 0.30(14) | 0.30(14) | - | - |")
     assert "standard deviation over folds" in lines[-1]
-    assert "at most 0:01:20 per thread; * stopped by this" in lines[-1]
+    assert "at most 1.3 min per thread; * stopped by this" in lines[-1]
     assert "Entries with fewer folds" in lines[-1]
     assert "Entries with fewer folds" not in markdown_table(task, results[:4])
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmark.conftest import TRAINING
 from recorded_progress import Recorded
 from scoring import find
+from studies.benchmark.tiny_recipe import TRAINING
 from systems import moved
 from training.tiny_dataset import labelled, write_dataset
 
