@@ -3,8 +3,8 @@
     python docs/make_reference.py
 
 Each table stands between two marks in its page, so that it can be read on GitHub and on the site.
-Run this after changing a description or a default of a configuration file, or a field of the
-manifest of model files. tests/test_reference.py compares.
+Run this after changing a description or a default of a configuration file, a field of the
+manifest of model files, or results of the benchmark. tests/test_reference.py compares.
 """
 
 from __future__ import annotations
@@ -25,10 +25,19 @@ from pydantic.fields import FieldInfo
 from glassml.export import Manifest
 from glassml.simulation.pipeline import SimulateConfig
 from glassml.simulation.pipeline.durations import Duration
+from glassml.studies.benchmark import (
+    BenchmarkTask,
+    Entry,
+    load_task,
+    read_results,
+    shipped_tasks,
+)
+from glassml.studies.benchmark.tables import markdown_table
 from glassml.studies.sweep import SweepConfig
 from glassml.training import TrainConfig, load_config
 
 DOCS = Path(__file__).resolve().parent
+RESULTS = DOCS.parent / "examples" / "benchmark" / "results"
 PUBLISHED = DOCS.parent / "examples" / "train" / "se3gnn_v2.yaml"
 BEGIN = "<!-- made by docs/make_reference.py: do not edit -->\n"
 END = "<!-- end of what is made -->"
@@ -218,7 +227,27 @@ def manifest_tables() -> str:
     return "\n".join(lines).rstrip()
 
 
+def benchmark_tables() -> str:
+    """Every field of the files of entries and of tasks, a table for each of their parts."""
+    lines: list[str] = []
+    columns = {"default": lambda _, field: default_text(field)}
+    for title, kind in (("Entry files", Entry), ("Task files", BenchmarkTask)):
+        lines += [f"## {title}", "", f"{summary(kind)}.", ""]
+        lines += [line.replace("## ", "### ") for line in settings(kind, "", columns)]
+    return "\n".join(lines).rstrip()
+
+
+def benchmark_results() -> str:
+    """The table of every task that has results in the repository."""
+    results = read_results([RESULTS])
+    tasks = [load_task(name) for name in shipped_tasks()]
+    shown = [task for task in tasks if any(result.task == task.name for result in results)]
+    return "\n\n".join(f"## {task.name}\n\n{markdown_table(task, results)}" for task in shown)
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "../results/benchmark.md": benchmark_results,
+    "benchmark_settings.md": benchmark_tables,
     "manifest.md": manifest_tables,
     "simulation_settings.md": lambda: settings_table(SimulateConfig),
     "sweep_settings.md": lambda: settings_table(SweepConfig),

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -32,6 +33,7 @@ __all__ = [
     "graded_colours",
     "legend_below",
     "log_x_axis",
+    "on_dark_ground",
     "point_marker",
     "save_figure",
     "series_colour",
@@ -70,6 +72,12 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "glassml",  # the same figure gives the same file
 }
 _DPI = 150
+_LIGHT = "0.88"
+_DARK: dict[Any, Any] = {
+    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor"), _LIGHT),
+    **dict.fromkeys(("xtick.color", "ytick.color", "grid.color"), _LIGHT),
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "none"),
+}
 
 
 def styled(build: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -81,6 +89,13 @@ def styled(build: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
             return build(*args, **kwargs)
 
     return in_style
+
+
+@contextmanager
+def on_dark_ground() -> Iterator[None]:
+    """Figures that are built and saved in the block have light lines and a transparent ground."""
+    with mpl.rc_context(_DARK):
+        yield
 
 
 def check_image(path: str | Path) -> None:

@@ -48,6 +48,7 @@ _COMMANDS = {
         "refit": ("glassml.cli.studies", "refit"),
         "few-shot": ("glassml.cli.studies", "few_shot"),
         "sweep": ("glassml.cli.sweep", "sweep"),
+        "benchmark": ("glassml.cli.benchmark", "app"),
     },
     "Install": {
         "build": ("glassml.cli.build", "build"),

@@ -29,6 +29,7 @@ __all__ = [
     "build",
     "lengths_of",
     "material_lengths",
+    "own_file",
     "parameters_of",
     "rebuild",
     "register",
@@ -235,6 +236,16 @@ def _converted(cls: type[GlassModel], values: dict[str, Any]) -> dict[str, Any]:
         except PydanticError:
             raise ConfigError(f"{name}: expected {words}; found {value!r}") from None
     return result
+
+
+def own_file(name: str) -> Path | None:
+    """The user's own Python file that a named model is from; None for a model of glassml.
+
+    Raises:
+        ConfigError: no model has this name.
+    """
+    cls, _ = _find(name)
+    return None if _is_ours(cls) else Path(inspect.getfile(cls))
 
 
 def _is_ours(cls: type[GlassModel]) -> bool:

@@ -1,4 +1,4 @@
-"""Studies: transfer between state points, refitted decoders, few-shot curves, sweeps."""
+"""Studies: transfer, refitted decoders, few-shot curves, sweeps and the benchmark."""
 
 from __future__ import annotations
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from glassml.training.checkpoint import TrainedModel, load_trained_model, save_trained_model
 from glassml.training.folder import kept
-from glassml.training.run import RunResult, resume, train
+from glassml.training.run import Ending, RunResult, resume, train
 from glassml.training.train_config import TrainConfig, load_config, parse_config
 
 __all__ = [
+    "Ending",
     "RunResult",
     "TrainConfig",
     "TrainedModel",

@@ -43,6 +43,8 @@ __all__ = [
 _CHANGEABLE = (
     "training.epochs",
     "training.early_stopping",
+    "training.time_limit",
+    "training.processor_limit",
     "training.accelerator",
     "training.devices",
     "data.cache",

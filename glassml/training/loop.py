@@ -17,13 +17,22 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from glassml.training.allocator import keep_freed_memory
 from glassml.training.checkpoint import BEST, LAST, AtomicCheckpointIO, saver
+from glassml.training.clock import clock_of
 from glassml.training.data_module import DataModule
 from glassml.training.devices import Devices
 from glassml.training.module import PropensityModule
 from glassml.training.stages import epochs_before
 from glassml.training.train_config import TrainingConfig
 
-__all__ = ["early_stopping", "fit", "is_finished", "savers", "stopped_early", "weight_averaging"]
+__all__ = [
+    "early_stopping",
+    "fit",
+    "is_done",
+    "is_finished",
+    "savers",
+    "stopped_early",
+    "weight_averaging",
+]
 
 
 class _EarlyStopping(EarlyStopping):
@@ -42,7 +51,7 @@ def fit(
     callbacks: list[Callback],
     last: Path | None,
 ) -> None:
-    """Train until all epochs are done, or until early stopping ends the run.
+    """Train until all epochs are done, or until early stopping or the time limit ends the run.
 
     Args:
         module: the model in training.
@@ -102,12 +111,13 @@ def savers(training: TrainingConfig, folder: Path) -> list[Callback]:
 
 def is_finished(training: TrainingConfig, checkpoint: dict[str, Any]) -> bool:
     """Whether the stage of a checkpoint, which has these settings, has ended, early or not."""
-    return _done(checkpoint) >= training.epochs or stopped_early(training, checkpoint)
+    done = is_done(training, checkpoint)
+    return done or stopped_early(training, checkpoint) or clock_of(training, checkpoint).is_over
 
 
 def stopped_early(training: TrainingConfig, checkpoint: dict[str, Any]) -> bool:
     """Whether early stopping has ended the stage of a checkpoint before its last epoch."""
-    if _done(checkpoint) >= training.epochs:
+    if is_done(training, checkpoint):
         return False
     states = checkpoint["callbacks"]
     return any(
@@ -116,9 +126,10 @@ def stopped_early(training: TrainingConfig, checkpoint: dict[str, Any]) -> bool:
     )
 
 
-def _done(checkpoint: dict[str, Any]) -> int:
-    """Number of epochs in the stage of a checkpoint."""
-    return int(checkpoint["glassml"]["epoch"]) - epochs_before(checkpoint)
+def is_done(training: TrainingConfig, checkpoint: dict[str, Any]) -> bool:
+    """Whether the last epoch of the stage of a checkpoint is over."""
+    done = int(checkpoint["glassml"]["epoch"]) - epochs_before(checkpoint)
+    return done >= training.epochs
 
 
 def _trainer(

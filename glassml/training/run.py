@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
@@ -28,6 +28,7 @@ from glassml.physics.units import after_length
 from glassml.progress import SILENT, Progress
 from glassml.provenance import NetworkRecord, TrainingRecord
 from glassml.training.checkpoint import BEST, LAST, described, read_checkpoint
+from glassml.training.clock import clock_of
 from glassml.training.data_module import DataModule
 from glassml.training.devices import check_batch_size, choose_devices
 from glassml.training.folder import (
@@ -38,7 +39,7 @@ from glassml.training.folder import (
     write_folder,
 )
 from glassml.training.history import History, overfitting_note
-from glassml.training.loop import is_finished, stopped_early
+from glassml.training.loop import is_done, is_finished, stopped_early
 from glassml.training.module import PropensityModule
 from glassml.training.run_record import RunData, run_record
 from glassml.training.scaling import set_scales
@@ -48,7 +49,10 @@ from glassml.training.stages import epochs_before, stage_of, stages_of, with_los
 from glassml.training.starting import start_from
 from glassml.training.train_config import ModelConfig, TrainConfig, TrainingConfig
 
-__all__ = ["RunResult", "resume", "train"]
+__all__ = ["Ending", "RunResult", "resume", "train"]
+
+#: What may end a run.
+Ending = Literal["the last epoch", "early stopping", "the time limit"]
 
 _FOR_SPACING = 32  # configurations that the mean spacing is taken from; lengths have three digits
 
@@ -62,12 +66,18 @@ class RunResult:
         epochs: number of epochs done, those of earlier starts included.
         best_epoch: the epoch of the best checkpoint.
         metrics: metrics of that epoch.
+        ended_by: what ended it.
+        seconds: time of all epochs, with their validation [s].
+        processor_seconds: time that the process computed for them, in all its threads [s].
     """
 
     folder: Path
     epochs: int
     best_epoch: int
     metrics: dict[str, float]
+    ended_by: Ending = "the last epoch"
+    seconds: float = 0.0
+    processor_seconds: float = 0.0
 
 
 def train(config: TrainConfig, progress: Progress = SILENT) -> RunResult:
@@ -127,8 +137,8 @@ def _run(
     checkpoint = read_checkpoint(last) if last else None
     done = checkpoint["glassml"]["epoch"] if checkpoint else 0
     stages, at = stages_of(config.training), stage_of(checkpoint)
-    if checkpoint and at == len(stages) - 1 and is_finished(stages[at], checkpoint):
-        if not stopped_early(stages[at], checkpoint):
+    if checkpoint and _is_over(config.training, checkpoint):
+        if _ending(config.training, checkpoint) == "the last epoch":
             progress.say(f"{folder}: all {done} epochs are done")
         return _result(folder, done, config.training, progress)
     config = _with_absolute_paths(config)
@@ -359,12 +369,28 @@ def _with_absolute_paths(config: TrainConfig) -> TrainConfig:
 
 
 def _result(folder: Path, epochs: int, training: TrainingConfig, progress: Progress) -> RunResult:
+    last = read_checkpoint(folder / LAST)
+    ending = _ending(training, last)
     stage = stages_of(training)[-1]
-    if stage.early_stopping and stopped_early(stage, read_checkpoint(folder / LAST)):
+    if stage.early_stopping and ending == "early stopping":
         patience = stage.early_stopping.patience
         progress.say(f"stopped early: {stage.monitor} did not improve for {patience} epoch(s)")
+    clock = clock_of(training, last)
+    if ending == "the time limit":
+        progress.say(
+            f"stopped after {clock.seconds:.1f} s ({clock.processor_seconds:.1f} s of the processor): "
+            "another epoch would exceed training.time_limit or training.processor_limit"
+        )
     record = read_checkpoint(folder / BEST)["glassml"]
-    result = RunResult(folder, epochs, record["epoch"], record["metrics"])
+    result = RunResult(
+        folder,
+        epochs,
+        record["epoch"],
+        record["metrics"],
+        ending,
+        clock.seconds,
+        clock.processor_seconds,
+    )
     loss, pearson = (
         result.metrics.get(f"validation/{name}", math.nan) for name in ("loss", "pearson_mean")
     )
@@ -374,3 +400,21 @@ def _result(folder: Path, epochs: int, training: TrainingConfig, progress: Progr
     )
     progress.say(f"export it with: glassml export {folder} -o model.pt")
     return result
+
+
+def _is_over(training: TrainingConfig, checkpoint: dict[str, Any]) -> bool:
+    """Whether the run of its last checkpoint has nothing more to do."""
+    stages, at = stages_of(training), stage_of(checkpoint)
+    last = at == len(stages) - 1 and is_finished(stages[at], checkpoint)
+    return last or clock_of(training, checkpoint).is_over
+
+
+def _ending(training: TrainingConfig, checkpoint: dict[str, Any]) -> Ending:
+    """What ended the run of its last checkpoint."""
+    stages, at = stages_of(training), stage_of(checkpoint)
+    if at == len(stages) - 1:
+        if stopped_early(stages[at], checkpoint):
+            return "early stopping"
+        if is_done(stages[at], checkpoint):
+            return "the last epoch"
+    return "the time limit" if clock_of(training, checkpoint).is_over else "the last epoch"

@@ -13,6 +13,7 @@ from glassml.files import atomic_write
 from glassml.models import GlassModel
 from glassml.progress import Progress
 from glassml.training.checkpoint import BEST, OF_STAGE, read_checkpoint
+from glassml.training.clock import clock_of
 from glassml.training.data_module import DataModule
 from glassml.training.devices import Devices
 from glassml.training.epoch_progress import EpochProgress
@@ -56,7 +57,7 @@ def train_stages(
     progress: Progress,
     resumed: Resumed | None,
 ) -> None:
-    """Train until all epochs of all stages are done, or early stopping ends the last.
+    """Train until all epochs of all stages are done, early stopping ends the last, or time is over.
 
     Each stage begins with the parameters of the best epoch of the one before. That checkpoint is
     kept, so a run that is interrupted at any moment repeats the same.
@@ -73,6 +74,7 @@ def train_stages(
         resumed: where it continues; None starts a new run.
     """
     stages = stages_of(training)
+    clock = clock_of(training, resumed.checkpoint if resumed else None)
     number, before, last = 0, 0, None
     if resumed is not None:
         number, last = stage_of(resumed.checkpoint), resumed.path
@@ -91,11 +93,14 @@ def train_stages(
             history,
             *weight_averaging(settings),
             *early_stopping(settings),
+            clock,
             *savers(settings, folder),
         ]
         fit(module, data, folder, devices, callbacks, last)
         last = None
         before = int(history.rows[-1]["epoch"])
+        if clock.is_over:
+            return
         if k + 1 < len(stages):
             best = _end(k, folder, module.model)
             progress.say(f"stage {k + 1} ends; the next begins with epoch {best}")

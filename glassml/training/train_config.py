@@ -197,6 +197,17 @@ class TrainingConfig(Section):
         description="null, or a section with `patience` (epochs) and `min_delta`; a run that stops "
         "early says so",
     )
+    time_limit: PositiveFloat | None = Field(
+        default=None,
+        description="largest time of all epochs together [s], also over interruptions: the run "
+        "ends before an epoch that would exceed it, after one epoch at least; null: no limit. A "
+        "learning rate that falls as a cosine has not reached 0 then",
+    )
+    processor_limit: PositiveFloat | None = Field(
+        default=None,
+        description="the same for the time that the process computes in all its threads [s], which "
+        "depends less on what else runs on the machine",
+    )
     monitor: Monitor = Field(
         default="pearson_mean",
         description="validation quantity that decides which epoch is the best and when to stop "

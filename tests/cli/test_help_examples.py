@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import REPOSITORY
 from small_commands import SMALLER
 from typer.main import get_command
 
@@ -36,6 +37,8 @@ WRITTEN = {
     "refit": ["T0.64.pt"],
     "few-shot": ["few_shot.png"],
     "sweep": ["runs/l_max/results.csv"],
+    "benchmark run": ["benchmark/benchmark.html"],
+    "benchmark table": ["page/benchmark.html"],
 }
 
 
@@ -69,13 +72,22 @@ def write_files(text: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(commands()))
 def test_examples_run(
-    name: str, workplace: Path, prepared: Path, glassml: Callable[..., Any]
+    name: str,
+    workplace: Path,
+    prepared: Path,
+    glassml: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     text = commands()[name].help
     lines = examples(text)
     assert lines
     assert all(line[: len(name.split())] == name.split() for line in lines)
     write_files(text, workplace)
+    if name.startswith("benchmark"):  # its task knows the shipped data, of which this is a part
+        monkeypatch.undo()
+        monkeypatch.chdir(workplace)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(workplace / "cache"))
+        (workplace / "examples").symlink_to(REPOSITORY / "examples")
     if name == "export":
         (workplace / "runs").symlink_to(prepared / "runs")
         (workplace / "model.pt").unlink()
@@ -93,7 +105,7 @@ def test_commands_are_grouped_by_what_people_do(glassml: Callable[..., Any]) -> 
     assert shown == [
         *("simulate", "quench", "average", "data", "train", "export", "import", "softness"),
         *("predict", "plot", "info", "models"),
-        *("evaluate", "transfer", "refit", "few-shot", "sweep", "build", "doctor"),
+        *("evaluate", "transfer", "refit", "few-shot", "sweep", "benchmark", "build", "doctor"),
     ]
 
 
@@ -111,7 +123,7 @@ def options() -> dict[str, dict[str, Any]]:
 def test_output_is_a_path_in_every_command() -> None:
     long, short = options()["--output"], options()["-o"]
     assert set(long) == set(short)
-    assert len(long) == 15
+    assert len(long) == 17
     for parameter in long.values():
         assert parameter.metavar in {"DATASET.h5", "MODEL.pt", "FILE.extxyz", "FOLDER", "PICTURE"}
     assert "--out" not in options()
@@ -127,5 +139,7 @@ def test_an_option_is_explained_the_same_everywhere(option: str) -> None:
 
 def test_jobs_have_the_same_letter_everywhere() -> None:
     assert (
-        set(options()["--jobs"]) == set(options()["-j"]) == {"average", "build", "quench", "sweep"}
+        set(options()["--jobs"])
+        == set(options()["-j"])
+        == {"average", "benchmark run", "build", "quench", "sweep"}
     )

@@ -123,3 +123,14 @@ def impossible_tolerance(at: Place) -> str:
 def member_twice(at: Place) -> str:
     folder = trained(at)
     return at.refused("export", folder, folder, "-o", "model.pt")
+
+
+@mistake("A task of the benchmark is run without its data")
+def benchmark_without_data(at: Place) -> str:
+    return at.refused("benchmark", "run", "botan_T0.44", "structural")
+
+
+@mistake("Predictions take part in the benchmark, and what they were made from is not stated")
+def benchmark_reads_nothing(at: Place) -> str:
+    at.write("theirs.csv", "configuration,particle,16.5\n")
+    return at.refused("benchmark", "run", "shipped_T0.64", "theirs.csv")

@@ -103,3 +103,52 @@ def test_a_validation_loss_that_is_not_finite_stops_the_run(
     with pytest.raises(GlassMLError, match=r"loss of validation: .* in epoch 1. Lower"):
         run()
     assert not list(Path(settings["output"]).rglob("*.ckpt"))
+
+
+class _Ticks:
+    """In place of the clock of `glassml.training.clock`: each look is ten seconds later."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 10.0
+        return self.now
+
+    def process_time(self) -> float:
+        return 2 * self.now
+
+
+def test_the_run_ends_before_an_epoch_that_would_exceed_the_time_limit(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glassml.training.clock.time", _Ticks())
+    settings["training"] |= {"epochs": 20, "time_limit": 35.0}
+    first, again = Recorded(), Recorded()
+    result = train(parse_config(settings), first)
+    # Every epoch takes ten seconds, and a fourth one would end at 40.
+    assert (result.epochs, result.ended_by) == (3, "the time limit")
+    assert (result.seconds, result.processor_seconds) == (30.0, 60.0)
+    assert result.best_epoch <= 3
+    assert any(line.startswith("stopped after 30.0 s (60.0 s of") for line in first.lines)
+    same = resume(result.folder, progress=again)
+    assert (same.epochs, same.ended_by, same.seconds) == (3, "the time limit", 30.0)
+    longer = resume(result.folder, ["training.time_limit=60"])
+    assert (longer.epochs, longer.seconds) == (6, 60.0)
+    rest = resume(result.folder, ["training.time_limit=null", "training.epochs=8"])
+    assert (rest.epochs, rest.ended_by, rest.seconds) == (8, "the last epoch", 80.0)
+
+
+def test_the_time_of_the_processor_may_be_limited(
+    settings: dict[str, Any], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glassml.training.clock.time", _Ticks())
+    settings["training"] |= {"epochs": 20, "processor_limit": 85.0}
+    result = run()
+    # Twenty seconds for every epoch, and a fifth one would end at 100.
+    assert (result.epochs, result.ended_by, result.processor_seconds) == (4, "the time limit", 80.0)
+
+
+def test_one_epoch_runs_however_short_the_time_is(settings: dict[str, Any], run: Run) -> None:
+    settings["training"]["time_limit"] = 1e-6
+    assert run().epochs == 1

@@ -19,6 +19,7 @@ import glassml
 from glassml.simulation.average_file import _average
 from glassml.simulation.pipeline import lammps_task, measurements
 from glassml.simulation.quench_file import _quench
+from glassml.studies.benchmark import fitting, scoring
 from glassml.studies.sweep import sweep_runs
 from glassml.work import Evaluator
 
@@ -85,7 +86,12 @@ GROUPS = (
     Group(
         {sweep_runs.train_and_predict: 1},
         ("studies/sweep/sweep_runs.py", "training/held_out.py"),
-        "5fb69c6cc9fe0656",
+        "3278a99c460cfcff",
+    ),
+    Group(
+        {fitting.fit: 1, scoring.score: 1},
+        ("studies/benchmark/fitting.py", "studies/benchmark/scoring.py"),
+        "bd0331fc3a86ae5a",
     ),
 )
 

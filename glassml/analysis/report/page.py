@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import glassml
@@ -19,7 +19,7 @@ from glassml.physics import same_time
 from glassml.physics.units import measured_in
 from glassml.scores import KINDS, STATISTICS, Score, error_kinds, find_score
 
-__all__ = ["Picture", "Section", "render"]
+__all__ = ["Picture", "Section", "page_environment", "render"]
 
 _SHOWN_COMMAND = 2000  # characters
 
@@ -63,16 +63,7 @@ def render(
         command: the command that made the report.
         made: date and time of the report, as text.
     """
-    environment = Environment(
-        loader=PackageLoader("glassml.analysis.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = _number
-    environment.filters["score"] = _score
-    environment.filters["with_error"] = _with_error
+    environment = page_environment()
     citations = list(dict.fromkeys(curves.citation for curves in published))
     return environment.get_template("report.html.j2").render(
         comparison=comparison,
@@ -104,6 +95,26 @@ def render(
         find_score=find_score,
         error_kinds={e.model: error_kinds(e.scores) for e in comparison.evaluations},
     )
+
+
+def page_environment(*packages: str) -> Environment:
+    """Templates of pages, with the style ``page.css`` and the filters for numbers.
+
+    Args:
+        packages: where further templates are.
+    """
+    places = ("glassml.analysis.report", *packages)
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(place, ".") for place in places]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = _number
+    environment.filters["score"] = _score
+    environment.filters["with_error"] = _with_error
+    return environment
 
 
 def _score(score: Score) -> Markup:

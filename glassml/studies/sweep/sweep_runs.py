@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from glassml.files import atomic_write
+from glassml.studies.threads import cpu_threads
 from glassml.training import TrainConfig, parse_config, resume, train
 from glassml.training.checkpoint import BEST, LAST
 from glassml.training.held_out import predict_held_out
@@ -63,19 +62,9 @@ def with_threads(task: Task, threads: int | None) -> Task:
 def train_and_predict(task: Task, folder: Path) -> None:
     """Train, or continue the run in the folder; then predict the held-out configurations."""
     config = parse_config(task.payload["config"])
-    with _threads(task.payload["threads"]):
+    with cpu_threads(task.payload["threads"]):
         _train(folder, config.model_copy(update={"output": folder}))
         _write_predictions(folder, config)
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _train(folder: Path, config: TrainConfig) -> None:

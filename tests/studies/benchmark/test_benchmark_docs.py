@@ -1,0 +1,91 @@
+"""docs/howto/benchmark.md and docs/results/benchmark.md do what they show, on less data."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pages import command_lines, executed
+
+from glassml.data import Dataset
+from glassml.export import save_model
+from glassml.models import build
+from glassml.studies.benchmark import load_entry, load_task, shipped_tasks
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+PAGE = (REPOSITORY / "docs" / "howto" / "benchmark.md").read_text(encoding="utf-8")
+ONE_FOLD = ["--fold", "1", "--budget", "1s"]
+
+pytestmark = pytest.mark.usefixtures("no_cost", "one_thread")
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the page names."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
+    dataset = Dataset("kob_andersen_T0.64")
+    times = dataset.common_times().tolist()
+    model = build("se3gnn-v2", times=times, l_max=0, channels=2, n_layers=1)
+    (tmp_path / "folds").mkdir()
+    for path in ("model.pt", "folds/net_1.pt"):
+        save_model(model, tmp_path / path)
+    with (tmp_path / "theirs.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["configuration", "particle", *times])
+        for name in load_task("shipped_T0.64").folds[0].test:
+            energy = dataset[name].scalars["inherent_energy"]
+            writer.writerows([name, k, *[e] * len(times)] for k, e in enumerate(energy))
+    return tmp_path
+
+
+def test_the_commands_run(workplace: Path, glassml: Callable[..., Any]) -> None:
+    entries = {
+        text.splitlines()[0].removeprefix("# "): text
+        for text in executed("docs/howto/benchmark.md", "yaml")
+    }
+    assert list(entries) == ["small.yaml", "theirs.yaml"]
+    for name, text in entries.items():
+        (workplace / name).write_text(text)
+    assert load_entry("theirs.yaml").parameters == 12345
+    lines = command_lines("".join(executed("docs/howto/benchmark.md", "sh")))
+    assert [line[2] for line in lines] == ["list", "run", "table", "run", "run", "run", "run"]
+    for program, *words in lines:
+        assert program == "glassml"
+        run = glassml(*words, *(ONE_FOLD if words[1] == "run" else []))
+        assert run.code == 0, (words, run.err)
+    html = (workplace / "benchmark" / "benchmark.html").read_text()
+    for name in ("structural", "small", "model", "net", "theirs"):
+        assert f"<b>{name}</b>" in html
+
+
+def test_the_table_of_the_results_is_made(workplace: Path, glassml: Callable[..., Any]) -> None:
+    (block,) = executed("docs/results/benchmark.md", "sh", "Models on the same splits", 1)
+    ((_, *words),) = command_lines(block)
+    assert glassml(*words).code == 0
+    assert (workplace / "page" / "benchmark.html").is_file()
+
+
+def test_the_python_example_runs(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = executed("docs/howto/benchmark.md", "python")
+    exec(compile(code, "docs/howto/benchmark.md", "exec"), {})
+    assert re.match(r"structural 0\.\d{3}", capsys.readouterr().out)
+
+
+def test_the_page_lists_the_tasks() -> None:
+    named = re.findall(r"^\| `(\S+)` \|", PAGE, re.MULTILINE)
+    assert sorted(named) == list(shipped_tasks())
+
+
+def test_tasks_and_recipes_have_the_sizes_that_the_page_states() -> None:
+    for name in shipped_tasks():
+        task = load_task(name)
+        (row,) = re.findall(rf"^\| `{re.escape(name)}` \|(.*)$", PAGE, re.MULTILINE)
+        if name != "glassbench_T0.44":
+            assert {len(fold.train) for fold in task.folds} == {int(re.findall(r"\d+", row)[0])}
+            assert {len(fold.test) for fold in task.folds} == {int(row.split("|")[1].split()[0][0])}
