@@ -378,8 +378,8 @@ def _result(folder: Path, epochs: int, training: TrainingConfig, progress: Progr
     clock = clock_of(training, last)
     if ending == "the time limit":
         progress.say(
-            f"stopped after {clock.seconds:.1f} s ({clock.processor_seconds:.1f} s of the processor): "
-            "another epoch would exceed training.time_limit or training.processor_limit"
+            f"stopped after {clock.seconds:.1f} s ({clock.processor_seconds:.1f} s of the "
+            "processor): another epoch would exceed training.time_limit or training.processor_limit"
         )
     record = read_checkpoint(folder / BEST)["glassml"]
     result = RunResult(
