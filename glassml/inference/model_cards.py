@@ -14,7 +14,7 @@ from glassml.errors import InputError
 from glassml.export.archive import model_path, read_manifest
 from glassml.export.manifest import Manifest
 from glassml.files import atomic_write, sha256_of
-from glassml.models.contract import KNOWN_SCALARS
+from glassml.models.scalar_inputs import KNOWN_SCALARS
 from glassml.physics.units import length_name
 from glassml.pretrained import card_path, pretrained_names
 from glassml.provenance import Hyperplane, ImportedWeights, TrainingRecord

@@ -8,7 +8,7 @@ from glassml.models.boattini import Boattini
 from glassml.models.botan import Botan
 from glassml.models.cage import Cage
 from glassml.models.committee import Committee
-from glassml.models.contract import GlassModel, Output, Redecoded, ScalarInput
+from glassml.models.contract import GlassModel, Output, Redecoded
 from glassml.models.eignn import Eignn, shift_inputs
 from glassml.models.geo_gnn import GeoGNN
 from glassml.models.glassmlp import GlassMLP
@@ -25,6 +25,7 @@ from glassml.models.registry import (
     trained_by,
     untrained_models,
 )
+from glassml.models.scalar_inputs import ScalarInput
 from glassml.models.se3gnn import SE3GNN
 from glassml.models.softness import Softness
 from glassml.models.structural import Structural
