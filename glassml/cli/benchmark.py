@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glassml.cli.interruption import interruption_keeps
-from glassml.cli.options import jobs_option, named, output_option
+from glassml.cli.options import Tables, jobs_option, named, output_option
 from glassml.cli.output import check_tables, say_note, say_written, write_tables
 from glassml.errors import ConfigError, InputError
 
@@ -72,14 +72,6 @@ _Reads = Annotated[
         metavar="POSITIONS",
         help="Positions that the predictions (.npz, .csv) were made from: thermal, average, "
         "inherent or cage.",
-    ),
-]
-_Tables = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--table",
-        metavar="FILE",
-        help="Write all coefficients to a file that ends in .csv or .json. May be repeated.",
     ),
 ]
 
@@ -198,7 +190,7 @@ def table(
         Path | None,
         output_option("FOLDER", "Write the page benchmark.html and the tables there."),
     ] = None,
-    tables: _Tables = None,
+    tables: Tables = None,
 ) -> None:
     """Make the table and the page of results that are there; nothing is computed.
 
