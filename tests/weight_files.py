@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from glassml.importing.tensor_bundle import masked_crc32c
+from glassml.models import Eignn, build, shift_inputs
 
 __all__ = [
     "bapst_tensors",
     "botan_tensors",
     "bundle_table",
+    "eignn_network",
+    "eignn_tensors",
     "field",
     "resealed",
     "tensor_entry",
@@ -22,6 +25,7 @@ __all__ = [
     "write_bapst",
     "write_botan",
     "write_bundle",
+    "write_eignn",
 ]
 
 _MAGIC = 0xDB4775248B80FB57
@@ -176,4 +180,65 @@ def write_bapst(table: Path, width: int = 4) -> Path:
 def write_botan(path: Path, width: int = 4) -> Path:
     """A file of a small network of BOTAN."""
     torch.save(botan_tensors(width), path)
+    return path
+
+
+def eignn_network(times: Sequence[float], seed: int = 1) -> Eignn:
+    """A small EIGNN with random parameters and statistics."""
+    torch.manual_seed(seed)
+    model = build(
+        "eignn", times=tuple(times), width=6, n_layers=2, scalar_inputs=shift_inputs("cage")
+    )
+    assert isinstance(model, Eignn)
+    with torch.no_grad():
+        for name, value in model.named_buffers():
+            if "running" in name:
+                value.add_(torch.rand_like(value))
+    return model
+
+
+def eignn_tensors(model: Eignn) -> dict[str, torch.Tensor]:
+    """The state of a model by the names of the authors' code, with a constant of e3nn."""
+    own = model.state_dict()
+    result = {
+        "lin_embedding.weight": own["encoder.weight"],
+        "lin_embedding.bias": own["encoder.bias"],
+        "lin_cat.weight": own["merge.weight"],
+        "lin_cat.bias": own["merge.bias"],
+        "agg_3.nn.lins.0.weight": own["last_message.weight"],
+        "agg_3.nn.lins.0.bias": own["last_message.bias"],
+        "out.lins.0.weight": own["mix.weight"],
+        "out.lins.1.weight": own["decoder.weight"],
+    }
+    for kind in ("weight", "bias", "running_mean", "running_var"):
+        result[f"out.norms.0.module.{kind}"] = own[f"mix_norm.{kind}"]
+    modules = (
+        ("I2EConv.lin1", "gate"),
+        ("I2EConv.lin2", "gate_of_order"),
+        ("I2EConv.lin3", "renewal"),
+        ("E2IConv.lin_cat", "filter"),
+        ("E2IConv.lin_r", "message"),
+    )
+    for k in range(model.n_layers):
+        for theirs, ours in modules:
+            for kind in ("weight", "bias"):
+                result[f"interactions.{k}.{theirs}.{kind}"] = own[f"layers.{k}.{ours}.{kind}"]
+        place = f"interactions.{k}"
+        result[f"{place}.I2EConv.o3_lin.weight"] = own[f"layers.{k}.path_weight"]
+        result[f"{place}.I2EConv.tp.w3j_1_1_2"] = torch.zeros(3, 3, 5)
+        result[f"{place}.norm.weight"] = own[f"layers.{k}.norm_weight"]
+        result[f"{place}.norm.bias"] = own[f"layers.{k}.norm_bias"]
+        result[f"{place}.norm.mean_scale"] = own[f"layers.{k}.mean_scale"]
+        for kind in ("weight", "bias", "running_mean", "running_var"):
+            result[f"{place}.e_norm.{kind}"] = own[f"layers.{k}.vector_norm.{kind}"]
+    return result
+
+
+def write_eignn(path: Path, net: dict[str, torch.Tensor]) -> Path:
+    """As the authors' code saves a training: parameters, those of the optimiser, the epoch."""
+    weight = torch.nn.Parameter(torch.ones(2, 3))
+    optimiser = torch.optim.Adam([weight], lr=1e-3, betas=(0.95, 0.999))
+    weight.sum().backward()
+    optimiser.step()
+    torch.save({"net": net, "optimizer": optimiser.state_dict(), "epoch": 99}, path)
     return path

@@ -168,12 +168,7 @@ def read_descriptor_moments(
         raise ValueError("times: expected none together with reversed_runs")
     check_decoder(predictor.path)
     times, used = _used_times(dataset, times)
-    own_times = predictor.manifest.times
-    if "propensity" in predictor.manifest.training.untrained_outputs:
-        own_times = ()  # its predictions mean nothing
-    found = [column_of(time, own_times) for time in times]
-    known = [k for k, column in enumerate(found) if column is not None]
-    columns = [column for column in found if column is not None]
+    known, columns = _own_columns(predictor, times)
     species = predictor.manifest.species
     slabs, own, weights, starts = [], [], [], []
     systems: list[Measured] = []
@@ -206,6 +201,15 @@ def read_descriptor_moments(
     moments = DescriptorMoments(dataset, species, times, *parts, domain_of(systems, ranges))
     _check_species(moments)
     return moments
+
+
+def _own_columns(predictor: Predictor, times: Sequence[float]) -> tuple[list[int], list[int]]:
+    """Which of the times the model itself predicts, and their columns there."""
+    if "propensity" in predictor.manifest.training.untrained_outputs:
+        return [], []  # its predictions mean nothing
+    found = [column_of(time, predictor.manifest.times) for time in times]
+    known = [k for k, column in enumerate(found) if column is not None]
+    return known, [column for column in found if column is not None]
 
 
 def _used_times(

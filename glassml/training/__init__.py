@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from glassml.training.checkpoint import TrainedModel, load_trained_model, save_trained_model
 from glassml.training.folder import kept
-from glassml.training.run import Ending, RunResult, resume, train
+from glassml.training.run import resume, train
+from glassml.training.run_end import Ending, RunResult
 from glassml.training.train_config import TrainConfig, load_config, parse_config
 
 __all__ = [

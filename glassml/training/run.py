@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -27,8 +25,7 @@ from glassml.models import (
 from glassml.physics.units import after_length
 from glassml.progress import SILENT, Progress
 from glassml.provenance import NetworkRecord, TrainingRecord
-from glassml.training.checkpoint import BEST, LAST, described, read_checkpoint
-from glassml.training.clock import clock_of
+from glassml.training.checkpoint import LAST, described, read_checkpoint
 from glassml.training.data_module import DataModule
 from glassml.training.devices import check_batch_size, choose_devices
 from glassml.training.folder import (
@@ -39,8 +36,8 @@ from glassml.training.folder import (
     write_folder,
 )
 from glassml.training.history import History, overfitting_note
-from glassml.training.loop import is_done, is_finished, stopped_early
 from glassml.training.module import PropensityModule
+from glassml.training.run_end import RunResult, ending_of, is_over, run_result
 from glassml.training.run_record import RunData, run_record
 from glassml.training.scaling import set_scales
 from glassml.training.split import Split, open_split
@@ -49,35 +46,9 @@ from glassml.training.stages import epochs_before, stage_of, stages_of, with_los
 from glassml.training.starting import start_from
 from glassml.training.train_config import ModelConfig, TrainConfig, TrainingConfig
 
-__all__ = ["Ending", "RunResult", "resume", "train"]
-
-#: What may end a run.
-Ending = Literal["the last epoch", "early stopping", "the time limit"]
+__all__ = ["resume", "train"]
 
 _FOR_SPACING = 32  # configurations that the mean spacing is taken from; lengths have three digits
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """Where a run ended.
-
-    Attributes:
-        folder: run folder.
-        epochs: number of epochs done, those of earlier starts included.
-        best_epoch: the epoch of the best checkpoint.
-        metrics: metrics of that epoch.
-        ended_by: what ended it.
-        seconds: time of all epochs, with their validation [s].
-        processor_seconds: time that the process computed for them, in all its threads [s].
-    """
-
-    folder: Path
-    epochs: int
-    best_epoch: int
-    metrics: dict[str, float]
-    ended_by: Ending = "the last epoch"
-    seconds: float = 0.0
-    processor_seconds: float = 0.0
 
 
 def train(config: TrainConfig, progress: Progress = SILENT) -> RunResult:
@@ -137,10 +108,10 @@ def _run(
     checkpoint = read_checkpoint(last) if last else None
     done = checkpoint["glassml"]["epoch"] if checkpoint else 0
     stages, at = stages_of(config.training), stage_of(checkpoint)
-    if checkpoint and _is_over(config.training, checkpoint):
-        if _ending(config.training, checkpoint) == "the last epoch":
+    if checkpoint and is_over(config.training, checkpoint):
+        if ending_of(config.training, checkpoint) == "the last epoch":
             progress.say(f"{folder}: all {done} epochs are done")
-        return _result(folder, done, config.training, progress)
+        return run_result(folder, done, config.training, progress)
     config = _with_absolute_paths(config)
     split = open_split(config.data)
     config = _with_lengths(config, split, checkpoint)
@@ -174,7 +145,7 @@ def _run(
     latest = [row for row in history.rows if row.get("stage", len(stages)) == len(stages)]
     if (note := overfitting_note(latest)) is not None:
         progress.say(note)
-    return _result(folder, len(history.rows), config.training, progress)
+    return run_result(folder, len(history.rows), config.training, progress)
 
 
 def _is_first_process() -> bool:
@@ -366,55 +337,3 @@ def _with_absolute_paths(config: TrainConfig) -> TrainConfig:
     start = config.training.start_from
     training = config.training.model_copy(update={"start_from": start and start.absolute()})
     return config.model_copy(update={"data": data, "training": training})
-
-
-def _result(folder: Path, epochs: int, training: TrainingConfig, progress: Progress) -> RunResult:
-    last = read_checkpoint(folder / LAST)
-    ending = _ending(training, last)
-    stage = stages_of(training)[-1]
-    if stage.early_stopping and ending == "early stopping":
-        patience = stage.early_stopping.patience
-        progress.say(f"stopped early: {stage.monitor} did not improve for {patience} epoch(s)")
-    clock = clock_of(training, last)
-    if ending == "the time limit":
-        progress.say(
-            f"stopped after {clock.seconds:.1f} s ({clock.processor_seconds:.1f} s of the "
-            "processor): another epoch would exceed training.time_limit or training.processor_limit"
-        )
-    record = read_checkpoint(folder / BEST)["glassml"]
-    result = RunResult(
-        folder,
-        epochs,
-        record["epoch"],
-        record["metrics"],
-        ending,
-        clock.seconds,
-        clock.processor_seconds,
-    )
-    loss, pearson = (
-        result.metrics.get(f"validation/{name}", math.nan) for name in ("loss", "pearson_mean")
-    )
-    progress.say(
-        f"best epoch {result.best_epoch} of {epochs}: validation loss "
-        f"{loss:.4f}, Pearson coefficient {pearson:.3f}"
-    )
-    progress.say(f"export it with: glassml export {folder} -o model.pt")
-    return result
-
-
-def _is_over(training: TrainingConfig, checkpoint: dict[str, Any]) -> bool:
-    """Whether the run of its last checkpoint has nothing more to do."""
-    stages, at = stages_of(training), stage_of(checkpoint)
-    last = at == len(stages) - 1 and is_finished(stages[at], checkpoint)
-    return last or clock_of(training, checkpoint).is_over
-
-
-def _ending(training: TrainingConfig, checkpoint: dict[str, Any]) -> Ending:
-    """What ended the run of its last checkpoint."""
-    stages, at = stages_of(training), stage_of(checkpoint)
-    if at == len(stages) - 1:
-        if stopped_early(stages[at], checkpoint):
-            return "early stopping"
-        if is_done(stages[at], checkpoint):
-            return "the last epoch"
-    return "the time limit" if clock_of(training, checkpoint).is_over else "the last epoch"

@@ -437,13 +437,14 @@ void FixGlassML::log_outputs() const {
   utils::logmesg(lmp, text);
 }
 
+/// The record names an output, or an output of a species, as "softness of B".
 void FixGlassML::warn_of_untrained() const {
-  const auto& untrained = model_->manifest().untrained;
   for (const OutputEntry& output : outputs_.entries)
-    if (std::find(untrained.begin(), untrained.end(), output.name) != untrained.end())
-      error->warning(
-          FLERR, "fix {} glassml: output {} of model {}: not trained, so its values mean nothing",
-          id, output.name, options_.model_file);
+    for (const std::string& name : model_->manifest().untrained)
+      if (name == output.name || name.starts_with(output.name + " of "))
+        error->warning(
+            FLERR, "fix {} glassml: output {} of model {}: not trained, so its values mean nothing",
+            id, name, options_.model_file);
 }
 
 // ---- evaluation

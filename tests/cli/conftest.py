@@ -13,7 +13,7 @@ from pages import REPOSITORY, command_lines
 from small_commands import SMALLER
 from systems import liquid, moved, write_dump
 from trajectories import hopping, random_walk, write_trajectory
-from weight_files import write_bapst, write_botan
+from weight_files import eignn_network, eignn_tensors, write_bapst, write_botan, write_eignn
 
 import glassml.data.shipped
 from glassml.data import Dataset, DatasetWriter, atoms_from_configuration
@@ -62,7 +62,23 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_model(load_trained_model(folder / "runs" / "first").model, folder / "model.pt")
     write_bapst(folder / "t044_s09.ckpt.index")
     write_botan(folder / "model1.pth")
+    write_eignn(folder / "t044_EIGNN_cage.pt", eignn_tensors(eignn_network((0.13, 1.3))))
+    with DatasetWriter(folder / "liquid.h5") as writer:
+        writer.add(caged())
     return folder
+
+
+def caged() -> Any:
+    """A liquid with cage centres and labels at two times."""
+    start, rng = liquid(100, seed=7, name="caged"), np.random.default_rng(7)
+    return moved(
+        start,
+        species=(np.arange(100) % 5 == 0).astype(int),
+        times=np.array([0.13, 1.3]),
+        propensity=rng.uniform(0.1, 0.5, (100, 2)),
+        structures={"cage": start.positions + 0.05 * rng.normal(size=(100, 3))},
+        scalars={"inherent_energy": rng.normal(size=100)},
+    )
 
 
 def labelled(seed: int) -> Any:

@@ -28,7 +28,7 @@ WRITTEN = {
     "data reverse": ["reversed.h5"],
     "train": ["runs/first/checkpoints/best.ckpt"],
     "export": ["model.pt", "committee.pt"],
-    "import": ["bapst.pt", "start.ckpt"],
+    "import": ["bapst.pt", "start.ckpt", "eignn.pt"],
     "softness": ["softness.pt"],
     "predict": ["run.extxyz", "predicted.extxyz", "mean.extxyz"],
     "plot": ["map.png", "labels.png", "dump.png", "movie.gif", "movie.mp4"],

@@ -15,73 +15,20 @@ import pytest
 import torch
 from systems import liquid, moved
 from training.tiny_dataset import write_dataset
+from weight_files import eignn_network, eignn_tensors, write_eignn
 
 from glassml.data import Configuration
 from glassml.errors import ConfigError, InputError, ModelFileError
 from glassml.export import read_manifest
 from glassml.importing import imported
-from glassml.models import Eignn, build, shift_inputs
+from glassml.models import Eignn, shift_inputs
 
 TIMES = (0.13, 1.3, 13.0)
 Command = Callable[..., Any]
 
 
-def network(seed: int = 1) -> Eignn:
-    torch.manual_seed(seed)
-    model = build("eignn", times=TIMES, width=6, n_layers=2, scalar_inputs=shift_inputs("cage"))
-    assert isinstance(model, Eignn)
-    with torch.no_grad():
-        for name, value in model.named_buffers():
-            if "running" in name:
-                value.add_(torch.rand_like(value))
-    return model
-
-
-def tensors(model: Eignn) -> dict[str, torch.Tensor]:
-    """The state of a model by the names of the authors' code, with a constant of e3nn."""
-    own = model.state_dict()
-    result = {
-        "lin_embedding.weight": own["encoder.weight"],
-        "lin_embedding.bias": own["encoder.bias"],
-        "lin_cat.weight": own["merge.weight"],
-        "lin_cat.bias": own["merge.bias"],
-        "agg_3.nn.lins.0.weight": own["last_message.weight"],
-        "agg_3.nn.lins.0.bias": own["last_message.bias"],
-        "out.lins.0.weight": own["mix.weight"],
-        "out.lins.1.weight": own["decoder.weight"],
-    }
-    for kind in ("weight", "bias", "running_mean", "running_var"):
-        result[f"out.norms.0.module.{kind}"] = own[f"mix_norm.{kind}"]
-    modules = (
-        ("I2EConv.lin1", "gate"),
-        ("I2EConv.lin2", "gate_of_order"),
-        ("I2EConv.lin3", "renewal"),
-        ("E2IConv.lin_cat", "filter"),
-        ("E2IConv.lin_r", "message"),
-    )
-    for k in range(model.n_layers):
-        for theirs, ours in modules:
-            for kind in ("weight", "bias"):
-                result[f"interactions.{k}.{theirs}.{kind}"] = own[f"layers.{k}.{ours}.{kind}"]
-        place = f"interactions.{k}"
-        result[f"{place}.I2EConv.o3_lin.weight"] = own[f"layers.{k}.path_weight"]
-        result[f"{place}.I2EConv.tp.w3j_1_1_2"] = torch.zeros(3, 3, 5)
-        result[f"{place}.norm.weight"] = own[f"layers.{k}.norm_weight"]
-        result[f"{place}.norm.bias"] = own[f"layers.{k}.norm_bias"]
-        result[f"{place}.norm.mean_scale"] = own[f"layers.{k}.mean_scale"]
-        for kind in ("weight", "bias", "running_mean", "running_var"):
-            result[f"{place}.e_norm.{kind}"] = own[f"layers.{k}.vector_norm.{kind}"]
-    return result
-
-
-def written(path: Path, net: dict[str, torch.Tensor]) -> Path:
-    """As the authors' code saves a training: parameters, those of the optimiser, the epoch."""
-    weight = torch.nn.Parameter(torch.ones(2, 3))
-    optimiser = torch.optim.Adam([weight], lr=1e-3, betas=(0.95, 0.999))
-    weight.sum().backward()
-    optimiser.step()
-    torch.save({"net": net, "optimizer": optimiser.state_dict(), "epoch": 99}, path)
-    return path
+def network() -> Eignn:
+    return eignn_network(TIMES)
 
 
 def labelled(n: int = 120, seed: int = 3) -> Configuration:
@@ -99,7 +46,7 @@ def labelled(n: int = 120, seed: int = 3) -> Configuration:
 
 def test_state_and_units(tmp_path: Path) -> None:
     expected = network()
-    file = written(tmp_path / "net.pt", tensors(expected))
+    file = write_eignn(tmp_path / "net.pt", eignn_tensors(expected))
     one, other = labelled(seed=3), labelled(seed=4)
     found = imported("eignn", file, times=TIMES, labelled=[one, other])
     model = found.model
@@ -120,7 +67,7 @@ def test_state_and_units(tmp_path: Path) -> None:
 
 
 def test_a_plain_state_dict_too(tmp_path: Path) -> None:
-    torch.save(tensors(network()), tmp_path / "net.pt")
+    torch.save(eignn_tensors(network()), tmp_path / "net.pt")
     model = imported("eignn", tmp_path / "net.pt", times=TIMES, labelled=[labelled()]).model
     assert model.n_times == 3
 
@@ -139,7 +86,7 @@ def test_a_plain_state_dict_too(tmp_path: Path) -> None:
 def test_what_is_needed_beside_the_file(
     tmp_path: Path, settings: dict, error: type[Exception], message: str
 ) -> None:
-    file = written(tmp_path / "net.pt", tensors(network()))
+    file = write_eignn(tmp_path / "net.pt", eignn_tensors(network()))
     with pytest.raises(error, match=message):
         imported("eignn", file, **{"times": TIMES, "labelled": [labelled()]} | settings)
 
@@ -157,18 +104,18 @@ def test_what_is_needed_beside_the_file(
 def test_files_of_other_networks(
     tmp_path: Path, name: str, value: torch.Tensor | None, message: str
 ) -> None:
-    net = tensors(network())
+    net = eignn_tensors(network())
     net.pop(name)
     if value is not None:
         net[name] = value
-    file = written(tmp_path / "net.pt", net)
+    file = write_eignn(tmp_path / "net.pt", net)
     with pytest.raises(ModelFileError, match=message):
         imported("eignn", file, times=TIMES, labelled=[labelled()])
 
 
 def test_the_command(glassml: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    written(Path("net.pt"), tensors(network()))
+    write_eignn(Path("net.pt"), eignn_tensors(network()))
     write_dataset(Path("liquid.h5"), [labelled()])
     options = ("-o", "eignn.pt", "--time", "0.13,1.3,13", "--data", "liquid.h5")
     done = glassml("import", "eignn", "net.pt", *options)

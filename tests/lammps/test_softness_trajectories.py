@@ -167,6 +167,10 @@ def test_the_example_in_python_learns_from_one_species(trained) -> None:
         found = Predictor("only_A.pt", "cpu").predict([system], ["softness"])[0]["softness"]
     assert np.std(found[system.species == 0]) > 0.1
     assert (found[system.species == 1] == 0).all()
+    fix = "fix p all glassml 1 only_A.pt A B output softness\n"
+    bench, _ = trained
+    log = bench.run(bench.start(system) + fix + "run 0\n").stdout
+    assert "output softness of B of model only_A.pt: not trained" in log
 
 
 def test_refit_gives_the_propensity_a_meaning(trained) -> None:

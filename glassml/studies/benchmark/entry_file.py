@@ -9,14 +9,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from glassml.data import POSITIONS
 from glassml.errors import ConfigError, InputError, did_you_mean, not_one_of
-from glassml.models import available
+from glassml.models import available, untrained_models
 from glassml.settings import read_yaml, validated
 
 __all__ = ["Entry", "Reads", "Refit", "load_entry"]
 
 _PREDICTIONS = (".npz", ".csv")
-# Models of the registry that `refit` fits, as their descriptors need no training.
-_DESCRIPTORS = ("structural",)
 _WAYS = ("train", "refit", "model", "predictions")
 # Of the section `data` of a training: what the task decides.
 _OF_THE_TASK = ("train", "validation", "exclude", "split_seed")
@@ -185,7 +183,8 @@ def load_entry(text: str, reads: str | None = None) -> Entry:
             f"or one of the models {', '.join(available())}; found {text!r}"
             f"{did_you_mean(text, available())}"
         )
-    values = {"refit": {}} if text in _DESCRIPTORS else {"train": {"model": {"name": text}}}
+    fitted = text in untrained_models()
+    values = {"refit": {"model": text}} if fitted else {"train": {"model": {"name": text}}}
     return _named(validated(Entry, values, text), text)
 
 
