@@ -13,6 +13,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from domains import by_domains
 from scipy.special import sph_harm_y
 from systems import liquid, moved, rotation
 from torch import Tensor
@@ -274,25 +275,8 @@ def test_batches_and_scripts(model: GlassModel, system: Configuration) -> None:
 
 
 def test_domains_need_only_what_is_sent(model: GlassModel, system: Configuration) -> None:
-    """Half of the particles in each domain; what is not sent of the others is NaN."""
-    species, scalars, vector, sender, first = inputs(model, system)
-    n, half = len(species), len(species) // 2
-    receiver = torch.repeat_interleave(torch.arange(n), first.diff())
     with torch.no_grad():
-        state = model.embed(species, scalars)
-        for k in range(model.n_steps):
-            parts = []
-            for low, high in ((0, half), (half, n)):
-                rows = [torch.arange(low, high), torch.arange(low), torch.arange(high, n)]
-                order = torch.cat(rows)
-                mine = (receiver >= low) & (receiver < high)
-                seen = state[order].clone()
-                seen[high - low :, model.sent_widths[k] :] = torch.nan
-                edges = model.embed_edges(vector[mine])
-                pointer = first_edge(receiver[mine] - low, high - low)
-                senders = torch.argsort(order)[sender[mine]]
-                parts.append(model.step(k, seen, edges, senders, pointer))
-            state = torch.cat(parts)
+        state = by_domains(model, *inputs(model, system))
         found = {o.name: getattr(model, o.name)(state).numpy() for o in model.outputs}
     for name, values in outputs(model, system).items():
         np.testing.assert_allclose(found[name], values, **EXACT)

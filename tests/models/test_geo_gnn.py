@@ -11,6 +11,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from domains import by_domains
 from scipy.special import eval_legendre
 from systems import liquid, moved, rotation
 from torch import Tensor, nn
@@ -182,30 +183,10 @@ def test_rotations_reflections_and_permutations(model: GlassModel, reflected: bo
 
 
 def test_domains_need_only_what_is_sent(model: GlassModel) -> None:
-    """Half of the particles in each domain; what is not sent of the others is NaN."""
-    species, scalars, vector, sender, first = inputs(liquid())
-    n, half = len(species), len(species) // 2
-    receiver = torch.repeat_interleave(torch.arange(n), first.diff())
-    domains = []
-    for low, high in ((0, half), (half, n)):
-        order = torch.cat([torch.arange(low, high), torch.arange(low), torch.arange(high, n)])
-        mine = (receiver >= low) & (receiver < high)
-        pointer = first_edge(receiver[mine] - low, high - low)
-        domains.append((order, torch.argsort(order)[sender[mine]], pointer, mine, low, high))
+    system = inputs(liquid())
     with torch.no_grad():
-        state = model.embed(species, scalars)
-        edges = [model.embed_edges(vector[mine]) for _, _, _, mine, _, _ in domains]
-        for k in range(model.n_steps):
-            parts = []
-            for d, (order, local_sender, pointer, _, low, high) in enumerate(domains):
-                seen = state[order].clone()
-                seen[high - low :, model.sent_widths[k] :] = torch.nan
-                new, edges[d] = model.advance(k, seen, edges[d], local_sender, pointer)
-                parts.append(new)
-            state = torch.cat(parts)
-        found = model.propensity(state)
-    expected = outputs(model, species, scalars, vector, sender, first)["propensity"]
-    torch.testing.assert_close(found, expected, **EXACT)
+        found = model.propensity(by_domains(model, *system))
+    torch.testing.assert_close(found, outputs(model, *system)["propensity"], **EXACT)
 
 
 def test_images_are_particles_of_their_own(small: GlassModel) -> None:
