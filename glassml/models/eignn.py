@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from glassml.data import shift_names
 from glassml.errors import ConfigError, not_one_of
@@ -159,14 +160,8 @@ class Eignn(StandardisedModel):
         """Put the batch norms into the maps beside them."""
         for layer in self.layers:
             layer.deploy()
-        norm = cast(nn.BatchNorm1d, self.mix_norm)
-        with torch.no_grad():
-            factor = norm.weight * torch.rsqrt(cast(Tensor, norm.running_var) + norm.eps)
-            offset = norm.bias - cast(Tensor, norm.running_mean) * factor
-            mix = nn.Linear(self.width, self.width, dtype=factor.dtype)
-            mix.weight.copy_(self.mix.weight * factor.unsqueeze(1))
-            mix.bias.copy_(offset)
-        self.mix, self.mix_norm = mix, nn.Identity()
+        self.mix = fuse_linear_bn_eval(self.mix, cast(nn.BatchNorm1d, self.mix_norm))
+        self.mix_norm = nn.Identity()
 
     @torch.jit.export
     def embed(self, species: Tensor, scalars: Tensor) -> Tensor:
