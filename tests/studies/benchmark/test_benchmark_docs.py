@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
+import runpy
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pages import command_lines, executed
 
@@ -89,3 +92,30 @@ def test_tasks_and_recipes_have_the_sizes_that_the_page_states() -> None:
         if name != "glassbench_T0.44":
             assert {len(fold.train) for fold in task.folds} == {int(re.findall(r"\d+", row)[0])}
             assert {len(fold.test) for fold in task.folds} == {int(row.split("|")[1].split()[0][0])}
+
+
+def test_the_entry_cage_reads_what_its_script_makes(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, glassml: Callable[..., Any]
+) -> None:
+    """Twenty steps in place of 20 000, and the fold that is tested on."""
+    script = "examples/benchmark/cages.py"
+    words = ["kob_andersen_T0.64", "caged.h5", "--temperature", "0.64", "--steps", "20"]
+    monkeypatch.setattr(sys, "argv", [script, *words])
+    runpy.run_path(script, run_name="__main__")
+    with Dataset("caged.h5") as caged:
+        assert len(caged) == 10
+        moved = caged[0].structures["cage"] - caged[0].positions
+        assert 0 < np.linalg.norm(moved, axis=1).max() < 0.5  # within the cage of radius 0.4
+    data = ["--data", "kob_andersen_T0.64=caged.h5"]
+    run = glassml(
+        "benchmark", "run", "shipped_T0.64", "examples/benchmark/cage.yaml", *data, *ONE_FOLD
+    )
+    assert run.code == 0, run.err
+
+
+def test_every_entry_that_ships_is_valid() -> None:
+    folder = REPOSITORY / "examples" / "benchmark"
+    found = {path.stem for path in folder.glob("*.yaml")} - {"own_temperatures"}
+    for name in found:
+        load_entry(folder / f"{name}.yaml")
+    assert {"bapst", "boattini", "botan", "cage", "eignn", "geo_gnn", "glassmlp"} <= found
