@@ -45,7 +45,11 @@ class Reads(_Part):
     )
 
     def __str__(self) -> str:
-        return " + ".join((self.positions, *self.scalars))
+        shown: list[str] = []
+        for name in self.scalars:  # a vector, such as inherent_shift_x, _y and _z, once
+            vector = name[:-2] if name.endswith(("_shift_x", "_shift_y", "_shift_z")) else name
+            shown += [vector] if vector not in shown else []
+        return " + ".join((self.positions, *shown))
 
 
 def _reads(value: Any) -> Any:
