@@ -68,8 +68,10 @@ GROUPS = (
             "simulation/each_configuration.py",
             "simulation/inherent.py",
             "simulation/exchange.py",
+            "simulation/cell_surfaces.py",
+            "physics/voronoi.py",
         ),
-        "6ca930ca28efaf95",
+        "b54f79421a592a3a",
     ),
     Group(
         {_average: 1},
