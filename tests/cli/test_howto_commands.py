@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 from pages import executed
 from small_commands import SMALLER
 from systems import liquid, moved, write_dump
+from weight_files import eignn_network, eignn_tensors, write_eignn
 
 from glassml.data import Dataset, DatasetWriter
 from glassml.export import read_manifest, save_model
@@ -22,6 +24,7 @@ from glassml.pretrained import pretrained_names
 from glassml.training import load_trained_model
 
 Run = Callable[..., list[str]]
+PUBLISHED = (Path(__file__).parents[2] / "docs" / "howto" / "published_weights.md").read_text()
 SETTINGS = {
     "data": {"train": "train.h5", "validation": 0.5, "graph_cache": None},
     "model": {"name": "se3gnn-v2", "l_max": 0, "channels": 2, "n_layers": 1},
@@ -80,8 +83,26 @@ def test_which_model(commands_run: Run) -> None:
 
 def test_published_weights(commands_run: Run, capfd: pytest.CaptureFixture[str]) -> None:
     """With files of the published names and forms, and random numbers in them."""
-    labelled("liquid.h5", range(2))
+    (text,) = re.findall(r"--time ([0-9.,]{20,})", PUBLISHED)
+    times = tuple(map(float, text.split(",")))
+    assert len(times) == 10
+    Path("t044_EIGNN_cage.pt").unlink(missing_ok=True)  # a link to a shared file
+    write_eignn(Path("t044_EIGNN_cage.pt"), eignn_tensors(eignn_network(times)))
+    Path("liquid.h5").unlink(missing_ok=True)
+    with DatasetWriter("liquid.h5") as writer:
+        for seed in (1, 2):
+            start, rng = liquid(100, seed=seed, name=f"c{seed}"), np.random.default_rng(seed)
+            writer.add(
+                moved(
+                    start,
+                    times=times,
+                    propensity=rng.uniform(0.1, 0.5, (100, 10)),
+                    structures={"cage": start.positions + 0.05 * rng.normal(size=(100, 3))},
+                    scalars={"inherent_energy": rng.normal(size=100)},
+                )
+            )
     commands_run(*executed("docs/howto/published_weights.md", "sh"))
+    assert read_manifest("eignn.pt").sums_over_system
     assert read_manifest("bapst.pt").domain.configurations == 2
     assert load_trained_model("start.ckpt").model.name == "botan"
     (code,) = executed("docs/howto/published_weights.md", "python")

@@ -15,6 +15,7 @@ from glassml.data import (
     Window,
     number_of_windows,
     reads_window,
+    shift_names,
     view_of,
     window_of,
     with_windows,
@@ -72,6 +73,7 @@ def test_view_of_each_window() -> None:
         assert set(view.scalars) == {
             "potential_energy",
             "inherent_displacement",
+            *shift_names("inherent"),
             "average_energy",
             "vibration",
             "average_displacement",

@@ -57,6 +57,8 @@ def settings_of(liquid: Liquid) -> dict[str, Any]:
         settings["system"]["include"] = liquid.config.system.include.name
     if liquid.config.start is not None:
         settings["start"]["files"] = [Path(name).name for name in liquid.config.start.files]
+    if settings.get("quench") and not settings["quench"]["voronoi"]:
+        del settings["quench"]["voronoi"]  # as in datasets of before there was this setting
     plain: dict[str, Any] = _without_none(settings)
     return plain
 
