@@ -16,10 +16,13 @@ def _typeset(text: str) -> str:
 
 
 def _replace(app: Sphinx, document: nodes.document) -> None:
-    for text in list(document.findall(nodes.Text)):
-        code = isinstance(text.parent, (nodes.FixedTextElement, nodes.literal, nodes.math))
-        if not code and (new := _typeset(text)) != text:
-            text.parent.replace(text, nodes.Text(new))
+    # By parents, because one text may stand in two places.
+    for parent in list(document.findall(nodes.Element)):
+        if isinstance(parent, (nodes.FixedTextElement, nodes.literal, nodes.math)):
+            continue
+        for k, text in enumerate(parent.children):
+            if isinstance(text, nodes.Text) and (new := _typeset(text)) != text:
+                parent[k] = nodes.Text(new)
 
 
 def _mark(app: Sphinx, document: nodes.document) -> None:
