@@ -18,6 +18,7 @@ from glassml.data import Dataset
 from glassml.errors import ConfigError
 from glassml.export import save_model
 from glassml.inference import Predictor
+from glassml.models import registry
 from glassml.studies.benchmark import (
     BenchmarkTask,
     Entry,
@@ -356,6 +357,8 @@ def test_a_changed_model_of_ones_own_is_trained_again(
         "@register('benchmarked')\nclass Mine(SE3GNN):\n    pass\n"
     )
     monkeypatch.setenv("GLASSML_MODELS", str(code))
+    for name in ("_REGISTRY", "_OWN_FILES"):  # what is registered is gone after the test
+        monkeypatch.setattr(registry, name, type(getattr(registry, name))(getattr(registry, name)))
     net = entry("mine", train=TRAINING | {"model": {**TRAINING["model"], "name": "benchmarked"}})
     run_benchmark(opened, [net], tmp_path / "out", FIRST)
     run_benchmark(opened, [net], tmp_path / "out", FIRST)
