@@ -21,12 +21,12 @@ def voronoi_surface(
 ) -> np.ndarray:
     """Surface of the radical Voronoi cell of each particle; in two dimensions its perimeter.
 
-    The cell of particle i holds the points x with |x - x_i|^2 - R_i^2 smaller than that of every
+    The cell of particle i holds the points x with (x - x_i)^2 - R_i^2 smaller than that of every
     other particle (B. J. Gellatly and J. L. Finney, J. Non-Cryst. Solids 50, 313 (1982)). With
     equal radii it is the Voronoi cell. LAMMPS gives the same numbers by `compute voronoi/atom` with
     the keywords *radius* and *surface*.
 
-    The cells are those of the convex hull of the points (x, |x|^2 - R^2), for particles and as many
+    The cells are those of the convex hull of the points (x, x^2 - R^2), for particles and as many
     periodic images as the cells depend on (F. Aurenhammer, SIAM J. Comput. 16, 78 (1987)).
 
     Args:
