@@ -50,8 +50,8 @@ class Eignn(StandardisedModel):
         h_i \leftarrow h_i + \langle \sigma(\ldots) \, \psi(h_j) \rangle_j
 
     with scalars h, one feature u of each order l = 0, 1, 2 that starts as Y(d_i), Bessel functions
-    R of the lengths of v and w, and means over neighbours. Then h is normalised by its mean and variance over
-    all particles of the present system (``statistics``).
+    R of the lengths of v and w, and means over neighbours. Then h is normalised by its mean and
+    variance over all particles of the present system (``statistics``).
 
     Predictions are the same for a rotated system, not for a mirror image.
 

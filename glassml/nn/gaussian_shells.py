@@ -55,8 +55,8 @@ class GaussianShells(nn.Module):
     g(r_ij) = exp(-(r_ij - r)^2 / (2 delta^2)) around the centres r of shells of width delta
 
     - densities G_i(r, delta, s) = sum over j of species s of g(r_ij);
-    - order q_i(l, r, delta) = sqrt(4 pi / (2 l + 1) sum_m abs(q_lm)^2) of all species together, with
-      q_lm = sum_j g(r_ij) Y_lm / max(sum_j g(r_ij), `SMALLEST_WEIGHT`).
+    - order q_i(l, r, delta) = sqrt(4 pi / (2 l + 1) sum_m abs(q_lm)^2) of all species together,
+      with q_lm = sum_j g(r_ij) Y_lm / max(sum_j g(r_ij), `SMALLEST_WEIGHT`).
 
     Args:
         n_species: S.
