@@ -122,9 +122,14 @@ def first_edge(receiver: torch.Tensor, n_nodes: int) -> torch.Tensor:
 def _scalar_columns(configuration: Configuration, names: Sequence[str]) -> np.ndarray:
     missing = [name for name in names if name not in configuration.scalars]
     if missing:
+        structure, _, axis = missing[0].partition("_shift_")
+        hint = (
+            f". It comes with the structure {structure!r}: `glassml quench` adds inherent "
+            "positions, glassml.simulation.cage_structure cage centres"
+        )
         raise InputError(
             f"{configuration.name}: scalars: expected {missing[0]!r}; found "
-            f"{sorted(configuration.scalars) or 'none'}"
+            f"{sorted(configuration.scalars) or 'none'}{hint if axis else ''}"
         )
     columns = [np.asarray(configuration.scalars[name], dtype=np.float64) for name in names]
     return np.stack(columns, axis=1) if columns else np.empty((configuration.n_particles, 0))

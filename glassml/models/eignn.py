@@ -225,7 +225,7 @@ class Eignn(StandardisedModel):
             neighbours [n, 1], 0 without any.
         """
         kept = torch.nonzero(edges[:, 3] >= 0)[:, 0]
-        receiver = _receivers(first_edge).index_select(0, kept)
+        receiver = torch.repeat_interleave(first_edge[1:] - first_edge[:-1]).index_select(0, kept)
         near = edges[:, :4].index_select(0, kept)
         number = near.new_zeros(first_edge.shape[0] - 1)
         number = number.index_add(0, receiver, torch.ones_like(near[:, 0]))
@@ -267,7 +267,7 @@ class Eignn(StandardisedModel):
     def _measured(self, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor) -> Tensor:
         """Adds the distance |w| in the other structure; -1 if a pair is near in neither."""
         shift = state[:, self.seen : self.seen + 3]
-        v, receiver = edges[:, :3], _receivers(first_edge)
+        v, receiver = edges[:, :3], torch.repeat_interleave(first_edge[1:] - first_edge[:-1])
         w = torch.linalg.vector_norm(
             v + shift.index_select(0, receiver) - shift.index_select(0, sender), dim=1
         )
@@ -343,13 +343,6 @@ class Eignn(StandardisedModel):
         values = values.reshape(state.shape[0], self.n_species, self.n_times)
         values = (values * kind.unsqueeze(2)).sum(dim=1)
         return values * (kind @ self.label_scale) + kind @ self.label_mean
-
-
-def _receivers(first_edge: Tensor) -> Tensor:
-    """The receiver of each edge: int64 [n + 1] to [E]."""
-    n = first_edge.shape[0] - 1
-    numbers = torch.arange(n, device=first_edge.device)
-    return torch.repeat_interleave(numbers, first_edge[1:] - first_edge[:-1])
 
 
 def _check_scalars(names: Sequence[str]) -> None:

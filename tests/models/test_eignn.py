@@ -18,7 +18,7 @@ from systems import liquid, moved, rotation
 from torch import Tensor, nn
 
 from glassml.data import Configuration, view_of
-from glassml.errors import ConfigError
+from glassml.errors import ConfigError, InputError
 from glassml.export import script_model
 from glassml.graph import build_graph, collate, first_edge
 from glassml.models import Committee, Eignn, GlassModel, build
@@ -327,6 +327,13 @@ def test_gradients_reach_every_parameter_that_counts() -> None:
 def test_settings_out_of_range(settings: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build("eignn", **settings)
+
+
+def test_a_structure_that_is_missing_is_named() -> None:
+    with pytest.raises(
+        InputError, match="It comes with the structure 'inherent': `glassml quench`"
+    ):
+        build_graph(view_of(liquid()), 3.1, SCALARS)
 
 
 def test_shifts_come_from_the_structures() -> None:
