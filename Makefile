@@ -51,7 +51,7 @@ demo: $(VENV)/.built
 # leave those with the fewest tests to the end, which take longest, and one core would wait.
 test: $(VENV)/.installed
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint $(VENV)/.built
-	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder --durations=30 $(PYTEST_ARGS)
 
 # Cells of tutorials call the commands of the environment. `make test` skips the tests of Sphinx'
 # extensions where Sphinx is not installed yet, so they run here.

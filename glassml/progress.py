@@ -142,12 +142,13 @@ class TerminalProgress(Progress):
         ended = threading.Event()
         # A thread, because a single step may take longer than the interval.
         writer = threading.Thread(target=self._write_lines, args=(stage, ended), daemon=True)
-        writer.start()
         try:
+            writer.start()  # in here, as Ctrl-C may come while it waits for the thread
             yield stage.advance
         finally:
             ended.set()
-            writer.join()
+            if writer.is_alive():
+                writer.join()
 
     def _write_lines(self, stage: _Stage, ended: threading.Event) -> None:
         while True:

@@ -331,3 +331,23 @@ def test_lines_reach_a_pipe_while_the_work_is_going_on() -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_an_interrupt_at_the_start_of_a_stage_leaves_no_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        started.append(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    progress = TerminalProgress(Console(file=io.StringIO()))
+    with pytest.raises(KeyboardInterrupt), progress.stage("frames"):
+        raise AssertionError("the stage began")  # pragma: no cover
+    (thread,) = started
+    thread.join(timeout=60)
+    assert not thread.is_alive()

@@ -61,7 +61,8 @@ class Refit(_Part):
 
     model: str = Field(
         default="structural",
-        description="descriptors of the registry that need no training, or a model file",
+        description="descriptors of the registry that need no training, or a model file; `{fold}` "
+        "in its name stands for the number of the fold, from 1",
     )
     positions: _Positions = Field(
         default="thermal", description="what descriptors of the registry are calculated from"
@@ -70,6 +71,10 @@ class Refit(_Part):
     label_noise: float = Field(
         default=0.0, ge=0, description="labels of R runs have the weight R / (R + this) in the fit"
     )
+
+    def of_fold(self, fold: int) -> Refit:
+        """The same with the model of a fold, counted from 1."""
+        return self.model_copy(update={"model": self.model.replace("{fold}", str(fold))})
 
 
 def _stages(value: Any) -> Any:
@@ -98,12 +103,12 @@ class Entry(_Part):
     refit: Refit | None = Field(default=None, description="decoders fitted to descriptors")
     model: str | None = Field(
         default=None,
-        description="model file; `{fold}` in its name stands for the number of the fold, from 1",
+        description="model file; `{fold}` as in `refit.model`",
     )
     predictions: str | None = Field(
         default=None,
         description="npz or CSV file of predictions, as of `glassml evaluate --predictions`; "
-        "`{fold}` as in `model`",
+        "`{fold}` as in `refit.model`",
     )
     reads: Annotated[Reads | None, BeforeValidator(_reads)] = Field(
         default=None,

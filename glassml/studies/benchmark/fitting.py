@@ -82,10 +82,11 @@ def fit_task(job: Job) -> Task:
         facts["reversed"] = [Dataset(p).sha256 for c in configs for p in c.data.reversed]
         facts["own code"] = _own_code(configs)
     else:
-        facts["refit"] = job.entry.refit.model_dump(mode="json")
-        if job.entry.refit.model not in available():
-            check_decoder(job.entry.refit.model)
-            facts["network"] = sha256_of(model_path(job.entry.refit.model))
+        recipe = job.entry.refit.of_fold(job.split.number)
+        facts["refit"] = recipe.model_dump(mode="json")
+        if recipe.model not in available():
+            check_decoder(recipe.model)
+            facts["network"] = sha256_of(model_path(recipe.model))
             del facts["refit"]["model"]
     return Task(
         evaluators=(fit,),
@@ -153,8 +154,8 @@ def _run(folder: Path, config: TrainConfig, limit: float, stage: int) -> RunResu
 
 def _refitted(job: Job, folder: Path) -> Fit:
     """Fit decoders to the training and validation configurations; no epoch needs choosing."""
-    recipe = job.entry.refit
-    assert recipe is not None, "checked by the caller"
+    assert job.entry.refit is not None, "checked by the caller"
+    recipe = job.entry.refit.of_fold(job.split.number)
     names = (*job.split.train, *job.split.validation)
     subset = folder / "fold.h5"
     source = Dataset(job.data)

@@ -15,7 +15,7 @@ from systems import moved
 from training.tiny_dataset import labelled, write_dataset
 
 from glassml.data import Dataset
-from glassml.errors import ConfigError
+from glassml.errors import ConfigError, ModelFileError
 from glassml.export import save_model
 from glassml.inference import Predictor
 from glassml.models import registry
@@ -331,6 +331,27 @@ def test_descriptors_are_fitted_in_closed_form(
     assert result.fit.configurations == 4
     assert (result.way, result.model) == ("refit", "structural")
     assert not list((tmp_path / "out").glob("work/*/fold.h5"))
+
+
+def test_descriptors_of_a_model_for_each_fold(
+    opened: OpenTask, entry: Callable[..., Entry], tmp_path: Path
+) -> None:
+    first = entry("first", train=TRAINING)
+    for fold in (1, 2):
+        folder = tmp_path / str(fold)
+        assert run_benchmark(opened, [first], folder, RunOptions(folds=(fold,))) == {}
+        shutil.copy(next(folder.glob("work/*/model.pt")), tmp_path / f"net_{fold}.pt")
+    second = entry("second", refit={"model": str(tmp_path / "net_{fold}.pt")})
+    assert run_benchmark(opened, [second], tmp_path / "out") == {}
+    assert [result.fold for result in read_results([tmp_path / "out"])] == [1, 2]
+    # The model of another fold has seen what this one is tested on.
+    crossed = entry("crossed", refit={"model": str(tmp_path / "net_1.pt")})
+    failures = run_benchmark(opened, [crossed], tmp_path / "out")
+    assert list(failures) == ["crossed, fold 2"]
+    assert "has not seen the test configurations" in failures["crossed, fold 2"]
+    missing = entry("missing", refit={"model": str(tmp_path / "other_{fold}.pt")})
+    with pytest.raises(ModelFileError, match=r"other_1\.pt: expected a model file"):
+        run_benchmark(opened, [missing], tmp_path / "out", FIRST)
 
 
 def test_one_entry_that_fails_does_not_stop_others(
