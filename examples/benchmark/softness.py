@@ -1,9 +1,9 @@
 """Softness for each fold: `python softness.py TASK --temperature 0.64 --time 1000 -o FOLDER`.
 
-The entry softness.yaml of the benchmark, copied into FOLDER, reads the model files. For each fold, a Kob-Andersen liquid
-runs in LAMMPS from the first training configuration, at its temperature and volume, and softness is
-learnt from this trajectory (`glassml softness`). 4096 particles for 400 units of time are about
-five minutes of one core.
+The entry softness.yaml of the benchmark, copied into FOLDER, reads the model files. For each fold,
+a Kob-Andersen liquid runs in LAMMPS from the first training configuration, at its temperature and
+volume, and softness is learnt from this trajectory (`glassml softness`). 4096 particles for 400
+units of time are about five minutes of one core.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ def dumps(energy: bool = True, every: int = EVERY, between: int = BETWEEN) -> st
     """
     pe = "c_pe" if energy else ""
     text = "compute pe all pe/atom\n" if energy else ""
-    text += f"dump s all custom {between} samples.dump id type x y z {pe}\n"
+    text += f"dump s all custom {between} samples.dump id type proc x y z {pe}\n"
     text += f"dump v all custom {every} values.dump id type x y z f_g[*]\n"
     for name in "sv":
         text += f"dump_modify {name} format float %20.17g\n"

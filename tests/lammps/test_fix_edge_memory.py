@@ -6,13 +6,18 @@ import re
 
 import numpy as np
 import pytest
+import torch
+from averages import EVERY, RELAX, TIMESTEP, WINDOW, averaged, dumps, read
 from glassml_ase import GlassMLCalculator
 from pages import executed
 from systems import liquid
 
 from glassml.data import Configuration, atoms_from_configuration
 from glassml.errors import InputError
+from glassml.export import save_model
 from glassml.inference import Predictor
+from glassml.models import Committee, build
+from glassml.provenance import TrainingRecord
 
 LIQUID = liquid(300, seed=4)
 
@@ -23,6 +28,7 @@ def local_rows(folder, name: str = "bonds.out") -> list[np.ndarray]:
     for text in (folder / name).read_text().split("ITEM: TIMESTEP\n")[1:]:
         body = text.partition("ITEM: ENTRIES ")[2].partition("\n")[2]
         rows = np.array([row.split() for row in body.splitlines()], dtype=float)
+        rows = rows if len(rows) else np.zeros((0, 2))
         snapshots.append(rows[np.lexsort((rows[:, 1], rows[:, 0]))])
     return snapshots
 
@@ -50,9 +56,6 @@ def test_as_in_python_and_ase_on_every_number_of_ranks(
 
 
 def test_members_of_a_committee_remember_their_own_edges(bench, dump, agrees, models) -> None:
-    from glassml.export import save_model
-    from glassml.models import Committee, build
-
     members = [
         build("botan", width=8, n_layers=2, cutoff=1.6),
         build("se3gnn-v2", n_layers=3, channels=2, l_max=1),
@@ -85,6 +88,32 @@ def test_outputs_of_edges_are_a_local_array(bench, models, ranks: int) -> None:
         expected = predicted_rows(file, frame.configuration(LIQUID))
         assert rows.shape == expected.shape
         np.testing.assert_allclose(rows, expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("ranks", [1, 4])
+@pytest.mark.parametrize("positions", ["thermal", "average"])
+def test_edges_after_atoms_changed_their_ranks(bench, positions: str, ranks: int) -> None:
+    """A hot liquid, whose atoms are sorted anew and wander to other ranks."""
+    torch.manual_seed(3)
+    model = build("botan", times=(1.0,), width=8, n_layers=2, cutoff=1.6)
+    model.positions, model.window = positions, WINDOW if positions == "average" else None
+    file = bench.folder / "bonds.pt"
+    save_model(model.double(), file, dtype="float64")
+    script = bench.start(LIQUID, before="atom_modify sort 5 1.0") + RELAX
+    script += f"timestep {TIMESTEP}\nfix move all nve\nvelocity all scale 5.0\n"
+    script += f"fix g all glassml {EVERY} {file} A B edges yes\n" + dumps()
+    script += f"dump 1 all local {EVERY} bonds.out f_g[1] f_g[2] f_g[3]\n"
+    script += "dump_modify 1 format float %20.17g\n"
+    log = bench.run(script + "run 120\n", ranks=ranks).stdout
+    assert int(re.findall(r"Neighbor list builds = (\d+)", log)[-1]) >= 5
+    samples = read(bench.folder / "samples.dump")
+    moved = samples[120].columns["proc"] != samples[0].columns["proc"]
+    assert (moved.sum() > 10) == (ranks > 1)
+    rows = local_rows(bench.folder)[-1]
+    expected = predicted_rows(file, averaged(samples, LIQUID, 120))
+    assert rows.shape == expected.shape
+    assert np.std(expected[:, 2]) > 1e-5
+    np.testing.assert_allclose(rows, expected, rtol=0, atol=1e-10)
 
 
 def test_the_example_of_the_page(bench, models) -> None:
@@ -154,10 +183,6 @@ def test_ranks_without_atoms_and_a_dump_before_the_first_run(bench, models) -> N
 
 
 def test_outputs_that_were_not_trained_are_warned_of(bench) -> None:
-    from glassml.export import save_model
-    from glassml.models import build
-    from glassml.provenance import TrainingRecord
-
     file = bench.folder / "start.pt"
     save_model(build("botan", width=8), file, training=TrainingRecord(untrained=("propensity",)))
     fix = f"fix p all glassml 1 {file} A B"
