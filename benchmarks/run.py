@@ -20,6 +20,7 @@ from glassml.errors import GlassMLError
 __all__ = ["NAMES", "app", "main", "run_one"]
 
 NAMES = (
+    "neighbours",
     "prediction",
     "training",
     "interaction_network",
@@ -101,6 +102,7 @@ def run(
         for entry in entries:
             report.write_picture(HISTORY.parent, entry)
     typer.echo((output / "results.md").read_text(encoding="utf-8"))
+    typer.echo("\n".join(report.verdicts(entries)))
     if any(entry.failure for entry in entries):
         raise typer.Exit(1)
 

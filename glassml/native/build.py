@@ -21,7 +21,7 @@ from glassml.native.cmake import compile_project, configure
 from glassml.native.lammps_help import way_without_plugin
 from glassml.native.lammps_target import LammpsTarget
 from glassml.native.toolchain import find_program
-from glassml.native.verify import operators_problem, plugin_problem
+from glassml.native.verify import neighbours_problem, operators_problem, plugin_problem
 from glassml.progress import SILENT, Progress
 
 __all__ = ["BuildReport", "build"]
@@ -134,7 +134,7 @@ def _prepare(directory: Path) -> Path:
 
 
 def _stage(tree: Path, staging: Path, record: dict[str, Any]) -> None:
-    names = [location.OPERATORS_FILE]
+    names = [location.OPERATORS_FILE, location.NEIGHBOURS_FILE]
     if record["plugin"]:
         names.append(location.PLUGIN_FILE)
     for name in names:
@@ -152,6 +152,9 @@ def _verify(staging: Path, lammps: LammpsTarget | None, progress: Progress) -> l
     problem = operators_problem(staging / location.OPERATORS_FILE)
     if problem:
         raise BuildError(f"operators: expected ones that torch loads; found: {problem}")
+    problem = neighbours_problem(staging / location.NEIGHBOURS_FILE)
+    if problem:
+        raise BuildError(f"neighbour search: expected one that Python loads; found: {problem}")
     if lammps is None:
         lmp = find_program("lmp")
         way = None if lmp is None else way_without_plugin(lmp)
@@ -173,7 +176,12 @@ def _install(staging: Path, directory: Path, record: dict[str, Any]) -> None:
     Each file is renamed, so running programs keep the files that they have loaded.
     """
     (directory / location.RECORD_FILE).unlink(missing_ok=True)
-    for name in (location.OPERATORS_FILE, location.PLUGIN_FILE, location.MODELS_LINK):
+    for name in (
+        location.OPERATORS_FILE,
+        location.NEIGHBOURS_FILE,
+        location.PLUGIN_FILE,
+        location.MODELS_LINK,
+    ):
         if (staging / name).exists():
             (staging / name).replace(directory / name)
         else:

@@ -74,6 +74,7 @@ def make_project(
         "CMAKE_MAKE_PROGRAM": str(tools.generator[1]),
         "TORCH_ROOT": str(tools.torch),
         "GLASSML_OPS_SOURCE_DIR": str(location.operator_sources()),
+        "GLASSML_NEIGHBOURS_SOURCE_DIR": str(location.neighbour_sources()),
         "GLASSML_BUILD_PLUGIN": "ON" if tools.lammps else "OFF",
         "GLASSML_BUILD_TESTS": "ON" if tests else "OFF",
     }

@@ -29,6 +29,7 @@ __all__ = [
     "build_status",
     "folder_from_variable",
     "library_path",
+    "neighbour_sources",
     "operator_sources",
     "plugin_dir",
     "plugin_sources",
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 OPERATORS_FILE = "libglassml_ops.so"
+NEIGHBOURS_FILE = "libglassml_neighbours.so"  # built with the operators, but needs no torch
 PLUGIN_FILE = "glassmlplugin.so"  # when LAMMPS starts, it loads files named *plugin.so
 RECORD_FILE = "build.json"
 RECORD_VERSION = 1
@@ -104,10 +106,11 @@ def folder_from_variable() -> Path | None:
     return Path(override).expanduser().absolute() if override else None
 
 
-def library_path() -> Path | None:
-    """The compiled operators, or None if there is no build for the installed torch."""
+def library_path(name: str = OPERATORS_FILE) -> Path | None:
+    """A compiled library, the operators by default, or None if there is no build that fits."""
     status = build_status("operators")
-    return status.path if status.is_fresh else None
+    path = status.path.with_name(name)
+    return path if status.is_fresh and path.is_file() else None
 
 
 def plugin_dir() -> str:
@@ -201,6 +204,11 @@ def operator_sources() -> Path:
     return _PACKAGE.parent / "nn" / "ops" / "csrc"
 
 
+def neighbour_sources() -> Path:
+    """Folder of the C++ sources of the neighbour search."""
+    return _PACKAGE.parent / "physics" / "csrc"
+
+
 def plugin_sources() -> Path:
     """Folder of the LAMMPS plugin's CMake project.
 
@@ -221,7 +229,7 @@ def source_hash(component: Component) -> str:
 
     Tests are left out: a change there does not make a build stale.
     """
-    roots = {"operators": operator_sources()}
+    roots = {"operators": operator_sources(), "neighbours": neighbour_sources()}
     if component == "plugin":
         roots["plugin"] = plugin_sources()
     digest = hashlib.sha256()

@@ -15,7 +15,7 @@ from pathlib import Path
 from glassml.native import lammps_python
 from glassml.native.lammps_help import way_without_plugin
 
-__all__ = ["operators_problem", "plugin_problem", "python_of"]
+__all__ = ["neighbours_problem", "operators_problem", "plugin_problem", "python_of"]
 
 _TIMEOUT = 300.0  # seconds; importing torch from a cold disk can take a minute
 _FAULT = re.compile(r"failed|failure|not loaded|error", re.IGNORECASE)
@@ -24,11 +24,24 @@ import sys, torch
 torch.ops.load_library(sys.argv[1])
 torch.ops.glassml.equivariant_convolution.default
 """
+_LOAD_NEIGHBOURS = """
+import ctypes, sys
+ctypes.CDLL(sys.argv[1]).glassml_neighbours_find
+"""
 
 
 def operators_problem(library: Path) -> str | None:
     """Why Python cannot load the compiled operators, or None if it can."""
-    result = _run([sys.executable, "-c", _LOAD_OPERATORS, str(library)], {})
+    return _problem(_LOAD_OPERATORS, library)
+
+
+def neighbours_problem(library: Path) -> str | None:
+    """Why Python cannot load the compiled neighbour search, or None if it can."""
+    return _problem(_LOAD_NEIGHBOURS, library)
+
+
+def _problem(code: str, library: Path) -> str | None:
+    result = _run([sys.executable, "-c", code, str(library)], {})
     if result is None:
         return f"loading {library.name} in Python took over {_TIMEOUT:g} s"
     if result.returncode == 0:

@@ -1,8 +1,8 @@
 """The neighbour search: all pairs of particles closer than a cutoff.
 
 Everything in glassml that needs neighbours calls `find_neighbours`: graphs, g(r), four-point
-functions and the checks of datasets. The search itself is matscipy's cell list. Another back end
-replaces `_search` and states its name in `BACK_END`.
+functions and the checks of datasets. The search itself is the cell list of the LAMMPS plugin, if
+`glassml build` has compiled it, else that of matscipy. They find the same pairs, in another order.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from ase.geometry import complete_cell
 from matscipy.neighbours import neighbour_list
 
 from glassml.errors import InputError
+from glassml.physics.neighbour_library import compiled_search
 
-__all__ = ["BACK_END", "MOST_NEIGHBOURS", "Neighbours", "back_end_version", "find_neighbours"]
+__all__ = ["MOST_NEIGHBOURS", "Neighbours", "back_end_version", "find_neighbours"]
 
-BACK_END = "matscipy"
+# Of the compiled search. Raise it when the order of pairs or the rounding of vectors changes.
+_VERSION = 1
 MOST_NEIGHBOURS = 4000  # far more than any model of a liquid needs
 FARTHEST = 1e6  # boxes from the origin: farther than any particle diffuses
 
@@ -105,14 +107,19 @@ def _check_search(
 
 
 def back_end_version() -> str:
-    """Version of the back end. Another one may order pairs or round vectors differently."""
-    return importlib.metadata.version(BACK_END)
+    """Name and version of the search. Another one may order pairs or round vectors differently."""
+    if compiled_search() is not None:
+        return f"glassml {_VERSION}"
+    return f"matscipy {importlib.metadata.version('matscipy')}"
 
 
 def _search(
     positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, cutoff: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Senders [E], receivers [E] in ascending order and vectors [E, 3] of `find_neighbours`."""
+    compiled = compiled_search()
+    if compiled is not None:
+        return compiled(positions, cell, pbc, cutoff)
     receiver, sender, vector = neighbour_list(
         "ijD", cutoff=cutoff, positions=positions, cell=cell, pbc=pbc
     )

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "cell_list.h"
+
 namespace glassml {
 
 /// Edges from a sender to a receiver, sorted by receiver. Receivers are the first n_local rows, a
@@ -40,7 +42,7 @@ class BadPosition : public std::runtime_error {
   std::string expected_;
 };
 
-/// Finds all pairs closer than a cutoff by binning.
+/// Finds all pairs closer than a cutoff.
 ///
 /// LAMMPS' own neighbour lists are not used. They lack the pairs that neigh_modify exclude and
 /// special_bonds remove from the *forces*, which a model of the *structure* must see. And an
@@ -48,12 +50,13 @@ class BadPosition : public std::runtime_error {
 /// than those of the evaluation.
 class EdgeFinder {
  public:
-  explicit EdgeFinder(double cutoff) : cutoff_(cutoff) {}
+  explicit EdgeFinder(double cutoff) : cells_(cutoff) {}
 
   /// @param positions [n_all, 3] own particles first, then images [length]
   /// @param n_local number of own particles
+  /// @param threads that search; the result does not depend on it
   /// @throws BadPosition for a position that is not finite
-  const Edges& find(std::span<const double> positions, std::int64_t n_local);
+  const Edges& find(std::span<const double> positions, std::int64_t n_local, int threads = 1);
 
   /// @returns the last result of find; Halo::request turns senders into rows of the node state
   Edges& edges() { return edges_; }
@@ -61,25 +64,8 @@ class EdgeFinder {
   double memory_usage() const;  ///< bytes
 
  private:
-  struct Grid {
-    double low[3];
-    double inverse_size[3];
-    std::int64_t cells[3];
-  };
-
-  Grid grid_round(std::span<const double> positions, std::int64_t n_local) const;
-  void bin(const Grid& grid, std::span<const double> positions);
-  void connect(const Grid& grid, const double* positions, std::int64_t receiver);
-  std::span<const std::int64_t> near(std::int64_t begin, std::int64_t end, const double* center);
-
-  double cutoff_;
+  CellList cells_;
   Edges edges_;
-  std::vector<std::int64_t> cell_of_;    // [n_all] cell of each row, -1 if out of reach
-  std::vector<std::int64_t> first_row_;  // [cells + 1] first entry of each cell in rows_
-  std::vector<std::int64_t> rows_;       // rows sorted by cell
-  std::vector<double> x_, y_, z_;        // coordinates in the order of rows_
-  std::vector<double> distances_;        // squared, from a receiver to the rows of some cells
-  std::vector<std::int64_t> near_;       // entries of rows_ within the cutoff
 };
 
 }  // namespace glassml

@@ -395,8 +395,7 @@ void FixGlassML::describe() const {
     text += fmt::format(
         "  energies and times: those of 'units {}'; expected the units of the training\n",
         update->unit_style);
-  const int threads = options_.threads > 0 ? options_.threads : comm->nthreads;
-  text += fmt::format("  device: {}, {} thread(s) per MPI task\n", model_->device(), threads);
+  text += fmt::format("  device: {}, {} thread(s) per MPI task\n", model_->device(), threads());
   utils::logmesg(lmp, text);
   log_outputs();
 }
@@ -620,10 +619,12 @@ void FixGlassML::exchange_positions() {
   halo_.exchange_positions(by_row, cell_of(*domain));
 }
 
+int FixGlassML::threads() const { return options_.threads > 0 ? options_.threads : comm->nthreads; }
+
 void FixGlassML::find_edges() {
   try {
     halo_.check();
-    edge_finder_.find(halo_.positions(), atom->nlocal);
+    edge_finder_.find(halo_.positions(), atom->nlocal, threads());
   } catch (const glassml::BadPosition& problem) {
     throw std::runtime_error(told(problem, atom->tag[atoms_[problem.row()]]));
   }
@@ -642,7 +643,7 @@ void FixGlassML::begin_evaluation() {
     const auto first = values.begin() + static_cast<std::ptrdiff_t>(i) * columns;
     scalars.insert(scalars.end(), first, first + columns);
   }
-  model_->set_threads(options_.threads > 0 ? options_.threads : comm->nthreads);
+  model_->set_threads(threads());
   model_->embed(species, scalars);
   model_->embed_edges(edge_finder_.edges());
 }

@@ -81,6 +81,7 @@ class FixGlassML : public Fix {
   void minimise();
   void collect_positions();
   void exchange_positions();
+  int threads() const;
   void find_edges();
   void begin_evaluation();
   void count_structure(bool failed);

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +20,7 @@ from typer.testing import CliRunner
 
 from benchmarks import lammps_overhead, machine
 from benchmarks.outcome import CheckError, Comparison, Figure, Outcome, Series
-from benchmarks.report import Entry, append_history, write_json, write_markdown
+from benchmarks.report import Entry, append_history, verdicts, write_json, write_markdown
 from benchmarks.run import NAMES, app
 from benchmarks.timing import in_turn
 from glassml.native import build_status
@@ -162,17 +163,53 @@ def test_command_line_refuses_an_unknown_benchmark(tmp_path: Path):
     assert "prediction" in result.output
 
 
-def test_history_is_only_appended_to(tmp_path: Path):
+def entries_with(name: str, *values: float) -> list[Entry]:
+    figure = Figure(Series(name, "x", values), reach=50, better="higher")
+    measured = Entry("a benchmark", 1.0, Outcome("a title", (), (), figures=(figure,)))
+    return [measured, Entry("another", 1.0, failure="wrong"), Entry("a third", 0, skipped="no GPU")]
+
+
+def test_history_is_only_appended_to_in_the_table_of_the_processor(tmp_path: Path):
     history = tmp_path / "RESULTS.md"
-    history.write_text("| earlier | row |\n")
-    figure = Figure(Series("a ratio", "x", (40.0, 60.0, 50.0)), reach=50, better="higher")
-    entry = Entry("a benchmark", 1.0, Outcome("a title", (), (), figures=(figure,)))
-    about = machine.describe()
-    append_history(history, about, [entry, Entry("another", 1.0, failure="wrong")])
-    first, row = history.read_text().splitlines()
-    assert first == "| earlier | row |"
-    assert about["commit"] in row
-    assert "a ratio | 50 x | 40 .. 60 | 50 x |  | yes |" in row
+    history.write_text("# History\n\n## An older processor\n\n| earlier | row |\n")
+    here = machine.describe()
+    other = {**here, "machine": {**here["machine"], "cpu_version": "family 6, model 143"}}
+    for about, name in ((here, "first"), (other, "second"), (here, "third")):
+        append_history(history, about, entries_with(name, 40.0, 60.0, 50.0))
+    text = history.read_text()
+    before, first, second = text.split(f"\n## {here['machine']['cpu']}, ")
+    assert before == "# History\n\n## An older processor\n\n| earlier | row |\n"
+    assert first.startswith(here["machine"]["cpu_version"])
+    assert second.startswith("family 6, model 143")
+    rows = [line for line in first.splitlines() if " x | " in line]
+    assert ["first" in rows[0], "third" in rows[1], len(rows)] == [True, True, 2]
+    assert here["commit"] in rows[0]
+    assert "first | 50 x | 40 .. 60 | 50 x |  | yes |" in rows[0]
+    assert "second" in second
+    assert text.count("| date |") == 2
+
+
+def test_a_run_without_figures_leaves_the_history_alone(tmp_path: Path):
+    history = tmp_path / "RESULTS.md"
+    history.write_text("# History\n")
+    append_history(history, machine.describe(), entries_with("ratio", 1.0)[1:])
+    assert history.read_text() == "# History\n"
+
+
+def test_the_end_of_a_run_is_one_line_for_each_verdict():
+    assert verdicts(entries_with("a ratio", 60.0) + entries_with("another one", 40.0)[:1]) == [
+        "reached     a ratio: 60 x (at least 50 x)",
+        "FAILED      another: wrong",
+        "skipped     a third: no GPU",
+        "NOT REACHED another one: 40 x (at least 50 x)",
+    ]
+
+
+def test_the_processor_is_named_precisely():
+    about = machine.describe()["machine"]
+    assert re.search(r"\d", about["cpu_version"])
+    assert re.search(r"L1 \d+K of \d+ core.*, L2 \d+K of", about["caches"])
+    assert about["vector_units"]
 
 
 @pytest.mark.parametrize(
