@@ -16,7 +16,11 @@ PACKAGE = REPOSITORY / "glassml"
 MODULES = sorted([*PACKAGE.rglob("*.py"), *(REPOSITORY / "calculators").rglob("*.py")])
 NATIVE_SOURCES = sorted(
     path
-    for folder in (PACKAGE / "nn" / "ops" / "csrc", REPOSITORY / "lammps_plugin")
+    for folder in (
+        PACKAGE / "nn" / "ops" / "csrc",
+        PACKAGE / "physics" / "csrc",
+        REPOSITORY / "lammps_plugin",
+    )
     for path in folder.rglob("*")
     if path.suffix in {".cpp", ".h"}
 )

@@ -48,6 +48,7 @@ OTHER_OPERATORS = frozenset(
         "glassml.edge_update_",
         "glassml.equivariant_convolution",
         "glassml.tabulated_convolution",
+        "glassml.weighted_sums",
         "prim.RaiseException",
         "prim.data",
         "prim.device",

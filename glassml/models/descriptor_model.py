@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from glassml.models.contract import GlassModel, Output, Redecoded
 from glassml.models.limits import MOST_COLUMNS, MOST_STEPS, check_at_most, check_whole
 from glassml.models.registry import build
+from glassml.nn import ops
 
 __all__ = ["DescriptorModel", "check_averages"]
 
@@ -44,6 +45,7 @@ class DescriptorModel(GlassModel):
             citations: see `GlassModel._declare`.
             n_read: how many of the scalar inputs, the first ones, each step reads of the senders.
         """
+        ops.load()
         self.averages = averages
         self.fixed_steps = averages + 1
         self.n_read = n_read

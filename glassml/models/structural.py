@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from glassml.errors import ConfigError
 from glassml.models.descriptor_model import DescriptorModel, check_averages
 from glassml.models.limits import LARGEST_CUTOFF, MOST_SHELLS, check_whole
 from glassml.models.registry import register
-from glassml.nn import invariants, ops
+from glassml.nn import invariants
+from glassml.nn.averages import average_with_neighbours
 from glassml.nn.ops import LARGEST_L
 
 __all__ = ["Structural"]
@@ -64,8 +66,6 @@ class Structural(DescriptorModel):
         shell_table: Tensor
         angular_knots: Tensor
         angular_table: Tensor
-        average_knots: Tensor
-        average_values: Tensor
 
     def __init__(
         self,
@@ -90,14 +90,15 @@ class Structural(DescriptorModel):
                 f"averaging_length: expected a positive length of at most {LARGEST_CUTOFF:g}; "
                 f"found {averaging_length}"
             )
-        ops.load()
         self.l_max = l_max
         self.shells = shells
         self.angular_shells = angular_shells
-        self._add_shells(start, averaging_length)
+        self.averaging_length = averaging_length
+        self.weight_at_cutoff = math.exp(-cutoff / averaging_length)
+        self._add_shells(start)
         self._add_decoder(self._names(), averages, (_CITATION,))
 
-    def _add_shells(self, start: float, averaging_length: float) -> None:
+    def _add_shells(self, start: float) -> None:
         """Shells as tables: at knot k the k-th is 1 and the others 0; at the cutoff all are 0."""
         for name, number, degrees in (
             ("shell", self.shells, 1),
@@ -109,12 +110,6 @@ class Structural(DescriptorModel):
             self.register_buffer(f"{name}_knots", knots, persistent=False)
             table = one.repeat(1, self.n_species * degrees)
             self.register_buffer(f"{name}_table", table, persistent=False)
-        r = torch.linspace(0.0, self.cutoff, 257)
-        weight = torch.exp(-r / averaging_length) - torch.exp(
-            torch.tensor(-self.cutoff / averaging_length)
-        )
-        self.register_buffer("average_knots", r, persistent=False)
-        self.register_buffer("average_values", weight.unsqueeze(1), persistent=False)
 
     def _names(self) -> list[str]:
         return [
@@ -128,6 +123,13 @@ class Structural(DescriptorModel):
             ),
         ]
 
+    @torch.jit.export
+    def embed_edges(self, edge_vector: Tensor) -> Tensor:
+        """The vectors [E, 3] [length] and the weights of all averages: [E, 4]."""
+        r = torch.linalg.vector_norm(edge_vector, dim=1)
+        weights = torch.exp(-r / self.averaging_length) - self.weight_at_cutoff
+        return torch.cat([edge_vector, weights.unsqueeze(1)], dim=1)
+
     def _local(
         self,
         read: Tensor,
@@ -137,12 +139,13 @@ class Structural(DescriptorModel):
         sender: Tensor,
         first_edge: Tensor,
     ) -> Tensor:
+        vectors = edges[:, :3].contiguous()
         density = torch.ops.glassml.tabulated_convolution(
-            torch.repeat_interleave(kinds, self.shells, dim=1), edges, self.shell_knots,
+            torch.repeat_interleave(kinds, self.shells, dim=1), vectors, self.shell_knots,
             self.shell_table, sender, first_edge, -1, 0, 1, False, None,
         )  # fmt: skip
         angular = torch.ops.glassml.tabulated_convolution(
-            torch.repeat_interleave(kinds, self.angular_shells, dim=1), edges, self.angular_knots,
+            torch.repeat_interleave(kinds, self.angular_shells, dim=1), vectors, self.angular_knots,
             self.angular_table, sender, first_edge, -1, self.l_max, 1, False, None,
         )  # fmt: skip
         channels = self.n_species * self.angular_shells
@@ -152,15 +155,7 @@ class Structural(DescriptorModel):
     def _averaged(
         self, read: Tensor, values: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor
     ) -> Tensor:
-        n = first_edge.shape[0] - 1
-        # The last column sums the weights.
-        counted = torch.cat([values, torch.ones_like(values[:, :1])], dim=1)
-        sums = torch.ops.glassml.tabulated_convolution(
-            counted, edges, self.average_knots,
-            self.average_values.expand(-1, counted.shape[1]).contiguous(), sender, first_edge,
-            -1, 0, 1, False, None,
-        )  # fmt: skip
-        return (values[:n] + sums[:, :-1]) / (1 + sums[:, -1:])
+        return average_with_neighbours(values, edges[:, 3], sender, first_edge)
 
 
 def _check(n_species: int, l_max: int, shells: int, angular_shells: int, averages: int) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from glassml.nn.averages import average_with_neighbours
 from glassml.nn.harmonics import racah_harmonics
 from glassml.nn.layout import invariants
 from glassml.nn.neighbour_lists import block_size, edges_within, neighbour_table
@@ -173,18 +174,6 @@ def averages_over_neighbours(
     Returns:
         [n, D] of the receivers.
     """
-    n = first_edge.shape[0] - 1
     r = torch.linalg.vector_norm(vector, dim=1)
-    kept, first = edges_within(r, length, first_edge)
-    if len(kept) == 0:
-        return values[:n]
-    r, sender = r[kept], sender[kept]
-    result = values.new_zeros(n, values.shape[1])
-    block = block_size(first, values.shape[1])
-    for low in range(0, n, block):
-        high = min(low + block, n)
-        edges, used = neighbour_table(first, low, high)
-        weights = torch.exp(-r[edges] / length) * used
-        sums = torch.bmm(weights.unsqueeze(1), values[sender[edges]]).squeeze(1)
-        result[low:high] = (values[low:high] + sums) / (1 + weights.sum(dim=1, keepdim=True))
-    return result
+    weights = torch.where(r < length, torch.exp(-r / length), torch.zeros_like(r))
+    return average_with_neighbours(values, weights, sender, first_edge)

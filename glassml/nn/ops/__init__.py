@@ -1,8 +1,9 @@
-"""The operators in ``torch.ops.glassml``: the fused equivariant convolution, and `edge_update`.
+"""The operators in ``torch.ops.glassml``: the fused equivariant convolution, and others.
 
 The convolution has two forms: ``equivariant_convolution`` takes the radial weights of every edge,
 ``tabulated_convolution`` a table of them. Both can multiply the columns of the result by a mixing
 matrix. ``edge_update`` renews edges that have a memory; ``edge_update_`` does so in place.
+``weighted_sums`` adds up values of neighbours, all columns with the same weight.
 
 `load` registers all of them once per process: from the native library (csrc/) if `glassml build`
 has compiled it, else from the PyTorch reference; for the convolution of tensors on GPUs from

@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 
 from glassml.errors import BuildError, ConfigError
-from glassml.nn.ops import cuequivariance, edge_update, reference
+from glassml.nn.ops import cuequivariance, edge_update, reference, weighted_sums
 
 __all__ = ["Backend", "CudaBackend", "backend", "cuda_backend", "load"]
 
@@ -41,6 +41,10 @@ _OPERATORS = {
     ),
     "edge_update": (f"(Tensor edges, {_PARTS}) -> (Tensor, Tensor)", edge_update.edge_update),
     "edge_update_": (f"(Tensor(a!) edges, {_PARTS}) -> Tensor", edge_update.edge_update_),
+    "weighted_sums": (
+        "(Tensor values, Tensor weights, Tensor sender, Tensor first_edge) -> Tensor",
+        weighted_sums.weighted_sums,
+    ),
 }
 
 _lock = threading.Lock()

@@ -22,4 +22,7 @@ void define(torch::Library& library, const std::string& name, const std::string&
 // Defines edge_update and edge_update_.
 void define_edge_update(torch::Library& library);
 
+// Defines weighted_sums.
+void define_weighted_sums(torch::Library& library);
+
 }  // namespace glassml

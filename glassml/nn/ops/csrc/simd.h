@@ -6,6 +6,7 @@
 
 #include "edge_kernels.h"
 #include "kernels.h"
+#include "sum_kernels.h"
 
 namespace glassml {
 
@@ -19,5 +20,6 @@ std::string simd_level();
 
 const Kernels& kernels();
 const EdgeKernels& edge_kernels();
+const SumKernels& sum_kernels();
 
 }  // namespace glassml
