@@ -22,7 +22,7 @@ BIN := $(VENV)/bin
 # Python compiles what is imported, once; compiling every file of every package takes a minute.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
          -c constraints.txt
-NATIVE_SOURCES := $(shell find glassml/nn/ops/csrc lammps_plugin -type f \
+NATIVE_SOURCES := $(shell find glassml/nn/ops/csrc glassml/physics/csrc lammps_plugin -type f \
                     \( -name '*.cpp' -o -name '*.h' -o -name 'CMakeLists.txt' \) 2>/dev/null)
 CXX_SOURCES := $(filter %.cpp %.h,$(NATIVE_SOURCES))
 
