@@ -47,6 +47,7 @@ OTHER_OPERATORS = frozenset(
         "glassml.edge_update",
         "glassml.edge_update_",
         "glassml.equivariant_convolution",
+        "glassml.shell_sums",
         "glassml.tabulated_convolution",
         "glassml.weighted_sums",
         "prim.RaiseException",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -61,12 +60,6 @@ class Structural(DescriptorModel):
 
     lengths = ("cutoff", "start", "averaging_length")
 
-    if TYPE_CHECKING:  # TorchScript refuses annotations in the class body
-        shell_knots: Tensor
-        shell_table: Tensor
-        angular_knots: Tensor
-        angular_table: Tensor
-
     def __init__(
         self,
         species: Sequence[str] = ("A", "B"),
@@ -90,26 +83,13 @@ class Structural(DescriptorModel):
                 f"averaging_length: expected a positive length of at most {LARGEST_CUTOFF:g}; "
                 f"found {averaging_length}"
             )
+        self.start = float(start)
         self.l_max = l_max
         self.shells = shells
         self.angular_shells = angular_shells
         self.averaging_length = averaging_length
         self.weight_at_cutoff = math.exp(-cutoff / averaging_length)
-        self._add_shells(start)
         self._add_decoder(self._names(), averages, (_CITATION,))
-
-    def _add_shells(self, start: float) -> None:
-        """Shells as tables: at knot k the k-th is 1 and the others 0; at the cutoff all are 0."""
-        for name, number, degrees in (
-            ("shell", self.shells, 1),
-            ("angular", self.angular_shells, self.l_max + 1),
-        ):
-            knots = torch.linspace(start, self.cutoff, number + 1)
-            one = torch.cat([torch.eye(number), torch.zeros(1, number)])
-            # A neighbour below the first knot belongs to the first shell.
-            self.register_buffer(f"{name}_knots", knots, persistent=False)
-            table = one.repeat(1, self.n_species * degrees)
-            self.register_buffer(f"{name}_table", table, persistent=False)
 
     def _names(self) -> list[str]:
         return [
@@ -139,14 +119,14 @@ class Structural(DescriptorModel):
         sender: Tensor,
         first_edge: Tensor,
     ) -> Tensor:
-        vectors = edges[:, :3].contiguous()
-        density = torch.ops.glassml.tabulated_convolution(
-            torch.repeat_interleave(kinds, self.shells, dim=1), vectors, self.shell_knots,
-            self.shell_table, sender, first_edge, -1, 0, 1, False, None,
+        vectors, kind = edges[:, :3], torch.max(kinds, dim=1)[1]
+        density = torch.ops.glassml.shell_sums(
+            kind, vectors, sender, first_edge, self.start, self.cutoff, self.shells,
+            self.n_species, 0,
         )  # fmt: skip
-        angular = torch.ops.glassml.tabulated_convolution(
-            torch.repeat_interleave(kinds, self.angular_shells, dim=1), vectors, self.angular_knots,
-            self.angular_table, sender, first_edge, -1, self.l_max, 1, False, None,
+        angular = torch.ops.glassml.shell_sums(
+            kind, vectors, sender, first_edge, self.start, self.cutoff, self.angular_shells,
+            self.n_species, self.l_max,
         )  # fmt: skip
         channels = self.n_species * self.angular_shells
         norms = invariants(angular, self.l_max, channels)[:, channels:]

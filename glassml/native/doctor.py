@@ -53,6 +53,11 @@ try:
     found["cuda_problem"] = cuequivariance.problem() if found["devices"] else None
 except Exception as error:
     found["problems"]["convolution"] = f"{type(error).__name__}: {error}"
+try:
+    from glassml.physics.neighbour_library import compiled_search
+    found["neighbours"] = "compiled" if compiled_search() is not None else "matscipy"
+except Exception as error:
+    found["problems"]["matscipy"] = f"{type(error).__name__}: {error}"
 print("glassml-probe " + json.dumps(found))
 """
 
@@ -205,6 +210,7 @@ def _native(probe: dict[str, Any]) -> list[Check]:
     operators, plugin = location.build_status("operators"), location.build_status("plugin")
     checks = [_built("operators", operators), _convolution(probe, operators)]
     checks += _convolution_on_gpus(probe)
+    checks.append(_neighbour_search(probe))
     checks.append(_built("LAMMPS plugin", plugin))
     if plugin.is_fresh:
         checks.append(_fix_in_lammps(plugin.path))
@@ -226,6 +232,13 @@ def _convolution(probe: dict[str, Any], operators: location.BuildStatus) -> Chec
             name, "optional", f"{found}; {operators.path} was not used", "glassml build --clean"
         )
     return Check(name, "ok", found)
+
+
+def _neighbour_search(probe: dict[str, Any]) -> Check:
+    """Which of the two searches Python uses; they find the same pairs."""
+    if probe.get("neighbours") == "compiled":
+        return Check("neighbour search", "ok", "native: the compiled cell list")
+    return Check("neighbour search", "ok", "matscipy: the same pairs, but slower")
 
 
 def _convolution_on_gpus(probe: dict[str, Any]) -> list[Check]:

@@ -29,8 +29,8 @@ constexpr const char* kOperators =
     "triu true_divide unbind unsqueeze values var view where zero_ zeros zeros_like";
 constexpr const char* kOtherOperators =
     "glassml.edge_update glassml.edge_update_ glassml.equivariant_convolution "
-    "glassml.tabulated_convolution glassml.weighted_sums prim.RaiseException prim.data prim.device "
-    "prim.dtype prim.max prim.min prim.unchecked_cast";
+    "glassml.shell_sums glassml.tabulated_convolution glassml.weighted_sums prim.RaiseException "
+    "prim.data prim.device prim.dtype prim.max prim.min prim.unchecked_cast";
 
 // Limits of the nesting, which torch reads recursively: some 4000 nested brackets crash it.
 constexpr int kDeepest = 100;  // brackets in brackets, blocks in blocks (each indented by two)

@@ -50,6 +50,7 @@ TESTS = (
     "tests/nn/ops/test_ops_native.py",
     "tests/nn/ops/test_ops_table.py",
     "tests/nn/ops/test_ops_edge_update.py",
+    "tests/nn/ops/test_ops_shell_sums.py",
     "tests/nn/ops/test_ops_weighted_sums.py",
     "tests/lammps/test_model_runner.py",
     "tests/lammps/test_near_order.py",

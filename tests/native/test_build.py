@@ -33,6 +33,7 @@ cmake_minimum_required(VERSION 3.20)
 project(small LANGUAGES CXX)
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")
 add_library(glassml_ops SHARED code.cpp)
+add_library(glassml_neighbours SHARED code.cpp)
 if(GLASSML_BUILD_PLUGIN)
   add_library(glassmlplugin MODULE code.cpp)
   set_target_properties(glassmlplugin PROPERTIES PREFIX "")
@@ -55,6 +56,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def loadable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Accept the small libraries, which cannot be loaded."""
     monkeypatch.setattr(build_module, "operators_problem", lambda library: None)
+    monkeypatch.setattr(build_module, "neighbours_problem", lambda library: None)
     monkeypatch.setattr(build_module, "plugin_problem", lambda lmp, plugin, by_itself: None)
 
 
@@ -72,6 +74,7 @@ def test_build_installs_what_it_made(sources: Path, loadable: None, native_dir: 
     assert build_status("plugin").state == "fresh"
     assert report.plugin == native_dir / "glassmlplugin.so"
     assert str(native_dir / "libglassml_ops.so") in report.summary()[0]
+    assert location.library_path(location.NEIGHBOURS_FILE) == native_dir / location.NEIGHBOURS_FILE
     assert "is now known to the lmp" in report.summary()[3]
     assert report.summary()[3].endswith("while GLASSML_NATIVE_DIR is set.")
     assert report.summary()[-1] == f"export GLASSML_NATIVE_DIR={native_dir}"
@@ -125,10 +128,20 @@ def test_library_that_does_not_load_leaves_the_build_before(sources: Path, fake_
     assert not list(fake_build.glob("staging-*"))
 
 
+def test_neighbour_search_that_does_not_load(
+    sources: Path, native_dir: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(build_module, "operators_problem", lambda library: None)
+    with pytest.raises(BuildError, match=r"that Python loads; .*glassml_neighbours_find"):
+        build()
+    assert build_status("operators").state == "absent"
+
+
 def test_plugin_that_does_not_load(
     sources: Path, native_dir: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(build_module, "operators_problem", lambda library: None)
+    monkeypatch.setattr(build_module, "neighbours_problem", lambda library: None)
     with pytest.raises(BuildError, match=r"that LAMMPS loads; .*symbol lookup failure"):
         build()
     assert build_status("plugin").state == "absent"

@@ -125,6 +125,14 @@ def test_library_is_missing(
     assert not diagnose().ok
 
 
+def test_the_neighbour_search_in_use(native_dir: Path, probe: Callable[..., None]):
+    probe(neighbours="compiled")
+    found = check("neighbour search")
+    assert found == Check("neighbour search", "ok", "native: the compiled cell list")
+    probe(neighbours="matscipy")
+    assert "the same pairs, but slower" in check("neighbour search").found
+
+
 def test_operators_break_python(fake_build: Path, probe: Callable[..., None]):
     probe(problems={"convolution": "OSError: undefined symbol"}, without="backend")
     found = check("convolution")

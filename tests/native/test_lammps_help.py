@@ -93,6 +93,7 @@ def test_build_of_the_operators_only(stand_in, monkeypatch: pytest.MonkeyPatch):
     lmp = stand_in("PYTHON")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(build_module, "operators_problem", lambda library: None)
+    monkeypatch.setattr(build_module, "neighbours_problem", lambda library: None)
     monkeypatch.setattr(build_module, "find_program", lambda name: lmp)
     notes = build_module._verify(Path(), None, build_module.SILENT)
     assert notes[0] == "Only the operators were built, without the LAMMPS plugin."

@@ -3,6 +3,7 @@
 The convolution has two forms: ``equivariant_convolution`` takes the radial weights of every edge,
 ``tabulated_convolution`` a table of them. Both can multiply the columns of the result by a mixing
 matrix. ``edge_update`` renews edges that have a memory; ``edge_update_`` does so in place.
+``shell_sums`` adds up spherical harmonics of neighbours in shells of the distance, and
 ``weighted_sums`` adds up values of neighbours, all columns with the same weight.
 
 `load` registers all of them once per process: from the native library (csrc/) if `glassml build`

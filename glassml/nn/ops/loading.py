@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 
 from glassml.errors import BuildError, ConfigError
-from glassml.nn.ops import cuequivariance, edge_update, reference, weighted_sums
+from glassml.nn.ops import cuequivariance, edge_update, reference, shell_sums, weighted_sums
 
 __all__ = ["Backend", "CudaBackend", "backend", "cuda_backend", "load"]
 
@@ -41,6 +41,11 @@ _OPERATORS = {
     ),
     "edge_update": (f"(Tensor edges, {_PARTS}) -> (Tensor, Tensor)", edge_update.edge_update),
     "edge_update_": (f"(Tensor(a!) edges, {_PARTS}) -> Tensor", edge_update.edge_update_),
+    "shell_sums": (
+        "(Tensor kind, Tensor edge_vector, Tensor sender, Tensor first_edge, float start, "
+        "float cutoff, int shells, int kinds, int l_max) -> Tensor",
+        shell_sums.shell_sums,
+    ),
     "weighted_sums": (
         "(Tensor values, Tensor weights, Tensor sender, Tensor first_edge) -> Tensor",
         weighted_sums.weighted_sums,

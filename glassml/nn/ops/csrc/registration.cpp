@@ -135,6 +135,7 @@ TORCH_LIBRARY_FRAGMENT(glassml, library) {
   define(library, "tabulated_convolution", kTabulated, TORCH_FN(tabulated<convolution_aten>),
          TORCH_FN(tabulated<cpu>), TORCH_FN(tabulated<autograd_cpu>));
   define_edge_update(library);
+  define_shell_sums(library);
   define_weighted_sums(library);
   library.def("simd_level() -> str", simd_level);
   library.def("simd_levels() -> str[]", simd_levels);

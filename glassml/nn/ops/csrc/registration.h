@@ -22,7 +22,8 @@ void define(torch::Library& library, const std::string& name, const std::string&
 // Defines edge_update and edge_update_.
 void define_edge_update(torch::Library& library);
 
-// Defines weighted_sums.
+// Define shell_sums and weighted_sums.
+void define_shell_sums(torch::Library& library);
 void define_weighted_sums(torch::Library& library);
 
 }  // namespace glassml

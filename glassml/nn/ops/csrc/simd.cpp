@@ -12,6 +12,7 @@ struct Level {
   const char* name;
   const Kernels* kernels;
   const EdgeKernels* edge_kernels;
+  const ShellKernels* shell_kernels;
   const SumKernels* sum_kernels;
 };
 
@@ -25,16 +26,19 @@ std::vector<Level> usable_levels() {
                           __builtin_cpu_supports("avx512cd") &&
                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   if (has_avx2 && has_avx512) {
-    levels.push_back({"avx512", &avx512::kernels, &avx512::edge_kernels, &avx512::sum_kernels});
-    levels.push_back(
-        {"avx512vl", &avx512vl::kernels, &avx512vl::edge_kernels, &avx512vl::sum_kernels});
+    levels.push_back({"avx512", &avx512::kernels, &avx512::edge_kernels, &avx512::shell_kernels,
+                      &avx512::sum_kernels});
+    levels.push_back({"avx512vl", &avx512vl::kernels, &avx512vl::edge_kernels,
+                      &avx512vl::shell_kernels, &avx512vl::sum_kernels});
     // Zen 4 (of this family, Zen 3 has no AVX-512) executes whole registers as two halves.
     if (__builtin_cpu_is("amdfam19h")) std::swap(levels[0], levels[1]);
   }
-  if (has_avx2) levels.push_back({"avx2", &avx2::kernels, &avx2::edge_kernels, &avx2::sum_kernels});
+  if (has_avx2)
+    levels.push_back(
+        {"avx2", &avx2::kernels, &avx2::edge_kernels, &avx2::shell_kernels, &avx2::sum_kernels});
 #endif
-  levels.push_back(
-      {"baseline", &baseline::kernels, &baseline::edge_kernels, &baseline::sum_kernels});
+  levels.push_back({"baseline", &baseline::kernels, &baseline::edge_kernels,
+                    &baseline::shell_kernels, &baseline::sum_kernels});
   return levels;
 }
 
@@ -68,6 +72,8 @@ std::string simd_level() { return level().name; }
 const Kernels& kernels() { return *level().kernels; }
 
 const EdgeKernels& edge_kernels() { return *level().edge_kernels; }
+
+const ShellKernels& shell_kernels() { return *level().shell_kernels; }
 
 const SumKernels& sum_kernels() { return *level().sum_kernels; }
 

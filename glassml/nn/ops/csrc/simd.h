@@ -6,6 +6,7 @@
 
 #include "edge_kernels.h"
 #include "kernels.h"
+#include "shell_kernels.h"
 #include "sum_kernels.h"
 
 namespace glassml {
@@ -20,6 +21,7 @@ std::string simd_level();
 
 const Kernels& kernels();
 const EdgeKernels& edge_kernels();
+const ShellKernels& shell_kernels();
 const SumKernels& sum_kernels();
 
 }  // namespace glassml
