@@ -61,8 +61,8 @@ def find_neighbours(
             number of particles, but at least `MOST_NEIGHBOURS`.
 
     Raises:
-        InputError: the cutoff is not positive, there would be more neighbours than ``most``, or
-            a position is `FARTHEST` boxes away.
+        InputError: the cutoff is not positive, there would be more neighbours than ``most``, a
+            position is not finite, or it is `FARTHEST` boxes away.
     """
     if not cutoff > 0:
         raise InputError(f"cutoff: expected a positive length; found {cutoff}")
@@ -80,6 +80,8 @@ def _check_search(
     positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, cutoff: float, most: float
 ) -> None:
     """Refuse a search that would take all memory or time, before it begins."""
+    if not np.isfinite(positions).all():
+        raise InputError("expected positions that are finite numbers; found some that are not")
     completed = complete_cell(cell)
     volume = abs(np.linalg.det(completed))
     if not len(positions) or not volume > 0:

@@ -114,6 +114,13 @@ def test_a_cell_without_vectors() -> None:
     assert found.sender.tolist() == [1, 0]
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_positions_that_are_no_numbers_are_refused(wrong: float) -> None:
+    positions = np.array([[0.0, 0, 0], [0, wrong, 1]])
+    with pytest.raises(InputError, match="expected positions that are finite numbers"):
+        find_neighbours(positions, np.eye(3), (True, False, True), 0.5)
+
+
 def test_opposite_pairs_are_opposite_to_the_last_bit() -> None:
     """So no pair at the cutoff is an edge in one direction alone."""
     system = liquid(300, triclinic=True, seed=2)
