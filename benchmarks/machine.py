@@ -75,22 +75,25 @@ def _cpuinfo() -> dict[str, str]:
 
 
 def _caches() -> list[str]:
-    """Size and number of cores of each cache of the first core, such as "L2 1280K of 1 core"."""
+    """Each cache of the first core, and how many CPUs share it, such as "L2 1280K (1 CPU)"."""
     found = []
     for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
-        level, kind, size, shared = (
-            (folder / name).read_text(encoding="utf-8").strip()
-            for name in ("level", "type", "size", "shared_cpu_list")
-        )
+        try:
+            level, kind, size, shared = (
+                (folder / name).read_text(encoding="utf-8").strip()
+                for name in ("level", "type", "size", "shared_cpu_list")
+            )
+        except OSError:  # not every virtual machine says everything
+            continue
         if kind != "Instruction":
-            cores = _n_listed(shared)
-            found.append(f"L{level} {size} of {cores} core{'s' if cores > 1 else ''}")
+            cpus = _n_listed(shared)
+            found.append(f"L{level} {size} ({cpus} CPU{'s' if cpus > 1 else ''})")
     return found
 
 
-def _n_listed(cores: str) -> int:
-    """The number of cores in a list of Linux, such as "0-3,8"."""
-    ranges = (part.partition("-") for part in cores.split(","))
+def _n_listed(cpus: str) -> int:
+    """The number of CPUs in a list of Linux, such as "0-3,8"."""
+    ranges = (part.partition("-") for part in cpus.split(","))
     return sum(int(last or first) - int(first) + 1 for first, _, last in ranges)
 
 

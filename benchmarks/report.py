@@ -88,7 +88,7 @@ def append_history(path: Path, about: Mapping[str, Any], entries: Sequence[Entry
     machine = about["machine"]
     heading = (
         f"## {machine['cpu']}, {machine['cpu_version']}, {machine['cores']} cores, "
-        f"{machine['vector_level']}\n"
+        f"{machine['vector_level']}{'' if machine['gpu'] == 'none' else ', ' + machine['gpu']}\n"
     )
     start = [about["date"][:10], about["commit"], f"load {machine['load_at_start']}"]
     rows = "".join(

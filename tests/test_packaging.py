@@ -104,6 +104,7 @@ def test_native_sources_travel_in_the_package(installed: Path):
     suffixes = (".cpp", ".h", ".txt")
     for checkout, package in [
         ("glassml/nn/ops/csrc", "glassml/nn/ops/csrc"),
+        ("glassml/physics/csrc", "glassml/physics/csrc"),
         ("lammps_plugin", "glassml/native/lammps_plugin"),
     ]:
         expected = files_below(REPOSITORY / checkout, *suffixes)

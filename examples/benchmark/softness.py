@@ -49,9 +49,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         start = opened.data[split.train[0]]
         write_data(folder / "start.data", start, system)
-        commands = RUN.format(
-            temperature=options.temperature, seed=split.number, time=options.time
-        )
+        commands = RUN.format(temperature=options.temperature, seed=split.number, time=options.time)
         script = start_commands(system, "start.data") + commands
         run_lammps(script, cwd=folder, env={"OMP_NUM_THREADS": "1"}, plugin=False)
         learning = SoftnessOptions(quiet=options.quiet, species=SpeciesMap(system.species_names))

@@ -114,7 +114,7 @@ class DescriptorModel(GlassModel):
             read: [n_all, n_read], the scalar inputs that are read of senders.
             kinds: [n_all, species], 1 for the species of each node.
             others: [n, S - n_read], the other scalar inputs of the receivers.
-            edges: [E, 3], x_j - x_i [length].
+            edges: [E, 3], x_j - x_i [length], or what else ``embed_edges`` gives.
             sender: int64 [E].
             first_edge: int64 [n + 1].
         """

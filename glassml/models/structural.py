@@ -87,7 +87,7 @@ class Structural(DescriptorModel):
         self.l_max = l_max
         self.shells = shells
         self.angular_shells = angular_shells
-        self.averaging_length = averaging_length
+        self.averaging_length = float(averaging_length)
         self.weight_at_cutoff = math.exp(-cutoff / averaging_length)
         self._add_decoder(self._names(), averages, (_CITATION,))
 

@@ -57,7 +57,7 @@ try:
     from glassml.physics.neighbour_library import compiled_search
     found["neighbours"] = "compiled" if compiled_search() is not None else "matscipy"
 except Exception as error:
-    found["problems"]["matscipy"] = f"{type(error).__name__}: {error}"
+    found["problems"]["neighbour search"] = f"{type(error).__name__}: {error}"
 print("glassml-probe " + json.dumps(found))
 """
 
@@ -210,7 +210,7 @@ def _native(probe: dict[str, Any]) -> list[Check]:
     operators, plugin = location.build_status("operators"), location.build_status("plugin")
     checks = [_built("operators", operators), _convolution(probe, operators)]
     checks += _convolution_on_gpus(probe)
-    checks.append(_neighbour_search(probe))
+    checks.append(_neighbour_search(probe, operators))
     checks.append(_built("LAMMPS plugin", plugin))
     if plugin.is_fresh:
         checks.append(_fix_in_lammps(plugin.path))
@@ -234,11 +234,19 @@ def _convolution(probe: dict[str, Any], operators: location.BuildStatus) -> Chec
     return Check(name, "ok", found)
 
 
-def _neighbour_search(probe: dict[str, Any]) -> Check:
+def _neighbour_search(probe: dict[str, Any], operators: location.BuildStatus) -> Check:
     """Which of the two searches Python uses; they find the same pairs."""
-    if probe.get("neighbours") == "compiled":
-        return Check("neighbour search", "ok", "native: the compiled cell list")
-    return Check("neighbour search", "ok", "matscipy: the same pairs, but slower")
+    name = "neighbour search"
+    if "neighbours" not in probe:
+        found = probe["problems"].get(name, "torch does not load")
+        return Check(name, "problem", found, "glassml build --clean")
+    if probe["neighbours"] == "compiled":
+        return Check(name, "ok", "native: the compiled cell list")
+    found = "matscipy: the same pairs, but slower"
+    if operators.is_fresh:
+        path = operators.path.with_name(location.NEIGHBOURS_FILE)
+        return Check(name, "optional", f"{found}; {path} was not used", "glassml build --clean")
+    return Check(name, "ok", found)
 
 
 def _convolution_on_gpus(probe: dict[str, Any]) -> list[Check]:

@@ -175,5 +175,5 @@ def averages_over_neighbours(
         [n, D] of the receivers.
     """
     r = torch.linalg.vector_norm(vector, dim=1)
-    weights = torch.where(r < length, torch.exp(-r / length), torch.zeros_like(r))
-    return average_with_neighbours(values, weights, sender, first_edge)
+    kept, first = edges_within(r, length, first_edge)
+    return average_with_neighbours(values, torch.exp(-r[kept] / length), sender[kept], first)

@@ -16,7 +16,7 @@ from glassml.native.location import NEIGHBOURS_FILE, library_path
 __all__ = ["compiled_search", "search_threads"]
 
 # Of the fractions of a cell within which images are made: more than their rounding.
-_MARGIN = 1 + 1e-9
+_MARGIN = 1 + 1e-6
 _P = ctypes.c_void_p
 
 

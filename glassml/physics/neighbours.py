@@ -23,6 +23,7 @@ __all__ = ["MOST_NEIGHBOURS", "Neighbours", "back_end_version", "find_neighbours
 # Of the compiled search. Raise it when the order of pairs or the rounding of vectors changes.
 _VERSION = 1
 MOST_NEIGHBOURS = 4000  # far more than any model of a liquid needs
+LARGEST = 1e100  # coordinate in any unit
 FARTHEST = 1e6  # boxes from the origin: farther than any particle diffuses
 
 
@@ -62,7 +63,7 @@ def find_neighbours(
 
     Raises:
         InputError: the cutoff is not positive, there would be more neighbours than ``most``, a
-            position is not finite, or it is `FARTHEST` boxes away.
+            coordinate is not finite or exceeds `LARGEST`, or a position is `FARTHEST` boxes away.
     """
     if not cutoff > 0:
         raise InputError(f"cutoff: expected a positive length; found {cutoff}")
@@ -80,8 +81,13 @@ def _check_search(
     positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, cutoff: float, most: float
 ) -> None:
     """Refuse a search that would take all memory or time, before it begins."""
-    if not np.isfinite(positions).all():
-        raise InputError("expected positions that are finite numbers; found some that are not")
+    within = (np.abs(positions) < LARGEST).all(axis=1)
+    if not within.all():
+        wrong = int(np.argmin(within))
+        raise InputError(
+            f"expected positions that are finite numbers below {LARGEST:.0e}; found "
+            f"{positions[wrong].tolist()} for particle {wrong}: is the file damaged?"
+        )
     completed = complete_cell(cell)
     volume = abs(np.linalg.det(completed))
     if not len(positions) or not volume > 0:

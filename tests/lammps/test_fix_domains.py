@@ -47,7 +47,7 @@ def test_values_precede_what_moves_the_box_at_the_end_of_a_step(bench, models, a
 
 @pytest.mark.parametrize(("omp", "torch_threads"), [(1, 2), (2, 1)])
 def test_threads_of_lammps_and_of_torch(bench, models, dump, agrees, omp, torch_threads):
-    configuration = liquid(216, seed=9)
+    configuration = liquid(1100, seed=9)  # so many that the neighbour search uses two threads
     files = {"net": models.network(), "exact": models()}
     script = f"package omp {omp}\nsuffix omp\n" + bench.start(configuration)
     for name, file in files.items():

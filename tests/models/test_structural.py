@@ -60,7 +60,7 @@ def test_one_neighbour():
         scalar_inputs=("inherent_energy",),
     )
     found = dict(zip(columns_of(model), outputs(model, pair)["descriptors"].T, strict=True))
-    tight = {"rtol": 1e-6, "atol": 1e-7}  # the knots are those of float32
+    tight = {"rtol": 1e-12, "atol": 1e-14}
     np.testing.assert_allclose(found["density_B_shell=0_average=0"], [0.6, 0.0], **tight)
     np.testing.assert_allclose(found["density_B_shell=1_average=0"], [0.4, 0.0], **tight)
     np.testing.assert_allclose(found["density_A_shell=0_average=0"], [0.0, 0.6], **tight)
@@ -69,8 +69,7 @@ def test_one_neighbour():
     np.testing.assert_allclose(found["norm_l=2_B_shell=1_average=0"], [0.4 * 5**0.5, 0], **tight)
     weight = np.exp(-1.2) - np.exp(-2.0)
     means = (np.array([-7.0, -5.0]) + weight * np.array([-5.0, -7.0])) / (1 + weight)
-    # The weight is interpolated between 257 knots: curvature / 8 times their distance squared.
-    np.testing.assert_allclose(found["inherent_energy_average=1"], means, rtol=1e-5)
+    np.testing.assert_allclose(found["inherent_energy_average=1"], means, rtol=1e-12)
 
 
 @pytest.mark.parametrize("triclinic", [False, True])

@@ -49,6 +49,7 @@ _UNDEFINED = "print_stacktrace=1"
 TESTS = (
     "tests/nn/ops/test_ops_native.py",
     "tests/nn/ops/test_ops_table.py",
+    "tests/physics/test_neighbours.py",
     "tests/nn/ops/test_ops_edge_update.py",
     "tests/nn/ops/test_ops_shell_sums.py",
     "tests/nn/ops/test_ops_weighted_sums.py",
@@ -80,7 +81,7 @@ def build(directory: Path) -> None:
     project, progress = replace(project, variables=variables), TerminalProgress()
     configure(project, progress)
     compile_project(project, progress)
-    for name in (location.OPERATORS_FILE, location.PLUGIN_FILE):
+    for name in (location.OPERATORS_FILE, location.NEIGHBOURS_FILE, location.PLUGIN_FILE):
         shutil.copy2(next(project.tree.rglob(name)), directory / name)
     (directory / location.MODELS_LINK).unlink(missing_ok=True)
     (directory / location.MODELS_LINK).symlink_to(location.shipped_models())

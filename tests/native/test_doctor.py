@@ -15,7 +15,13 @@ from glassml.cli.doctor import doctor as doctor_command
 from glassml.native import doctor, location
 from glassml.native.doctor import Check, Diagnosis, diagnose
 
-HEALTHY: dict[str, Any] = {"problems": {}, "cuda": None, "devices": [], "backend": "reference"}
+HEALTHY: dict[str, Any] = {
+    "neighbours": "matscipy",
+    "problems": {},
+    "cuda": None,
+    "devices": [],
+    "backend": "reference",
+}
 
 
 @pytest.fixture
@@ -130,7 +136,18 @@ def test_the_neighbour_search_in_use(native_dir: Path, probe: Callable[..., None
     found = check("neighbour search")
     assert found == Check("neighbour search", "ok", "native: the compiled cell list")
     probe(neighbours="matscipy")
-    assert "the same pairs, but slower" in check("neighbour search").found
+    slower = "matscipy: the same pairs, but slower"
+    assert check("neighbour search") == Check("neighbour search", "ok", slower)
+    probe(problems={"neighbour search": "OSError: damaged"}, without="neighbours")
+    found = check("neighbour search")
+    assert (found.state, found.found) == ("problem", "OSError: damaged")
+
+
+def test_the_neighbour_search_is_built_but_not_used(fake_build: Path, probe: Callable[..., None]):
+    found = check("neighbour search")
+    assert found.state == "optional"
+    assert "libglassml_neighbours.so was not used" in found.found
+    assert found.advice == "glassml build --clean"
 
 
 def test_operators_break_python(fake_build: Path, probe: Callable[..., None]):

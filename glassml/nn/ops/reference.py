@@ -31,6 +31,7 @@ __all__ = [
     "interpolate",
     "locate",
     "neighbour_sums",
+    "spherical_harmonics",
     "tabulated_convolution",
 ]
 
@@ -177,7 +178,7 @@ def _convolve(
     n_local = first_edge.shape[0] - 1
     edge = torch.arange(sender.shape[0], device=sender.device)
     receiver = torch.searchsorted(first_edge, edge, right=True) - 1
-    sh = _spherical_harmonics(edge_vector, l_max)
+    sh = spherical_harmonics(edge_vector, l_max)
     blocks = (sums or neighbour_sums)(state, sh, radial, sender, receiver, n_local, l_in, channels)
     if mixing is not None:
         matrices = mixing.split([block.shape[2] for block in blocks])
@@ -219,7 +220,12 @@ def neighbour_sums(
     return [torch.cat(part, dim=2) for part in parts]
 
 
-def _spherical_harmonics(edge_vector: Tensor, l_max: int) -> Tensor:
+def spherical_harmonics(edge_vector: Tensor, l_max: int) -> Tensor:
+    """e3nn's harmonics of the directions of edges [E, 3], "component" normalisation.
+
+    Returns:
+        [E, (l_max + 1)^2]; a vector of length 0 has none but that of degree 0.
+    """
     from e3nn import o3
 
     degrees = list(range(l_max + 1))

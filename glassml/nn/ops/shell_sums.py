@@ -7,7 +7,7 @@ from torch import Tensor
 
 from glassml.errors import InputError
 from glassml.nn.ops.paths import LARGEST_L
-from glassml.nn.ops.reference import tabulated_convolution
+from glassml.nn.ops.reference import spherical_harmonics
 
 __all__ = ["shell_sums"]
 
@@ -52,13 +52,21 @@ def shell_sums(
         InputError: shapes, dtypes or devices do not fit together, or a number is out of range.
     """
     _check(kind, edge_vector, sender, first_edge, start, cutoff, shells, kinds, l_max)
-    knots = torch.linspace(start, cutoff, shells + 1, dtype=torch.float64).to(edge_vector)
-    one = torch.cat([torch.eye(shells), torch.zeros(1, shells)]).to(edge_vector)
-    of_kind = torch.nn.functional.one_hot(kind, kinds).to(edge_vector)
-    return tabulated_convolution(
-        of_kind.repeat_interleave(shells, dim=1), edge_vector, knots,
-        one.repeat(1, kinds * (l_max + 1)), sender, first_edge, -1, l_max, 1, False,
-    )  # fmt: skip
+    r = torch.linalg.vector_norm(edge_vector, dim=1)
+    position = (r - start) * (shells / (cutoff - start))
+    position = torch.where(position > 0, position, torch.zeros_like(position))
+    shell = position.detach().floor().clamp(max=shells).long()
+    outer = position - shell
+    receiver = torch.repeat_interleave(first_edge.diff(), output_size=len(sender))
+    # One more shell for each kind takes what is beyond the last knot, where all shells vanish.
+    row = (receiver * kinds + kind[sender]) * (shells + 1) + shell
+    n, harmonics = len(first_edge) - 1, spherical_harmonics(edge_vector, l_max)
+    sums = harmonics.new_zeros(n * kinds * (shells + 1) + 1, harmonics.shape[1])
+    inside = (shell < shells).unsqueeze(1)
+    sums = sums.index_add(0, row, (1 - outer).unsqueeze(1) * harmonics * inside)
+    sums = sums.index_add(0, row + 1, outer.unsqueeze(1) * harmonics * inside)
+    sums = sums[:-1].reshape(n, kinds, shells + 1, harmonics.shape[1])[:, :, :shells]
+    return sums.permute(0, 3, 1, 2).flatten(1)
 
 
 def _check(

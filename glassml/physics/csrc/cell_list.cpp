@@ -5,6 +5,7 @@
 #include <exception>
 #include <limits>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 namespace glassml {
@@ -12,8 +13,8 @@ namespace glassml {
 namespace {
 
 // Cells are a little wider than the cutoff, so that two particles within the cutoff are in the same
-// or in adjacent cells also when a cell index is rounded.
-constexpr double kCellMargin = 1.0 + 1.0e-9;
+// or in adjacent cells also when positions and cell indices are rounded.
+constexpr double kCellMargin = 1.0 + 1.0e-6;
 // Pairs so near to the cutoff are looked at once more, with the digits that decide.
 constexpr double kDoubt = 1.0e-6;
 constexpr std::int64_t kReceiversPerThread = 256;  // fewer are done before a thread has started
@@ -123,7 +124,7 @@ class CellList::Search {
     return n;
   }
 
-  /// x_sender - x_receiver: opposite pairs have opposite ones, to the last bit.
+  /// x_sender - x_receiver. With images, opposite pairs have opposite ones, to the last bit.
   Difference difference(std::int64_t entry, std::int64_t receiver) const {
     const ImageRows* images = list_.images_;
     if (images == nullptr) {
@@ -218,7 +219,7 @@ CellList::Grid CellList::grid_round() const {
     }
     grid.low[d] = low - size;
     extent[d] = high - low + 2.0 * size;
-    cells[d] = std::max(1.0, std::floor(extent[d] / size));
+    cells[d] = std::clamp(std::floor(extent[d] / size), 1.0, allowed);
   }
   // A few particles far apart must not take much memory: then the cells are made wider.
   while (cells[0] * cells[1] * cells[2] > allowed) {
@@ -267,7 +268,13 @@ void CellList::search(int threads, Visit visit) const {
     }
   };
   std::vector<std::jthread> others;
-  for (std::int64_t part = 1; part < parts; part++) others.emplace_back(run, part);
+  for (std::int64_t part = 1; part < parts; part++) {
+    try {
+      others.emplace_back(run, part);
+    } catch (const std::system_error&) {  // no more threads
+      run(part);
+    }
+  }
   run(0);
   others.clear();  // waits for them
   if (failure) std::rethrow_exception(failure);

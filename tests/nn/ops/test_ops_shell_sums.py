@@ -10,6 +10,7 @@ import torch
 from ops_problems import CLOSE, GRAPHS, Operator, run_python
 
 from glassml.errors import InputError
+from glassml.nn.ops.reference import tabulated_convolution
 from glassml.nn.ops.shell_sums import shell_sums as reference
 
 DTYPES = [torch.float64, torch.float32]
@@ -82,6 +83,21 @@ def test_native_agrees_with_reference(native: Operator, l_max: int, dtype: torch
     found = torch.ops.glassml.shell_sums(*given.arguments())
     assert found.shape == (5, (l_max + 1) ** 2 * 21)
     torch.testing.assert_close(found, reference(*given.arguments()), **CLOSE[dtype])
+
+
+@pytest.mark.parametrize("l_max", DEGREES)
+def test_it_is_a_convolution_with_tabulated_shells(l_max: int) -> None:
+    """The definition in other words: kinds as scalars, shells as tables."""
+    given = problem(l_max=l_max)
+    knots = torch.linspace(0.8, 2.6, 8, dtype=torch.float64)
+    one = torch.cat([torch.eye(7), torch.zeros(1, 7)]).double()
+    kinds = torch.nn.functional.one_hot(given.kind, 3).double().repeat_interleave(7, dim=1)
+    expected = tabulated_convolution(
+        kinds, given.edge_vector, knots, one.repeat(1, 3 * (l_max + 1)), given.sender,
+        given.first_edge, -1, l_max, 1, False,
+    )  # fmt: skip
+    found = reference(*given.arguments())
+    torch.testing.assert_close(found, expected, **CLOSE[torch.float64])
 
 
 @pytest.mark.parametrize("graph", GRAPHS)
@@ -186,7 +202,7 @@ def test_vectors_that_are_no_numbers_stay_inside(native: Operator) -> None:
     given = problem()
     nothing = torch.full_like(given.edge_vector, torch.nan)
     found = torch.ops.glassml.shell_sums(*replace(given, edge_vector=nothing).arguments())
-    assert found.shape == (5, 25 * 21)
+    assert found.reshape(5, 25, 21)[:, 0].sum() == 13  # all edges are in first shells
 
 
 def test_native_names_the_derivative_that_it_lacks(native: Operator) -> None:

@@ -48,6 +48,10 @@ void check(const Arguments& arguments);
 // memory for every edge.
 at::Tensor convolution_aten(const Arguments& arguments);
 
+// Spherical harmonics of edges [E, 3] with the lengths r [E], in plain ATen operations:
+// [E, (l_max + 1)^2].
+at::Tensor harmonics_of(const at::Tensor& edge_vector, const at::Tensor& r, int64_t l_max);
+
 // Whether the CPU kernels were compiled for these degrees; otherwise use convolution_aten.
 bool has_kernel(const Arguments& arguments);
 

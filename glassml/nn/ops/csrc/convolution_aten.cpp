@@ -23,17 +23,18 @@ at::Tensor coupling(int l_I, int l_F, int l_O, const at::Tensor& like) {
   return table.permute({1, 0, 2}).reshape({2 * l_F + 1, -1}).to(like.options(), false, true);
 }
 
-// Spherical harmonics of the edges, whose lengths are r [E]: [E, (l_max + 1)^2].
-at::Tensor harmonics(const Arguments& a, const at::Tensor& r) {
+}  // namespace
+
+at::Tensor harmonics_of(const at::Tensor& edge_vector, const at::Tensor& r, int64_t l_max) {
   const at::Tensor length = r.unsqueeze(1);
   // Harmonics are functions of the direction; a vector of length 0 has none.
   const at::Tensor safe = at::where(length > 0, length, at::ones_like(length));
-  const at::Tensor first = a.edge_vector * std::sqrt(3.0) / safe;
+  const at::Tensor first = edge_vector * std::sqrt(3.0) / safe;
   std::vector<at::Tensor> columns{at::ones_like(r)};
-  if (a.l_max > 0) {
+  if (l_max > 0) {
     for (const at::Tensor& axis : first.unbind(1)) columns.push_back(axis);
   }
-  for (const HarmonicTerm& term : harmonic_terms(static_cast<int>(a.l_max))) {
+  for (const HarmonicTerm& term : harmonic_terms(static_cast<int>(l_max))) {
     const at::Tensor product = columns[term.previous] * columns[1 + term.axis] * term.value;
     if (static_cast<std::size_t>(term.target) == columns.size()) {
       columns.push_back(product);
@@ -43,6 +44,8 @@ at::Tensor harmonics(const Arguments& a, const at::Tensor& r) {
   }
   return at::stack(columns, 1);
 }
+
+namespace {
 
 // The tensors of one call, for every edge.
 struct PerEdge {
@@ -103,8 +106,8 @@ PerEdge gather(const Arguments& a) {
   const at::Tensor edge = at::arange(a.n_edges(), a.sender.options());
   const at::Tensor receiver = at::searchsorted(a.first_edge, edge, false, true) - 1;
   const at::Tensor r = a.edge_vector.norm(2, 1);
-  return PerEdge{a.state.index_select(0, a.sender), harmonics(a, r), weights_of(a, r), receiver,
-                 a.n_local()};
+  return PerEdge{a.state.index_select(0, a.sender), harmonics_of(a.edge_vector, r, a.l_max),
+                 weights_of(a, r), receiver, a.n_local()};
 }
 
 // Maps the columns of a block [n, m_O, K_l] by their rows of the mixing, if there is any.

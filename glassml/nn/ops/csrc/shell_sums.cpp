@@ -1,11 +1,12 @@
-// shell_sums: checks, the same by the convolution on other devices, the kernels in parallel over
-// receivers. Definition in shell_sums.py.
+// shell_sums: checks, plain ATen operations, the kernels in parallel over receivers. Definition in
+// shell_sums.py.
 
 #include <ATen/ATen.h>
 #include <ATen/Dispatch.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -64,23 +65,31 @@ void check(const ShellSums& a) {
               a.l_max);
 }
 
-// The convolution of the kinds, each repeated for all shells. Any device.
+// In plain ATen operations, on any device, differentiable by autograd.
 Tensor aten(const ShellSums& a) {
   check(a);
-  const auto options = a.edge_vector.options();
-  const Tensor knots = at::linspace(a.start, a.cutoff, a.shells + 1, options);
-  const Tensor one = at::cat({at::eye(a.shells, options), at::zeros({1, a.shells}, options)});
-  return convolution_aten(
-      {.state = at::one_hot(a.kind, a.kinds).to(options).repeat_interleave(a.shells, 1),
-       .edge_vector = a.edge_vector,
-       .radial = Tensor(),
-       .sender = a.sender,
-       .first_edge = a.first_edge,
-       .l_in = -1,
-       .l_max = a.l_max,
-       .channels = 1,
-       .knots = knots,
-       .table = one.repeat({1, a.kinds * (a.l_max + 1)})});
+  const int64_t n = a.first_edge.size(0) - 1;
+  const Tensor r = at::linalg_vector_norm(a.edge_vector, 2, at::IntArrayRef{1});
+  const double per_length = static_cast<double>(a.shells) / (a.cutoff - a.start);
+  const Tensor cell = (r - a.start) * per_length;
+  const Tensor position = at::where(cell > 0, cell, at::zeros_like(cell));
+  const Tensor shell = at::clamp_max(position.detach().floor(), a.shells).to(at::kLong);
+  const Tensor outer = (position - shell).unsqueeze(1);
+  // An optional, as a number would select the function that repeats every entry as often.
+  const std::optional<int64_t> n_edges = a.sender.size(0);
+  const Tensor receiver = at::repeat_interleave(a.first_edge.diff(), n_edges);
+  // One more shell for each kind takes what is beyond the last knot, where all shells vanish.
+  const int64_t slots = a.shells + 1;
+  const Tensor row = (receiver * a.kinds + a.kind.index_select(0, a.sender)) * slots + shell;
+  const Tensor harmonics =
+      harmonics_of(a.edge_vector, r, a.l_max) * (shell < a.shells).unsqueeze(1);
+  const Tensor zeros = at::zeros({n * a.kinds * slots + 1, harmonics.size(1)}, harmonics.options());
+  const Tensor sums = zeros.index_add(0, row, (1 - outer) * harmonics)
+                          .index_add(0, row + 1, outer * harmonics)
+                          .narrow(0, 0, n * a.kinds * slots)
+                          .view({n, a.kinds, slots, harmonics.size(1)})
+                          .narrow(2, 0, a.shells);
+  return sums.permute({0, 3, 1, 2}).flatten(1);
 }
 
 void check_kinds(const Tensor& kind, int64_t kinds) {
