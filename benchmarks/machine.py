@@ -68,7 +68,7 @@ def _processor() -> dict[str, str]:
 
 
 def _cpuinfo() -> dict[str, str]:
-    """What Linux says of the first core; fields that this architecture lacks are unknown."""
+    """Fields of the first core in Linux; those that this architecture lacks are unknown."""
     first = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
     lines = (line.partition(":") for line in first.splitlines())
     return defaultdict(lambda: "unknown", {name.strip(): text.strip() for name, _, text in lines})
