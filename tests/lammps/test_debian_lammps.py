@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +125,9 @@ def check(pointer):
 
 def test_mpiexec_of_another_mpi(debian, environment, tmp_path):
     """Each rank is then a simulation of its own, and all write the same files."""
+    # Open MPI fails if two such programs make this folder at the same moment.
+    sessions = f"ompi.{socket.gethostname().partition('.')[0]}.{os.getuid()}"
+    Path(tempfile.gettempdir(), sessions).mkdir(mode=0o700, exist_ok=True)
     (tmp_path / "check.py").write_text(CHECK)
     script = "units metal\npython check input 1 SELF format p file check.py\npython check invoke\n"
     (tmp_path / "in.check").write_text(script)
