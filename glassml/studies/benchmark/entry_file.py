@@ -56,6 +56,10 @@ def _reads(value: Any) -> Any:
     return {"positions": value} if isinstance(value, str) else value
 
 
+def _of_fold(name: str, fold: int) -> str:
+    return name.replace("{fold}", str(fold))
+
+
 class Refit(_Part):
     """Linear decoders that are fitted to descriptors, as `glassml refit` does."""
 
@@ -74,7 +78,7 @@ class Refit(_Part):
 
     def of_fold(self, fold: int) -> Refit:
         """The same with the model of a fold, counted from 1."""
-        return self.model_copy(update={"model": self.model.replace("{fold}", str(fold))})
+        return self.model_copy(update={"model": _of_fold(self.model, fold)})
 
 
 def _stages(value: Any) -> Any:
@@ -151,7 +155,7 @@ class Entry(_Part):
         Raises:
             InputError: there is no such file.
         """
-        path = Path((self.model or self.predictions or "").replace("{fold}", str(fold)))
+        path = Path(_of_fold(self.model or self.predictions or "", fold))
         if not path.is_file():
             kind = "a model file" if self.model else "predictions (.npz or .csv)"
             raise InputError(f"{path}: expected {kind} for fold {fold}; found no such file")
