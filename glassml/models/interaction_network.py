@@ -24,6 +24,7 @@ __all__ = ["InteractionNetwork"]
 # The cutoff [sigma] of both publications. Vectors enter the networks in units of cutoff / 2, so
 # that they have the size of the published ones for any cutoff and unit of length.
 _PUBLISHED_CUTOFF = 2.0
+_EDGES_AT_ONCE = 4096  # of a block of first codes
 
 
 class InteractionNetwork(StandardisedModel):
@@ -93,6 +94,7 @@ class InteractionNetwork(StandardisedModel):
         self.self_edges = self_edges
         self.read_width = (2 if edges_read_first else 1) * width
         self.unit = self.cutoff / _PUBLISHED_CUTOFF
+        self.edges_at_once = _EDGES_AT_ONCE
         self._add_perceptrons()
         self._add_scales()
         self.register_buffer("one_hot", torch.eye(self.n_species), persistent=False)
@@ -136,8 +138,18 @@ class InteractionNetwork(StandardisedModel):
     @torch.jit.export
     def embed_edges(self, edge_vector: Tensor) -> Tensor:
         """Vectors [E, 3] [length] to e = e^0 and its part of the next layer: [E, 2 width]."""
-        codes = self._edge_codes(edge_vector)
-        return torch.cat([codes, self._fixed(codes)], dim=1)
+        if torch.is_grad_enabled():
+            codes = self._edge_codes(edge_vector)
+            return torch.cat([codes, self._fixed(codes)], dim=1)
+        # Block by block, so that hidden layers take no memory and stay in the processor's caches.
+        n_edges = edge_vector.shape[0]
+        edges = edge_vector.new_zeros(n_edges, 2 * self.width)
+        for first in range(0, n_edges, self.edges_at_once):
+            last = min(first + self.edges_at_once, n_edges)
+            codes = self._edge_codes(edge_vector[first:last])
+            edges[first:last, : self.width] = codes
+            edges[first:last, self.width :] = self._fixed(codes)
+        return edges
 
     def _edge_codes(self, edge_vector: Tensor) -> Tensor:
         # The publications take the vector from sender to receiver.
@@ -161,7 +173,9 @@ class InteractionNetwork(StandardisedModel):
             own[:, : self.read_width], inner.weight[:, 2 * width : middle], inner.bias
         )
         of_sender = nn.functional.linear(read, inner.weight[:, middle:])
-        memory, fixed, weight = edges[:, :width], edges[:, width:], inner.weight[:, :width]
+        # Its gradient is one concatenation; those of two slices would be two padded copies.
+        memory, fixed = edges.split([width, width], 1)
+        weight = inner.weight[:, :width]
         if torch.is_grad_enabled():
             memory, total = torch.ops.glassml.edge_update(
                 memory, fixed, of_receiver, of_sender, sender, first_edge, weight, outer.weight,
