@@ -161,10 +161,50 @@ class InteractionNetwork(StandardisedModel):
         return nn.functional.linear(codes, weight[:, self.width : 2 * self.width])
 
     @torch.jit.export
+    def encode_all(
+        self,
+        species: Tensor,
+        scalars: Tensor,
+        edge_vector: Tensor,
+        sender: Tensor,
+        first_edge: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """As `GlassModel.encode_all`; for gradients, the halves of the edges stay apart.
+
+        Returns:
+            The final state [n, W] and the edges [E, 2 width].
+        """
+        state, edges = self.embed(species, scalars), self.embed_edges(edge_vector)
+        memory, fixed = edges.split([self.width, self.width], 1)
+        for _ in range(self.n_steps):
+            state, memory = self._step(state, memory, fixed, sender, first_edge)
+        if torch.is_grad_enabled():
+            edges = torch.cat([memory, fixed], dim=1)
+        return state, edges
+
+    @torch.jit.export
     def advance(
         self, k: int, state: Tensor, edges: Tensor, sender: Tensor, first_edge: Tensor
     ) -> tuple[Tensor, Tensor]:
         """A step: state [n_all, W] and edges [E, 2 width] to those of the receivers."""
+        memory, fixed = edges.split([self.width, self.width], 1)
+        state, memory = self._step(state, memory, fixed, sender, first_edge)
+        if torch.is_grad_enabled():
+            edges = torch.cat([memory, fixed], dim=1)
+        return state, edges
+
+    def _step(
+        self, state: Tensor, memory: Tensor, fixed: Tensor, sender: Tensor, first_edge: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """State [n_all, W] and e [E, width] to those of the receivers; e in place without gradients.
+
+        Args:
+            state: [n_all, W].
+            memory: [E, width] e.
+            fixed: [E, width] the part of the next layer from e^0.
+            sender: int64 [E].
+            first_edge: int64 [n + 1].
+        """
         own, width = state[: first_edge.shape[0] - 1], self.width
         inner, outer = self.edge_network.linears[0], self.edge_network.linears[1]
         middle = 2 * width + self.read_width
@@ -173,15 +213,12 @@ class InteractionNetwork(StandardisedModel):
             own[:, : self.read_width], inner.weight[:, 2 * width : middle], inner.bias
         )
         of_sender = nn.functional.linear(read, inner.weight[:, middle:])
-        # Its gradient is one concatenation; those of two slices would be two padded copies.
-        memory, fixed = edges.split([width, width], 1)
         weight = inner.weight[:, :width]
         if torch.is_grad_enabled():
             memory, total = torch.ops.glassml.edge_update(
                 memory, fixed, of_receiver, of_sender, sender, first_edge, weight, outer.weight,
                 outer.bias,
             )  # fmt: skip
-            edges = torch.cat([memory, fixed], dim=1)
         else:
             total = torch.ops.glassml.edge_update_(
                 memory, fixed, of_receiver, of_sender, sender, first_edge, weight, outer.weight,
@@ -194,7 +231,7 @@ class InteractionNetwork(StandardisedModel):
             total = total + code
             rest = torch.cat([code, own[:, 3 * width :]], dim=1)
         new = self.node_network(torch.cat([total, own[:, : 2 * width]], dim=1))
-        return torch.cat([new, own[:, width : 2 * width], rest], dim=1), edges
+        return torch.cat([new, own[:, width : 2 * width], rest], dim=1), memory
 
     def _renewed(self, codes: Tensor, known: Tensor) -> Tensor:
         """Codes [n, width] of edges from particles to themselves after a step."""
