@@ -196,7 +196,7 @@ class InteractionNetwork(StandardisedModel):
     def _step(
         self, state: Tensor, memory: Tensor, fixed: Tensor, sender: Tensor, first_edge: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """State [n_all, W] and e [E, width] to those of the receivers; e in place without gradients.
+        """States and e to those of the receivers; without gradients, e is changed in place.
 
         Args:
             state: [n_all, W].
