@@ -77,6 +77,9 @@ def export(
     Several runs become a committee: one model that gives the mean of the members' propensities
     (propensity), their standard deviation (propensity_std) and each of them (propensity_members).
 
+    A model file with a model that is exported as it is, such as structural, is written anew with
+    the code of this version, which may be faster.
+
     Examples, a single model and a committee:
 
         glassml export runs/first -o model.pt
@@ -100,7 +103,7 @@ def export(
         dtype=dtype,
         radial="exact" if exact else "table" if tolerance is not None else None,
         tolerance=1e-4 if tolerance is None else tolerance,
-        training=record.model_copy(update={"accuracy": measured}),
+        training=record if measured is None else record.model_copy(update={"accuracy": measured}),
     )
     typer.echo(
         f"{output}: {manifest.model}, {manifest.n_parameters} parameters, {manifest.dtype}, "

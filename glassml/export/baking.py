@@ -17,7 +17,7 @@ from glassml.graph import first_edge
 from glassml.models import GlassModel
 from glassml.models.limits import MOST_KNOTS
 
-__all__ = ["bake", "largest_error", "trial_systems"]
+__all__ = ["bake", "largest_error", "outputs_of", "rounded_system", "trial_systems"]
 
 _FIRST_KNOTS = 256
 
@@ -54,14 +54,14 @@ def bake(
     systems = trial_systems(network)
     names = [output.name for output in network.outputs]
     units = {output.name: output.error_unit or output.name for output in network.outputs}
-    expected = [_outputs(network, names, system) for system in systems]
+    expected = [outputs_of(network, names, system) for system in systems]
     trained = network.trained_knots
     knots, error = trained or _FIRST_KNOTS, math.inf
     while trained or knots <= MOST_KNOTS:
         baked = copy.deepcopy(network)
         baked.bake(knots)
         written = reloaded(baked, dtype)
-        found = [_outputs(written, names, _rounded(system, dtype)) for system in systems]
+        found = [outputs_of(written, names, rounded_system(system, dtype)) for system in systems]
         error = max(largest_error(f, e, units) for f, e in zip(found, expected, strict=True))
         if error <= tolerance:
             return baked, RadialTableEntry(knots=knots, tolerance=tolerance, measured_error=error)
@@ -139,12 +139,13 @@ def _system(
     return species, scalars, edge_vector, sender, first_edge(receiver, n)
 
 
-def _rounded(system: Inputs, dtype: torch.dtype) -> Inputs:
+def rounded_system(system: Inputs, dtype: torch.dtype) -> Inputs:
+    """A system of `trial_systems` in another precision."""
     species, scalars, edge_vector, sender, first = system
     return species, scalars.to(dtype), edge_vector.to(dtype), sender, first
 
 
-def _outputs(module: Any, names: list[str], system: Inputs) -> dict[str, Tensor]:
+def outputs_of(module: Any, names: list[str], system: Inputs) -> dict[str, Tensor]:
     """Outputs by name of a model or of its script."""
     with torch.no_grad():
         state = module.encode(*system)

@@ -183,6 +183,22 @@ def test_networks_are_not_restored(tmp_path: Path):
         restored_model(tmp_path / "m.pt")
 
 
+def test_constants_of_earlier_versions_do_not_hinder_restoring(tmp_path: Path) -> None:
+    model = build("structural", cutoff=1.5)
+    model.register_buffer("shell_table", torch.ones(3))
+    save_model(model, tmp_path / "m.pt")
+    restored = restored_model(tmp_path / "m.pt")
+    assert torch.equal(restored.decoder.weight, model.decoder.weight)
+
+
+def test_a_file_that_calculates_otherwise_is_not_restored(tmp_path: Path) -> None:
+    model = build("structural", cutoff=1.5)
+    model.one_hot *= 2  # which a new model would have as it was
+    save_model(model, tmp_path / "m.pt")
+    with pytest.raises(ModelFileError, match=r"m.pt: expected a model that its parameters desc.*"):
+        restored_model(tmp_path / "m.pt")
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

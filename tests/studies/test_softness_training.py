@@ -59,6 +59,15 @@ def test_who_is_about_to_rearrange_and_who_has_not(tmp_path: Path) -> None:
     assert not (soft & hard).any()
 
 
+def test_the_threshold_as_it_is_printed_is_not_below_itself(tmp_path: Path) -> None:
+    file = write_trajectory(tmp_path / "run.dump", jumping(FRAMES), style="xu")
+    usual = replace(OPTIONS, threshold=None, training_threshold=None)
+    threshold = find_rearranging([file], usual, SILENT).threshold
+    given = threshold * (1 - 4e-6)  # may be how six digits are printed
+    found = find_rearranging([file], replace(usual, training_threshold=given), SILENT)
+    assert found.training_threshold == threshold
+
+
 def test_quiet_is_the_measured_relaxation_time(tmp_path: Path) -> None:
     """Random walks with steps of a width s: F_s = exp(-(k s)^2 n / 2) after n frames."""
     width = 0.06

@@ -15,6 +15,7 @@ from glassml.data import Dataset
 from glassml.errors import ConfigError, ModelFileError
 from glassml.export import read_manifest
 from glassml.inference import Predictor
+from glassml.pretrained import pretrained_path
 from glassml.settings import write_yaml
 from glassml.training import RunResult, load_trained_model, parse_config, train
 
@@ -56,6 +57,16 @@ def trained(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "output": str(folder),
     }
     return train(parse_config(settings)).folder
+
+
+def test_a_model_file_is_written_anew_with_its_record(tmp_path: Path) -> None:
+    old = pretrained_path("kob_andersen_T0.44_average")
+    result = _glassml("export", old, "-o", tmp_path / "new.pt")
+    assert result.exit_code == 0, result.output
+    before, after = read_manifest(old), read_manifest(tmp_path / "new.pt")
+    assert before.training.accuracy is not None
+    for field in ("training", "domain", "positions", "window", "hyperparameters", "outputs"):
+        assert getattr(after, field) == getattr(before, field), field
 
 
 @pytest.mark.parametrize(

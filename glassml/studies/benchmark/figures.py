@@ -67,11 +67,16 @@ def cost_figure(
 
 
 @styled
-def time_figure(task: BenchmarkTask, entries: Sequence[EntryResult]) -> Figure:
-    """The coefficient `mean` against the time of the labels."""
+def time_figure(task: BenchmarkTask, entries: Sequence[EntryResult]) -> Figure | None:
+    """The coefficient `mean` against the time of the labels.
+
+    Returns:
+        None if no entry has a coefficient.
+    """
     figure = Figure(figsize=_SIZE, layout="constrained")
     axes = figure.subplots()
-    _draw_entries(axes, task, entries)
+    if not _draw_entries(axes, task, entries):
+        return None
     _finish(axes, task)
     legend_below(figure, [axes])
     return figure
@@ -96,7 +101,9 @@ def published_figure(
     return figure
 
 
-def _draw_entries(axes: Axes, task: BenchmarkTask, entries: Sequence[EntryResult]) -> None:
+def _draw_entries(axes: Axes, task: BenchmarkTask, entries: Sequence[EntryResult]) -> int:
+    """Draws the entries that have coefficients; how many there are."""
+    drawn = 0
     for k, entry in enumerate(entries):
         found = [entry.score(task.species[0], time, "mean") for time in task.times]
         scores = [score for score in found if score is not None]
@@ -107,6 +114,8 @@ def _draw_entries(axes: Axes, task: BenchmarkTask, entries: Sequence[EntryResult
                 [np.nan if score.error is None else score.error for score in scores],
                 **_style(k, entry),
             )
+            drawn += 1
+    return drawn
 
 
 def _finish(axes: Axes, task: BenchmarkTask) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -169,6 +170,9 @@ class _Pass:
         self.training_threshold = options.training_threshold or max(
             _TRAINING_THRESHOLD * sigma**2, self.threshold
         )
+        # The same number, as it is printed, may be smaller by rounding.
+        if math.isclose(self.training_threshold, self.threshold, rel_tol=1e-5):
+            self.training_threshold = self.threshold
         if self.training_threshold < self.threshold:
             raise InputError(
                 f"--training-threshold: expected at least --threshold ({self.threshold:g}); found "

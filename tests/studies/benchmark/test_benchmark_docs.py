@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import runpy
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,14 +13,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from pages import command_lines, executed
 
 from glassml.data import Dataset
 from glassml.export import save_model
 from glassml.models import build
-from glassml.studies.benchmark import load_entry, load_task, shipped_tasks
+from glassml.studies.benchmark import load_entry, load_task, read_results, shipped_tasks
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+TASKS = REPOSITORY / "glassml" / "studies" / "benchmark" / "tasks"
 PAGE = (REPOSITORY / "docs" / "howto" / "benchmark.md").read_text(encoding="utf-8")
 ONE_FOLD = ["--fold", "1", "--budget", "1s"]
 
@@ -94,23 +97,60 @@ def test_tasks_and_recipes_have_the_sizes_that_the_page_states() -> None:
             assert {len(fold.test) for fold in task.folds} == {int(row.split("|")[1].split()[0][0])}
 
 
+@pytest.fixture
+def small_task(workplace: Path) -> Path:
+    """shipped_T0.64 with one fold of two training configurations."""
+    task = yaml.safe_load((TASKS / "shipped_T0.64.yaml").read_text())
+    data, fold = task["data"], task["folds"][0]
+    parts = {"train": fold["train"][:2], "validation": fold["validation"], "test": fold["test"]}
+    changes = {"name": "small", "datasets": {data: task["datasets"][data]}, "folds": [parts]}
+    path = workplace / "small.yaml"
+    path.write_text(yaml.safe_dump({**task, **changes, "transfer": []}))
+    return path
+
+
+def run_script(name: str, *words: str) -> None:
+    """A script of the examples, as its own program."""
+    script = f"examples/benchmark/{name}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [script, *words])
+        runpy.run_path(script, run_name="__main__")
+
+
 def test_the_entry_cage_reads_what_its_script_makes(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch, glassml: Callable[..., Any]
+    small_task: Path, glassml: Callable[..., Any]
 ) -> None:
-    """Twenty steps in place of 20 000, and the fold that is tested on."""
-    script = "examples/benchmark/cages.py"
-    words = ["kob_andersen_T0.64", "caged.h5", "--temperature", "0.64", "--steps", "20"]
-    monkeypatch.setattr(sys, "argv", [script, *words])
-    runpy.run_path(script, run_name="__main__")
+    """Twenty steps in place of 20 000, and one small fold."""
+    run_script(
+        "cages.py", "kob_andersen_T0.64", "caged.h5", "--temperature", "0.64", "--steps", "20"
+    )
     with Dataset("caged.h5") as caged:
         assert len(caged) == 10
         moved = caged[0].structures["cage"] - caged[0].positions
         assert 0 < np.linalg.norm(moved, axis=1).max() < 0.5  # within the cage of radius 0.4
     data = ["--data", "kob_andersen_T0.64=caged.h5"]
     run = glassml(
-        "benchmark", "run", "shipped_T0.64", "examples/benchmark/cage.yaml", *data, *ONE_FOLD
+        "benchmark", "run", str(small_task), "examples/benchmark/cage.yaml", *data, *ONE_FOLD
     )
     assert run.code == 0, run.err
+
+
+def test_the_entry_softness_reads_what_its_script_makes(
+    small_task: Path, glassml: Callable[..., Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A trajectory of 80 in place of 1000, on which only particles B rearrange often enough."""
+    words = [str(small_task), "--temperature", "0.64", "--time", "80", "--quiet", "5", "-o", "soft"]
+    run_script("softness.py", *words)
+    (accuracy,) = re.findall(r"^fold 1, B: accuracy (0\.\d{3})$", capfd.readouterr().out, re.M)
+    assert 0.5 < float(accuracy) < 0.8
+    shutil.copy("examples/benchmark/softness.yaml", "soft")
+    run = glassml(
+        "benchmark", "run", str(small_task), "soft/softness.yaml", "-o", "results", *ONE_FOLD
+    )
+    assert run.code == 0, run.err
+    (result,) = read_results([Path("results")])
+    of_b = [score.value for score in result.scores if score.species == "B" and score.time == 16.5]
+    assert max(of_b) > 0.1
 
 
 def test_every_entry_that_ships_is_valid() -> None:

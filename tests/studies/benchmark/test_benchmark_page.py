@@ -107,6 +107,16 @@ def test_the_page_holds_every_entry_on_light_and_dark_ground(task, results, tmp_
     assert text.read_text().startswith("## tiny\n\n| entry |")
 
 
+def test_a_page_of_entries_without_any_coefficient(task, tmp_path) -> None:
+    """Constant predictions have none."""
+    nothing = [made_up("constant", fold, 0.0, scores=()) for fold in (1, 2)]
+    two_times = task.model_copy(update={"times": (1.0, 100.0), "published": None})
+    write_page([two_times], nothing, tmp_path)
+    html = (tmp_path / "benchmark.html").read_text()
+    assert "<b>constant</b>" in html
+    assert "<img" not in html
+
+
 def test_results_of_several_machines_are_merged(results, tmp_path: Path) -> None:
     for result in results[:3]:
         write_result(result, tmp_path / "here")
