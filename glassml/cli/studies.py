@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -69,6 +69,15 @@ _Scalars = Annotated[
         metavar="NAME",
         help="For structural, boattini and cage: a per-particle scalar to use as input. May be "
         "repeated.",
+    ),
+]
+_Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--setting",
+        metavar="NAME=VALUE",
+        help="For structural, boattini and cage: a hyperparameter, such as cutoff=2.0; lengths in "
+        "the unit of DATASET. May be repeated.",
     ),
 ]
 _Reversed = Annotated[
@@ -167,6 +176,7 @@ def refit(
     output: ModelOutput,
     positions: _Positions = None,
     scalar: _Scalars = None,
+    setting: _Settings = None,
     reversed_runs: _Reversed = None,
     label_noise: _LabelNoise = 0.0,
     table: Tables = None,
@@ -181,7 +191,7 @@ def refit(
     evaluate`.
 
     MODEL may also be `structural`, `boattini` or `cage`: classical averaged descriptors, which need
-    no training; then --positions and --scalar say what they are calculated from.
+    no training; then --positions and --scalar say what they are calculated from, and --setting how.
 
     For example:
 
@@ -200,7 +210,8 @@ def refit(
     opened = Dataset(dataset)
     runs = None if reversed_runs is None else Dataset(reversed_runs)
     with TemporaryDirectory() as folder:
-        predictor = _described(model, opened, positions, scalar, device, Path(folder))
+        inputs = _Inputs(positions, scalar or [], setting or [])
+        predictor = _described(model, opened, inputs, device, Path(folder))
         result = fit_decoders(
             predictor,
             opened,
@@ -273,28 +284,34 @@ def few_shot(
     say_written(picture)
 
 
+class _Inputs(NamedTuple):
+    """Options of descriptors that need no training."""
+
+    positions: str | None
+    scalars: list[str]
+    settings: list[str]
+
+
 def _described(
-    model: Path,
-    dataset: Dataset,
-    positions: str | None,
-    scalars: list[str] | None,
-    device: str,
-    folder: Path,
+    model: Path, dataset: Dataset, inputs: _Inputs, device: str, folder: Path
 ) -> Predictor:
     """The model to refit; descriptors that need no training are made for the dataset."""
     from glassml.inference import Predictor
     from glassml.models import untrained_models
+    from glassml.settings import apply_overrides
     from glassml.studies.refit import untrained
 
     names = untrained_models()
     if str(model) in names and not model.exists():
         file = folder / f"{model}.pt"
-        untrained(str(model), dataset, file, positions or "thermal", scalars or [])
+        settings = apply_overrides({}, inputs.settings, "cutoff=2.0")
+        positions = inputs.positions or "thermal"
+        untrained(str(model), dataset, file, positions, inputs.scalars, settings)
         return Predictor(file, device, check_domain=False)
-    if positions is not None or scalars:
+    if any(inputs):
         raise InputError(
-            f"--positions, --scalar: expected one of {', '.join(names)}, as a model file has its "
-            f"own inputs; found {model}"
+            f"--positions, --scalar, --setting: expected one of {', '.join(names)}, as a model "
+            f"file has its own inputs; found {model}"
         )
     return _linear(model, device)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from ase import Atoms
@@ -20,12 +21,13 @@ from glassml.data import (
 )
 from glassml.data.stated_species import species_by_symbol, species_in_file
 from glassml.domain import mean_spacing
-from glassml.errors import InputError
+from glassml.errors import ConfigError, InputError
 from glassml.export import save_model
 from glassml.models import REFERENCE_SPACING, build, material_lengths, parameters_of
 
 __all__ = ["descriptors_for_frames", "save_untrained", "usual_spacing"]
 
+_DECIDED = ("species", "times", "scalar_inputs", "length_unit")
 _SHIFTS = {shift for structure in POSITIONS for shift in shift_names(structure)}
 
 
@@ -40,6 +42,7 @@ def save_untrained(
     scalars: Sequence[str] = (),
     positions: str = THERMAL,
     window: Window | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the file of a model whose descriptors need no training; it predicts a propensity of 0.
 
@@ -53,10 +56,18 @@ def save_untrained(
         scalars: per-particle scalars that the model reads besides those that it always reads.
         positions: one of `glassml.data.POSITIONS`.
         window: of averages that the model reads.
+        settings: other hyperparameters of the model; lengths are in the unit of length.
 
     Raises:
         InputError: the model always reads thermal positions, and others are given.
+        ConfigError: a setting that the model lacks, a wrong value, or one that the data decide.
     """
+    for setting in settings or {}:
+        if setting in _DECIDED:
+            raise ConfigError(
+                f"settings: expected none of {', '.join(_DECIDED)}, which the data and other "
+                f"options decide; found {setting}"
+            )
     always = parameters_of(name)["scalar_inputs"]
     if positions != THERMAL and set(always) & _SHIFTS:
         raise InputError(
@@ -65,7 +76,7 @@ def save_untrained(
         )
     model = build(
         name,
-        **material_lengths(name, spacing),
+        **{**material_lengths(name, spacing), **(settings or {})},
         species=species,
         times=times,
         scalar_inputs=(*always, *scalars),

@@ -7,7 +7,7 @@ to the new data. F. S. Pezzicoli, G. Charpiat, F. P. Landes, SciPost Phys. 16, 1
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,7 +168,12 @@ def refit(
 
 
 def untrained(
-    name: str, dataset: Dataset, path: str | Path, positions: str, scalars: Sequence[str]
+    name: str,
+    dataset: Dataset,
+    path: str | Path,
+    positions: str,
+    scalars: Sequence[str],
+    settings: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the file of a model whose descriptors need no training, for `refit`.
 
@@ -180,8 +185,10 @@ def untrained(
         path: the file to write.
         positions: one of `glassml.data.POSITIONS`.
         scalars: per-particle scalars that the model reads besides those that it always reads.
+        settings: other hyperparameters of the model; lengths are in the unit of the dataset.
 
     Raises:
+        ConfigError: a setting that the model lacks or a wrong value.
         InputError: unknown positions, no labels, or no averaged positions that the model reads.
     """
     if positions not in POSITIONS:
@@ -199,6 +206,7 @@ def untrained(
         scalars=scalars,
         positions=positions,
         window=window,
+        settings=settings,
     )
 
 

@@ -73,6 +73,35 @@ def test_the_state_of_the_cage_alone(glassml: Callable, workplace: Path) -> None
     ]
 
 
+def test_settings_of_descriptors(glassml: Callable, workplace: Path) -> None:
+    Path("train.h5").unlink(missing_ok=True)
+    write_train("train.h5", "inherent")
+    options = ["--setting", "cutoff=1.75", "--setting", "averages=1"]
+    done = glassml("refit", "structural", "train.h5", "-o", "few.pt", *options)
+    assert done.code == 0, done.err
+    found = read_manifest("few.pt")
+    assert (found.cutoff, found.hyperparameters["averages"]) == (1.75, 1)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("cutof=2", "found 'cutof' (did you mean 'cutoff'?)"),
+        ("cutoff", "override 'cutoff': expected section.field=value, for example cutoff=2.0"),
+        ("times=[1]", "settings: expected none of species, times, scalar_inputs, length_unit"),
+        ("averages=many", "averages: expected a whole number"),
+    ],
+)
+def test_wrong_settings_of_descriptors(
+    glassml: Callable, workplace: Path, setting: str, message: str
+) -> None:
+    Path("train.h5").unlink(missing_ok=True)
+    write_train("train.h5", "inherent")
+    done = glassml("refit", "structural", "train.h5", "-o", "m.pt", "--setting", setting)
+    assert done.code == 1
+    assert message in " ".join(done.err.split())
+
+
 @pytest.mark.parametrize(
     ("structures", "options", "message"),
     [

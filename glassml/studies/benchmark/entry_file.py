@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from glassml.data import POSITIONS
 from glassml.errors import ConfigError, InputError, did_you_mean, not_one_of
-from glassml.models import available, untrained_models
+from glassml.models import available, parameters_of, untrained_models
 from glassml.settings import read_yaml, validated
 
 __all__ = ["Entry", "Reads", "Refit", "load_entry"]
@@ -72,6 +72,11 @@ class Refit(_Part):
         default="thermal", description="what descriptors of the registry are calculated from"
     )
     scalars: tuple[str, ...] = Field(default=(), description="per-particle scalars that they read")
+    settings: dict[str, Any] = Field(
+        default={},
+        description="hyperparameters of descriptors of the registry; lengths in the unit of the "
+        "data",
+    )
     label_noise: float = Field(
         default=0.0, ge=0, description="labels of R runs have the weight R / (R + this) in the fit"
     )
@@ -227,3 +232,13 @@ def _check_models(entry: Entry, source: str) -> None:
     for name in names:
         if name not in available():
             raise ConfigError(f"{source}: train.model.name: {not_one_of(name, available())}")
+    if entry.refit is None or not entry.refit.settings:
+        return
+    if entry.refit.model not in available():
+        raise ConfigError(
+            f"{source}: refit.settings: expected none, as a model file has its own; found some"
+        )
+    known = parameters_of(entry.refit.model)
+    for name in entry.refit.settings:
+        if name not in known:
+            raise ConfigError(f"{source}: refit.settings: {not_one_of(name, tuple(known))}")

@@ -84,6 +84,8 @@ def fit_task(job: Job) -> Task:
     else:
         recipe = job.entry.refit.of_fold(job.split.number)
         facts["refit"] = recipe.model_dump(mode="json")
+        if not recipe.settings:  # as in results of versions that had none
+            del facts["refit"]["settings"]
         if recipe.model not in available():
             check_decoder(recipe.model)
             facts["network"] = sha256_of(model_path(recipe.model))
@@ -167,7 +169,9 @@ def _refitted(job: Job, folder: Path) -> Fit:
         network = Path(recipe.model)
         if recipe.model in available():
             network = folder / f"{recipe.model}.pt"
-            untrained(recipe.model, dataset, network, recipe.positions, recipe.scalars)
+            untrained(
+                recipe.model, dataset, network, recipe.positions, recipe.scalars, recipe.settings
+            )
         predictor = Predictor(network, "cpu", check_domain=False)
         refit(predictor, dataset, folder / MODEL, label_noise=recipe.label_noise)
     subset.unlink()

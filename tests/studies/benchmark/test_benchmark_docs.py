@@ -139,8 +139,8 @@ def test_the_entry_softness_reads_what_its_script_makes(
     small_task: Path, glassml: Callable[..., Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A trajectory of 80 in place of 1000."""
-    words = "--temperature 0.64 --time 80 --quiet 5 --training-threshold 0.25 -o soft".split()
-    run_script("softness.py", str(small_task), *words)
+    words = ["--temperature", "0.64", "--time", "80", "--quiet", "5", "-o", "soft"]
+    run_script("softness.py", str(small_task), *words, "--training-threshold", "0.25")
     (accuracy,) = re.findall(r"^fold 1, B: accuracy (0\.\d{3})$", capfd.readouterr().out, re.M)
     assert 0.5 < float(accuracy) < 0.8
     shutil.copy("examples/benchmark/softness.yaml", "soft")

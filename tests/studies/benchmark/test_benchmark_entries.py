@@ -70,6 +70,11 @@ def test_files_are_beside_the_entry_file(entry: Callable[..., Entry], tmp_path: 
         ({"train": {"data": {"train": "x.h5"}}}, r"train: expected no data.train, which the task"),
         ({"train": {"model": {"name": "botann"}}}, r"train.model.name: .*did you mean 'botan'"),
         ({"refit": {"model": "structural", "penalty": 3}}, r"refit.penalty: unknown field"),
+        ({"refit": {"settings": {"cutof": 2.0}}}, r"refit.settings: .*did you mean 'cutoff'"),
+        (
+            {"refit": {"model": "m_{fold}.pt", "settings": {"cutoff": 2.0}}},
+            r"refit.settings: expected none, as a model file has its own; found some",
+        ),
     ],
 )
 def test_wrong_entries_are_refused(

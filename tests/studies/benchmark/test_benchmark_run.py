@@ -16,7 +16,7 @@ from training.tiny_dataset import labelled, write_dataset
 
 from glassml.data import Dataset
 from glassml.errors import ConfigError, ModelFileError
-from glassml.export import save_model
+from glassml.export import read_manifest, save_model
 from glassml.inference import Predictor
 from glassml.models import registry
 from glassml.studies.benchmark import (
@@ -331,6 +331,16 @@ def test_descriptors_are_fitted_in_closed_form(
     assert result.fit.configurations == 4
     assert (result.way, result.model) == ("refit", "structural")
     assert not list((tmp_path / "out").glob("work/*/fold.h5"))
+
+
+def test_descriptors_with_settings(
+    opened: OpenTask, entry: Callable[..., Entry], tmp_path: Path
+) -> None:
+    recipe = entry("few", refit={"model": "structural", "settings": {"averages": 1, "l_max": 2}})
+    assert run_benchmark(opened, [recipe], tmp_path / "out", FIRST) == {}
+    (file,) = (tmp_path / "out").glob("work/*/model.pt")
+    found = read_manifest(file).hyperparameters
+    assert (found["averages"], found["l_max"], found["shells"]) == (1, 2, 25)
 
 
 def test_descriptors_of_a_model_for_each_fold(
