@@ -93,7 +93,7 @@ GROUPS = (
     Group(
         {fitting.fit: 1, scoring.score: 1},
         ("studies/benchmark/fitting.py", "studies/benchmark/scoring.py"),
-        "b769ef803d702b9c",
+        "1068eb1cb7da0912",
     ),
 )
 
