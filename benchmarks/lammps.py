@@ -25,6 +25,7 @@ __all__ = [
     "Segment",
     "Session",
     "check_values",
+    "compute_segment",
     "evaluations_with_memory",
     "network_segment",
     "prepare_liquid",
@@ -102,6 +103,24 @@ def network_segment(model: Path, steps: int, every: int = 1, name: str = "networ
         before="compute energy all pe/atom\n"
         f"fix ml all glassml {every} {model.absolute()} A B scalar c_energy threads 1",
         after="unfix ml\nuncompute energy",
+    )
+
+
+def compute_segment(name: str, command: str, steps: int, column: str = "[1]") -> Segment:
+    """Steps with a per-atom compute that is evaluated at each, because an average asks for it.
+
+    Args:
+        name: of the segment.
+        command: style and arguments of the compute.
+        steps: number of steps.
+        column: of an array; "" for a vector.
+    """
+    return Segment(
+        name,
+        steps,
+        before=f"compute order all {command}\ncompute largest all reduce max c_order{column}\n"
+        "fix asks all ave/time 1 1 1 c_largest",
+        after="unfix asks\nuncompute largest\nuncompute order",
     )
 
 

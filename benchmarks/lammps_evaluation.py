@@ -8,6 +8,7 @@ from benchmarks.lammps import (
     Segment,
     Session,
     check_values,
+    compute_segment,
     network_segment,
     prepare_liquid,
     run_session,
@@ -49,7 +50,7 @@ def measure(size: Size, folder: Path) -> Outcome:
         [
             Segment("none", steps),
             network_segment(file, steps),
-            *(_compute_segment(key, command, steps) for key, command in COMPUTES.items()),
+            *(compute_segment(key, command, steps) for key, command in COMPUTES.items()),
         ],
         rounds=ROUNDS[size],
         ranks=RANKS,
@@ -76,17 +77,6 @@ def measure(size: Size, folder: Path) -> Outcome:
             "orientorder/atom's neighbour list is built when LAMMPS renews its lists; evaluated "
             "rarely, it would have to be built for each evaluation",
         ),
-    )
-
-
-def _compute_segment(name: str, command: str, steps: int) -> Segment:
-    """A per-atom compute that is evaluated at every step, because an average asks for it."""
-    return Segment(
-        name,
-        steps,
-        before=f"compute order all {command}\ncompute largest all reduce max c_order[1]\n"
-        "fix asks all ave/time 1 1 1 c_largest",
-        after="unfix asks\nuncompute largest\nuncompute order",
     )
 
 

@@ -29,11 +29,15 @@ _EXTENSIONS = ("avx2", "fma", "avx512f", "avx512vl", "avx512_vnni", "avx512_fp16
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def describe() -> dict[str, Any]:
-    """Machine, versions, commit, command and time, ready for JSON."""
+def describe(program: str = "benchmarks.run") -> dict[str, Any]:
+    """Machine, versions, commit, command and time, ready for JSON.
+
+    Args:
+        program: the module that runs.
+    """
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": shlex.join(["python", "-m", "benchmarks.run", *_arguments(sys.argv[1:])]),
+        "command": shlex.join(["python", "-m", program, *_arguments(sys.argv[1:])]),
         "commit": _commit(),
         "machine": {
             **_processor(),
