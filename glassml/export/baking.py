@@ -90,11 +90,12 @@ def largest_error(
             own.
     """
     largest = {name: expected[(units or {}).get(name, name)].abs().max() for name in expected}
-    return max(
+    errors = [
         float((found[name] - expected[name]).abs().max() / largest[name])
         for name in expected
         if largest[name] > 0
-    )
+    ]
+    return max(errors, default=0.0)
 
 
 def trial_systems(model: GlassModel) -> list[Inputs]:
