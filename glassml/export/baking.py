@@ -88,14 +88,17 @@ def largest_error(
         expected: the same.
         units: output -> the output whose largest absolute value it is divided by; default: its
             own.
+
+    Returns:
+        Infinite if a value is not finite. An output that should be 0 everywhere counts as it is.
     """
+    if not all(t.isfinite().all() for t in (*found.values(), *expected.values())):
+        return math.inf
     largest = {name: expected[(units or {}).get(name, name)].abs().max() for name in expected}
-    errors = [
-        float((found[name] - expected[name]).abs().max() / largest[name])
-        for name in expected
-        if largest[name] > 0
-    ]
-    return max(errors, default=0.0)
+    return max(
+        float((found[name] - of_name).abs().max() / (largest[name] if largest[name] > 0 else 1.0))
+        for name, of_name in expected.items()
+    )
 
 
 def trial_systems(model: GlassModel) -> list[Inputs]:

@@ -21,7 +21,7 @@ from glassml.data import (
 )
 from glassml.data.stated_species import species_by_symbol, species_in_file
 from glassml.domain import mean_spacing
-from glassml.errors import ConfigError, InputError
+from glassml.errors import ConfigError, InputError, not_one_of
 from glassml.export import save_model
 from glassml.models import REFERENCE_SPACING, build, material_lengths, parameters_of
 
@@ -68,6 +68,8 @@ def save_untrained(
                 f"settings: expected none of {', '.join(_DECIDED)}, which the data and other "
                 f"options decide; found {setting}"
             )
+        if setting not in parameters_of(name):
+            raise ConfigError(f"settings: {not_one_of(setting, tuple(parameters_of(name)))}")
     always = parameters_of(name)["scalar_inputs"]
     if positions != THERMAL and set(always) & _SHIFTS:
         raise InputError(

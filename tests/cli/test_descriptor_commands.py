@@ -86,9 +86,10 @@ def test_settings_of_descriptors(glassml: Callable, workplace: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("cutof=2", "found 'cutof' (did you mean 'cutoff'?)"),
+        ("cutof=2", "found 'cutof'"),
         ("cutoff", "override 'cutoff': expected section.field=value, for example cutoff=2.0"),
         ("times=[1]", "settings: expected none of species, times, scalar_inputs, length_unit"),
+        ("name=x", "settings: expected one of species, times, cutoff"),
         ("averages=many", "averages: expected a whole number"),
     ],
 )

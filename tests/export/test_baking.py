@@ -37,6 +37,25 @@ def test_error_on_another_system_is_about_the_tolerance(model: SE3GNN, tolerance
     assert largest_error({"state": found}, {"state": expected}) < 3 * tolerance
 
 
+@pytest.mark.parametrize(
+    ("found", "expected", "error"),
+    [
+        ([1.0, 2.1], [1.0, 2.0], 0.05),
+        ([0.0, 0.0], [0.0, 0.0], 0.0),
+        ([0.0, 5.0], [0.0, 0.0], 5.0),
+        ([1.0, float("nan")], [1.0, 2.0], float("inf")),
+        ([1.0, 2.0], [1.0, float("nan")], float("inf")),
+    ],
+)
+def test_errors_of_zeros_and_of_what_is_no_number(
+    found: list[float], expected: list[float], error: float
+) -> None:
+    good = torch.ones(2, dtype=torch.float64)
+    values = [torch.tensor(v, dtype=torch.float64) for v in (found, expected)]
+    result = largest_error({"good": good, "x": values[0]}, {"good": good, "x": values[1]})
+    assert result == pytest.approx(error)
+
+
 def test_finer_tolerance_takes_more_knots_and_error_falls_with_their_square(model: SE3GNN) -> None:
     entries = [bake(model, tolerance, torch.float64)[1] for tolerance in (1e-4, 1e-6)]
     coarse, fine = entries
