@@ -5,7 +5,8 @@
 Each entry of `glassml benchmark` is made into a model file without training, because weights do not
 change what an evaluation costs. All of them and the computes are evaluated in turn in one LAMMPS
 process, by segments of a run with an evaluation at every step (averaged positions: at every second
-step, with two samples), less segments with none.
+step, with two samples), less segments with none. Values of each model are compared with those in
+Python first.
 """
 
 from __future__ import annotations
@@ -21,20 +22,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.lammps import Segment, check_values, compute_segment, prepare_liquid, run_session
+from benchmarks.lammps import Segment, compute_segment, prepare_liquid, run_session
 from benchmarks.machine import describe
+from benchmarks.outcome import Comparison
 from benchmarks.systems import network
 from glassml.errors import ConfigError, GlassMLError
 from glassml.export import save_model
 from glassml.files import atomic_write
-from glassml.inference import save_untrained
-from glassml.models import REFERENCE_SPACING, build
+from glassml.inference import Predictor
+from glassml.models import available, build, parameters_of
 from glassml.studies.benchmark import Entry, load_entry
 
 __all__ = ["costs", "untrained_file"]
 
 CELLS = 16  # to the third power: particles
 MELT = 2000
+TOLERANCE = 1e-4  # of the largest value, between LAMMPS and Python in float32
 STEPS = 10
 ROUNDS = 5
 COMPUTES = {
@@ -61,17 +64,19 @@ def costs(
     Raises:
         ConfigError: an entry is not a recipe, or reads other positions.
     """
+    files = {entry.name: untrained_file(entry, folder) for entry in entries}
     segments = [Segment("none", STEPS), Segment("none, twice the steps", 2 * STEPS)]
-    segments += [_segment(entry, untrained_file(entry, folder)) for entry in entries]
+    segments += [_segment(entry, files[entry.name]) for entry in entries]
     segments += [
         compute_segment(name, command, STEPS, column)
         for name, (command, column) in COMPUTES.items()
     ]
-    model, file = network("tiny"), folder / "checked.pt"
-    save_model(model, file)
     data = prepare_liquid(folder, cells, MELT)
+    for entry, file in files.items():
+        _check(entry, file, data, folder)
+    file = folder / "network.pt"  # evaluated once, before the clock starts
+    save_model(network("tiny"), file)
     session = run_session(folder, data, file, segments, rounds=rounds, warm_up=STEPS)
-    check_values("fix glassml, first configuration", session, model, file).verify()
 
     def of(name: str, positions: str = "thermal") -> list[float]:
         without = "none" if positions == "thermal" else "none, twice the steps"
@@ -87,38 +92,49 @@ def costs(
 
 
 def untrained_file(entry: Entry, folder: Path) -> Path:
-    """The model of a recipe, for thermal positions and one time, with no trained weights.
+    """The model of a recipe, for thermal positions and one time, with random weights.
 
     Raises:
         ConfigError: the entry is no recipe of descriptors or of a network on positions alone.
     """
-    file = folder / f"{entry.name}.pt"
-    if entry.refit is not None and not entry.refit.scalars:
-        save_untrained(
-            file,
-            name=entry.refit.model,
-            species=("A", "B"),
-            length_unit="lj",
-            spacing=REFERENCE_SPACING,
-            settings=entry.refit.settings,
-        )
-        return file
-    if entry.train is None or _data(entry).get("scalars"):
+    settings: dict[str, Any] = {}
+    if entry.train is not None:
+        settings = dict(entry.train[-1]["model"])
+    elif entry.refit is not None and entry.refit.model in available():
+        settings = {"name": entry.refit.model, **entry.refit.settings}
+    scalars = _section(entry).get("scalars")
+    if not settings or scalars or parameters_of(settings["name"])["scalar_inputs"]:
         raise ConfigError(f"{entry.name}: expected a recipe that reads positions alone")
-    settings: Mapping[str, Any] = entry.train[-1]["model"]
     torch.manual_seed(0)
-    model = build(**settings)
-    save_model(model.eval(), file)
+    file = folder / f"{entry.name}.pt"
+    save_model(build(**settings).eval(), file)
     return file
 
 
-def _data(entry: Entry) -> Mapping[str, Any]:
-    assert entry.train is not None, "checked by the caller"
-    return entry.train[-1].get("data") or {}
+def _check(name: str, file: Path, data: Path, folder: Path) -> None:
+    """Compare values of the fix with those in Python; float32, sums in another order."""
+    first = Segment(
+        name,
+        0,
+        before=f"compute energy all pe/atom\nfix ml all glassml 1 {file.absolute()} A B threads 1",
+        after="unfix ml\nuncompute energy",
+    )
+    session = run_session(folder, data, file, [], first=first)
+    assert session.configuration is not None
+    predictor = Predictor(file, "cpu", threads=1, check_domain=False)
+    (expected,) = predictor.predict([session.configuration])
+    Comparison(name, session.values, expected["propensity"], TOLERANCE).verify()
+
+
+def _section(entry: Entry) -> Mapping[str, Any]:
+    """What an entry says about its data."""
+    if entry.refit is not None:
+        return {"positions": entry.refit.positions, "scalars": entry.refit.scalars}
+    return (entry.train or ({},))[-1].get("data") or {}
 
 
 def _positions(entry: Entry) -> str:
-    found = entry.refit.positions if entry.refit else _data(entry).get("positions", "thermal")
+    found = _section(entry).get("positions", "thermal")
     if found not in ("thermal", "average"):
         raise ConfigError(f"{entry.name}: positions: expected thermal or average; found {found}")
     return str(found)

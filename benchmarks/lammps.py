@@ -164,6 +164,7 @@ def run_session(
     ranks: int = 1,
     replicate: int = 1,
     warm_up: int = 0,
+    first: Segment | None = None,
 ) -> Session:
     """Run segments A B C, A B C, ... in one LAMMPS process.
 
@@ -178,6 +179,7 @@ def run_session(
         ranks: MPI ranks, one thread each.
         replicate: number of copies of the box in each direction.
         warm_up: steps before the first round.
+        first: what is evaluated beforehand, a fix ml and a compute energy; default: ``model``.
 
     Raises:
         BuildError: the LAMMPS plugin is not built for this environment.
@@ -186,7 +188,7 @@ def run_session(
     status = build_status("plugin")
     if not status.is_fresh:
         raise BuildError(f"fix glassml cannot be measured: {status.reason}")
-    first = network_segment(model, steps=0)
+    first = first or network_segment(model, steps=0)
     script = _start(data, replicate) + _dumped(first) + f"run {warm_up}\n"
     for segment in [*segments] * rounds:
         script += f"{segment.before}\nrun {segment.steps}\n{segment.after}\n"

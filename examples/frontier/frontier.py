@@ -25,6 +25,7 @@ HERE = Path(__file__).resolve().parent
 COSTS = HERE / "costs.json"
 RESULTS = (HERE / "results", HERE.parent / "benchmark" / "results")
 TASK = load_task("botan_T0.44")
+UNIT = "orientorder/atom"
 FAMILIES = (
     "descriptors, averaged positions",
     "descriptors, thermal positions",
@@ -99,18 +100,29 @@ def picture(found: list[Point], costs: Mapping[str, Any]) -> Figure:
 
 
 def table(found: list[Point], costs: Mapping[str, Any]) -> str:
-    """The same numbers for a page in Markdown."""
-    lines = ["| entry | reads | parameters | µs for each particle | Pearson `mean` |"]
-    lines.append("| --- | --- | ---: | ---: | ---: |")
+    """The same numbers for a page in Markdown, with costs in units of a compute's."""
+    head = (
+        "entry",
+        "reads",
+        "parameters",
+        "µs for each particle",
+        f"of `{UNIT}`",
+        "Pearson `mean`",
+    )
+    lines = [f"| {' | '.join(head)} |", "| --- | --- | ---: | ---: | ---: | ---: |"]
     for point in found:
-        first = point.entry.first
-        cost = "{:.1f} ({:.1f} .. {:.1f})".format(*point.cost)
-        name = point.entry.name
+        first, name = point.entry.first, point.entry.name
+        cost = priced(costs["entries"][name], costs)
         lines.append(f"| {name} | {first.reads} | {first.parameters} | {cost} | {point.score} |")
     for name, values in costs["computes"].items():
-        cost = "{:.1f} ({:.1f} .. {:.1f})".format(*spread(values))
-        lines.append(f"| `compute {name}` |  |  | {cost} |  |")
+        lines.append(f"| `compute {name}` |  |  | {priced(values, costs)} |  |")
     return "\n".join(lines)
+
+
+def priced(values: list[float], costs: Mapping[str, Any]) -> str:
+    """Two cells: a cost with its spread, and the median of its ratios to `UNIT`, round by round."""
+    ratio = np.median(np.divide(values, costs["computes"][UNIT]))
+    return "{:.1f} ({:.1f} .. {:.1f}) | {:.2g}".format(*spread(values), ratio)
 
 
 def main() -> None:

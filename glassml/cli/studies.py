@@ -19,6 +19,7 @@ from glassml.cli.options import (
     Tables,
     TimeOfLabels,
     Trust,
+    named,
     numbers,
 )
 from glassml.cli.output import check_tables, say_written, write_tables
@@ -304,7 +305,8 @@ def _described(
     names = untrained_models()
     if str(model) in names and not model.exists():
         file = folder / f"{model}.pt"
-        settings = apply_overrides({}, inputs.settings, "cutoff=2.0")
+        given = named(inputs.settings, "--setting", "VALUE")
+        settings = apply_overrides({}, [f"{name}={value}" for name, value in given.items()])
         positions = inputs.positions or "thermal"
         untrained(str(model), dataset, file, positions, inputs.scalars, settings)
         return Predictor(file, device, check_domain=False)

@@ -25,9 +25,10 @@ def restored_model(path: str | Path) -> GlassModel:
 
     Returns:
         The model in evaluation mode, in the precision of the file. Only models whose parameters
-        are exported as they are can be restored, such as `structural`. Networks are exported in
-        another form; load them from their run folders. Files of earlier versions may hold
-        constants that the present code makes itself: the restored model gives the same outputs.
+        are exported as they are can be restored, such as `structural`. Networks with radial tables
+        or batch norms are exported in another form; load them from their run folders. Files of
+        earlier versions may hold constants that the present code makes itself: the restored model
+        gives the same outputs.
 
     Raises:
         ModelFileError: it cannot be restored; or see `read_manifest`.
@@ -44,7 +45,13 @@ def restored_model(path: str | Path) -> GlassModel:
             f"{file}: expected a model that is exported as it is, such as structural; found "
             f"{manifest.model}. Give its run folder or checkpoint instead"
         ) from None
-    error = _difference(model.eval(), module, dtype)
+    names = [output.name for output in manifest.outputs]
+    if not set(names) <= {output.name for output in model.outputs}:
+        raise ModelFileError(
+            f"{file}: expected outputs among {', '.join(o.name for o in model.outputs)}, those of "
+            f"{manifest.model} in glassml {glassml.__version__}; found {', '.join(names)}"
+        )
+    error = _difference(model.eval(), module, names, dtype)
     if not error <= _TOLERANCE:
         raise ModelFileError(
             f"{file}: expected a model that its parameters describe; found one that glassml "
@@ -57,9 +64,10 @@ def restored_model(path: str | Path) -> GlassModel:
     return model
 
 
-def _difference(model: GlassModel, module: torch.jit.ScriptModule, dtype: torch.dtype) -> float:
-    """Largest relative difference of the outputs on systems for trial."""
-    names = [output.name for output in model.outputs]
+def _difference(
+    model: GlassModel, module: torch.jit.ScriptModule, names: list[str], dtype: torch.dtype
+) -> float:
+    """Largest relative difference of the outputs with these names on systems for trial."""
     errors = []
     for system in trial_systems(model):
         rounded = rounded_system(system, dtype)

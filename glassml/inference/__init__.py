@@ -20,6 +20,7 @@ from glassml.inference.predictor import EdgePrediction, Predictor
 from glassml.inference.sample_clock import SampleClock
 from glassml.inference.smoothing import Smoothing
 from glassml.inference.untrained import (
+    check_settings,
     descriptors_for_frames,
     save_untrained,
     usual_spacing,
@@ -40,6 +41,7 @@ __all__ = [
     "Smoothing",
     "annotate_atoms",
     "card_facts",
+    "check_settings",
     "descriptors_for_frames",
     "facts_in",
     "predict_file",

@@ -25,7 +25,7 @@ from glassml.errors import ConfigError, InputError, not_one_of
 from glassml.export import save_model
 from glassml.models import REFERENCE_SPACING, build, material_lengths, parameters_of
 
-__all__ = ["descriptors_for_frames", "save_untrained", "usual_spacing"]
+__all__ = ["check_settings", "descriptors_for_frames", "save_untrained", "usual_spacing"]
 
 _DECIDED = ("species", "times", "scalar_inputs", "length_unit")
 _SHIFTS = {shift for structure in POSITIONS for shift in shift_names(structure)}
@@ -62,14 +62,7 @@ def save_untrained(
         InputError: the model always reads thermal positions, and others are given.
         ConfigError: a setting that the model lacks, a wrong value, or one that the data decide.
     """
-    for setting in settings or {}:
-        if setting in _DECIDED:
-            raise ConfigError(
-                f"settings: expected none of {', '.join(_DECIDED)}, which the data and other "
-                f"options decide; found {setting}"
-            )
-        if setting not in parameters_of(name):
-            raise ConfigError(f"settings: {not_one_of(setting, tuple(parameters_of(name)))}")
+    check_settings(name, settings or {})
     always = parameters_of(name)["scalar_inputs"]
     if positions != THERMAL and set(always) & _SHIFTS:
         raise InputError(
@@ -90,6 +83,27 @@ def save_untrained(
         for parameter in model.parameters():
             parameter.zero_()
     save_model(model, path)
+
+
+def check_settings(name: str, settings: Iterable[str]) -> None:
+    """Refuse settings that the model lacks, and those that are not for the user to choose.
+
+    Args:
+        name: one of `glassml.models.untrained_models`.
+        settings: names of hyperparameters.
+
+    Raises:
+        ConfigError: one of them is another one; the message names those that there are.
+    """
+    free = [known for known in parameters_of(name) if known not in _DECIDED]
+    for setting in settings:
+        if setting in _DECIDED:
+            raise ConfigError(
+                f"settings: expected some of {', '.join(free)}; found {setting}, which the data "
+                "and other options decide"
+            )
+        if setting not in free:
+            raise ConfigError(f"settings: {not_one_of(setting, free)}")
 
 
 def usual_spacing(configurations: Iterable[Configuration], length_unit: str) -> float:

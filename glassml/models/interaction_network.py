@@ -24,7 +24,7 @@ __all__ = ["InteractionNetwork"]
 # The cutoff [sigma] of both publications. Vectors enter the networks in units of cutoff / 2, so
 # that they have the size of the published ones for any cutoff and unit of length.
 _PUBLISHED_CUTOFF = 2.0
-_EDGES_AT_ONCE = 4096  # of a block of first codes
+_EDGES_AT_ONCE = 16384  # of a block of first codes; enough to keep a GPU busy
 
 
 class InteractionNetwork(StandardisedModel):
@@ -141,7 +141,7 @@ class InteractionNetwork(StandardisedModel):
         if torch.is_grad_enabled():
             codes = self._edge_codes(edge_vector)
             return torch.cat([codes, self._fixed(codes)], dim=1)
-        # Block by block, so that hidden layers take no memory and stay in the processor's caches.
+        # Block by block, so that hidden layers take little memory.
         n_edges = edge_vector.shape[0]
         edges = edge_vector.new_zeros(n_edges, 2 * self.width)
         for first in range(0, n_edges, self.edges_at_once):

@@ -87,9 +87,9 @@ def test_settings_of_descriptors(glassml: Callable, workplace: Path) -> None:
     ("setting", "message"),
     [
         ("cutof=2", "found 'cutof'"),
-        ("cutoff", "override 'cutoff': expected section.field=value, for example cutoff=2.0"),
-        ("times=[1]", "settings: expected none of species, times, scalar_inputs, length_unit"),
-        ("name=x", "settings: expected one of species, times, cutoff"),
+        ("cutoff", "--setting: expected NAME=VALUE; found 'cutoff'"),
+        ("times=[1]", "; found times, which the data and other options decide"),
+        ("name=x", "settings: expected one of cutoff, l_max, start"),
         ("averages=many", "averages: expected a whole number"),
     ],
 )

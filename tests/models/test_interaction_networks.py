@@ -5,6 +5,8 @@ Float64 results are compared at 1e-12 of values of order one: the same sums in a
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -36,7 +38,9 @@ def trained(name: str, **settings: object) -> GlassModel:
 
 @pytest.fixture(scope="module", params=NAMES)
 def model(request: pytest.FixtureRequest) -> GlassModel:
-    return trained(request.param, width=8, n_layers=3)
+    network = trained(request.param, width=8, n_layers=3)
+    network.edges_at_once = 7  # so that first codes are made in many blocks
+    return network
 
 
 def inputs(*configurations: Configuration) -> tuple[Tensor, ...]:
@@ -100,6 +104,28 @@ def test_with_gradients_as_without(model: GlassModel) -> None:
     torch.testing.assert_close(model(*system).detach(), outputs(model, *system)["propensity"])
     gradients = torch.autograd.grad(model(*system).square().sum(), list(model.parameters()))
     assert all(gradient.abs().max() > 0 for gradient in gradients)
+
+
+def test_both_ways_through_the_steps_have_the_same_gradients(model: GlassModel) -> None:
+    """The engines of LAMMPS call `advance`; training calls `encode_all`."""
+    system, gradients = inputs(liquid(40, seed=3)), []
+    for encode_all in (model.encode_all, partial(GlassModel.encode_all, model)):
+        state, edges = encode_all(*system)
+        total = model.propensity(state).square().sum() + edges.square().sum()
+        gradients.append(torch.autograd.grad(total, list(model.edge_network.parameters())))
+    for found, expected in zip(*gradients, strict=True):
+        torch.testing.assert_close(found, expected, **EXACT)
+
+
+def test_without_any_edge(model: GlassModel) -> None:
+    alone = Configuration(
+        positions=np.zeros((1, 3)), cell=np.eye(3) * 9, species=[0], species_names=("A", "B")
+    )
+    system = inputs(alone)
+    assert len(system[3]) == 0
+    for name, values in outputs(model, *system).items():
+        assert torch.isfinite(values).all(), name
+        assert len(values) == (name not in [o.name for o in model.edge_outputs])
 
 
 def test_scripted(model: GlassModel) -> None:

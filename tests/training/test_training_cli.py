@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tiny_dataset import labelled, write_dataset
 from typer.testing import CliRunner, Result
@@ -13,11 +14,12 @@ from typer.testing import CliRunner, Result
 from glassml.cli import app, main
 from glassml.data import Dataset
 from glassml.errors import ConfigError, ModelFileError
-from glassml.export import read_manifest
+from glassml.export import FORMAT_VERSION, read_manifest
 from glassml.inference import Predictor
-from glassml.pretrained import pretrained_path
 from glassml.settings import write_yaml
 from glassml.training import RunResult, load_trained_model, parse_config, train
+
+FORMAT_3 = Path(__file__).parents[1] / "export" / "format_3" / "kob_andersen_T0.44_average.pt"
 
 
 def _glassml(*arguments: object) -> Result:
@@ -60,13 +62,20 @@ def trained(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_model_file_is_written_anew_with_its_record(tmp_path: Path) -> None:
-    old = pretrained_path("kob_andersen_T0.44_average")
-    result = _glassml("export", old, "-o", tmp_path / "new.pt")
+    """A file of format 3, whose code makes the same descriptors by other operators."""
+    result = _glassml("export", FORMAT_3, "-o", tmp_path / "new.pt")
     assert result.exit_code == 0, result.output
-    before, after = read_manifest(old), read_manifest(tmp_path / "new.pt")
+    before, after = read_manifest(FORMAT_3), read_manifest(tmp_path / "new.pt")
+    assert (before.format_version, after.format_version) == (3, FORMAT_VERSION)
     assert before.training.accuracy is not None
     for field in ("training", "domain", "positions", "window", "hyperparameters", "outputs"):
         assert getattr(after, field) == getattr(before, field), field
+    old, new = (
+        Predictor(file, "cpu", check_domain=False).predict([labelled(50)], as_given=True)[0]
+        for file in (FORMAT_3, tmp_path / "new.pt")
+    )
+    difference = np.abs(new["propensity"] - old["propensity"]).max()
+    assert 0 < difference < 1e-4 * np.abs(old["propensity"]).max()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from glassml.data import POSITIONS
 from glassml.errors import ConfigError, InputError, did_you_mean, not_one_of
-from glassml.models import available, parameters_of, untrained_models
+from glassml.inference import check_settings
+from glassml.models import available, untrained_models
 from glassml.settings import read_yaml, validated
 
 __all__ = ["Entry", "Reads", "Refit", "load_entry"]
@@ -234,11 +235,12 @@ def _check_models(entry: Entry, source: str) -> None:
             raise ConfigError(f"{source}: train.model.name: {not_one_of(name, available())}")
     if entry.refit is None or not entry.refit.settings:
         return
-    if entry.refit.model not in available():
+    if entry.refit.model not in untrained_models():
         raise ConfigError(
-            f"{source}: refit.settings: expected none, as a model file has its own; found some"
+            f"{source}: refit.settings: expected none for {entry.refit.model}, as they are for "
+            f"{', '.join(untrained_models())}; found {', '.join(entry.refit.settings)}"
         )
-    known = parameters_of(entry.refit.model)
-    for name in entry.refit.settings:
-        if name not in known:
-            raise ConfigError(f"{source}: refit.settings: {not_one_of(name, tuple(known))}")
+    try:
+        check_settings(entry.refit.model, entry.refit.settings)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: refit.{error}") from None

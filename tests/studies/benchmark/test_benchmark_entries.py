@@ -73,7 +73,15 @@ def test_files_are_beside_the_entry_file(entry: Callable[..., Entry], tmp_path: 
         ({"refit": {"settings": {"cutof": 2.0}}}, r"refit.settings: .*did you mean 'cutoff'"),
         (
             {"refit": {"model": "m_{fold}.pt", "settings": {"cutoff": 2.0}}},
-            r"refit.settings: expected none, as a model file has its own; found some",
+            r"refit.settings: expected none for m_{fold}.pt, as they are for .*; found cutoff",
+        ),
+        (
+            {"refit": {"model": "bapst", "settings": {"width": 3}}},
+            r"refit.settings: expected none for bapst, as they are for .*; found width",
+        ),
+        (
+            {"refit": {"settings": {"times": [1]}}},
+            r"refit.settings: expected some of cutoff, .*; found times, which the data and other",
         ),
     ],
 )
