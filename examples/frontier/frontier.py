@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,6 +64,15 @@ def points(costs: Mapping[str, Any]) -> list[Point]:
     return sorted(found, key=lambda point: point.cost)
 
 
+def has_one_above(point: Point, others: list[Point]) -> bool:
+    """Whether another point is more accurate at nearly the same cost, so that names would meet."""
+    return any(
+        other.score.value > point.score.value
+        and abs(math.log(other.cost[0] / point.cost[0])) < math.log(1.5)
+        for other in others
+    )
+
+
 @styled
 def picture(found: list[Point], costs: Mapping[str, Any]) -> Figure:
     """Pearson coefficients against costs, with LAMMPS' computes as vertical lines."""
@@ -76,10 +86,10 @@ def picture(found: list[Point], costs: Mapping[str, Any]) -> Figure:
             [point.score.error or 0.0 for point in chosen],
             ls="", marker=MARKERS[k], ms=6, color=series_colour(k), label=family,
         )  # fmt: skip
-        for number, point in enumerate(chosen):
+        for point in chosen:
             name = point.entry.name.removesuffix("_average")
             axes.annotate(
-                name, (point.cost[0], point.score.value), xytext=(5, -12 if number % 2 else 5),
+                name, (point.cost[0], point.score.value), xytext=(5, -12 if has_one_above(point, chosen) else 5),
                 textcoords="offset points", fontsize=8,
             )  # fmt: skip
     for name, values in costs["computes"].items():
@@ -122,7 +132,8 @@ def table(found: list[Point], costs: Mapping[str, Any]) -> str:
 def priced(values: list[float], costs: Mapping[str, Any]) -> str:
     """Two cells: a cost with its spread, and the median of its ratios to `UNIT`, round by round."""
     ratio = np.median(np.divide(values, costs["computes"][UNIT]))
-    return "{:.1f} ({:.1f} .. {:.1f}) | {:.2g}".format(*spread(values), ratio)
+    rounded = [round(value, 1) + 0.0 for value in spread(values)]  # no -0.0
+    return "{:.1f} ({:.1f} .. {:.1f}) | {:.2g}".format(*rounded, ratio)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from glassml.data import Configuration, view_of
 from glassml.errors import ConfigError, InputError
 from glassml.export import script_model
 from glassml.graph import build_graph, collate, first_edge
-from glassml.models import Committee, Eignn, GlassModel, build
+from glassml.models import Committee, Eignn, GlassModel, build, shift_inputs
 from glassml.physics.neighbours import find_neighbours
 
 EXACT = {"rtol": 1e-11, "atol": 1e-11}
@@ -344,5 +344,9 @@ def test_shifts_come_from_the_structures() -> None:
     np.testing.assert_allclose(
         seen.scalars["inherent_displacement"], np.linalg.norm(shift, axis=1), rtol=1e-15
     )
+    cage = replace(here, structures={"cage": here.positions + 0.05})
+    names = shift_inputs("cage")[:3]
+    np.testing.assert_allclose([view_of(cage).scalars[name] for name in names], 0.05, rtol=1e-12)
+    assert build("eignn", scalar_inputs=shift_inputs("cage")).scalar_inputs[0].name == names[0]
     given = replace(here, scalars={**here.scalars, SHIFTS[0]: np.zeros(60)})
     np.testing.assert_array_equal(view_of(given).scalars[SHIFTS[0]], 0.0)
