@@ -88,8 +88,9 @@ def picture(found: list[Point], costs: Mapping[str, Any]) -> Figure:
         )  # fmt: skip
         for point in chosen:
             name = point.entry.name.removesuffix("_average")
+            below = has_one_above(point, chosen)
             axes.annotate(
-                name, (point.cost[0], point.score.value), xytext=(5, -12 if has_one_above(point, chosen) else 5),
+                name, (point.cost[0], point.score.value), xytext=(5, -12 if below else 5),
                 textcoords="offset points", fontsize=8,
             )  # fmt: skip
     for name, values in costs["computes"].items():
