@@ -95,13 +95,16 @@ class Session:
         return tuple((a - b) / steps for a, b in pairs)
 
 
-def network_segment(model: Path, steps: int, every: int = 1, name: str = "network") -> Segment:
+def network_segment(
+    model: Path, steps: int, every: int = 1, name: str = "network", threads: int = 1
+) -> Segment:
     """Steps with fix glassml, which reads the potential energy of the particles."""
     return Segment(
         name,
         steps,
         before="compute energy all pe/atom\n"
-        f"fix ml all glassml {every} {model.absolute()} A B scalar c_energy threads 1",
+        f"fix ml all glassml {every} {model.absolute()} A B scalar c_energy "
+        f"threads {threads}",
         after="unfix ml\nuncompute energy",
     )
 
@@ -176,7 +179,7 @@ def run_session(
         model: exported model.
         segments: what is timed, each once a round.
         rounds: number of rounds.
-        ranks: MPI ranks, one thread each.
+        ranks: MPI ranks; LAMMPS itself uses one thread on each.
         replicate: number of copies of the box in each direction.
         warm_up: steps before the first round.
         first: what is evaluated beforehand, a fix ml and a compute energy; default: ``model``.

@@ -67,10 +67,17 @@ def measure(size: Size, folder: Path) -> Outcome:
 
 
 def evaluation_session(
-    folder: Path, data: Path, model: Path, steps: int, *, replicate: int, ranks: int = 1
+    folder: Path,
+    data: Path,
+    model: Path,
+    steps: int,
+    *,
+    replicate: int,
+    ranks: int = 1,
+    threads: int = 1,
 ) -> Session:
     """One segment without and one with an evaluation at every step."""
-    segments = [Segment("none", steps), network_segment(model, steps)]
+    segments = [Segment("none", steps), network_segment(model, steps, threads=threads)]
     return run_session(
         folder, data, model, segments, ranks=ranks, replicate=replicate, warm_up=steps
     )

@@ -6,9 +6,10 @@ cross-validates a network, ridge regression on structural descriptors and the av
 with averaged positions also the mean prediction for several successive windows. Ridge regression is
 also done without each of the scalars. Finally writes a committee: the networks of all folds, and a
 ridge regression on all data that has the same weight as all networks together. `--scalars` chooses
-other inputs of network, ridge and committee. What is there already is not made again, so an
-interrupted run can be continued. Nothing is chosen on held-out configurations: the penalty of the
-ridge regression comes from the training configurations, and the network is that of the last epoch.
+other inputs of network, ridge and committee, `--setting` other sizes of the descriptors. What is
+there already is not made again, so an interrupted run can be continued. Nothing is chosen on
+held-out configurations: the penalty of the ridge regression comes from the training configurations,
+and the network is that of the last epoch.
 Afterwards combine.py scores models of both kinds of positions together.
 """
 
@@ -18,6 +19,7 @@ import argparse
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from held_out import HeldOut, Scores, table
@@ -49,6 +51,7 @@ from glassml.provenance import (
     TrainingRecord,
 )
 from glassml.scores import Score
+from glassml.settings import apply_overrides
 from glassml.simulation import average_file, kob_andersen, quench_file
 from glassml.studies.refit import untrained
 from glassml.training import TrainConfig, load_config, load_trained_model, resume, train
@@ -75,11 +78,13 @@ class Recipe:
         work: folder of everything that is written.
         positions: `inherent` or `average`.
         scalars: inputs of the models; None: those of the network's file of settings.
+        sizes: hyperparameters of the descriptors as NAME=VALUE, where they are not the defaults.
     """
 
     work: Path
     positions: str
     scalars: tuple[str, ...] | None = None
+    sizes: tuple[str, ...] = ()
 
     @property
     def data(self) -> Path:
@@ -105,9 +110,18 @@ class Recipe:
     @property
     def models(self) -> Path:
         """The folder of what is fitted: one for every choice of inputs."""
-        return self.work / "-".join(
-            [self.positions, *(["default"] if self.scalars is None else self.scalars)]
-        )
+        scalars = ["default"] if self.scalars is None else self.scalars
+        return self.work / "-".join([self.positions, *scalars, *self.sizes])
+
+    @property
+    def descriptors(self) -> Path:
+        """`structural` with all scalars, not fitted to anything."""
+        return self.work / "-".join([f"{self.positions}_structural", *self.sizes, "blank.pt"])
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """Those of the descriptors."""
+        return apply_overrides({}, list(self.sizes))
 
 
 def make_data(inputs: str, recipe: Recipe) -> None:
@@ -159,10 +173,11 @@ def material_of(recipe: Recipe) -> Material:
     return structural_material(
         recipe.data,
         recipe.reversed,
-        recipe.work / f"{recipe.positions}_structural.pt",
+        recipe.descriptors,
         recipe.positions,
         SCALARS[recipe.positions],
         LABEL_NOISE,
+        recipe.hyperparameters,
     )
 
 
@@ -170,7 +185,14 @@ def write_ridge(recipe: Recipe, material: Material, scores: Scores) -> Path:
     """The model file of a ridge regression on all configurations, with the recipe's inputs."""
     blank, file = recipe.models / "structural.pt", recipe.models / "ridge.pt"
     with Dataset(recipe.data) as dataset:
-        untrained("structural", dataset, blank, recipe.positions, recipe.settings.data.scalars)
+        untrained(
+            "structural",
+            dataset,
+            blank,
+            recipe.positions,
+            recipe.settings.data.scalars,
+            recipe.hyperparameters,
+        )
     everything = list(range(len(material.moments)))
     decoders = material.without(recipe.left_out).decoders(everything)
     kept = [material.columns.index(name) for name in columns_of(blank)]
@@ -343,10 +365,17 @@ def main() -> None:
     parser.add_argument(
         "--seeds", type=int, default=1, help="networks in each fold; 0: only the ridge regression"
     )
+    parser.add_argument(
+        "--setting",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a hyperparameter of the descriptors, such as cutoff=2.0; may be repeated",
+    )
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     recipes = [
-        Recipe(arguments.output, arguments.positions, scalars)
+        Recipe(arguments.output, arguments.positions, scalars, tuple(arguments.setting))
         for scalars in arguments.scalars or [None]
     ]
     make_data(arguments.inputs, recipes[0])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,11 +54,12 @@ def structural_material(
     positions: str,
     scalars: Sequence[str],
     noise: float,
+    hyperparameters: Mapping[str, Any] | None = None,
 ) -> Material:
     """The material of all ridge regressions. The descriptors are read once."""
     sums = blank.with_suffix(".npz")
     with Dataset(data) as dataset, Dataset(reversed_runs) as runs:
-        untrained("structural", dataset, blank, positions, scalars)
+        untrained("structural", dataset, blank, positions, scalars, hyperparameters)
         if not sums.exists():
             moments = read_descriptor_moments(
                 Predictor(blank),
