@@ -26,6 +26,7 @@ from benchmarks.lammps import Segment, compute_segment, prepare_liquid, run_sess
 from benchmarks.machine import describe
 from benchmarks.outcome import Comparison
 from benchmarks.systems import network
+from benchmarks.tolerances import REGRESSION_FLOAT32
 from glassml.errors import ConfigError, GlassMLError
 from glassml.export import save_model
 from glassml.files import atomic_write
@@ -37,7 +38,6 @@ __all__ = ["costs", "untrained_file"]
 
 CELLS = 16  # to the third power: particles
 MELT = 2000
-TOLERANCE = 1e-4  # of the largest value, between LAMMPS and Python in float32
 STEPS = 10
 ROUNDS = 5
 COMPUTES = {
@@ -123,7 +123,7 @@ def _check(name: str, file: Path, data: Path, folder: Path) -> None:
     assert session.configuration is not None
     predictor = Predictor(file, "cpu", threads=1, check_domain=False)
     (expected,) = predictor.predict([session.configuration])
-    Comparison(name, session.values, expected["propensity"], TOLERANCE).verify()
+    Comparison(name, session.values, expected["propensity"], REGRESSION_FLOAT32).verify()
 
 
 def _section(entry: Entry) -> Mapping[str, Any]:

@@ -25,6 +25,7 @@ NAMES = (
     "training",
     "interaction_network",
     "lammps_overhead",
+    "lammps_shipped",
     "lammps_averages",
     "lammps_evaluation",
     "lammps_scaling",

@@ -13,6 +13,7 @@ __all__ = [
     "TABLE_GRADIENT",
     "TABLE_OUTPUT",
     "TABLE_TRAINED",
+    "REGRESSION_FLOAT32",
     "fast_path",
 ]
 
@@ -22,6 +23,10 @@ PYG_FLOAT64: Final = 1e-10
 
 # The bound of the project for the fast path; rounding in float32 causes about 1e-6.
 FLOAT32: Final = 1e-5
+
+# Ridge regressions with a small penalty have large weights of both signs, which enlarge rounding in
+# the descriptors, whose sums LAMMPS and Python add in another order.
+REGRESSION_FLOAT32: Final = 1e-4
 
 # Training on a table with this many knots, against radial networks on every edge, as stated in
 # docs/howto/training.md. Gradients jump where a hidden unit becomes active, which is between knots.

@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from glassml.data import Dataset
+from glassml.export import read_manifest
 from glassml.studies.descriptor_moments import DescriptorMoments
 from glassml.studies.ridge import RidgeMoments
 
@@ -20,7 +22,7 @@ CONFIGURATIONS, SLABS, SPECIES, TIMES = 4, 5, 2, 3
 @pytest.fixture(scope="module")
 def scripts():
     """The modules beside recipe.py, which a script there imports by their plain names."""
-    names = ("ridge", "held_out", "combine")
+    names = ("ridge", "held_out", "combine", "recipe")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(SCRIPTS)
         yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
@@ -90,6 +92,23 @@ def test_sums_are_kept_to_the_last_bit(script, tmp_path, monkeypatch):
 
 def same(a: RidgeMoments, b: RidgeMoments) -> bool:
     return all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+
+
+def test_descriptors_of_other_sizes_have_files_of_their_own(scripts, tmp_path):
+    """Both are kept from one call to the next, so two sizes must not share them."""
+    usual = scripts.recipe.Recipe(tmp_path, "average")
+    small = scripts.recipe.Recipe(tmp_path, "average", None, ("cutoff=2.0", "l_max=2"))
+    assert usual.hyperparameters == {}
+    assert small.hyperparameters == {"cutoff": 2.0, "l_max": 2}
+    assert small.data == usual.data
+    assert small.descriptors != usual.descriptors
+    assert small.models != usual.models
+    blank = tmp_path / "blank.pt"
+    with Dataset("kob_andersen_T0.64") as dataset:
+        scripts.recipe.untrained("structural", dataset, blank, "thermal", (), small.hyperparameters)
+    assert read_manifest(blank).cutoff == 2.0
+    norms = [name for name in scripts.ridge.columns_of(blank) if name.startswith("norm_")]
+    assert {name.split("_")[1] for name in norms} == {"l=1", "l=2"}
 
 
 @pytest.fixture
