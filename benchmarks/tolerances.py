@@ -10,10 +10,10 @@ __all__ = [
     "E3NN_FLOAT64",
     "FLOAT32",
     "PYG_FLOAT64",
+    "REGRESSION_FLOAT32",
     "TABLE_GRADIENT",
     "TABLE_OUTPUT",
     "TABLE_TRAINED",
-    "REGRESSION_FLOAT32",
     "fast_path",
 ]
 
