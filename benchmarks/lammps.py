@@ -41,8 +41,8 @@ pair_coeff 2 2 0.5 0.88 2.2
 timestep 0.005
 """
 _LOOP = re.compile(r"^Loop time of (\S+) on \d+ procs for (\d+) steps with (\d+) atoms", re.M)
-_PEAK = re.compile(r"^Maximum resident set size: (\S+) Mbyte", re.M)
-# The first process above this shell that is no shell is LAMMPS.
+# The first process above this shell that is no shell is LAMMPS. What LAMMPS itself reports (`info
+# memory`) may be the peak of the Python process that started it.
 _READ_PEAK = """
 process=$PPID
 while [ "$(cat /proc/$process/comm)" = sh ]; do
@@ -195,7 +195,8 @@ def run_session(
     script = _start(data, replicate) + _dumped(first) + f"run {warm_up}\n"
     for segment in [*segments] * rounds:
         script += f"{segment.before}\nrun {segment.steps}\n{segment.after}\n"
-    script += "info out log memory\n"
+    script += "shell sh memory.sh\n"
+    _prepare_peaks(folder)
     run = run_lammps(
         script, ranks=ranks, cwd=folder, timeout=_TIMEOUT, env={"OMP_NUM_THREADS": "1"}
     )
@@ -207,10 +208,8 @@ def run_session(
     timed = [float(seconds) for seconds, _, _ in loops[2:]]
     seconds = {s.name: tuple(timed[k :: len(segments)]) for k, s in enumerate(segments)}
     configuration, values = _read_dump(folder / "first.dump")
-    peaks = _PEAK.findall(log)
-    if not peaks:
-        raise SimulationError(f"{run.log}: expected the peak of the memory; found none")
-    return Session(seconds, configuration, values, int(loops[0][2]), float(peaks[-1]))
+    (peak,) = _peaks(folder, 1)
+    return Session(seconds, configuration, values, int(loops[0][2]), 1e-6 * peak)
 
 
 def evaluations_with_memory(
@@ -223,19 +222,34 @@ def evaluations_with_memory(
     Raises:
         SimulationError: LAMMPS fails, or the system does not say how much memory it uses.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "memory.sh").write_text(_READ_PEAK, encoding="utf-8")
+    _prepare_peaks(folder)
     script = _start(data, 1) + network_segment(model, steps=0).before + "\nrun 0\n"
     script += "shell sh memory.sh\n"
     for part in range(samples):
         first, last = (evaluations * k // samples for k in (part, part + 1))
         script += f"run {last - first} pre no post no\nshell sh memory.sh\n"
     run_lammps(script, cwd=folder, timeout=_TIMEOUT, env={"OMP_NUM_THREADS": "1"})
-    text = (folder / "memory.txt").read_text(encoding="utf-8")
+    return np.array(_peaks(folder, samples + 1))
+
+
+def _prepare_peaks(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "memory.sh").write_text(_READ_PEAK, encoding="utf-8")
+    (folder / "memory.txt").unlink(missing_ok=True)
+
+
+def _peaks(folder: Path, number: int) -> list[float]:
+    """What memory.sh wrote [bytes].
+
+    Raises:
+        SimulationError: it did not run as often as expected.
+    """
+    file = folder / "memory.txt"
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
     peaks = [1024.0 * int(line.split()[1]) for line in text.splitlines()]
-    if len(peaks) != samples + 1:
-        raise SimulationError(f"{folder}: expected {samples + 1} sizes; found {len(peaks)}")
-    return np.array(peaks)
+    if len(peaks) != number:
+        raise SimulationError(f"{folder}: expected {number} sizes of memory; found {len(peaks)}")
+    return peaks
 
 
 def check_values(name: str, session: Session, model: SE3GNN, file: Path) -> Comparison:

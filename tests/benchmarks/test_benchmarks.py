@@ -19,10 +19,13 @@ import torch
 from typer.testing import CliRunner
 
 from benchmarks import lammps_overhead, machine
+from benchmarks.lammps import network_segment, prepare_liquid, run_session
 from benchmarks.outcome import CheckError, Comparison, Figure, Outcome, Series
 from benchmarks.report import Entry, append_history, verdicts, write_json, write_markdown
 from benchmarks.run import NAMES, app
+from benchmarks.systems import network
 from benchmarks.timing import in_turn
+from glassml.export import save_model
 from glassml.native import build_status
 
 each_benchmark = pytest.mark.parametrize("name", NAMES)
@@ -112,6 +115,18 @@ def test_report_holds_what_was_measured(tmp_path: Path, outcome_of):
             assert written["values"] == list(series.values)
             assert series.name in text
         assert all(check["error"] <= check["tolerance"] for check in record["checks"])
+
+
+def test_peak_of_memory_is_that_of_lammps_and_not_of_its_parent(tmp_path: Path):
+    """Linux counts the memory of the process that started LAMMPS into the usual peak (maxrss)."""
+    save_model(network("tiny"), tmp_path / "model.pt")
+    data = prepare_liquid(tmp_path, 6, 50)
+    held = np.ones(10**8)  # 800 MB, resident while LAMMPS runs; LAMMPS with torch takes 200
+    session = run_session(
+        tmp_path / "run", data, tmp_path / "model.pt", [network_segment(tmp_path / "model.pt", 2)]
+    )
+    assert held.nbytes == 8e8
+    assert 10 < session.peak < 600
 
 
 def test_command_line_writes_both_files_and_ends_well(tmp_path: Path):
