@@ -15,8 +15,9 @@ __all__ = ["measure"]
 RANKS = 2
 CELLS = {"tiny": 6, "full": 16}
 EVERY = {"tiny": 40, "full": 1000}
-STEPS = {"tiny": 40, "full": 2000}
-ROUNDS = {"tiny": 2, "full": 11}
+# Long segments: the first evaluation after a fix is defined takes longer than the others.
+STEPS = {"tiny": 40, "full": 8000}
+ROUNDS = {"tiny": 2, "full": 5}
 MELT = {"tiny": 50, "full": 2000}
 INTERVAL = {"tiny": 2, "full": 20}  # steps between two samples of the positions
 SAMPLES = 20
