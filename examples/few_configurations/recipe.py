@@ -26,6 +26,7 @@ from held_out import HeldOut, Scores, table
 from ridge import Material, choices, columns_of, ridge_predictions, structural_material
 
 from glassml.analysis.predictions import predict_windows
+from glassml.cli.models import measured_domain
 from glassml.data import (
     Configuration,
     Dataset,
@@ -214,6 +215,7 @@ def write_ridge(recipe: Recipe, material: Material, scores: Scores) -> Path:
                 )
             }
         ),
+        domain=measured_domain(blank, [str(recipe.data)]),
     )
     return file
 
