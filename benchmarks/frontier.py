@@ -22,15 +22,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.lammps import Segment, compute_segment, prepare_liquid, run_session
+from benchmarks.lammps import (
+    Segment,
+    check_in_python,
+    compute_segment,
+    prepare_liquid,
+    run_session,
+)
 from benchmarks.machine import describe
-from benchmarks.outcome import Comparison
 from benchmarks.systems import network
-from benchmarks.tolerances import REGRESSION_FLOAT32
 from glassml.errors import ConfigError, GlassMLError
 from glassml.export import save_model
 from glassml.files import atomic_write
-from glassml.inference import Predictor
 from glassml.models import available, build, parameters_of
 from glassml.studies.benchmark import Entry, load_entry
 
@@ -73,7 +76,7 @@ def costs(
     ]
     data = prepare_liquid(folder, cells, MELT)
     for entry, file in files.items():
-        _check(entry, file, data, folder)
+        check_in_python(entry, file, data, folder).verify()
     file = folder / "network.pt"  # evaluated once, before the clock starts
     save_model(network("tiny"), file)
     session = run_session(folder, data, file, segments, rounds=rounds, warm_up=STEPS)
@@ -109,21 +112,6 @@ def untrained_file(entry: Entry, folder: Path) -> Path:
     file = folder / f"{entry.name}.pt"
     save_model(build(**settings).eval(), file)
     return file
-
-
-def _check(name: str, file: Path, data: Path, folder: Path) -> None:
-    """Compare values of the fix with those in Python; float32, sums in another order."""
-    first = Segment(
-        name,
-        0,
-        before=f"compute energy all pe/atom\nfix ml all glassml 1 {file.absolute()} A B threads 1",
-        after="unfix ml\nuncompute energy",
-    )
-    session = run_session(folder, data, file, [], first=first)
-    assert session.configuration is not None
-    predictor = Predictor(file, "cpu", threads=1, check_domain=False)
-    (expected,) = predictor.predict([session.configuration])
-    Comparison(name, session.values, expected["propensity"], REGRESSION_FLOAT32).verify()
 
 
 def _section(entry: Entry) -> Mapping[str, Any]:

@@ -13,10 +13,11 @@ import torch
 from benchmarks.outcome import Comparison
 from benchmarks.reference import reference_values
 from benchmarks.systems import SCALAR, graph_inputs
-from benchmarks.tolerances import fast_path
+from benchmarks.tolerances import REGRESSION_FLOAT32, fast_path
 from glassml.data import Configuration
 from glassml.errors import BuildError, SimulationError
 from glassml.export import read_manifest
+from glassml.inference import Predictor
 from glassml.models import SE3GNN
 from glassml.native import build_status
 from glassml.simulation import run_lammps
@@ -24,6 +25,7 @@ from glassml.simulation import run_lammps
 __all__ = [
     "Segment",
     "Session",
+    "check_in_python",
     "check_values",
     "compute_segment",
     "evaluations_with_memory",
@@ -258,6 +260,33 @@ def check_values(name: str, session: Session, model: SE3GNN, file: Path) -> Comp
     inputs = graph_inputs(session.configuration, model.cutoff, torch.float32)
     expected = reference_values(model, inputs, file.parent)
     return Comparison(name, session.values, expected, fast_path(read_manifest(file)))
+
+
+def check_in_python(
+    name: str, file: Path, data: Path, folder: Path, keywords: str = "", ranks: int = 1
+) -> Comparison:
+    """The values of fix glassml against those of the same file in Python, at the same positions.
+
+    Args:
+        name: of the comparison.
+        file: exported model that reads no scalars.
+        data: from `prepare_liquid`.
+        folder: where LAMMPS runs.
+        keywords: further ones of the fix; an average of one sample is that of the positions dumped.
+        ranks: MPI ranks.
+    """
+    first = Segment(
+        name,
+        0,
+        before="compute energy all pe/atom\n"
+        f"fix ml all glassml 1 {file.absolute()} A B threads 1 {keywords}",
+        after="unfix ml\nuncompute energy",
+    )
+    session = run_session(folder, data, file, [], ranks=ranks, first=first)
+    assert session.configuration is not None
+    predictor = Predictor(file, "cpu", threads=1, check_domain=False)
+    (expected,) = predictor.predict([session.configuration], as_given=True)
+    return Comparison(name, session.values, expected["propensity"], REGRESSION_FLOAT32)
 
 
 def _start(data: Path, replicate: int) -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.lammps import Segment, prepare_liquid, run_session
-from benchmarks.outcome import Comparison, Figure, Outcome, Series, Size
-from benchmarks.tolerances import REGRESSION_FLOAT32
-from glassml.inference import Predictor
+from benchmarks.lammps import Segment, check_in_python, prepare_liquid, run_session
+from benchmarks.outcome import Figure, Outcome, Series, Size
 from glassml.pretrained import pretrained_path
 
 __all__ = ["measure"]
@@ -59,7 +57,10 @@ def measure(size: Size, folder: Path) -> Outcome:
             Series(f"{what}, without fix glassml", "s", alone),
             *(Series(f"{what}, {MODELS[kind]}", "s", session.seconds[kind]) for kind in files),
         ),
-        comparisons=tuple(_values(kind, file, data, folder) for kind, file in files.items()),
+        comparisons=tuple(
+            check_in_python(MODELS[kind], file, data, folder / kind, "positions average 1 1", RANKS)
+            for kind, file in files.items()
+        ),
         figures=tuple(
             Figure(
                 Series(f"additional time, {MODELS[kind]} every {every} steps", "%", extra[kind]),
@@ -87,12 +88,3 @@ def _first(file: Path) -> Segment:
         before=f"compute energy all pe/atom\n{_fix(file, 1, 'positions average 1 1')}",
         after="unfix ml\nuncompute energy",
     )
-
-
-def _values(kind: str, file: Path, data: Path, folder: Path) -> Comparison:
-    """Values of the fix beside those in Python, at the same positions."""
-    session = run_session(folder / kind, data, file, [], first=_first(file), ranks=RANKS)
-    assert session.configuration is not None
-    predictor = Predictor(file, "cpu", threads=1, check_domain=False)
-    (expected,) = predictor.predict([session.configuration], as_given=True)
-    return Comparison(MODELS[kind], session.values, expected["propensity"], REGRESSION_FLOAT32)

@@ -7,11 +7,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 
-from benchmarks import frontier
+from benchmarks import frontier, lammps
 from benchmarks.frontier import COMPUTES, costs
 from benchmarks.lammps import Session
 from benchmarks.outcome import CheckError
@@ -48,7 +49,7 @@ def test_costs_are_differences_for_each_evaluation_and_particle(
     }  # fmt: skip
     session = Session(seconds, None, np.zeros((0, 1)), 1000, 0.0)
     monkeypatch.setattr(frontier, "prepare_liquid", lambda *_: Path("data"))
-    monkeypatch.setattr(frontier, "_check", lambda *_: None)
+    monkeypatch.setattr(frontier, "check_in_python", MagicMock())
     monkeypatch.setattr(frontier, "run_session", lambda *_, **__: session)
     found = costs([entry_of("frontier/ridge_xs"), entry_of("frontier/ridge_xs_average")], tmp_path)
     assert found["entries"] == {"ridge_xs": [50.0, 75.0], "ridge_xs_average": [50.0, 75.0]}
@@ -58,13 +59,13 @@ def test_costs_are_differences_for_each_evaluation_and_particle(
 def test_a_wrong_value_of_a_model_stops_the_measurement(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    true = frontier.run_session
+    true = lammps.run_session
 
     def wrong(*arguments: Any, **options: Any) -> Session:
         session = true(*arguments, **options)
         return replace(session, values=session.values * 1.001)
 
-    monkeypatch.setattr(frontier, "run_session", wrong)
+    monkeypatch.setattr(lammps, "run_session", wrong)
     with pytest.raises(CheckError, match="ridge_xs: expected agreement"):
         costs([entry_of("frontier/ridge_xs")], tmp_path, cells=6, rounds=1)
 
