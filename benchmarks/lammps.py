@@ -28,6 +28,7 @@ __all__ = [
     "check_in_python",
     "check_values",
     "compute_segment",
+    "dumped_segment",
     "evaluations_with_memory",
     "network_segment",
     "prepare_liquid",
@@ -262,6 +263,17 @@ def check_values(name: str, session: Session, model: SE3GNN, file: Path) -> Comp
     return Comparison(name, session.values, expected, fast_path(read_manifest(file)))
 
 
+def dumped_segment(file: Path, keywords: str = "") -> Segment:
+    """What `run_session` dumps beforehand, of a model that reads no scalars."""
+    return Segment(
+        "dumped",
+        0,
+        before="compute energy all pe/atom\n"
+        f"fix ml all glassml 1 {file.absolute()} A B threads 1 {keywords}",
+        after="unfix ml\nuncompute energy",
+    )
+
+
 def check_in_python(
     name: str, file: Path, data: Path, folder: Path, keywords: str = "", ranks: int = 1
 ) -> Comparison:
@@ -275,14 +287,7 @@ def check_in_python(
         keywords: further ones of the fix; an average of one sample is that of the positions dumped.
         ranks: MPI ranks.
     """
-    first = Segment(
-        name,
-        0,
-        before="compute energy all pe/atom\n"
-        f"fix ml all glassml 1 {file.absolute()} A B threads 1 {keywords}",
-        after="unfix ml\nuncompute energy",
-    )
-    session = run_session(folder, data, file, [], ranks=ranks, first=first)
+    session = run_session(folder, data, file, [], ranks=ranks, first=dumped_segment(file, keywords))
     assert session.configuration is not None
     predictor = Predictor(file, "cpu", threads=1, check_domain=False)
     (expected,) = predictor.predict([session.configuration], as_given=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.lammps import Segment, check_in_python, prepare_liquid, run_session
+from benchmarks.lammps import Segment, check_in_python, dumped_segment, prepare_liquid, run_session
 from benchmarks.outcome import Figure, Outcome, Series, Size
 from glassml.pretrained import pretrained_path
 
@@ -13,12 +13,13 @@ __all__ = ["measure"]
 RANKS = 2
 CELLS = {"tiny": 6, "full": 16}
 EVERY = {"tiny": 40, "full": 1000}
-# Long segments: the first evaluation after a fix is defined takes longer than the others.
+# Long segments: the first evaluation after a fix is defined may take longer than the others.
 STEPS = {"tiny": 40, "full": 8000}
 ROUNDS = {"tiny": 2, "full": 5}
 MELT = {"tiny": 50, "full": 2000}
 INTERVAL = {"tiny": 2, "full": 20}  # steps between two samples of the positions
 SAMPLES = 20
+NOW = "positions average 1 1"  # of one sample: the positions that are dumped
 MODELS = {"quick": "kob_andersen_T0.44_quick", "best": "kob_andersen_T0.44_average"}
 REACH = {"quick": 1, "best": 5}
 
@@ -43,7 +44,7 @@ def measure(size: Size, folder: Path) -> Outcome:
         rounds=ROUNDS[size],
         ranks=RANKS,
         warm_up=steps,
-        first=_first(files["best"]),
+        first=dumped_segment(files["best"], NOW),
     )
     alone = session.seconds["without"]
     extra = {
@@ -58,7 +59,7 @@ def measure(size: Size, folder: Path) -> Outcome:
             *(Series(f"{what}, {MODELS[kind]}", "s", session.seconds[kind]) for kind in files),
         ),
         comparisons=tuple(
-            check_in_python(MODELS[kind], file, data, folder / kind, "positions average 1 1", RANKS)
+            check_in_python(MODELS[kind], file, data, folder / kind, NOW, RANKS)
             for kind, file in files.items()
         ),
         figures=tuple(
@@ -78,13 +79,3 @@ def measure(size: Size, folder: Path) -> Outcome:
 
 def _fix(file: Path, every: int, average: str) -> str:
     return f"fix ml all glassml {every} {file.absolute()} A B threads 1 {average}"
-
-
-def _first(file: Path) -> Segment:
-    """An average of one sample: the positions that are dumped."""
-    return Segment(
-        "first",
-        0,
-        before=f"compute energy all pe/atom\n{_fix(file, 1, 'positions average 1 1')}",
-        after="unfix ml\nuncompute energy",
-    )
